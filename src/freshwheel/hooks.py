@@ -1,0 +1,102 @@
+"""The hooks of PEP 517 and PEP 660, and two of our own.
+
+A door, not a room: each hook reads the working directory and the environment once, hands them to `build`, and renders
+failures. `build` is imported inside the call: a frontend that only probes for hooks must not pay for the recipes.
+"""
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    ConfigSettings = Mapping[str, str | Sequence[str]] | None
+
+__all__ = [
+    "UnsupportedOperation",
+    "build_editable",
+    "build_sdist",
+    "build_wheel",
+    "get_build_inputs",
+    "get_requires_for_build_editable",
+    "get_requires_for_build_sdist",
+    "get_requires_for_build_wheel",
+    "get_source_digest",
+    "prepare_metadata_for_build_editable",
+    "prepare_metadata_for_build_wheel",
+]
+
+
+class UnsupportedOperation(Exception):  # noqa: N818 - PEP 517 gives the name
+    """The inner backend can't do this, for example make a source distribution (PEP 517)."""
+
+
+def get_requires_for_build_wheel(config_settings: "ConfigSettings" = None) -> "list[str]":
+    """The requirements of a wheel build, beside those in `[build-system]`."""
+    return _run("requires", "build_wheel", config_settings)
+
+
+def get_requires_for_build_editable(config_settings: "ConfigSettings" = None) -> "list[str]":
+    """The requirements of an editable build, beside those in `[build-system]`."""
+    return _run("requires", "build_editable", config_settings)
+
+
+def get_requires_for_build_sdist(config_settings: "ConfigSettings" = None) -> "list[str]":
+    """The requirements of a source distribution, beside those in `[build-system]`."""
+    return _run("requires", "build_sdist", config_settings)
+
+
+def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: "ConfigSettings" = None) -> str:
+    """The name of the `.dist-info` folder, written into `metadata_directory`, of the wheel that a build would make now."""
+    return _run("metadata", "build_wheel", config_settings, os.fspath(metadata_directory))
+
+
+def prepare_metadata_for_build_editable(metadata_directory: str, config_settings: "ConfigSettings" = None) -> str:
+    """The name of the `.dist-info` folder, written into `metadata_directory`, of the editable that a build would make now."""
+    return _run("metadata", "build_editable", config_settings, os.fspath(metadata_directory))
+
+
+def build_wheel(
+    wheel_directory: str, config_settings: "ConfigSettings" = None, metadata_directory: "str | None" = None
+) -> str:
+    """The file name of the wheel, written into `wheel_directory`."""
+    return _run("wheel", "build_wheel", config_settings, os.fspath(wheel_directory))
+
+
+def build_editable(
+    wheel_directory: str, config_settings: "ConfigSettings" = None, metadata_directory: "str | None" = None
+) -> str:
+    """The file name of the editable wheel (PEP 660), written into `wheel_directory`."""
+    return _run("wheel", "build_editable", config_settings, os.fspath(wheel_directory))
+
+
+def build_sdist(sdist_directory: str, config_settings: "ConfigSettings" = None) -> str:
+    """The file name of the source distribution, written into `sdist_directory`; its version is never labelled."""
+    return _run("sdist", "build_sdist", config_settings, os.fspath(sdist_directory))
+
+
+def get_source_digest(config_settings: "ConfigSettings" = None) -> str:
+    """The source digest of the tree in the working directory: 32 hex digits. The inner backend is not needed."""
+    return _run("source_digest", "build_wheel", config_settings)
+
+
+def get_build_inputs(config_settings: "ConfigSettings" = None) -> "dict[str, Any]":
+    """What the digest is made from: `digest`, `files`, `globs` and `env`. The inner backend is not needed."""
+    return _run("build_inputs", "build_wheel", config_settings)
+
+
+def _run(recipe: str, hook: str, settings: "ConfigSettings", *arguments: str) -> "Any":
+    """The answer of one recipe of `build`, or a rendered failure and the end of the process."""
+    from freshwheel import build, errors  # noqa: PLC0415 - see the module's docstring
+
+    call = build.Call(tree=os.getcwd(), environ=dict(os.environ), hook=hook, settings=settings)
+    try:
+        answer: Callable[..., Any] = getattr(build, recipe)
+        return answer(call, *arguments)
+    except errors.UnsupportedError as error:
+        raise UnsupportedOperation(error.render()) from None
+    except errors.FreshwheelError as error:
+        sys.stderr.write(f"freshwheel: error: {error.render()}\n")
+        raise SystemExit(error.exit_code) from None

@@ -1,0 +1,1 @@
+"""The real backend: how it is run, and with which interpreter."""

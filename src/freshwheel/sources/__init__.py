@@ -1,0 +1,1 @@
+"""What a wheel is made from: which files, and what they hold."""

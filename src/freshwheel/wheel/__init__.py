@@ -1,0 +1,1 @@
+"""Wheels and source distributions as files: their names, their metadata, and a new version for both."""
