@@ -47,9 +47,6 @@ class Problem:
         self.what = what
         self.hint = hint
 
-    def __repr__(self) -> str:
-        return f"Problem({self.where!r}, {self.what!r}, {self.hint!r})"
-
     def render(self) -> str:
         """One line: where, what, and what to do."""
         return f"{self.where}: {self.what}" + (f" ({self.hint})" if self.hint else "")

@@ -1,9 +1,11 @@
-"""Bytes and files, the way all of freshwheel writes them: framed, and beside before in place. Part of the light column."""
+"""Bytes and files as all of freshwheel writes them: framed, and beside before in place. Part of the light column."""
 
 import os
 import struct
 
-__all__ = ["beside", "framed", "write"]
+__all__ = ["beside", "copy", "framed", "remove", "write"]
+
+_CHUNK = 1 << 20
 
 
 def framed(*fields: bytes) -> bytes:
@@ -24,6 +26,19 @@ def write(path: str, data: bytes) -> None:
         with open(temporary, "xb") as file:
             file.write(data)
         os.replace(temporary, path)
+    except BaseException:
+        remove(temporary)
+        raise
+
+
+def copy(source: str, target: str) -> None:
+    """`target` holds what `source` holds, wholly or not at all; never a link, so that later edits stay apart."""
+    temporary = beside(target)
+    try:
+        with open(source, "rb") as reader, open(temporary, "xb") as writer:
+            while chunk := reader.read(_CHUNK):
+                writer.write(chunk)
+        os.replace(temporary, target)
     except BaseException:
         remove(temporary)
         raise

@@ -49,12 +49,12 @@ def get_requires_for_build_sdist(config_settings: "ConfigSettings" = None) -> "l
 
 
 def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: "ConfigSettings" = None) -> str:
-    """The name of the `.dist-info` folder, written into `metadata_directory`, of the wheel that a build would make now."""
+    """The name of the `.dist-info` folder, written into `metadata_directory`, of the wheel to be built."""
     return _run("metadata", "build_wheel", config_settings, os.fspath(metadata_directory))
 
 
 def prepare_metadata_for_build_editable(metadata_directory: str, config_settings: "ConfigSettings" = None) -> str:
-    """The name of the `.dist-info` folder, written into `metadata_directory`, of the editable that a build would make now."""
+    """The name of the `.dist-info` folder, written into `metadata_directory`, of the editable to be built."""
     return _run("metadata", "build_editable", config_settings, os.fspath(metadata_directory))
 
 
@@ -91,12 +91,16 @@ def _run(recipe: str, hook: str, settings: "ConfigSettings", *arguments: str) ->
     """The answer of one recipe of `build`, or a rendered failure and the end of the process."""
     from freshwheel import build, errors  # noqa: PLC0415 - see the module's docstring
 
-    call = build.Call(tree=os.getcwd(), environ=dict(os.environ), hook=hook, settings=settings)
+    call = build.Call(tree=os.getcwd(), environ=dict(os.environ), hook=hook, settings=settings, say=_say)
     try:
         answer: Callable[..., Any] = getattr(build, recipe)
         return answer(call, *arguments)
     except errors.UnsupportedError as error:
         raise UnsupportedOperation(error.render()) from None
     except errors.FreshwheelError as error:
-        sys.stderr.write(f"freshwheel: error: {error.render()}\n")
+        _say(f"error: {error.render()}")
         raise SystemExit(error.exit_code) from None
+
+
+def _say(message: str) -> None:
+    sys.stderr.write(f"freshwheel: {message}\n")

@@ -59,7 +59,10 @@ class Project:
     def version_is_dynamic(self) -> bool:
         """Whether the backend may set the version (PEP 621)."""
         table = self.pyproject.get("project")
-        return table is None or "version" in table.get("dynamic", ())
+        if table is None:
+            return True
+        dynamic = table.get("dynamic") if isinstance(table, Mapping) else None
+        return isinstance(dynamic, list) and "version" in dynamic
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

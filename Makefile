@@ -1,0 +1,44 @@
+# A machine needs Python >= 3.10, make and git; the rest is installed into .venv. `make PYTHON=python3.12 test` takes
+# another Python, `make PYTHONS="/opt/py/bin/python3.14" test` tests with one that is not found by itself.
+
+PYTHON ?= python3
+PYTHONS ?=
+BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+RUN := $(BIN)/python
+
+.PHONY: help venv demo test fast lint trial bench clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile
+
+venv: .venv/stamp  ## the environment that all the others run in
+
+.venv/stamp: pyproject.toml .ci/environment.py
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("freshwheel needs Python 3.10 or newer, and $(PYTHON) is " + sys.version.split()[0] + ": name another one, as in `make PYTHON=python3.12 test`")'
+	@$(PYTHON) .ci/environment.py .venv test
+	@touch .venv/stamp
+
+demo: venv  ## a Rust project is installed, edited, installed again, taken back
+	@$(RUN) .ci/demo.py
+
+test: lint  ## lint, the fast tests on every other CPython of this machine, then the whole suite
+	@$(RUN) .ci/pythons.py $(PYTHONS)
+	@$(RUN) -m pytest -m "not trial"
+
+fast: venv  ## the tests that run no installer and no compiler
+	@$(RUN) -m pytest -m "not slow and not trial"
+
+lint: venv  ## ruff and mypy
+	@$(RUN) -m ruff check
+	@$(RUN) -m ruff format --check
+	@$(RUN) -m mypy
+
+trial: venv  ## two real projects from PyPI, wrapped: minutes
+	@$(RUN) benchmarks/trial.py
+
+bench: venv  ## what freshwheel costs
+	@$(RUN) benchmarks/rewrite.py
+
+clean:  ## as after a clone
+	rm -rf .venv .venv-pythons .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	find src tests benchmarks .ci -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,215 @@
+"""The inner backend in a process of its own: asked one hook at a time, its answers held against PEP 517.
+
+Each hook is asked in the child, every time: which hooks a backend has may depend on the tree and on the environment.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from pyproject_hooks import BackendUnavailable, BuildBackendHookCaller, HookMissing, UnsupportedOperation
+
+from freshwheel import backends
+from freshwheel.errors import ConfigError, HookMissingError, InnerError, Problem, UnsupportedError
+
+__all__ = ["Inner"]
+
+Settings = Mapping[str, str | Sequence[str]] | None
+
+_KEY = "tool.freshwheel.backend-path"
+_SUFFIXES = {"build_wheel": ".whl", "build_editable": ".whl", "build_sdist": ".tar.gz"}
+_ABOVE = "what it printed, above, says why"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inner:
+    """One inner backend, and the tree it builds.
+
+    `hook` is always what is built in the end: `build_wheel`, `build_editable` or `build_sdist`. Every method raises
+    `ConfigError` for a bad `backend_path`, and `InnerError` for a backend that fails or answers what PEP 517 does not
+    allow.
+    """
+
+    backend: str
+    """"module" or "module:object"."""
+    backend_path: tuple[str, ...] = ()
+    """Folders of the tree, relative to it, that the backend is imported from."""
+    tree: str
+    python: str
+    """Path of the interpreter that runs the backend."""
+    environ: Mapping[str, str]
+    """The whole environment of the backend, but for what tells it of an outer one."""
+
+    def requires(self, hook: str, settings: Settings) -> list[str]:
+        """The requirements that the backend asks for, beside those that are written down."""
+        name = f"get_requires_for_{hook}"
+        answer = self._ask(name, settings)
+        if not isinstance(answer, list) or not all(isinstance(text, str) for text in answer):
+            self._refuse(name, f"it must return a list of requirements, not {_short(answer)}")
+        return answer
+
+    def metadata(self, hook: str, directory: str, settings: Settings) -> str:
+        """The absolute path of the `.dist-info` folder that the backend wrote into `directory`.
+
+        Raises `HookMissingError` if it has no hook for that; nothing is built instead.
+        """
+        name = f"prepare_metadata_for_{hook}"
+        answer = self._ask(name, os.path.abspath(directory), settings, _allow_fallback=False)
+        path = self._made(name, directory, answer, ".dist-info")
+        if not os.path.isfile(os.path.join(path, "METADATA")):
+            self._refuse(name, f"it left no METADATA in {answer}")
+        return path
+
+    def build(self, hook: str, directory: str, settings: Settings) -> str:
+        """The absolute path of the wheel or source distribution that the backend wrote into `directory`.
+
+        Raises `HookMissingError` for an editable if the backend makes none, `UnsupportedError` if it says of itself
+        that it can't make a source distribution. Earlier metadata is never handed down: it may be a relabelled one.
+        """
+        answer = self._ask(hook, os.path.abspath(directory), settings)
+        path = self._made(hook, directory, answer, _SUFFIXES[hook])
+        if not os.path.isfile(path):
+            self._refuse(hook, f"it returned {answer}, which is not a file")
+        return path
+
+    def _ask(self, name: str, *arguments: Any, **options: Any) -> Any:
+        caller = BuildBackendHookCaller(
+            self.tree,
+            self.backend,
+            backend_path=_contained(self.tree, self.backend_path) or None,
+            runner=functools.partial(self._run, name),
+            python_executable=self.python,
+        )
+        try:
+            return getattr(caller, name)(*arguments, **options)
+        except HookMissing:
+            raise self._missing(name) from None
+        except BackendUnavailable as error:
+            raise self._unavailable(error) from None
+        except UnsupportedOperation as error:
+            what = _last_line(error.traceback).partition(": ")[2] or "it gives no reason"
+            raise UnsupportedError(f"{self.backend} can't do {name} here: {what}") from None
+        except json.JSONDecodeError:
+            self._refuse(name, "it ended in the middle of its answer", hint=_ABOVE)
+        except OSError as error:
+            if os.path.basename(error.filename or "") == "output.json":
+                # The backend ended the process from within, as os._exit(0) or sys.exit() do.
+                self._refuse(name, "it ended with exit status 0, but without an answer", hint=_ABOVE)
+            raise InnerError(f"can't exchange files with {self.backend}: {error}") from error
+
+    def _run(
+        self, name: str, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
+    ) -> None:
+        """Runs the child: its output goes where ours goes, and it has no input."""
+        environ = {key: value for key, value in self.environ.items() if not _is_outer(key)}
+        environ.update(extra_environ or {})
+        try:
+            done = subprocess.run(cmd, cwd=cwd, env=environ, stdin=subprocess.DEVNULL, check=False)  # noqa: S603
+        except OSError as error:
+            raise InnerError(f"can't run {self.python} in {cwd}: {error.strerror or error}") from error
+        if done.returncode:
+            how, hint = _ending(done.returncode)
+            raise InnerError(f"{self.backend} failed in {name}: {how}", hint=hint)
+
+    def _made(self, name: str, directory: str, answer: Any, suffix: str) -> str:
+        if not isinstance(answer, str):
+            self._refuse(name, f"it must return a file name, not {_short(answer)}")
+        if os.path.basename(answer) != answer or "\\" in answer:
+            self._refuse(name, f"it must return a name without folders, not {_short(answer)}")
+        if not answer.endswith(suffix):
+            self._refuse(name, f"it must return a name that ends in {suffix}, not {_short(answer)}")
+        path = os.path.join(os.path.abspath(directory), answer)
+        if not os.path.exists(path):
+            self._refuse(name, f"it returned {answer}, but did not write it")
+        return path
+
+    def _refuse(self, name: str, reason: str, *, hint: str = "") -> NoReturn:
+        raise InnerError(f"{self.backend} did not keep to PEP 517 in {name}: {reason}", hint=hint) from None
+
+    def _missing(self, name: str) -> HookMissingError:
+        if name == "build_editable":
+            return HookMissingError(
+                f"{self.backend} has no build_editable: editable installs need an inner backend with PEP 660",
+                hint="install without -e, or require a newer version of the inner backend",
+            )
+        return HookMissingError(f"{self.backend} has no {name}")
+
+    def _unavailable(self, error: BackendUnavailable) -> InnerError:
+        """What to say of a backend that can't be imported: not there at all, or there and broken."""
+        module = self.backend.partition(":")[0]
+        reason = _last_line(error.traceback or "")  # None in pyproject-hooks 1.2
+        wanted = [module[:end] for end, sign in enumerate(f"{module}.") if sign == "."]
+        absent = [name for name in wanted if reason.startswith(f"ModuleNotFoundError: No module named {name!r}")]
+        if self.backend_path and (absent or not reason):
+            return InnerError(
+                f"there is no module {module} in {', '.join(self.backend_path)}",
+                hint=f"{_KEY} names the folders that the inner backend is imported from",
+            )
+        if absent:
+            known = backends.find(self.backend, ()).distributions
+            what = f'"{known[0]}"' if known else f"the distribution that brings {module}"
+            return InnerError(
+                f"the inner backend {self.backend} is not installed: no module named {absent[0]}",
+                hint=f"add {what} to [build-system] requires; without build isolation, install it",
+            )
+        # pyproject_hooks keeps the traceback of a failed import to itself, so nobody has seen it yet.
+        return InnerError(f"the inner backend {self.backend} can't be imported: {reason}\n{error.traceback.rstrip()}")
+
+
+def _is_outer(name: str) -> bool:
+    """Whether a variable tells of the backend that a frontend runs: of freshwheel, not of the inner one."""
+    return name.startswith(("_PYPROJECT_HOOKS_", "PEP517_BUILD_BACKEND", "PEP517_BACKEND_PATH"))
+
+
+def _ending(status: int) -> tuple[str, str]:
+    """How a process ended, and what to do."""
+    if status > 0:
+        # Windows ends a crashed process with an NTSTATUS, which people know in hexadecimal only.
+        return (f"exit status {status}" if status < 1 << 16 else f"exit status {status:#010x}"), _ABOVE
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    return f"killed by {name}", "often the sign of too little memory" if name == "SIGKILL" else _ABOVE
+
+
+def _contained(tree: str, backend_path: Sequence[str]) -> list[str]:
+    """`backend_path` as it is; raises `ConfigError` unless every entry is a folder of the tree (PEP 517)."""
+    problems = [
+        Problem(f"{_KEY}[{place}]", f'"{entry}" {reason}')
+        for place, entry in enumerate(backend_path)
+        if (reason := _outside(tree, entry)) is not None
+    ]
+    if problems:
+        raise ConfigError(problems)
+    return list(backend_path)
+
+
+def _outside(tree: str, entry: str) -> str | None:
+    if os.path.isabs(entry):
+        return "must be relative to the project"
+    path = os.path.normpath(os.path.join(tree, entry))
+    if not (_is_within(path, os.path.normpath(tree)) and _is_within(os.path.realpath(path), os.path.realpath(tree))):
+        return "leads out of the project"
+    return None if os.path.isdir(path) else "is not a folder of the project"
+
+
+def _is_within(path: str, folder: str) -> bool:
+    path, folder = os.path.normcase(path), os.path.normcase(folder)
+    return path == folder or path.startswith(os.path.join(folder, ""))
+
+
+def _last_line(traceback: str) -> str:
+    return traceback.strip().rpartition("\n")[2]
+
+
+def _short(answer: object, most: int = 80) -> str:
+    text = repr(answer)
+    return text if len(text) <= most else f"{text[:most]}..."

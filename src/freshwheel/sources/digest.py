@@ -1,0 +1,41 @@
+"""The canonical digest of inputs: a pure function of their names, kinds and contents. See docs/reference/digest.md."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from operator import attrgetter
+
+import xxhash
+
+from freshwheel.frame import framed
+from freshwheel.model import Input
+
+__all__ = ["digest", "link", "of", "rules"]
+
+_MAGIC = b"DGST1\0"
+_RULES = b"freshwheel inputs"
+_EDITION = 1
+"""Of the rules that select inputs. It goes up with every change of them, so that labels of two editions differ."""
+
+of = xxhash.xxh3_128_digest
+"""The content digest of bytes: 16 bytes."""
+
+
+def digest(inputs: Sequence[Input], rules: bytes) -> str:
+    """The source digest, 32 hex digits, of inputs in any order; `rules` are the 16 bytes that `rules` returns."""
+    ordered = sorted(inputs, key=attrgetter("path"))
+    names = b"\0".join([one.path for one in ordered])
+    contents = b"".join([one.kind + one.content for one in ordered])
+    return xxhash.xxh3_128_hexdigest(b"".join([_MAGIC, rules, struct.pack("<Q", len(names)), names, contents]))
+
+
+def rules(*, include: Sequence[str], exclude: Sequence[str], always: Sequence[str]) -> bytes:
+    """What selected the inputs, in 16 bytes; neither the order nor a repetition of patterns counts."""
+    lists = [framed(*sorted({text.encode() for text in texts})) for texts in (include, exclude, always)]
+    return of(framed(_RULES, str(_EDITION).encode(), *lists))
+
+
+def link(text: bytes, kind: bytes, target: bytes) -> bytes:
+    """The content digest of a symbolic link: its text, and the kind of what it leads to with what tells that apart."""
+    return of(framed(text, kind, target))

@@ -1,0 +1,126 @@
+"""What lies in a tree and is no input: made by build tools, which is judged by evidence, or dropped by others: litter.
+
+A folder is judged by what it holds, because names say little: a `build` folder may well be somebody's source. One that
+holds a manifest or a package of the project is never pruned, nor is the root.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+
+__all__ = ["folder", "is_bare", "is_dropping", "is_frontends"]
+
+_BARE = frozenset((b".git", b".hg", b".svn", b".jj", b".bzr", b"__pycache__"))
+_DROPPED_FOLDERS = frozenset(
+    (b".mypy_cache", b".pytest_cache", b".ruff_cache", b".hypothesis", b".tox", b".nox", b".eggs", b".idea", b".vscode")
+)
+_PROTECTORS = frozenset(
+    (b"pyproject.toml", b"setup.py", b"setup.cfg", b"Cargo.toml", b"CMakeLists.txt", b"meson.build", b"__init__.py")
+)
+
+_DROPPED_FILES = frozenset(
+    (b".git", b".coverage", b"coverage.xml", b".DS_Store", b"Thumbs.db", b"desktop.ini", b"4913")
+)
+_DROPPED_ENDINGS = (b".pyc", b".pyo", b".swp", b".swo", b"~")
+_DROPPED_STARTS = (b".coverage.", b".#", b".freshwheel-")
+_BESIDE = re.compile(rb"\..*\.[0-9]+\.[0-9a-f]{12}\.tmp", re.DOTALL)
+"""Files of our own that are about to be renamed into place."""
+_ABI = re.compile(rb".*\.(?:cpython-3[^.]*|abi3t?|cp3[0-9]+[a-z]*-[^.]*|pypy[^.]*|graalpy[^.]*)\.(?:so|pyd)", re.DOTALL)
+
+_FRONTENDS = re.compile(rb"(?:uv|poetry|pdm|pixi)\.lock|pylock(?:\.[^.]+)?\.toml|\.pdm-python|\.venv")
+
+_HEADS = (
+    (b"CACHEDIR.TAG", re.compile(rb"Signature: 8a477f597d28d172789f06886806bc55"), "tagged as a cache"),
+    (b"pyvenv.cfg", re.compile(rb"(?:.*\n)*[ \t]*home[ \t]*="), "a virtual environment"),
+    (b"CMakeCache.txt", re.compile(rb"# This is the CMakeCache file"), "a build folder of CMake"),
+    (b".rustc_info.json", re.compile(rb'\s*\{\s*"rustc_'), "a target folder of cargo"),
+)
+"""A file in the folder, what it must begin with, and what the folder is then."""
+_MESON = (
+    (b"meson-info/meson-info.json", re.compile(rb"\s*\{")),
+    (b"meson-info/intro-buildoptions.json", re.compile(rb"\s*\[")),
+)
+_NODE_FILES = frozenset((b".package-lock.json", b".yarn-integrity", b".yarn-state.yml", b".modules.yaml"))
+_SETUPTOOLS = re.compile(rb"lib|lib\..*|temp\..*|bdist\..*|scripts-.*|__editable__\..*", re.DOTALL)
+_ARCHIVES = (b".whl", b".tar.gz", b".zip")
+_DISTRIBUTION = re.compile(rb"([A-Za-z0-9._]+)-[0-9][^-]*(?:(?:-[^-]+){3,4}\.whl|\.tar\.gz|\.zip)")
+
+
+def is_bare(name: bytes) -> bool:
+    """Whether a folder of this name is never looked into: version control, bytecode."""
+    return name in _BARE
+
+
+def is_dropping(name: bytes) -> bool:
+    """Whether a file of this name is no input: bytecode, extension modules with an ABI tag, editors' and tools' own."""
+    if name in _DROPPED_FILES or name.endswith(_DROPPED_ENDINGS) or name.startswith(_DROPPED_STARTS):
+        return True
+    if name.endswith((b".so", b".pyd")):
+        return _ABI.fullmatch(name) is not None
+    if name.endswith(b".tmp"):
+        return _BESIDE.fullmatch(name) is not None
+    return name.startswith(b"#") and name.endswith(b"#")
+
+
+def is_frontends(name: bytes) -> bool:
+    """Whether a file of this name, in the root of a project, belongs to a frontend: its lock, its environment."""
+    return _FRONTENDS.fullmatch(name) is not None
+
+
+def folder(
+    name: bytes, names: AbstractSet[bytes], folders: AbstractSet[bytes], head: Callable[[bytes], bytes], *, top: bool
+) -> str | None:
+    """Why the folder `name` is pruned, None if it is not.
+
+    `names` are all names in it, `folders` those of folders, `head` reads the beginning of a file in it (no bytes where
+    there is none), `top` says that it lies directly in the root.
+    """
+    if not _PROTECTORS.isdisjoint(names):
+        return None
+    if name in _DROPPED_FOLDERS or (name == b"htmlcov" and {b"index.html", b"status.json"} <= names):
+        return "litter of a tool"
+    return _by_bytes(name, names, head) or _by_names(name, names, folders, top=top)
+
+
+def _by_bytes(name: bytes, names: AbstractSet[bytes], head: Callable[[bytes], bytes]) -> str | None:
+    """As `folder`, by a file in it that begins as only one tool would begin it."""
+    for mark in _MARKS & names:
+        if any(beginning.match(head(file)) for file, beginning in _HEADS[mark]):
+            return _MARKED[mark]
+    if name.endswith(b".egg-info") and head(b"PKG-INFO").startswith(b"Metadata-Version:"):
+        return "metadata written by setuptools"
+    return None
+
+
+def _by_names(
+    name: bytes, names: AbstractSet[bytes], folders: AbstractSet[bytes], *, top: bool
+) -> str | None:
+    """As `folder`, by evidence that consists of nothing but certain names."""
+    if name == b"node_modules" and not _NODE.isdisjoint(names):
+        return "installed by a JavaScript package manager"
+    if name != b"build" and folders:
+        return None
+    if not (top or name in _OUTPUTS or name == b"build"):
+        return None
+    files = {file for file in names - folders if not is_dropping(file)} - {b".gitignore"}
+    if not files:
+        return "a build folder of setuptools" if name == b"build" and _is_setuptools(folders) else None
+    if folders:
+        return None
+    if name in _OUTPUTS and all(file.endswith(_ARCHIVES) for file in files):
+        return "built distributions"
+    return "built distributions" if top and _is_output(files) else None
+
+
+def _is_setuptools(folders: AbstractSet[bytes]) -> bool:
+    """A `lib` alone may be anybody's; beside it, or instead of it, stand folders that are named after a platform."""
+    return bool(folders - {b"lib"}) and all(_SETUPTOOLS.fullmatch(one) for one in folders)
+
+
+def _is_output(files: AbstractSet[bytes]) -> bool:
+    """Wheels, maybe with source distributions, all of one project; others' wheels may be something to be packed."""
+    found = [_DISTRIBUTION.fullmatch(file) for file in files]
+    names = {re.sub(rb"[-_.]+", b"-", one[1]).lower() for one in found if one}
+    return all(found) and len(names) == 1 and any(file.endswith(b".whl") for file in files)

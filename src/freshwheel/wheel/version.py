@@ -1,0 +1,79 @@
+"""Versions with a label: which sources a wheel was built from, as a local version (PEP 440)."""
+
+from __future__ import annotations
+
+import re
+
+import xxhash
+from packaging.version import Version
+
+from freshwheel.errors import WheelError
+from freshwheel.frame import framed
+
+__all__ = ["base", "joined", "label", "normal", "unsettled"]
+
+_DIGITS = 12
+"""Of the 32 that a digest has. With the letter in front a label is never a number, which PEP 440 would rewrite."""
+_LABEL = re.compile(r"s[0-9a-f]{12}")
+_VCS = re.compile(r"g[0-9a-f]{6,64}|d[0-9]{8}|dirty")
+"""A commit, a day, a flag. Six digits at least: `gcc12` names a compiler, not a commit."""
+_UNSETTLED = b"freshwheel: a tree that moved during the build"
+_LONGEST = 60
+"""Characters of a wrong text that a message repeats."""
+
+
+def label(digest: str) -> str:
+    """The local version segment that names the sources with this digest (32 hex digits)."""
+    return f"s{digest[:_DIGITS]}"
+
+
+def normal(text: str) -> str:
+    """The normal form of a version; WheelError if `text` is none by PEP 440."""
+    return str(_parsed(text))
+
+
+def joined(base: str, label: str) -> str:
+    """The normal form of the version `base` with `label` as its last local segment.
+
+    A local part that `base` has is kept, but for an earlier label and for what version control added (`g1a2b3c4`,
+    `d20240101`, `dirty`): the label says all that, exactly. WheelError if `base` is not a version.
+    """
+    version = _parsed(base)
+    segments = [segment for segment in _segments(version) if not _VCS.fullmatch(segment)]
+    return f"{version.public}+{'.'.join([*_unlabelled(segments), label])}"
+
+
+def base(version: str) -> str:
+    """The normal form of `version` without a label; WheelError if it is not a version."""
+    found = _parsed(version)
+    local = ".".join(_unlabelled(_segments(found)))
+    return f"{found.public}+{local}" if local else found.public
+
+
+def unsettled(before: str | None, after: str | None, inner_sha256: str) -> str:
+    """A digest (32 hex digits) for a wheel whose tree did not keep still, which is the digest of no tree.
+
+    `before` and `after` are the digests of the tree around the build, None where it had none. The wheel that came of it
+    (hex digits of its SHA-256) counts too, because the same two digests can stand around two different wheels.
+    """
+    fields = [framed() if digest is None else framed(digest.encode()) for digest in (before, after)]
+    return xxhash.xxh3_128_hexdigest(framed(_UNSETTLED, *fields, inner_sha256.encode()))
+
+
+def _parsed(text: str) -> Version:
+    try:
+        # The pattern of PEP 440 ignores case, and so lets letters pass that only look like `s` and `k`.
+        version = Version(text if text.isascii() else "")
+        str(version)
+    except ValueError:  # also for a number with more digits than `int` reads
+        shown = text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
+        raise WheelError(f"{shown!r} is not a version (PEP 440)") from None
+    return version
+
+
+def _segments(version: Version) -> list[str]:
+    return version.local.split(".") if version.local else []
+
+
+def _unlabelled(segments: list[str]) -> list[str]:
+    return segments[:-1] if segments and _LABEL.fullmatch(segments[-1]) else segments

@@ -1,0 +1,93 @@
+"""The canonical digest, against its vectors and against a second implementation."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from freshwheel.model import Input
+from freshwheel.sources import digest
+
+VECTORS = json.loads((Path(__file__).parents[2] / "fixtures" / "digest-vectors" / "vectors.json").read_text())
+PATHS = st.binary(min_size=1, max_size=6).filter(lambda path: b"\0" not in path)
+ENTRIES = st.dictionaries(
+    PATHS, st.tuples(st.sampled_from([b"f", b"x", b"l", b"?"]), st.binary(min_size=16, max_size=16))
+)
+TEXTS = st.lists(st.text(max_size=5), max_size=3)
+
+
+def inputs(entries):
+    """Entries as inputs."""
+    return [Input(path=path, kind=kind, content=content) for path, (kind, content) in entries.items()]
+
+
+def content_of(entry):
+    """The content digest of one entry of a vector."""
+    if "link" in entry:
+        link = entry["link"]
+        target = digest.of(bytes.fromhex(link["bytes"])) if "bytes" in link else link.get("stands", "").encode()
+        return digest.link(link["text"].encode(), link["kind"].encode(), target)
+    return digest.of(bytes.fromhex(entry["bytes"]))
+
+
+@pytest.mark.parametrize("vector", VECTORS["contents"], ids=lambda vector: vector["about"])
+def test_vectors_of_contents(vector):
+    """The content digests are those that the reference page promises to other implementations."""
+    assert content_of(vector).hex() == vector["content"]
+
+
+@pytest.mark.parametrize("vector", VECTORS["rules"], ids=lambda vector: vector["about"])
+def test_vectors_of_rules(vector, naive):
+    """The fingerprints of rules are those that the reference page promises to other implementations."""
+    lists = {name: vector[name] for name in ("include", "exclude", "always")}
+    assert digest.rules(**lists).hex() == naive.rules(**lists).hex() == vector["fingerprint"]
+
+
+@pytest.mark.parametrize("vector", VECTORS["trees"], ids=lambda vector: vector["about"])
+def test_vectors_of_trees(vector, naive):
+    """The digests are those that the reference page promises to other implementations."""
+    rules = digest.rules(include=vector["include"], exclude=vector["exclude"], always=vector["always"])
+    entries = {bytes.fromhex(one["path"]): (one["kind"].encode(), content_of(one)) for one in vector["entries"]}
+    assert digest.digest(inputs(entries), rules) == naive.digest(entries, rules) == vector["digest"]
+
+
+@given(ENTRIES, st.binary(min_size=16, max_size=16))
+def test_second_implementation_agrees(naive, entries, rules):
+    """One definition, two implementations, one answer; in whatever order the inputs come."""
+    forwards = digest.digest(inputs(entries), rules)
+    assert forwards == naive.digest(entries, rules)
+    assert forwards == digest.digest(inputs(entries)[::-1], rules)
+
+
+@given(TEXTS, TEXTS, TEXTS)
+def test_second_implementation_agrees_on_rules(naive, include, exclude, always):
+    """As above, for what selected the inputs."""
+    assert digest.rules(include=include, exclude=exclude, always=always) == naive.rules(include, exclude, always)
+
+
+@given(ENTRIES, ENTRIES)
+def test_two_sets_of_inputs_have_two_digests(one, other):
+    """Neither names nor contents can be shifted into each other."""
+    same = digest.digest(inputs(one), bytes(16)) == digest.digest(inputs(other), bytes(16))
+    assert same == (one == other)
+
+
+def test_rules_count():
+    """The same files under other rules are another tree: the rules say what would have been an input."""
+    fingerprints = {
+        digest.rules(include=["a"], exclude=[], always=[]),
+        digest.rules(include=[], exclude=["a"], always=[]),
+        digest.rules(include=[], exclude=[], always=["a"]),
+        digest.rules(include=["a", "b"], exclude=[], always=[]),
+        digest.rules(include=["ab"], exclude=[], always=[]),
+    }
+    assert len(fingerprints) == 5
+
+
+def test_order_of_patterns_does_not_count():
+    """A list that is sorted or says a thing twice selects the same."""
+    assert digest.rules(include=["b", "a", "b"], exclude=(), always=()) == digest.rules(
+        include=["a", "b"], exclude=(), always=()
+    )

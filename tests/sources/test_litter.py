@@ -1,0 +1,209 @@
+"""What is pruned by evidence, what is litter, and that a name alone is neither."""
+
+import pytest
+
+from freshwheel.sources import tree
+
+TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n# by cargo\n"
+CMAKE = b"# This is the CMakeCache file.\n# For build in directory: /tmp\n"
+RUSTC = b'{"rustc_fingerprint":123,"outputs":{}}'
+VENV = b"home = /usr/bin\nversion = 3.12.1\n"
+
+EVIDENCE = [
+    ("tagged as a cache", "target", {"CACHEDIR.TAG": TAG, "debug/a.rs": b""}),
+    ("a virtual environment", "env", {"pyvenv.cfg": VENV, "lib/a.py": b""}),
+    ("a virtual environment", "env", {"pyvenv.cfg": b"version = 3.12\r\nhome=C:\\Python\r\n", "lib/a.py": b""}),
+    ("a build folder of CMake", "out", {"CMakeCache.txt": CMAKE, "a.o": b""}),
+    ("a target folder of cargo", "target", {".rustc_info.json": RUSTC, "debug/a.rs": b""}),
+    ("a build folder of meson", "bd", {"meson-info/meson-info.json": b'{\n "meson_version": {}}', "a.o": b""}),
+    ("a build folder of meson", "bd", {"meson-info/intro-buildoptions.json": b'[{"name": "x"}]', "a.o": b""}),
+    ("installed by a JavaScript package manager", "node_modules", {".package-lock.json": b"{}", "x/index.js": b""}),
+    ("installed by a JavaScript package manager", "node_modules", {".yarn-integrity": b"{}", "x/index.js": b""}),
+    ("installed by a JavaScript package manager", "node_modules", {".yarn-state.yml": b"", "x/index.js": b""}),
+    ("installed by a JavaScript package manager", "node_modules", {".modules.yaml": b"", "x/index.js": b""}),
+    ("installed by a JavaScript package manager", "node_modules", {".pnpm/x/index.js": b""}),
+    ("a build folder of setuptools", "build", {"lib/demo/a.py": b"", "bdist.linux-x86_64/x": b""}),
+    ("a build folder of setuptools", "build", {"lib.linux-x86_64-cpython-311/a.so": b""}),
+    ("a build folder of setuptools", "build", {"temp.linux-x86_64-cpython-311/a.o": b"", "scripts-3.11/run": b""}),
+    ("a build folder of setuptools", "build", {"__editable__.demo-1.0/a.py": b"", ".gitignore": b"*"}),
+    ("built distributions", "dist", {"demo-1.0.tar.gz": b"", ".gitignore": b"*"}),
+    ("built distributions", "sub/dist", {"demo-1.0-py3-none-any.whl": b""}),
+    ("built distributions", "dist", {"demo-1.0.zip": b"", ".demo-1.0-py3-none-any.whl.123.0123456789ab.tmp": b""}),
+    ("built distributions", "wheelhouse", {"a-1.0-py3-none-any.whl": b"", "b-1.0-py3-none-any.whl": b""}),
+    ("built distributions", "out", {"my_demo-1.0-1-py3-none-any.whl": b"", "My.Demo-1.1.tar.gz": b""}),
+    ("metadata written by setuptools", "demo.egg-info", {"PKG-INFO": b"Metadata-Version: 2.1\n", "SOURCES.txt": b""}),
+    ("litter of a tool", "htmlcov", {"index.html": b"", "status.json": b""}),
+    *(
+        ("litter of a tool", name, {"x": b""})
+        for name in (
+            ".mypy_cache",
+            ".pytest_cache",
+            ".ruff_cache",
+            ".hypothesis",
+            ".tox",
+            ".nox",
+            ".eggs",
+            ".idea",
+            ".vscode",
+        )
+    ),
+]
+
+NO_EVIDENCE = [
+    ("target", {"debug/a.rs": b""}),
+    ("target", {"CACHEDIR.TAG": b"Signature: another\n", "a.rs": b""}),
+    ("target", {"CACHEDIR.TAG": b"", "a.rs": b""}),
+    ("target", {"CACHEDIR.TAG/x": TAG, "a.rs": b""}),
+    ("target", {"sub.rs": b"", ".rustc_info.json": b"[]"}),
+    (".venv", {"lib/a.py": b""}),
+    ("env", {"pyvenv.cfg": b"a template, without the line that every one has\n"}),
+    ("cmake", {"CMakeCache.txt": b"a test of a parser"}),
+    ("bd", {"meson-info/meson-info.json": b"notes"}),
+    ("bd", {"meson-info/other.json": b"{}"}),
+    ("node_modules", {"x/index.js": b""}),
+    ("modules", {".package-lock.json": b"{}", "x/index.js": b""}),
+    ("build", {"lib/helper.rb": b""}),
+    ("build", {"lib.linux-x86_64/a.so": b"", "tests/uv.rs": b""}),
+    ("build", {"lib.linux-x86_64/a.so": b"", "script.sh": b""}),
+    ("build", {"lib.linux-x86_64": b"a file"}),
+    ("lib", {"lib.linux-x86_64/a.so": b""}),
+    ("dist", {"index.js": b""}),
+    ("dist", {"demo-1.0-py3-none-any.whl": b"", "README": b""}),
+    ("dist", {"demo-1.0-py3-none-any.whl": b"", "sub/a.py": b""}),
+    ("dist", {".gitignore": b"*"}),
+    ("src/demo/_bundled", {"pip-24.0-py3-none-any.whl": b""}),
+    ("vendor", {"pip-24.0-py3-none-any.whl": b"", "wheel-0.45-py3-none-any.whl": b""}),
+    ("data", {"words-2.zip": b""}),
+    ("data", {"words-2.tar.gz": b""}),
+    ("demo.egg-info", {"SOURCES.txt": b""}),
+    ("demo.egg-info", {"PKG-INFO": b"not what it seems"}),
+    ("demo.dist-info", {"METADATA": b"Metadata-Version: 2.1\n"}),
+    ("htmlcov", {"index.html": b""}),
+    ("ignored", {".gitignore": b"*\n", "a.py": b""}),
+    ("git", {"HEAD": b"ref: refs/heads/main"}),
+    ("mypy_cache", {"a": b""}),
+]
+
+
+@pytest.mark.parametrize(("why", "name", "files"), EVIDENCE)
+def test_folder_with_evidence_is_pruned(grove, why, name, files):
+    """What a tool built or dropped is no input, its whole folder goes, and the reason is known."""
+    grove.plant("a.py")
+    for file, data in files.items():
+        grove.write(f"{name}/{file}", data)
+    assert grove.names() == ["a.py"]
+    assert tree.find(str(grove.path)).pruned == {name.encode(): why}
+
+
+@pytest.mark.parametrize(("name", "files"), NO_EVIDENCE)
+def test_folder_with_the_name_alone_stays(grove, name, files):
+    """A name says little: such a folder may be somebody's source."""
+    for file, data in files.items():
+        grove.write(f"{name}/{file}", data)
+    assert grove.names() == sorted(f"{name}/{file}" for file in files)
+
+
+@pytest.mark.parametrize(
+    "protector",
+    ["pyproject.toml", "setup.py", "setup.cfg", "Cargo.toml", "CMakeLists.txt", "meson.build", "__init__.py"],
+)
+@pytest.mark.parametrize(("name", "files"), [case[1:] for case in EVIDENCE[::4]])
+def test_folder_with_a_manifest_or_package_stays(grove, protector, name, files):
+    """A build inside of a source folder does not empty the project; files that are litter by themselves still go."""
+    for file, data in files.items():
+        grove.write(f"{name}/{file}", data)
+    grove.plant(f"{name}/{protector}", f"{name}/source.c")
+    assert {f"{name}/{protector}", f"{name}/source.c"} <= set(grove.names())
+
+
+@pytest.mark.parametrize("files", [files for _, _, files in EVIDENCE])
+def test_root_is_never_pruned(grove, files):
+    """`cmake .` or `python -m venv .` in the root leaves the project what it was."""
+    grove.plant("a.py")
+    for file, data in files.items():
+        grove.write(file, data)
+    assert "a.py" in grove.names()
+
+
+@pytest.mark.parametrize("name", [".git", ".hg", ".svn", ".jj", ".bzr", "__pycache__"])
+def test_version_control_and_bytecode_go_by_their_names(grove, name):
+    """Nobody else uses these names, and not even a package inside makes them sources."""
+    grove.plant("a.py", f"{name}/x", f"sub/{name}/__init__.py", f"sub/{name}/setup.py")
+    assert grove.names() == ["a.py"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".git",
+        "a.pyc",
+        "a.pyo",
+        "a.cpython-311-x86_64-linux-gnu.so",
+        "a.cpython-313t-darwin.so",
+        "a.cpython-311d-x86_64-linux-gnu.so",
+        "a.abi3.so",
+        "a.abi3t.so",
+        "a.abi3.pyd",
+        "a.cp311-win_amd64.pyd",
+        "a.cp313t-win_arm64.pyd",
+        "a.pypy310-pp73-x86_64-linux-gnu.so",
+        "a.graalpy231-310-native-x86_64-linux.so",
+        ".coverage",
+        ".coverage.host.123.456",
+        "coverage.xml",
+        ".DS_Store",
+        "Thumbs.db",
+        "desktop.ini",
+        "a.py.swp",
+        "a.swo",
+        ".a.py.swp",
+        "a.py~",
+        ".#a.py",
+        "#a.py#",
+        "4913",
+        ".freshwheel-x",
+        ".a.whl.77.0123456789ab.tmp",
+    ],
+)
+def test_file_that_is_dropped_is_no_input(grove, name):
+    """Bytecode, extension modules in place and what editors and tools drop: in the root, in a package, anywhere."""
+    grove.plant("a.py", name, f"sub/{name}", f"pkg/{name}", "pkg/__init__.py")
+    assert grove.names() == ["a.py", "pkg/__init__.py"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a.so",
+        "a.pyd",
+        "liba.so.1",
+        "a.cpython.so",
+        "a.cp311.pyd",
+        "abi3.so",
+        "a.abi3.dylib",
+        ".coveragerc",
+        "a.pyi",
+        "pyc",
+        "~a",
+        "#a",
+        "49130",
+        ".gitignore",
+        ".gitattributes",
+        "a.tmp",
+        "a.orig",
+        "freshwheel.toml",
+        "Cargo.lock",
+    ],
+)
+def test_file_with_a_similar_name_is_an_input(grove, name):
+    """What is not surely dropped is an input: a redundant build is better than a stale one."""
+    assert grove.plant(name).names() == [name]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["uv.lock", "poetry.lock", "pdm.lock", "pixi.lock", "pylock.toml", "pylock.dev.toml", ".pdm-python", ".venv"],
+)
+def test_file_of_a_frontend_is_litter_in_the_root_only(grove, name):
+    """A frontend writes its lock while it asks for a build; in a package the same name is somebody's data."""
+    assert grove.plant(name, f"sub/{name}").names() == [f"sub/{name}"]
