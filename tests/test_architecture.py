@@ -29,7 +29,7 @@ ROWS = (
     ("settings", ("config.py",)),
     ("readings", ("reading.py",)),
     ("facts", ("backends.py", "memory.py")),
-    ("ground", ("frame.py", "model.py", "errors.py", "about.py")),
+    ("ground", ("frame.py", "model.py", "errors.py", "pep440.py", "about.py")),
 )
 """From the top to the bottom, the floor being the last four; modules of one folder may import each other."""
 
@@ -44,6 +44,7 @@ PURE = (
     "errors.py",
     "inner/key.py",
     "model.py",
+    "pep440.py",
     "reading.py",
     "sources/cargo.py",
     "sources/digest.py",

@@ -34,38 +34,47 @@ class Tree:
         }
 
     def call(self, hook="build_wheel", settings=None, **environ):
+        """One call of a hook, as the door would make it."""
         return build.Call(
             tree=str(self.path), environ={**self.environ, **environ}, hook=hook, settings=settings, say=self.said.append
         )
 
     def wheel(self, hook="build_wheel", settings=None, **environ):
+        """The wheel of the tree, built into `dist`."""
         name = build.wheel(self.call(hook, settings, **environ), str(self.dist))
         return archive.read(str(self.dist / name))
 
     def mark(self, **environ):
+        """The mark of a wheel built now."""
         return archive.mark_of(self.wheel(**environ).path)
 
     def digest(self):
+        """The source digest of the tree."""
         return build.source_digest(self.call())
 
     def label(self):
+        """The label of the tree."""
         return f"s{self.digest()[:12]}"
 
     def edit(self, text="ANSWER = 2\n"):
+        """Write another source."""
         (self.path / "src" / "recorded.py").write_text(text)
 
     def configure(self, old, new):
+        """Replace a text in `pyproject.toml`."""
         file = self.path / "pyproject.toml"
         text = file.read_text()
         assert old in text
         file.write_text(text.replace(old, new))
 
     def calls(self):
+        """What the inner backend was asked so far."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
 
 @pytest.fixture
 def tree(tmp_path):
+    """A copy of the fixture, for one test."""
     return Tree(tmp_path)
 
 
@@ -295,9 +304,7 @@ def test_release_replaces_labelled_wheels_and_not_the_other_way_round(tree):
     tree.wheel(FRESHWHEEL_LABEL="off")
     assert os.listdir(tree.dist) == ["recorded-1.2.3-py3-none-any.whl"]
     labelled = tree.wheel()
-    assert sorted(os.listdir(tree.dist)) == sorted(
-        ["recorded-1.2.3-py3-none-any.whl", os.path.basename(labelled.path)]
-    )
+    assert sorted(os.listdir(tree.dist)) == sorted(["recorded-1.2.3-py3-none-any.whl", os.path.basename(labelled.path)])
 
 
 def test_wheels_that_the_inner_backend_would_not_have_overwritten_stay(tree):
@@ -330,9 +337,10 @@ def test_tree_without_a_digest_is_built_all_the_same(tree, monkeypatch):
 
 
 def test_wheel_of_an_unfamiliar_form_is_handed_on(tree):
-    """freshwheel is not in the way of what it doesn't know."""
+    """A form that freshwheel doesn't know is not in the way of anybody, and a message says what is missing."""
     backend = tree.path / "_backend" / "recording.py"
-    backend.write_text(backend.read_text().replace('f"{info}/WHEEL"] =', 'f"{info}/RECORD.jws"] ='))
+    signed = 'members[f"{info}/RECORD.jws"] = b"{}"\n    rows = []'
+    backend.write_text(backend.read_text().replace("rows = []", signed))
     name = build.wheel(tree.call(), str(tree.dist))
     assert name == "recorded-1.2.3-py3-none-any.whl"
     assert any("handed on" in line for line in tree.said)

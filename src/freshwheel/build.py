@@ -1,7 +1,7 @@
 """The recipes: what each hook does, step by step.
 
-The only module that joins the rooms. It decides nothing that a room can decide alone; it knows the order. A recipe takes
-a `Call`, which is all that the door saw of the process, and returns what the hook returns.
+The only module that joins the rooms. It decides nothing that a room can decide alone; it knows the order. A recipe
+takes a `Call`, which is all that the door saw of the process, and returns what the hook returns.
 """
 
 from __future__ import annotations

@@ -13,9 +13,8 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.version import Version
 
-from freshwheel import backends
+from freshwheel import backends, pep440
 from freshwheel.errors import Problem
 from freshwheel.model import OwnVersion
 
@@ -48,7 +47,6 @@ Reader: TypeAlias = Callable[[Any, str], Reading[T | None]]
 
 _DRIVE = re.compile(r"[A-Za-z]:")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.()-]*")  # Windows has ProgramFiles(x86)
-_LABEL = re.compile(r"s[0-9a-f]{12}")
 _TYPES = {"bool": "a boolean", "dict": "a table", "int": "an integer", "NoneType": "nothing", "str": "a string"}
 _LONGEST = 60
 """Characters of a wrong text that a message repeats."""
@@ -279,12 +277,10 @@ def _version_text(value: str, where: str) -> Reading[OwnVersion | None]:
     found = yield from _text(value, where)
     if found is None:
         return None
-    try:
-        local = Version(found).local or ""
-    except ValueError:  # InvalidVersion, and numbers longer than Python converts
+    if (parsed := pep440.parsed(found)) is None:
         yield Problem(where, f"{_shown(found)} is not a version (PEP 440)")
         return None
-    if any(_LABEL.fullmatch(part) for part in local.split(".")):
+    if pep440.has_label(parsed):
         yield Problem(where, f"{_shown(found)} has a label of freshwheel in it", "write the version without the label")
         return None
     return OwnVersion(text=found)

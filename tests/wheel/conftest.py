@@ -53,7 +53,7 @@ class Forge:
     metadata = b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n\nA demo.\n"
     wheel = b"Wheel-Version: 1.0\nGenerator: forge\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
-    def entries(  # noqa: PLR0913 - each is one way to lie
+    def entries(
         self,
         *others: Entry,
         metadata: bytes | None = None,
@@ -105,7 +105,7 @@ class Forge:
         # Not with `csv`, which refuses NUL on Python 3.10.
         return '"' + field.replace('"', '""') + '"' if set(field) & set('",\r\n') else field
 
-    def zipped(  # noqa: PLR0913 - each is one way to lie
+    def zipped(
         self,
         entries: Sequence[Entry],
         *,

@@ -31,18 +31,26 @@ _ABI = re.compile(rb".*\.(?:cpython-3[^.]*|abi3t?|cp3[0-9]+[a-z]*-[^.]*|pypy[^.]
 
 _FRONTENDS = re.compile(rb"(?:uv|poetry|pdm|pixi)\.lock|pylock(?:\.[^.]+)?\.toml|\.pdm-python|\.venv")
 
-_HEADS = (
-    (b"CACHEDIR.TAG", re.compile(rb"Signature: 8a477f597d28d172789f06886806bc55"), "tagged as a cache"),
-    (b"pyvenv.cfg", re.compile(rb"(?:.*\n)*[ \t]*home[ \t]*="), "a virtual environment"),
-    (b"CMakeCache.txt", re.compile(rb"# This is the CMakeCache file"), "a build folder of CMake"),
-    (b".rustc_info.json", re.compile(rb'\s*\{\s*"rustc_'), "a target folder of cargo"),
-)
-"""A file in the folder, what it must begin with, and what the folder is then."""
-_MESON = (
-    (b"meson-info/meson-info.json", re.compile(rb"\s*\{")),
-    (b"meson-info/intro-buildoptions.json", re.compile(rb"\s*\[")),
-)
-_NODE_FILES = frozenset((b".package-lock.json", b".yarn-integrity", b".yarn-state.yml", b".modules.yaml"))
+_JSON_OBJECT = re.compile(rb"\s*\{")
+_JSON_ARRAY = re.compile(rb"\s*\[")
+_HEADS = {
+    b"CACHEDIR.TAG": ((b"", re.compile(rb"Signature: 8a477f597d28d172789f06886806bc55")),),
+    b"pyvenv.cfg": ((b"", re.compile(rb"(?:.*\n)*[ \t]*home[ \t]*=")),),
+    b"CMakeCache.txt": ((b"", re.compile(rb"# This is the CMakeCache file")),),
+    b".rustc_info.json": ((b"", re.compile(rb'\s*\{\s*"rustc_')),),
+    b"meson-info": ((b"/meson-info.json", _JSON_OBJECT), (b"/intro-buildoptions.json", _JSON_ARRAY)),
+}
+"""A name in the folder -> files, as endings of that name, and what one of them must begin with."""
+_MARKED = {
+    b"CACHEDIR.TAG": "tagged as a cache",
+    b"pyvenv.cfg": "a virtual environment",
+    b"CMakeCache.txt": "a build folder of CMake",
+    b".rustc_info.json": "a target folder of cargo",
+    b"meson-info": "a build folder of meson",
+}
+"""What the folder is then."""
+_NODE = frozenset((b".package-lock.json", b".yarn-integrity", b".yarn-state.yml", b".modules.yaml", b".pnpm"))
+_OUTPUTS = frozenset((b"dist", b"wheelhouse"))
 _SETUPTOOLS = re.compile(rb"lib|lib\..*|temp\..*|bdist\..*|scripts-.*|__editable__\..*", re.DOTALL)
 _ARCHIVES = (b".whl", b".tar.gz", b".zip")
 _DISTRIBUTION = re.compile(rb"([A-Za-z0-9._]+)-[0-9][^-]*(?:(?:-[^-]+){3,4}\.whl|\.tar\.gz|\.zip)")
@@ -86,32 +94,25 @@ def folder(
 
 def _by_bytes(name: bytes, names: AbstractSet[bytes], head: Callable[[bytes], bytes]) -> str | None:
     """As `folder`, by a file in it that begins as only one tool would begin it."""
-    for mark in _MARKS & names:
-        if any(beginning.match(head(file)) for file, beginning in _HEADS[mark]):
+    for mark in sorted(_HEADS.keys() & names):
+        if any(beginning.match(head(mark + ending)) for ending, beginning in _HEADS[mark]):
             return _MARKED[mark]
     if name.endswith(b".egg-info") and head(b"PKG-INFO").startswith(b"Metadata-Version:"):
         return "metadata written by setuptools"
     return None
 
 
-def _by_names(
-    name: bytes, names: AbstractSet[bytes], folders: AbstractSet[bytes], *, top: bool
-) -> str | None:
+def _by_names(name: bytes, names: AbstractSet[bytes], folders: AbstractSet[bytes], *, top: bool) -> str | None:
     """As `folder`, by evidence that consists of nothing but certain names."""
-    if name == b"node_modules" and not _NODE.isdisjoint(names):
-        return "installed by a JavaScript package manager"
-    if name != b"build" and folders:
-        return None
-    if not (top or name in _OUTPUTS or name == b"build"):
-        return None
+    if name == b"node_modules":
+        return None if _NODE.isdisjoint(names) else "installed by a JavaScript package manager"
     files = {file for file in names - folders if not is_dropping(file)} - {b".gitignore"}
-    if not files:
-        return "a build folder of setuptools" if name == b"build" and _is_setuptools(folders) else None
-    if folders:
+    if name == b"build" and not files and _is_setuptools(folders):
+        return "a build folder of setuptools"
+    if folders or not files:
         return None
-    if name in _OUTPUTS and all(file.endswith(_ARCHIVES) for file in files):
-        return "built distributions"
-    return "built distributions" if top and _is_output(files) else None
+    archives_only = name in _OUTPUTS and all(file.endswith(_ARCHIVES) for file in files)
+    return "built distributions" if archives_only or (top and _is_output(files)) else None
 
 
 def _is_setuptools(folders: AbstractSet[bytes]) -> bool:

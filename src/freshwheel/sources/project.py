@@ -9,8 +9,7 @@ import stat
 import sys
 from typing import Any
 
-from packaging.version import Version
-
+from freshwheel import pep440
 from freshwheel.errors import ConfigError, Problem
 from freshwheel.model import OwnVersion, Project
 
@@ -27,7 +26,6 @@ _LARGEST_OTHER = 1 << 25
 _BOM = b"\xef\xbb\xbf"
 _KEY = "tool.freshwheel.version"
 _USUAL = r"""^(?:__version__|VERSION)[ \t]*(?::[^=\n]+)?=[ \t]*(['"])v?(?P<version>[^'"\n]+)\1"""
-_LABEL = re.compile(r"s[0-9a-f]{12}")
 _LONGEST = 60
 """Characters of a wrong text that a message repeats."""
 
@@ -77,7 +75,7 @@ def _sdist_version(tree: str) -> str | None:
         field, _, value = line.partition(b":")
         if field.lower() == b"version":
             text = value.decode("utf-8", "replace").strip()
-            if _parsed(text) is None:
+            if pep440.parsed(text) is None:
                 raise _wrong(name, f"{_shown(text)} is not a version (PEP 440)")
             return text
     raise _wrong(name, "has no Version", "an unpacked source distribution has one; remove the file if this is none")
@@ -131,24 +129,14 @@ def _searched(own: OwnVersion, text: str) -> str:
 
 
 def _checked(text: str, name: str, where: str = "") -> str:
-    version = _parsed(text)
+    version = pep440.parsed(text)
     if version is None:
         raise _wrong(name, f"{where}{_shown(text)} is not a version (PEP 440)")
-    if any(_LABEL.fullmatch(part) for part in (version.local or "").split(".")):
+    if pep440.has_label(version):
         raise _wrong(
             name, f"{where}{_shown(text)} has a label of freshwheel in it", "write the version without the label"
         )
     return text
-
-
-def _parsed(text: str) -> Version | None:
-    try:
-        # The pattern of PEP 440 ignores case, and so lets letters pass that only look like `s` and `k`.
-        version = Version(text if text.isascii() else "")
-        str(version)
-    except ValueError:  # also for a number with more digits than `int` reads
-        return None
-    return version
 
 
 def _shown(text: str) -> str:

@@ -202,7 +202,7 @@ class _Walk:
         folders = {one for one, mode in found.items() if mode == stat.S_IFDIR}
         return litter.folder(
             name,
-            found.keys() - folders,
+            found.keys(),
             folders,
             lambda file: disk.head(self.tree, path + b"/" + file),
             top=b"/" not in path,

@@ -1,4 +1,4 @@
-"""A `.dist-info` folder on its own, as the metadata hooks hand it out: taken from a finished wheel or given a version."""
+"""A `.dist-info` folder on its own, as metadata hooks hand it out: taken from a finished wheel or given a version."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def from_wheel(path: str, directory: str) -> str:
 
 
 def version_of(source: str) -> str:
-    """The version that the METADATA of the `.dist-info` folder `source` states. Raises WheelError when there is none."""
+    """The version in the METADATA of the `.dist-info` folder `source`. Raises WheelError when there is none."""
     return metadata.version_of(_text(source))
 
 

@@ -7,6 +7,7 @@ import re
 import xxhash
 from packaging.version import Version
 
+from freshwheel import pep440
 from freshwheel.errors import WheelError
 from freshwheel.frame import framed
 
@@ -14,7 +15,6 @@ __all__ = ["base", "joined", "label", "normal", "unsettled"]
 
 _DIGITS = 12
 """Of the 32 that a digest has. With the letter in front a label is never a number, which PEP 440 would rewrite."""
-_LABEL = re.compile(r"s[0-9a-f]{12}")
 _VCS = re.compile(r"g[0-9a-f]{6,64}|d[0-9]{8}|dirty")
 """A commit, a day, a flag. Six digits at least: `gcc12` names a compiler, not a commit."""
 _UNSETTLED = b"freshwheel: a tree that moved during the build"
@@ -39,14 +39,14 @@ def joined(base: str, label: str) -> str:
     `d20240101`, `dirty`): the label says all that, exactly. WheelError if `base` is not a version.
     """
     version = _parsed(base)
-    segments = [segment for segment in _segments(version) if not _VCS.fullmatch(segment)]
+    segments = [segment for segment in pep440.segments(version) if not _VCS.fullmatch(segment)]
     return f"{version.public}+{'.'.join([*_unlabelled(segments), label])}"
 
 
 def base(version: str) -> str:
     """The normal form of `version` without a label; WheelError if it is not a version."""
     found = _parsed(version)
-    local = ".".join(_unlabelled(_segments(found)))
+    local = ".".join(_unlabelled(pep440.segments(found)))
     return f"{found.public}+{local}" if local else found.public
 
 
@@ -61,19 +61,12 @@ def unsettled(before: str | None, after: str | None, inner_sha256: str) -> str:
 
 
 def _parsed(text: str) -> Version:
-    try:
-        # The pattern of PEP 440 ignores case, and so lets letters pass that only look like `s` and `k`.
-        version = Version(text if text.isascii() else "")
-        str(version)
-    except ValueError:  # also for a number with more digits than `int` reads
+    version = pep440.parsed(text)
+    if version is None:
         shown = text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
-        raise WheelError(f"{shown!r} is not a version (PEP 440)") from None
+        raise WheelError(f"{shown!r} is not a version (PEP 440)")
     return version
 
 
-def _segments(version: Version) -> list[str]:
-    return version.local.split(".") if version.local else []
-
-
 def _unlabelled(segments: list[str]) -> list[str]:
-    return segments[:-1] if segments and _LABEL.fullmatch(segments[-1]) else segments
+    return segments[:-1] if segments and pep440.LABEL.fullmatch(segments[-1]) else segments
