@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import zipfile
 from pathlib import Path
 
@@ -274,11 +273,10 @@ def test_source_distribution_is_never_labelled(tree):
     assert name == "recorded-1.2.3.tar.gz"
 
 
-def test_wheel_from_a_source_distribution_agrees_with_it(tree, tmp_path):
+def test_wheel_from_a_source_distribution_agrees_with_it(tree, tmp_path, unpack):
     """Tree to source distribution to wheel is the usual way to publish, and has one version."""
     name = build.sdist(tree.call("build_sdist"), str(tree.dist))
-    with tarfile.open(tree.dist / name) as file:
-        file.extractall(tmp_path, filter="data")
+    unpack(tree.dist / name, tmp_path)
     tree.path = tmp_path / "recorded-1.2.3"
     assert tree.wheel().version == "1.2.3"
 

@@ -108,7 +108,8 @@ def _relocated(prefix):
     library.mkdir(parents=True)
     python = Path(shutil.copy2(source, prefix / "bin"))
     for entry in HOME.iterdir():
-        if entry.name not in {"site-packages", "dist-packages"}:
+        # Debian's has a sitecustomize.py of its own, which would stand before that of a test.
+        if entry.name not in {"site-packages", "dist-packages", "sitecustomize.py"}:
             (library / entry.name).symlink_to(entry)
     for entry in HOME.parent.glob("libpython*"):
         (prefix / "lib" / entry.name).symlink_to(entry)

@@ -159,14 +159,13 @@ def test_any_source_distribution(files, form, version, tmp_path_factory):
     assert facts(folder / "back" / back) == before
 
 
-def test_a_reader_accepts_the_result(placed, dist, tmp_path):
+def test_a_reader_accepts_the_result(placed, dist, tmp_path, unpack):
     """It has one folder, named as the file is, and the safest filter of the standard library unpacks it."""
     link = File(name="demo-1.0/readme", kind=tarfile.SYMTYPE, link="src/../src/demo.py")
     twin = File(name="demo-1.0/twin.py", kind=tarfile.LNKTYPE, link="demo-1.0/src/demo.py")
     name = sdist.rewrite(placed(tarred(*demo(link, twin))), dist, version="5.0.0-rc.1")
     assert parse_sdist_filename(name) == ("demo", Version("5.0.0rc1"))
-    with tarfile.open(os.path.join(dist, name)) as archive:
-        archive.extractall(tmp_path / "out", filter="data")
+    unpack(os.path.join(dist, name), tmp_path / "out")
     assert os.listdir(tmp_path / "out") == ["demo-5.0.0rc1"]
     root = tmp_path / "out" / "demo-5.0.0rc1"
     assert (root / "PKG-INFO").read_bytes() == INFO.replace(b"Version: 1.0", b"Version: 5.0.0-rc.1", 1)
