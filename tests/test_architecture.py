@@ -25,6 +25,7 @@ ROWS = (
     ("doors", ("hooks.py", "cli/", "pytest_plugin.py", "guard.py")),
     ("side door", ("replay.py",)),
     ("hall", ("build.py", "report.py")),
+    ("plan", ("plan.py",)),
     ("rooms", ("sources/", "inner/", "store/", "wheel/", "adopt/")),
     ("settings", ("config.py",)),
     ("readings", ("reading.py",)),
@@ -50,6 +51,8 @@ PURE = (
     "sources/digest.py",
     "sources/globs.py",
     "sources/litter.py",
+    "sources/scan.py",
+    "sources/tables.py",
     "sources/trace.py",
     "wheel/mark.py",
     "wheel/metadata.py",
@@ -58,9 +61,9 @@ PURE = (
 )
 PURE_LIBRARIES = frozenset(
     (
-        *("__future__", "bisect", "collections", "dataclasses", "difflib", "enum", "functools", "hashlib", "itertools"),
-        *("json", "math", "operator", "packaging", "re", "string", "struct", "tomli", "tomllib", "types", "typing"),
-        *("unicodedata", "xxhash"),
+        *("__future__", "ast", "bisect", "collections", "dataclasses", "datetime", "difflib", "enum", "functools"),
+        *("hashlib", "itertools", "json", "math", "operator", "packaging", "re", "string", "struct", "tomli"),
+        *("tomllib", "types", "typing", "unicodedata", "xxhash"),
     )
 )
 PURE_PARTS = {"frame.py": ("framed",)}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel import build
+from freshwheel import build, plan
 from freshwheel.errors import ConfigError, InputError
 from freshwheel.wheel import archive
 
@@ -327,7 +327,7 @@ def test_tree_without_a_digest_is_built_all_the_same(tree, monkeypatch):
     def fail(*_arguments, **_options):
         raise InputError("src/secret.py can't be read: Permission denied")
 
-    monkeypatch.setattr(build.content, "snapshot", fail)
+    monkeypatch.setattr(plan.content, "snapshot", fail)
     mark = tree.mark()
     assert not mark.settled
     assert mark.label

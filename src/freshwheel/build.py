@@ -1,6 +1,6 @@
 """The recipes: what each hook does, step by step.
 
-The only module that joins the rooms. It decides nothing that a room can decide alone; it knows the order. A recipe
+It decides nothing that a room can decide alone; it knows the order. A recipe
 takes a `Call`, which is all that the door saw of the process, and returns what the hook returns.
 """
 
@@ -10,75 +10,24 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from freshwheel import backends, config, frame
+from freshwheel import backends, frame
 from freshwheel.about import __version__
-from freshwheel.errors import ConfigError, FreshwheelError, HookMissingError, InputError, Problem, WheelUnfamiliarError
+from freshwheel.errors import FreshwheelError, HookMissingError, InputError, WheelUnfamiliarError
 from freshwheel.inner import interpreter, process
-from freshwheel.model import Config, Mark, Project, Snapshot
-from freshwheel.sources import content, globs, project
+from freshwheel.model import Mark, Snapshot
+from freshwheel.plan import Call, Plan
 from freshwheel.wheel import archive, folder, info, mark, version
 from freshwheel.wheel import sdist as source_distribution
 
 __all__ = ["Call", "build_inputs", "metadata", "requires", "sdist", "source_digest", "wheel"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Call:
-    """One call of a hook, as the door saw it."""
-
-    tree: str
-    environ: Mapping[str, str]
-    hook: str
-    """What is built in the end: `build_wheel`, `build_editable` or `build_sdist`."""
-    settings: Mapping[str, str | Sequence[str]] | None
-    say: Callable[[str], None]
-    """Tells a person one line."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
-    """A call, and what the tree and the settings say about it."""
-
-    call: Call
-    project: Project
-    config: Config
-    backend: backends.Backend
-
-    @property
-    def kind(self) -> Literal["labelled", "plain", "release"]:
-        """Labelled: the version names the sources. Plain: it can't or shall not. Release: what others will install."""
-        origin = self.config.origins.get("label", "")
-        if self.project.sdist_version is not None:
-            return "release"
-        if self.config.label == "off":
-            return "plain" if origin.startswith("[") else "release"
-        if self.call.environ.get("CIBUILDWHEEL") and (not origin or origin.startswith("[")):
-            return "release"
-        return "labelled" if self.project.version_is_dynamic else "plain"
-
-    @property
-    def own_path(self) -> tuple[str, ...]:
-        """The file that the own base version is read from, if it is."""
-        own = self.config.version
-        return (own.path,) if own is not None and own.path is not None else ()
-
-    def base(self) -> str | None:
-        """The version without a label, where it is not the inner backend's to say.
-
-        An unpacked source distribution has its version already; a wheel built from it must have exactly that one.
-        """
-        if self.project.sdist_version is not None:
-            return self.project.sdist_version
-        return None if self.config.version is None else project.own_version(self.project, self.config.version)
-
-
 def requires(call: Call) -> list[str]:
     """The requirements that the frontend installs before it builds: those of the table and the inner backend's own."""
-    plan = _plan(call)
+    plan = Plan.of(call)
     wanted = list(plan.config.requires)
     if plan.config.backend_path or interpreter.importable(_package(plan.config.backend)):
         with _inner(plan) as inner:
@@ -88,12 +37,12 @@ def requires(call: Call) -> list[str]:
 
 def metadata(call: Call, directory: str) -> str:
     """The name of the `.dist-info` folder written into `directory`."""
-    plan = _plan(call)
+    plan = Plan.of(call)
     with _inner(plan) as inner, _private() as private:
         try:
             found = inner.metadata(call.hook, private, plan.config.inner_settings)
             # Taken last: the inner backend may write a lock file here, and the build that follows will see it.
-            digest = _snapshot(plan).digest if plan.kind == "labelled" else None
+            digest = plan.snapshot().digest if plan.kind == "labelled" else None
         except (HookMissingError, InputError):
             return _metadata_by_building(plan, directory)
         stated = info.version_of(found)
@@ -104,13 +53,13 @@ def metadata(call: Call, directory: str) -> str:
 
 def wheel(call: Call, directory: str) -> str:
     """The file name of the wheel, or editable wheel, written into `directory`."""
-    plan = _plan(call)
+    plan = Plan.of(call)
     return _wheel(plan, directory)
 
 
 def sdist(call: Call, directory: str) -> str:
     """The file name of the source distribution written into `directory`: the inner backend's, never labelled."""
-    plan = _plan(call)
+    plan = Plan.of(call)
     base = plan.base()
     with _inner(plan) as inner, _private() as private:
         path = inner.build(call.hook, private, plan.config.inner_settings)
@@ -122,13 +71,13 @@ def sdist(call: Call, directory: str) -> str:
 
 def source_digest(call: Call) -> str:
     """The source digest of the tree: 32 hex digits."""
-    return _snapshot(_plan(call)).digest
+    return Plan.of(call).snapshot().digest
 
 
 def build_inputs(call: Call) -> dict[str, Any]:
     """The digest, the files it is made from, globs that cover them, and the environment names that are declared."""
-    plan = _plan(call)
-    snapshot = _snapshot(plan)
+    plan = Plan.of(call)
+    snapshot = plan.snapshot()
     return {
         "digest": snapshot.digest,
         "files": [os.fsdecode(found.path) for found in snapshot.inputs],
@@ -137,39 +86,8 @@ def build_inputs(call: Call) -> dict[str, Any]:
     }
 
 
-def _plan(call: Call) -> Plan:
-    found = project.read(call.tree)
-    settings = config.parse(found, call.settings, call.environ, importable=interpreter.importable)
-    _check_globs(settings)
-    named = (*_build_requires(found), *settings.requires)
-    return Plan(call=call, project=found, config=settings, backend=backends.find(settings.backend, named))
-
-
-def _build_requires(found: Project) -> Sequence[str]:
-    requires = found.pyproject.get("build-system", {}).get("requires", [])
-    return [text for text in requires if isinstance(text, str)]
-
-
-def _check_globs(settings: Config) -> None:
-    problems = [
-        Problem(f"tool.freshwheel.{key}[{place}]", reason)
-        for key, patterns in (("include", settings.include), ("exclude", settings.exclude))
-        for place, pattern in enumerate(patterns)
-        if (reason := globs.check(pattern)) is not None
-    ]
-    if problems:
-        raise ConfigError(problems)
-
-
 def _package(backend: str) -> str:
     return backend.partition(":")[0].partition(".")[0]
-
-
-def _snapshot(plan: Plan) -> Snapshot:
-    settings = plan.config
-    return content.snapshot(
-        plan.call.tree, include=settings.include, exclude=settings.exclude, always=("pyproject.toml", *plan.own_path)
-    )
 
 
 @contextlib.contextmanager
@@ -235,7 +153,7 @@ def _wheel(plan: Plan, directory: str) -> str:
 
 def _attempt(plan: Plan) -> Snapshot | InputError:
     try:
-        return _snapshot(plan)
+        return plan.snapshot()
     except InputError as error:
         return error
 

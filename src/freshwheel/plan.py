@@ -1,0 +1,99 @@
+"""What one call of a hook or a command is about: the tree, the settings, the kind of build, the inputs.
+
+The recipes and the reports start here; it joins what the rooms and the floor say before anything is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from freshwheel import backends, config
+from freshwheel.errors import ConfigError, Problem
+from freshwheel.inner import interpreter
+from freshwheel.model import Config, Project, Snapshot
+from freshwheel.sources import content, globs, project
+
+__all__ = ["Call", "Plan"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call:
+    """One call of a hook, as the door saw it."""
+
+    tree: str
+    environ: Mapping[str, str]
+    hook: str
+    """What is built in the end: `build_wheel`, `build_editable` or `build_sdist`."""
+    settings: Mapping[str, str | Sequence[str]] | None
+    say: Callable[[str], None]
+    """Tells a person one line."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """A call, and what the tree and the settings say about it."""
+
+    call: Call
+    project: Project
+    config: Config
+    backend: backends.Backend
+
+    @classmethod
+    def of(cls, call: Call) -> Plan:
+        """What a call is about. Raises ConfigError with all problems of the settings."""
+        found = project.read(call.tree)
+        settings = config.parse(found, call.settings, call.environ, importable=interpreter.importable)
+        _check_globs(settings)
+        named = (*_build_requires(found), *settings.requires)
+        return cls(call=call, project=found, config=settings, backend=backends.find(settings.backend, named))
+
+    def snapshot(self) -> Snapshot:
+        """The inputs of the tree as it is now. Raises InputError where they can't be read."""
+        settings = self.config
+        always = ("pyproject.toml", *self.own_path)
+        return content.snapshot(self.call.tree, include=settings.include, exclude=settings.exclude, always=always)
+
+    @property
+    def kind(self) -> Literal["labelled", "plain", "release"]:
+        """Labelled: the version names the sources. Plain: it can't or shall not. Release: what others will install."""
+        origin = self.config.origins.get("label", "")
+        if self.project.sdist_version is not None:
+            return "release"
+        if self.config.label == "off":
+            return "plain" if origin.startswith("[") else "release"
+        if self.call.environ.get("CIBUILDWHEEL") and (not origin or origin.startswith("[")):
+            return "release"
+        return "labelled" if self.project.version_is_dynamic else "plain"
+
+    @property
+    def own_path(self) -> tuple[str, ...]:
+        """The file that the own base version is read from, if it is."""
+        own = self.config.version
+        return (own.path,) if own is not None and own.path is not None else ()
+
+    def base(self) -> str | None:
+        """The version without a label, where it is not the inner backend's to say.
+
+        An unpacked source distribution has its version already; a wheel built from it must have exactly that one.
+        """
+        if self.project.sdist_version is not None:
+            return self.project.sdist_version
+        return None if self.config.version is None else project.own_version(self.project, self.config.version)
+
+
+def _build_requires(found: Project) -> Sequence[str]:
+    requires = found.pyproject.get("build-system", {}).get("requires", [])
+    return [text for text in requires if isinstance(text, str)]
+
+
+def _check_globs(settings: Config) -> None:
+    problems = [
+        Problem(f"tool.freshwheel.{key}[{place}]", reason)
+        for key, patterns in (("include", settings.include), ("exclude", settings.exclude))
+        for place, pattern in enumerate(patterns)
+        if (reason := globs.check(pattern)) is not None
+    ]
+    if problems:
+        raise ConfigError(problems)
