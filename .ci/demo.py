@@ -93,7 +93,7 @@ class Demo:
         shutil.copytree(source, self.tree, ignore=shutil.ignore_patterns("target", "build", "__pycache__"))
         os.mkdir(self.wheels)
         self.run(self.uv, "build", "--quiet", "--wheel", "--out-dir", self.wheels, REPOSITORY)
-        [wheel] = os.listdir(self.wheels)
+        [wheel] = [name for name in os.listdir(self.wheels) if name.endswith(".whl")]
         self.replace("pyproject.toml", '"freshwheel",', '"freshwheel=={}",'.format(wheel.split("-")[1]))
         self.run(self.uv, "venv", "--quiet", "--python", sys.executable, os.path.dirname(os.path.dirname(self.python)))
 

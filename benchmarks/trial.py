@@ -136,7 +136,7 @@ class Workshop:
         self.environ = _environ(os.environ)
         self.run(self.uv, "build", "--quiet", "--wheel", "--out-dir", wheels, REPOSITORY)
         self.environ |= _find_links(self.environ, wheels)
-        [wheel] = os.listdir(wheels)
+        [wheel] = [name for name in os.listdir(wheels) if name.endswith(".whl")]
         self.freshwheel = "freshwheel=={}".format(wheel.split("-")[1])
         self.python = self.venv("tools")
         self.run(self.uv, "pip", "install", "--quiet", "--python", self.python, "pip")
