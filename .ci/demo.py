@@ -144,7 +144,7 @@ def _environ(given: Mapping[str, str], wheels: str) -> dict[str, str]:
     """The environment of the installers: freshwheel comes from `wheels`, all else from where it always does."""
     kept = environment.environ({name: value for name, value in given.items() if not name.startswith(OUTSIDE)})
     links = ",".join(link for link in (wheels, kept.get("UV_FIND_LINKS", "")) if link)
-    return {**kept, "UV_FIND_LINKS": links}
+    return {**kept, "UV_FIND_LINKS": links, "FRESHWHEEL_CACHE_DIR": os.path.join(os.path.dirname(wheels), "cache")}
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ class Workshop:
         self.uv = os.path.join(os.path.dirname(sys.executable), "uv")
         wheels = os.path.join(scratch, "wheels")
         os.mkdir(wheels)
-        self.environ = _environ(os.environ)
+        self.environ = {**_environ(os.environ), "FRESHWHEEL_CACHE_DIR": os.path.join(scratch, "cache")}
         self.run(self.uv, "build", "--quiet", "--wheel", "--out-dir", wheels, REPOSITORY)
         self.environ |= _find_links(self.environ, wheels)
         [wheel] = [name for name in os.listdir(wheels) if name.endswith(".whl")]

@@ -1,5 +1,10 @@
 """What freshwheel knows of each inner backend."""
 
+import json
+import os
+import subprocess
+import sys
+
 import pytest
 
 from freshwheel import backends
@@ -113,3 +118,144 @@ def test_names_of_requirements():
     """Names are compared in normal form (PEP 503), and what is no requirement is left out."""
     requires = ["Foo.Bar_baz[extra]>=1 ; python_version > '3'", "  zig @ https://example.org/zig.whl", "-r x", "", "é"]
     assert backends.names(requires) == {"foo-bar-baz", "zig"}
+
+
+def test_the_store_is_on_where_compilers_run():
+    """Wheels are stored by default where building them is dear, and never for a backend that nobody knows."""
+    stores = {known.name: known.store for known in backends.KNOWN}
+    assert stores == {
+        "maturin": "on",
+        "setuptools-rust": "on",
+        "setuptools": "extensions",
+        "scikit-build-core": "on",
+        "meson-python": "on",
+        "hatchling": "off",
+        "flit": "off",
+    }
+    assert backends.find("other", []).store == "off"
+
+
+def test_only_maturin_says_where_its_inputs_are():
+    """Any other backend may take any file of the project directory."""
+    assert [known.name for known in backends.KNOWN if known.inputs == "closure"] == ["maturin"]
+    assert backends.find("other", []).inputs == "whole"
+
+
+@pytest.mark.parametrize(
+    ("module", "variables"),
+    [
+        (
+            "maturin",
+            "CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET CARGO_PROFILE_RELEASE_LTO CARGO_TARGET_X_LINKER",
+        ),
+        (
+            "maturin",
+            "CARGO_INCREMENTAL RUSTC RUSTFLAGS RUSTUP_TOOLCHAIN PYO3_CONFIG_FILE CC CC_x86_64-linux-musl CFLAGS",
+        ),
+        ("maturin", "MATURIN_PEP517_ARGS MATURIN_STRIP MATURIN_EMSCRIPTEN_VERSION SOURCE_DATE_EPOCH TARGET_SYSROOT"),
+        ("setuptools.build_meta", "CC CFLAGS SETUPTOOLS_SCM_PRETEND_VERSION_FOR_DEMO DIST_EXTRA_CONFIG ARCHFLAGS"),
+        ("scikit_build_core.build", "CMAKE_ARGS SKBUILD_CMAKE_DEFINE CI CXX CUDAARCHS PKG_CONFIG_PATH OpenSSL_ROOT"),
+        ("mesonpy", "NINJA MESON CC ARCHFLAGS _PYTHON_HOST_PLATFORM"),
+        ("hatchling.build", "HATCH_BUILD_NO_HOOKS SETUPTOOLS_SCM_PRETEND_VERSION"),
+        ("flit_core.buildapi", "SOURCE_DATE_EPOCH"),
+        ("other", "RUSTFLAGS CMAKE_ARGS CFLAGS PYO3_PYTHON SETUPTOOLS_SCM_PRETEND_VERSION SKBUILD_CMAKE_DEFINE"),
+        ("other", "MATURIN_PEP517_ARGS NINJA HATCH_BUILD_NO_HOOKS PDM_BUILD_SCM_VERSION"),
+    ],
+)
+def test_variables_that_shape_wheels(module, variables):
+    """Each variable that is known to shape the wheels of a backend is one of its names or families."""
+    backend = backends.find(module, [])
+    assert [name for name in variables.split() if not backends.shapes(backend, name)] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("CARGO_HOME", "CARGO_TERM_COLOR", "CARGO_BUILD_JOBS", "CARGO_REGISTRY_TOKEN", "CARGO_REGISTRIES_MINE_TOKEN"),
+        *("MATURIN_PYPI_TOKEN", "MATURIN_PASSWORD", "CMAKE_BUILD_PARALLEL_LEVEL", "RUSTC_WRAPPER", "PATH", "HOME"),
+        *("VIRTUAL_ENV", "PYTHONPATH", "HOSTNAME", "RUST_BACKTRACE", "CMAKE_CXX_COMPILER_LAUNCHER", "CARGO_TARGET_DIR"),
+        *("TERM", "NO_COLOR", "USER", "MAKEFLAGS"),
+    ],
+)
+def test_variables_that_shape_no_wheel(name):
+    """Places, jobs, colours, caches and, above all, credentials count for no backend."""
+    able = [backend.name for backend in (*backends.KNOWN, backends.find("other", [])) if backends.shapes(backend, name)]
+    assert able == []
+
+
+def test_setuptools_reads_nothing_of_rust():
+    """A change of what another backend reads costs no rebuild."""
+    assert not backends.shapes(backends.find("setuptools.build_meta", []), "RUSTFLAGS")
+    assert not backends.shapes(backends.find("maturin", []), "SKBUILD_CMAKE_ARGS")
+
+
+def extras(module, *, editable=False, bindings=None, **variables):
+    """What a backend is known to ask for on this platform when no program is on PATH."""
+    return [
+        extra.requirement
+        for extra in backends.find(module, []).lean_extras
+        if (editable or not extra.editable)
+        and sys.platform.startswith(extra.platform)
+        and extra.unless not in variables
+        and extra.setting in (None, ("tool.maturin.bindings", bindings))
+    ]
+
+
+ASK = """
+import contextlib, importlib, io, json, sys
+with contextlib.redirect_stdout(io.StringIO()):
+    backend = importlib.import_module(sys.argv[1])
+    answers = [getattr(backend, "get_requires_for_build_" + kind)() for kind in ("wheel", "editable")]
+sys.stderr.write("\\n" + json.dumps(answers))
+"""
+PLAIN = '[project]\nname = "demo"\nversion = "1.0"\ndescription = "x"\n'
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory):
+    """An interpreter that has the known backends."""
+    home = tmp_path_factory.mktemp("backends")
+    subprocess.run([sys.executable, "-m", "venv", home], check=True)
+    found = home / ("Scripts" if os.name == "nt" else "bin") / "python"
+    names = [
+        "maturin",
+        "setuptools<70",
+        "setuptools-rust",
+        "scikit-build-core",
+        "meson-python",
+        "hatchling",
+        "flit_core",
+    ]
+    subprocess.run([found, "-m", "pip", "install", "-q", *names], check=True)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("module", "more", "variables"),
+    [
+        ("maturin", "", {}),
+        ("maturin", "", {"MATURIN_NO_INSTALL_RUST": "1"}),
+        ("maturin", '[tool.maturin]\nbindings = "cffi"\n', {}),
+        ("setuptools.build_meta", "", {}),
+        ("scikit_build_core.build", "", {}),
+        ("scikit_build_core.build", "", {"CMAKE_EXECUTABLE": "x", "CMAKE_MAKE_PROGRAM": "x"}),
+        ("mesonpy", "", {}),
+        ("mesonpy", "", {"NINJA": "x"}),
+        ("hatchling.build", "", {}),
+        ("flit_core.buildapi", "", {}),
+    ],
+)
+def test_extras_are_those_of_the_real_hooks(tmp_path, python, module, more, variables):
+    """With no program on PATH, the hooks of the real backend ask for what is known, and for nothing else."""
+    (tmp_path / "pyproject.toml").write_text(PLAIN + more, encoding="utf-8")
+    (tmp_path / "demo.py").write_text("", encoding="utf-8")
+    (tmp_path / "empty").mkdir()
+    kept = {name: os.environ[name] for name in ("SYSTEMROOT", "TEMP", "TMPDIR") if name in os.environ}
+    environ = {**kept, **variables, "PATH": str(tmp_path / "empty")}
+    command = [python, "-c", ASK, module]
+    done = subprocess.run(command, cwd=tmp_path, env=environ, check=True, capture_output=True, text=True)
+    bindings = "cffi" if more else None
+    known = [extras(module, editable=editable, bindings=bindings, **variables) for editable in (False, True)]
+    answers = json.loads(done.stderr.splitlines()[-1])
+    assert [sorted(one) for one in answers] == [sorted(one) for one in known]

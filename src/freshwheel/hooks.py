@@ -79,7 +79,10 @@ def build_sdist(sdist_directory: str, config_settings: "ConfigSettings" = None) 
 
 def get_source_digest(config_settings: "ConfigSettings" = None) -> str:
     """The source digest of the tree in the working directory: 32 hex digits. The inner backend is not needed."""
-    return _run("source_digest", "build_wheel", config_settings)
+    from freshwheel import replay  # noqa: PLC0415 - not even this for a frontend that only probes for hooks
+
+    known = replay.source_digest(os.getcwd(), os.environ, config_settings)
+    return _run("source_digest", "build_wheel", config_settings) if known is None else known
 
 
 def get_build_inputs(config_settings: "ConfigSettings" = None) -> "dict[str, Any]":

@@ -6,10 +6,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Config", "Input", "Mark", "OwnVersion", "Project", "Row", "Snapshot"]
+from freshwheel.rows import Row
 
-Row = tuple[int, int, int, int, int]
-"""One `lstat`: mode, size in bytes, mtime in ns, ctime in ns, inode."""
+__all__ = ["Config", "Input", "Looks", "Mark", "OwnVersion", "Project", "Snapshot"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Looks:
+    """What was looked at beside the contents of inputs, and decides about them. Paths as those of inputs."""
+
+    links: Mapping[bytes, Row] = field(default_factory=dict)
+    """Symbolic links, with their own rows."""
+    places: Mapping[bytes, Row] = field(default_factory=dict)
+    """Folders, manifests, evidence, targets of links: the rows of what the path leads to."""
+    absent: frozenset[bytes] = frozenset()
+    """What was asked for and leads nowhere."""
+    devices: frozenset[int] = frozenset()
+    """The file systems that all this is on."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +67,10 @@ class Project:
     pyproject: Mapping[str, Any]
     sdist_version: str | None
     """The version in a root `PKG-INFO`: the tree is an unpacked source distribution."""
+    looks: Looks = field(default_factory=Looks)
+    """What all this was read from."""
+    started: int = 0
+    """When the first look was taken: ns since the epoch."""
 
     @property
     def version_is_dynamic(self) -> bool:
@@ -72,7 +89,7 @@ class Input:
     path: bytes
     """Relative to the project directory, with `/`, as the file system spells it; `../` for what lies outside."""
     kind: bytes
-    """`f` regular, `x` executable by its owner, `l` symbolic link, `?` fifo, socket or device."""
+    """`f` regular, `x` executable by its owner, `t` tables of TOML, `l` symbolic link, `?` fifo, socket or device."""
     content: bytes
     """16 bytes of XXH3-128."""
 
@@ -83,10 +100,18 @@ class Snapshot:
 
     digest: str
     """The source digest: 32 hex digits."""
+    rules: bytes
+    """What selected the inputs, in 16 bytes."""
     inputs: tuple[Input, ...]
     """Sorted by path."""
     rows: tuple[Row, ...]
-    """One per input, in the same order."""
+    """One per input, in the same order; that of a link to a file is the file's."""
+    looks: Looks = field(default_factory=Looks)
+    """What decided which files are inputs."""
+    started: int = field(default=0, compare=False)
+    """When the first look was taken: ns since the epoch."""
+    idle: tuple[str, ...] = ()
+    """Patterns of `include` that match nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,15 +5,18 @@ The recipes and the reports start here; it joins what the rooms and the floor sa
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from freshwheel import backends, config
+from freshwheel import backends, config, frame, recollection, state
 from freshwheel.errors import ConfigError, Problem
 from freshwheel.inner import interpreter
 from freshwheel.model import Config, Project, Snapshot
-from freshwheel.sources import content, globs, project
+from freshwheel.sources import content, globs, project, selection
+from freshwheel.sources.disk import Disk
 
 __all__ = ["Call", "Plan"]
 
@@ -29,6 +32,8 @@ class Call:
     settings: Mapping[str, str | Sequence[str]] | None
     say: Callable[[str], None]
     """Tells a person one line."""
+    now: Callable[[], int] = time.time_ns
+    """The time, in ns."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,17 +48,39 @@ class Plan:
     @classmethod
     def of(cls, call: Call) -> Plan:
         """What a call is about. Raises ConfigError with all problems of the settings."""
-        found = project.read(call.tree)
+        found = project.read(call.tree, now=call.now)
         settings = config.parse(found, call.settings, call.environ, importable=interpreter.importable)
         _check_globs(settings)
         named = (*_build_requires(found), *settings.requires)
-        return cls(call=call, project=found, config=settings, backend=backends.find(settings.backend, named))
+        backend = backends.find(settings.backend, named, in_tree=bool(settings.backend_path))
+        return cls(call=call, project=found, config=settings, backend=backend)
 
     def snapshot(self) -> Snapshot:
-        """The inputs of the tree as it is now. Raises InputError where they can't be read."""
-        settings = self.config
-        always = ("pyproject.toml", *self.own_path)
-        return content.snapshot(self.call.tree, include=settings.include, exclude=settings.exclude, always=always)
+        """The inputs of the tree as it is now; what was seen is remembered.
+
+        Raises InputError where they can't be read, and ConfigError where a pattern of `include` matches nothing.
+        """
+        known = recollection.contents(self.call.tree, self.call.environ)
+        found = content.snapshot(self.call.tree, self.select, remembered=known, now=self.call.now)
+        if self.project.sdist_version is None:
+            if found.idle:
+                raise ConfigError(_idle(self.config.include, found.idle))
+            recollection.keep(self.project, found, self.call.settings, self.call.environ)
+        return found
+
+    def select(self, look: Disk) -> selection.Selection:
+        """Which files are inputs, as `content.snapshot` wants to know."""
+        cache = frame.cache_directory(self.call.environ)
+        if cache is not None:
+            look.kind(os.fsencode(state.place(cache, self.call.tree)))  # it decides, so it is watched
+        rules = selection.Rules(
+            include=self.config.include,
+            exclude=self.config.exclude,
+            always=("pyproject.toml", *self.own_path),
+            tables_of=None if "pyproject.toml" in self.own_path else "pyproject.toml",
+            discovered=state.load(cache, self.call.tree).discovered,
+        )
+        return selection.select(look, self.project.pyproject, self.backend, rules)
 
     @property
     def kind(self) -> Literal["labelled", "plain", "release"]:
@@ -97,3 +124,12 @@ def _check_globs(settings: Config) -> None:
     ]
     if problems:
         raise ConfigError(problems)
+
+
+def _idle(include: Sequence[str], idle: Sequence[str]) -> list[Problem]:
+    hint = "patterns are relative to the folder of pyproject.toml; ** stands for any number of folders"
+    return [
+        Problem(f"tool.freshwheel.include[{place}]", f'"{pattern}" matches no file', hint)
+        for place, pattern in enumerate(include)
+        if pattern in idle
+    ]

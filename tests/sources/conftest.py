@@ -9,9 +9,18 @@ from pathlib import Path
 import pytest
 import xxhash
 
-from freshwheel.sources import content
+from freshwheel.backends import Backend
+from freshwheel.sources import content, selection
+from freshwheel.sources.disk import Disk
+from freshwheel.sources.selection import Rules
 
 TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n"
+
+
+def snapshot(folder, *, include=(), exclude=(), always=(), **options):
+    """The snapshot of a project that has no tables, and whose backend is not known."""
+    rules = Rules(include=tuple(include), exclude=tuple(exclude), always=tuple(always))
+    return content.snapshot(folder, lambda look: selection.select(look, {}, Backend(name="any"), rules), **options)
 
 
 class Grove:
@@ -48,7 +57,7 @@ class Grove:
 
     def snapshot(self, **rules):
         """The snapshot of the tree."""
-        return content.snapshot(str(self.path), **{"include": (), "exclude": (), **rules})
+        return snapshot(str(self.path), **rules)
 
     def digest(self, **rules):
         """The source digest of the tree."""
@@ -58,9 +67,19 @@ class Grove:
         """The paths of the inputs."""
         return [os.fsdecode(one.path) for one in self.snapshot(**rules).inputs]
 
+    def pruned(self):
+        """The folders that are pruned, and why."""
+        return dict(selection.select(Disk(str(self.path)), {}, Backend(name="any"), Rules()).tree.pruned)
+
     def kinds(self, **rules):
         """The paths of the inputs and their kinds."""
         return {os.fsdecode(one.path): one.kind.decode() for one in self.snapshot(**rules).inputs}
+
+
+@pytest.fixture(scope="session")
+def taken():
+    """What takes the snapshot of any folder."""
+    return snapshot
 
 
 @pytest.fixture
@@ -88,7 +107,7 @@ class Naive:
     def rules(self, include=(), exclude=(), always=()) -> bytes:
         """What selected the inputs."""
         lists = [frame(*sorted({one.encode() for one in texts})) for texts in (include, exclude, always)]
-        return h(frame(b"freshwheel inputs", b"1", *lists))
+        return h(frame(b"freshwheel inputs", b"2", *lists))
 
     def link(self, text: bytes, kind: bytes, target: bytes) -> bytes:
         """The content of a link."""

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from freshwheel.errors import InputError
-from freshwheel.sources import content
+from freshwheel.sources import disk, selection
 
 
 @pytest.fixture
@@ -90,14 +90,14 @@ def test_what_is_not_content_does_not_count(planted, change):
     assert planted.digest() == before
 
 
-def test_digest_is_the_same_elsewhere(planted, tmp_path):
+def test_digest_is_the_same_elsewhere(planted, taken, tmp_path):
     """A copy, a clone and another machine have the same one."""
     elsewhere = tmp_path / "a longer name" / "deeper"
     shutil.copytree(planted.path, elsewhere, symlinks=True)
-    assert content.snapshot(str(elsewhere)).digest == planted.digest()
+    assert taken(str(elsewhere)).digest == planted.digest()
 
 
-def test_order_of_creation_does_not_count(tmp_path):
+def test_order_of_creation_does_not_count(taken, tmp_path):
     """A file system lists names as it likes."""
     digests = set()
     for number, order in enumerate([range(200), reversed(range(200))]):
@@ -105,7 +105,7 @@ def test_order_of_creation_does_not_count(tmp_path):
         root.mkdir()
         for name in order:
             (root / f"f{name}").write_bytes(b"x")
-        digests.add(content.snapshot(str(root)).digest)
+        digests.add(taken(str(root)).digest)
     assert len(digests) == 1
 
 
@@ -113,8 +113,8 @@ def test_listing_in_any_order_gives_one_digest(planted, monkeypatch):
     """The same, where the listing is turned round under our hands; links and outside folders included."""
     planted.plant("../p/a", "../p/sub/b").link("z", "../p/sub").link("y", "../p")
     before = planted.snapshot(include=["../p/*"])
-    forwards = content.disk.entries
-    monkeypatch.setattr(content.disk, "entries", lambda *place: dict(reversed(forwards(*place).items())))
+    forwards = disk.Disk.entries
+    monkeypatch.setattr(disk.Disk, "entries", lambda *place: dict(reversed(forwards(*place).items())))
     assert planted.snapshot(include=["../p/*"]) == before
 
 
@@ -126,11 +126,11 @@ def test_process_does_not_count(planted, environ):
     """Hash seeds, locales, umask and working directory are not in the digest."""
     planted.plant("ä/ö").link("x", "../gone")
     code = (
-        "import os, sys; os.umask(0o77); from freshwheel.sources import content;"
-        "print(content.snapshot(sys.argv[1], include=['../ü/**', 'ä/*'], exclude=['é']).digest)"
+        "import os, sys; os.umask(0o77); sys.path.insert(0, sys.argv[2]); from conftest import snapshot;"
+        "print(snapshot(sys.argv[1], include=['../ü/**', 'ä/*'], exclude=['é']).digest)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(planted.path)],
+        [sys.executable, "-c", code, str(planted.path), os.path.dirname(__file__)],
         env={**os.environ, **environ},
         cwd="/",
         capture_output=True,
@@ -227,8 +227,8 @@ class Meddler:
     def __init__(self, monkeypatch, change, times=1):
         self.change = change
         self.times = times
-        self.find = content.tree.find
-        monkeypatch.setattr(content.tree, "find", self)
+        self.find = selection.select
+        monkeypatch.setattr(selection, "select", self)
 
     def __call__(self, *arguments, **options):
         """The walk, and then the change."""
@@ -264,14 +264,14 @@ def test_tree_that_changes_between_walk_and_reading_is_walked_again(grove, monke
 def test_folder_that_vanishes_during_the_walk_is_walked_again(grove, monkeypatch, naive):
     """The same, a moment earlier."""
     grove.plant("a.py", "sub/c.py")
-    entries = content.disk.entries
+    entries = disk.Disk.entries
 
-    def vanishing(tree, path):
+    def vanishing(look, path):
         if path == b"sub":
             shutil.rmtree(grove.path / "sub")
-        return entries(tree, path)
+        return entries(look, path)
 
-    monkeypatch.setattr(content.disk, "entries", vanishing)
+    monkeypatch.setattr(disk.Disk, "entries", vanishing)
     assert grove.digest() == naive.of_tree(grove.path)
 
 
@@ -339,10 +339,10 @@ def test_disk_that_fails_is_an_error_that_names_the_file(grove, monkeypatch):
         grove.digest()
 
 
-def test_project_directory_that_is_missing_is_an_error(tmp_path):
+def test_project_directory_that_is_missing_is_an_error(taken, tmp_path):
     """It is said in words."""
     with pytest.raises(InputError, match="the project directory can't be read: No such file"):
-        content.snapshot(str(tmp_path / "gone"))
+        taken(str(tmp_path / "gone"))
 
 
 def test_no_handle_is_left_open(planted):
@@ -416,27 +416,27 @@ anything = settings(max_examples=150, suppress_health_check=[HealthCheck.functio
 
 @anything
 @given(st.lists(st.one_of(FILES, TAGS), max_size=8), st.lists(LINKS, max_size=4), OUTSIDE)
-def test_second_implementation_agrees_on_any_tree(naive, files, links, outside):
+def test_second_implementation_agrees_on_any_tree(naive, taken, files, links, outside):
     """One definition, two implementations, one answer: pruned folders, links in, out and in circles."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "tree"
         grow(os.fsencode(root), files, links)
         grow(os.fsencode(Path(folder) / "out"), outside, [])
-        assert content.snapshot(str(root)).digest == naive.of_tree(root)
+        assert taken(str(root)).digest == naive.of_tree(root)
 
 
 @anything
 @given(st.lists(FILES, min_size=1, max_size=8), MUTATIONS, st.data())
-def test_any_single_change_alters_the_digest(files, mutation, data):
+def test_any_single_change_alters_the_digest(taken, files, mutation, data):
     """Whatever the tree, whatever the input, whatever happens to it."""
     with tempfile.TemporaryDirectory() as folder:
         grow(os.fsencode(folder), files, [])
-        before = content.snapshot(folder)
+        before = taken(folder)
         if not before.inputs:
             return
         chosen = data.draw(st.sampled_from(before.inputs))
         mutate(os.path.join(os.fsencode(folder), chosen.path), mutation)
-        assert content.snapshot(folder).digest != before.digest
+        assert taken(folder).digest != before.digest
 
 
 def mutate(path, mutation):

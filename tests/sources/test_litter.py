@@ -2,8 +2,6 @@
 
 import pytest
 
-from freshwheel.sources import tree
-
 TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n# by cargo\n"
 CMAKE = b"# This is the CMakeCache file.\n# For build in directory: /tmp\n"
 RUSTC = b'{"rustc_fingerprint":123,"outputs":{}}'
@@ -13,6 +11,7 @@ EVIDENCE = [
     ("tagged as a cache", "target", {"CACHEDIR.TAG": TAG, "debug/a.rs": b""}),
     ("a virtual environment", "env", {"pyvenv.cfg": VENV, "lib/a.py": b""}),
     ("a virtual environment", "env", {"pyvenv.cfg": b"version = 3.12\r\nhome=C:\\Python\r\n", "lib/a.py": b""}),
+    ("a conda environment", "env", {"conda-meta/history": b"==> 2026-01-31 10:00:00 <==\n", "lib/a.py": b""}),
     ("a build folder of CMake", "out", {"CMakeCache.txt": CMAKE, "a.o": b""}),
     ("a target folder of cargo", "target", {".rustc_info.json": RUSTC, "debug/a.rs": b""}),
     ("a build folder of meson", "bd", {"meson-info/meson-info.json": b'{\n "meson_version": {}}', "a.o": b""}),
@@ -43,8 +42,15 @@ EVIDENCE = [
             ".tox",
             ".nox",
             ".eggs",
+            ".pdm-build",
+            ".pixi",
+            ".direnv",
+            ".ipynb_checkpoints",
             ".idea",
             ".vscode",
+            ".vs",
+            ".fleet",
+            ".zed",
         )
     ),
 ]
@@ -57,6 +63,8 @@ NO_EVIDENCE = [
     ("target", {"sub.rs": b"", ".rustc_info.json": b"[]"}),
     (".venv", {"lib/a.py": b""}),
     ("env", {"pyvenv.cfg": b"a template, without the line that every one has\n"}),
+    ("env", {"conda-meta/history": b"notes", "lib/a.py": b""}),
+    ("env", {"conda-meta/python.json": b"{}", "lib/a.py": b""}),
     ("cmake", {"CMakeCache.txt": b"a test of a parser"}),
     ("bd", {"meson-info/meson-info.json": b"notes"}),
     ("bd", {"meson-info/other.json": b"{}"}),
@@ -92,7 +100,7 @@ def test_folder_with_evidence_is_pruned(grove, why, name, files):
     for file, data in files.items():
         grove.write(f"{name}/{file}", data)
     assert grove.names() == ["a.py"]
-    assert tree.find(str(grove.path)).pruned == {name.encode(): why}
+    assert grove.pruned() == {name.encode(): why}
 
 
 @pytest.mark.parametrize(("name", "files"), NO_EVIDENCE)
@@ -150,6 +158,8 @@ def test_version_control_and_bytecode_go_by_their_names(grove, name):
         "a.graalpy231-310-native-x86_64-linux.so",
         ".coverage",
         ".coverage.host.123.456",
+        ".dmypy.json",
+        "default_123_0.profraw",
         "coverage.xml",
         ".DS_Store",
         "Thumbs.db",
@@ -157,6 +167,16 @@ def test_version_control_and_bytecode_go_by_their_names(grove, name):
         "a.py.swp",
         "a.swo",
         ".a.py.swp",
+        ".a.py.swn",
+        ".a.py.swa",
+        ".a.py.un~",
+        ".a.py.kate-swp",
+        ".~lock.a.csv#",
+        ".goutputstream-AB12CD",
+        ".nfs000000000012d68700000001",
+        ".fuse_hidden0000001200000004",
+        "a.py___jb_tmp___",
+        "a.py___jb_old___",
         "a.py~",
         ".#a.py",
         "#a.py#",
@@ -191,6 +211,13 @@ def test_file_that_is_dropped_is_no_input(grove, name):
         ".gitattributes",
         "a.tmp",
         "a.orig",
+        "a.swf",
+        "a.swn",
+        ".a.swg.py",
+        ".swift",
+        ".nfs",
+        ".goutputstream-",
+        "a.profdata",
         "freshwheel.toml",
         "Cargo.lock",
     ],
@@ -202,8 +229,66 @@ def test_file_with_a_similar_name_is_an_input(grove, name):
 
 @pytest.mark.parametrize(
     "name",
-    ["uv.lock", "poetry.lock", "pdm.lock", "pixi.lock", "pylock.toml", "pylock.dev.toml", ".pdm-python", ".venv"],
+    [
+        "uv.lock",
+        "poetry.lock",
+        "pdm.lock",
+        "pixi.lock",
+        "pylock.toml",
+        "pylock.dev.toml",
+        ".pdm-python",
+        ".python-version",
+        ".python-versions",
+        ".venv",
+        "demo-1.0+s0123456789ab-py3-none-any.whl",
+        "my_demo-1!1.0rc1+linux.s0123456789ab-1-cp311-cp311-linux_x86_64.whl",
+    ],
 )
 def test_file_of_a_frontend_is_litter_in_the_root_only(grove, name):
-    """A frontend writes its lock while it asks for a build; in a package the same name is somebody's data."""
-    assert grove.plant(name, f"sub/{name}").names() == [f"sub/{name}"]
+    """A frontend writes such a file while it asks for a build; in a package the same name is somebody's data."""
+    assert grove.plant(name, "sub/a.py", f"sub/{name}").names() == sorted(["sub/a.py", f"sub/{name}"])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "demo-1.0-py3-none-any.whl",
+        "demo-1.0+gs0123456789ab-py3-none-any.whl",
+        "demo-1.0+s0123456789ab.tar.gz",
+        "demo-1.0+s0123456789ab-py3-none-any.whl.asc",
+        "uv.lock.d",
+        "python-version",
+    ],
+)
+def test_other_file_in_the_root_is_an_input(grove, name):
+    """A wheel without a label may be somebody else's, which is packed."""
+    assert grove.plant(name).names() == [name]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ("build/generate.py", "build/tables/a.json"),
+        ("dist/make.py", "dist/demo-1.0-py3-none-any.whl"),
+        ("wheelhouse/index.py",),
+        ("env/__init__.py", "env/pyvenv.cfg"),
+        ("venv/__init__.py", "venv/bin/activate"),
+        ("env/variables.py",),
+        ("venv/create.py", "venv/lib/site-packages/a.py"),
+        ("target/x86.c", "target/arm/regs.c"),
+        ("target/release/notes.py",),
+        ("htmlcov/render.py",),
+        ("node_modules/own/index.js",),
+        ("conda/recipe.yaml",),
+        ("cache/lru.py",),
+        ("coverage/data.py",),
+        ("vs/code.py",),
+        ("a.egg-info/notes.py",),
+    ],
+)
+def test_edit_of_a_source_with_an_innocent_name_moves_the_digest(grove, files):
+    """A source in a folder that is named as those of tools are is seen, file by file."""
+    grove.plant("pyproject.toml", *files)
+    for file in files:
+        before = grove.digest()
+        assert grove.write(file, b"edited").digest() != before

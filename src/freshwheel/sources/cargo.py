@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Closure", "Crate", "closure"]
+__all__ = ["Closure", "Crate", "closure", "lies_in", "normal", "relative"]
 
 _LEVELS = 10
 """How far above the project directory is looked; no project lies deeper in its workspace, and each level is asked."""
@@ -155,7 +155,7 @@ class _Search:
         outside = {
             path: reason
             for path, reason in sorted(self.files.items())
-            if not any(_lies_in(path, folder) for folder in self.crates)
+            if not any(lies_in(path, folder) for folder in self.crates)
         }
         return Closure(
             crates=tuple(crate for _, crate in sorted(self.crates.items())),
@@ -186,17 +186,17 @@ class _Search:
             workspace = _table(manifest, "workspace")
             excluded = self.lists(place, _texts(workspace, "exclude"), own)
             return None if excluded and not self.lists(place, _texts(workspace, "members"), own) else place
-        pointer = _relative(_package(manifest).get("workspace"))
+        pointer = relative(_package(manifest).get("workspace"))
         return None if pointer is None else self.joined(place, pointer)
 
     def lists(self, place: str, entries: Sequence[str], own: str) -> bool:
         """Whether one of `entries` is a folder above `own`; cargo does not resolve the `..` of an entry."""
-        paths = [path for entry in entries if (path := _relative(entry)) is not None and ".." not in path.split("/")]
-        return any(_lies_in(own, self.joined(place, path)) for path in paths)
+        paths = [path for entry in entries if (path := relative(entry)) is not None and ".." not in path.split("/")]
+        return any(lies_in(own, self.joined(place, path)) for path in paths)
 
     def lead(self, base: str, spec: Any, reason: str) -> None:
         """Lets the crate wait that `spec` gives the path of, if it does, relative to the folder `base`."""
-        path = _relative(spec.get("path")) if isinstance(spec, Mapping) else None
+        path = relative(spec.get("path")) if isinstance(spec, Mapping) else None
         if path is not None:
             self.waiting.append((self.joined(base, path), reason))
 
@@ -221,13 +221,13 @@ class _Search:
 
     def joined(self, folder: str, path: str) -> str:
         """`path`, which is relative to `folder`, normalised."""
-        climb, names = _split(_normal(f"{folder}/{path}"))
+        climb, names = _split(normal(f"{folder}/{path}"))
         while climb and names and self.above[climb - 1 : climb] == (names[0],):
             climb, names = climb - 1, names[1:]
         return "/".join([".."] * climb + names)
 
 
-def _normal(path: str) -> str:
+def normal(path: str) -> str:
     """`path` without dots and empty segments, and with `..` at its start only."""
     names: list[str] = []
     for name in path.split("/"):
@@ -245,14 +245,14 @@ def _split(path: str) -> tuple[int, list[str]]:
     return climb, names[climb:]
 
 
-def _lies_in(path: str, folder: str) -> bool:
+def lies_in(path: str, folder: str) -> bool:
     """Whether `path` is `folder` or below it."""
     climb, names = _split(path)
     top, above = _split(folder)
     return climb <= top if not above else climb == top and names[: len(above)] == above
 
 
-def _relative(value: Any) -> str | None:
+def relative(value: Any) -> str | None:
     """The path that a table gives, if it is one relative to a folder; on Windows it may have backslashes."""
     if not isinstance(value, str) or "\0" in value or _ABSOLUTE.match(path := value.replace("\\", "/")):
         return None
@@ -293,4 +293,4 @@ def _included(config: Any) -> list[str]:
     include = config.get("include") if isinstance(config, Mapping) else None
     entries = include if isinstance(include, list) else [include]
     paths = [entry.get("path") if isinstance(entry, Mapping) else entry for entry in entries]
-    return [path for one in paths if (path := _relative(one)) is not None]
+    return [path for one in paths if (path := relative(one)) is not None]

@@ -1,119 +1,138 @@
-"""What the inputs of a tree hold: one snapshot is a walk, a reading of every input, and the digest of it all."""
+"""What the inputs of a tree hold: one snapshot is a selection, a reading of every input, and the digest of it all."""
 
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Callable, Sequence
-from operator import attrgetter
+import sys
+import time
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-import xxhash
-
+from freshwheel import rows
 from freshwheel.errors import InputError
-from freshwheel.model import Input, Row, Snapshot
-from freshwheel.sources import digest, disk, tree
-from freshwheel.sources.disk import Link, MovedError
+from freshwheel.model import Input, Snapshot
+from freshwheel.rows import Row
+from freshwheel.sources import digest, disk, tables
+from freshwheel.sources.disk import Disk, Link, MovedError
+from freshwheel.sources.selection import Selection
 from freshwheel.sources.tree import Tree
 
-__all__ = ["snapshot"]
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
-_CHUNK = 1 << 18
-"""Bytes that are read at once: what fits into the processor's cache."""
+__all__ = ["Remembered", "snapshot"]
+
 _TIMES = 3
-"""How often something that moves is looked at again."""
-_HAS_EXEC_BIT = os.name != "nt"
-
-_row: Callable[[os.stat_result], Row] = attrgetter("st_mode", "st_size", "st_mtime_ns", "st_ctime_ns", "st_ino")
+"""How often a tree that changes while it is read is walked again."""
+_LARGEST = 1 << 20
 
 _Seen: TypeAlias = tuple[bytes, bytes, bytes, Row]
 """Path, kind, content digest, row."""
+Remembered: TypeAlias = Mapping[bytes, tuple[bytes, bytes, bytes]]
+"""Path -> row hash, kind and content digest of files that need not be read again while their row stays."""
 
 
 def snapshot(
-    tree: str, *, include: Sequence[str] = (), exclude: Sequence[str] = (), always: Sequence[str] = ()
+    folder: str,
+    select: Callable[[Disk], Selection],
+    *,
+    remembered: Remembered | None = None,
+    now: Callable[[], int] = time.time_ns,
 ) -> Snapshot:
-    """The inputs of the project directory `tree`, and their digest.
+    """The inputs of the project directory `folder`, as `select` finds them, and their digest.
 
-    `include` and `exclude` are globs, `always` are paths that are inputs whatever is excluded. The row of a link to a
-    file is that of the file. Raises InputError where something can't be read or does not keep still, and ValueError for
-    a pattern that is not of the dialect.
+    Raises InputError where something can't be read or does not keep still, and what `select` raises.
     """
-    rules = digest.rules(include=include, exclude=exclude, always=always)
-    seen = _seen(tree, include, exclude, always)
-    inputs = tuple(Input(path=path, kind=kind, content=content) for path, kind, content, _ in seen)
-    return Snapshot(digest=digest.digest(inputs, rules), inputs=inputs, rows=tuple(row for *_, row in seen))
+    known, moved = remembered or {}, b""
+    for _ in range(_TIMES):
+        started = now()
+        look = Disk(folder)
+        try:
+            selection = select(look)
+            seen = _Reader(look, known, selection.rules.tables_of).read(selection.tree)
+        except MovedError as error:
+            moved = error.path
+            continue
+        inputs = tuple([Input(path=path, kind=kind, content=content) for path, kind, content, _ in seen])
+        said = selection.rules
+        rules = digest.rules(include=said.include, exclude=said.exclude, always=said.always)
+        return Snapshot(
+            digest=digest.digest(inputs, rules),
+            rules=rules,
+            inputs=inputs,
+            rows=tuple([row for *_, row in seen]),
+            looks=look.looks(),
+            started=started,
+            idle=selection.idle,
+        )
+    raise _restless(moved)
 
 
-def _seen(
-    folder: str, include: Sequence[str], exclude: Sequence[str], always: Sequence[str], times: int = _TIMES
-) -> list[_Seen]:
-    """All inputs, sorted by path; walks again where the tree changes while it is read."""
-    try:
-        return _read(os.fsencode(folder), tree.find(folder, include=include, exclude=exclude, always=always))
-    except MovedError as error:
-        moved = error.path
-    if times == 1:
-        raise _restless(moved)
-    return _seen(folder, include, exclude, always, times - 1)
+class _Reader:
+    """Reads inputs, but for those that are remembered."""
 
+    def __init__(self, look: Disk, known: Remembered, tables_of: str | None) -> None:
+        self.tree = look.tree
+        self.look = look
+        self.known = known
+        self.tables_of = None if tables_of is None else os.fsencode(tables_of)
 
-def _read(folder: bytes, found: Tree) -> list[_Seen]:
-    seen = [(disk.spelled(path), *_file(folder, path)) for path in found.files]
-    seen += [(disk.spelled(path), b"l", *_link(folder, path, link)) for path, link in found.links.items()]
-    seen += [(disk.spelled(path), b"?", digest.of(b""), _lstat(folder, path)) for path in found.others]
-    return sorted(seen)
+    def read(self, found: Tree) -> list[_Seen]:
+        """All inputs, sorted by path."""
+        seen = [(disk.spelled(path), *self.file(path)) for path in found.files]
+        seen += [(disk.spelled(path), b"l", *self.link(path, link)) for path, link in found.links.items()]
+        seen += [(disk.spelled(path), b"?", digest.of(b""), self.lstat(path)) for path in found.others]
+        return sorted(seen)
 
+    def file(self, path: bytes) -> tuple[bytes, bytes, Row]:
+        """Kind, content digest and row of a regular file."""
+        if path == self.tables_of and (found := self.tables(path)) is not None:
+            return found
+        remembered = self.known.get(path)
+        if remembered is not None:
+            row = self.lstat(path)
+            if rows.stamp(rows.packed(row)) == remembered[0]:
+                return *remembered[1:], row
+        return self.contents(path)
 
-def _file(folder: bytes, path: bytes, *, follow: bool = False) -> tuple[bytes, bytes, Row]:
-    """Kind, content digest and row of a regular file that does not change while it is read."""
-    try:
-        for _ in range(_TIMES):
-            handle = disk.opened(folder, path, follow=follow)
-            try:
-                before = os.fstat(handle)
-                if not stat.S_ISREG(before.st_mode):
-                    raise MovedError(path)
-                content = _content(handle, before.st_size)
-                row = _row(before)
-                if content is not None and _row(os.fstat(handle)) == row:
-                    executable = _HAS_EXEC_BIT and before.st_mode & stat.S_IXUSR
-                    return b"x" if executable else b"f", content, row
-            finally:
-                os.close(handle)
-    except OSError as error:
-        raise disk.failure(path, error) from error
-    raise _restless(path)
+    def tables(self, path: bytes) -> tuple[bytes, bytes, Row] | None:
+        """As `file`, by what of a TOML file counts; None where it is none."""
+        row = self.lstat(path)
+        data = self.look.text(path, _LARGEST + 1)
+        if data is None or len(data) > _LARGEST:
+            return None
+        try:
+            return b"t", digest.of(tables.canonical(tomllib.loads(data.decode()))), row
+        except (ValueError, RecursionError):
+            return None
 
+    def contents(self, path: bytes, *, follow: bool = False) -> tuple[bytes, bytes, Row]:
+        """Kind, content digest and row of a regular file that does not change while it is read."""
+        try:
+            found = rows.read(disk.at(self.tree, path), follow=follow)
+        except OSError as error:
+            raise disk.failure(path, error) from error
+        except rows.RestlessError:
+            raise _restless(path) from None
+        if found is None:
+            raise MovedError(path)
+        return found
 
-def _content(handle: int, size: int) -> bytes | None:
-    """The content digest of an open file, None unless it has exactly `size` bytes."""
-    if size < _CHUNK:
-        data = os.read(handle, size + 1)
-        return digest.of(data) if len(data) == size else None
-    summary = xxhash.xxh3_128()
-    buffer = memoryview(bytearray(_CHUNK))
-    total = 0
-    with open(handle, "rb", buffering=0, closefd=False) as file:
-        while count := file.readinto(buffer):
-            summary.update(buffer[:count])
-            total += count
-    return summary.digest() if total == size else None
+    def link(self, path: bytes, link: Link) -> tuple[bytes, Row]:
+        """Content digest and row of a link."""
+        if link.kind == b"f":
+            kind, content, row = self.contents(path, follow=True)
+            return digest.link(link.text, kind, content), row
+        return digest.link(link.text, link.kind, link.stands), self.lstat(path)
 
-
-def _link(folder: bytes, path: bytes, link: Link) -> tuple[bytes, Row]:
-    """Content digest and row of a link."""
-    if link.kind == b"f":
-        kind, content, row = _file(folder, path, follow=True)
-        return digest.link(link.text, kind, content), row
-    return digest.link(link.text, link.kind, link.stands), _lstat(folder, path)
-
-
-def _lstat(folder: bytes, path: bytes) -> Row:
-    found = disk.status(folder, path)
-    if found is None:
-        raise MovedError(path)
-    return _row(found)
+    def lstat(self, path: bytes) -> Row:
+        """The row of what lies at `path` itself."""
+        found = self.look.status(path)
+        if found is None:
+            raise MovedError(path)
+        return rows.row(found)
 
 
 def _restless(path: bytes) -> InputError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from operator import attrgetter
 
@@ -10,13 +9,12 @@ import xxhash
 
 from freshwheel.frame import framed
 from freshwheel.model import Input
+from freshwheel.rows import EDITION
+from freshwheel.rows import digest as digest_of_columns
 
 __all__ = ["digest", "link", "of", "rules"]
 
-_MAGIC = b"DGST1\0"
 _RULES = b"freshwheel inputs"
-_EDITION = 1
-"""Of the rules that select inputs. It goes up with every change of them, so that labels of two editions differ."""
 
 of = xxhash.xxh3_128_digest
 """The content digest of bytes: 16 bytes."""
@@ -27,13 +25,13 @@ def digest(inputs: Sequence[Input], rules: bytes) -> str:
     ordered = sorted(inputs, key=attrgetter("path"))
     names = b"\0".join([one.path for one in ordered])
     contents = b"".join([one.kind + one.content for one in ordered])
-    return xxhash.xxh3_128_hexdigest(b"".join([_MAGIC, rules, struct.pack("<Q", len(names)), names, contents]))
+    return digest_of_columns(rules, names, contents)
 
 
 def rules(*, include: Sequence[str], exclude: Sequence[str], always: Sequence[str]) -> bytes:
     """What selected the inputs, in 16 bytes; neither the order nor a repetition of patterns counts."""
     lists = [framed(*sorted({text.encode() for text in texts})) for texts in (include, exclude, always)]
-    return of(framed(_RULES, str(_EDITION).encode(), *lists))
+    return of(framed(_RULES, str(EDITION).encode(), *lists))
 
 
 def link(text: bytes, kind: bytes, target: bytes) -> bytes:

@@ -1,4 +1,8 @@
-"""What the file system says of a tree: names, types, links. Its refusals become errors here, and nowhere else."""
+"""What the file system says of a tree: names, types, links, texts. Its refusals become errors here, and nowhere else.
+
+Each look is recorded with the row that was there *before* it, so that what was seen holds as long as that row does.
+What is no input and yet decides which files are inputs is noticed that way: folders, links, manifests, absence.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +13,12 @@ import sys
 import unicodedata
 from dataclasses import dataclass
 
+from freshwheel import rows
 from freshwheel.errors import InputError
+from freshwheel.model import Looks
+from freshwheel.rows import Row
 
-__all__ = [
-    "Link",
-    "MovedError",
-    "at",
-    "entries",
-    "failure",
-    "head",
-    "identity",
-    "link",
-    "opened",
-    "spelled",
-    "status",
-]
+__all__ = ["Disk", "Link", "MovedError", "at", "failure", "spelled"]
 
 _HEAD = 4096
 """Bytes that are read of a file that may be evidence."""
@@ -57,9 +52,121 @@ class Link:
     """Under which path the contents of that folder are inputs; nothing where that is the path of the link."""
 
 
+class Disk:
+    """One tree, and every look at it."""
+
+    def __init__(self, tree: str) -> None:
+        self.tree = os.fsencode(tree)
+        self._links: dict[bytes, Row] = {}
+        self._places: dict[bytes, Row] = {}
+        self._absent: set[bytes] = set()
+        self._devices: set[int] = set()
+        self._identities: dict[bytes, tuple[int, int]] = {}
+
+    def looks(self) -> Looks:
+        """What was looked at until now."""
+        return Looks(
+            links=dict(self._links),
+            places=dict(self._places),
+            absent=frozenset(self._absent),
+            devices=frozenset(self._devices),
+        )
+
+    def entries(self, path: bytes) -> dict[bytes, int]:
+        """The names in a folder, and the type of each: S_IFREG, S_IFDIR, S_IFLNK, or S_IFIFO for all else."""
+        where = at(self.tree, path)
+        try:
+            found = os.stat(where)
+            self._place(path, found)
+            self._identities[path] = found.st_dev, found.st_ino
+            with os.scandir(where) as listing:
+                return {
+                    entry.name: stat.S_IFREG if entry.is_file(follow_symlinks=False) else _type(entry)
+                    for entry in listing
+                }
+        except OSError as error:
+            raise failure(path, error) from error
+
+    def status(self, path: bytes) -> os.stat_result | None:
+        """What `lstat` says; None where there is nothing, which alone is recorded: what is there is about to be read."""
+        try:
+            return os.lstat(at(self.tree, path))
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR):
+                self._absent.add(path)
+                return None
+            raise failure(path, error) from error
+
+    def kind(self, path: bytes) -> int | None:
+        """The type of what `path`, maybe a link, leads to: S_IFREG, S_IFDIR and so on; None where it leads nowhere."""
+        try:
+            found = os.stat(at(self.tree, path))
+        except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno not in (*_GONE, errno.ENAMETOOLONG):
+                raise failure(path, error) from error
+            self._absent.add(path)
+            return None
+        self._place(path, found)
+        return stat.S_IFMT(found.st_mode)
+
+    def text(self, path: bytes, largest: int, *, follow: bool = True) -> bytes | None:
+        """The first `largest` bytes of a regular file; None where there is none, or where it is refused."""
+        try:
+            handle = os.open(at(self.tree, path), _FLAGS if follow else _FLAGS | _NOFOLLOW)
+        except (OSError, ValueError):
+            self._absent.add(path)
+            return None
+        try:
+            found = os.fstat(handle)
+            self._place(path, found)
+            if not stat.S_ISREG(found.st_mode):
+                return None
+            with open(handle, "rb", closefd=False) as file:
+                return file.read(largest)
+        except OSError:
+            return None
+        finally:
+            os.close(handle)
+
+    def head(self, path: bytes) -> bytes:
+        """The beginning of a regular file; nothing where there is none."""
+        return self.text(path, _HEAD, follow=False) or b""
+
+    def identity(self, path: bytes) -> tuple[int, int]:
+        """Device and inode of the folder that `path`, maybe a link, leads to."""
+        if (known := self._identities.get(path)) is not None:
+            return known
+        try:
+            found = os.stat(at(self.tree, path))
+        except OSError as error:
+            raise failure(path, error) from error
+        self._place(path, found)
+        return found.st_dev, found.st_ino
+
+    def link(self, path: bytes) -> Link:
+        """The link at `path`. MovedError if it is none."""
+        where = at(self.tree, path)
+        try:
+            self._links.setdefault(path, rows.row(os.lstat(where)))
+            text = os.readlink(where)
+        except OSError as error:
+            raise failure(path, error) from error
+        target = self.kind(path)
+        kind = b"" if target is None else b"d" if stat.S_ISDIR(target) else b"f" if stat.S_ISREG(target) else b"?"
+        return Link(text=_ABSOLUTE if os.path.isabs(text) else text.replace(os.fsencode(os.sep), b"/"), kind=kind)
+
+    def _place(self, path: bytes, found: os.stat_result) -> None:
+        """The first row counts: what was concluded from it is not undone by a later one."""
+        self._places.setdefault(path, rows.row(found))
+        if not os.path.isabs(path):
+            self._devices.add(found.st_dev)
+
+
 def at(tree: bytes, path: bytes) -> bytes:
-    """Where `path`, relative to the tree, is for the system."""
-    return tree + b"/" + path if path else tree
+    """Where `path`, absolute or relative to the tree, is for the system."""
+    if not path:
+        return tree
+    return path if os.path.isabs(path) else tree + b"/" + path
 
 
 def spelled(path: bytes) -> bytes:
@@ -77,73 +184,6 @@ def failure(path: bytes, error: OSError) -> Exception:
         f"{os.fsdecode(path) or 'the project directory'} can't be read: {error.strerror or error}",
         hint="if it is no source, list it in [tool.freshwheel] exclude" if path else "",
     )
-
-
-def entries(tree: bytes, path: bytes) -> dict[bytes, int]:
-    """The names in a folder, and the type of each: S_IFREG, S_IFDIR, S_IFLNK, or S_IFIFO for all else."""
-    try:
-        with os.scandir(at(tree, path)) as listing:
-            return {
-                entry.name: stat.S_IFREG if entry.is_file(follow_symlinks=False) else _type(entry) for entry in listing
-            }
-    except OSError as error:
-        raise failure(path, error) from error
-
-
-def status(tree: bytes, path: bytes) -> os.stat_result | None:
-    """The `lstat` of a path, None where there is nothing."""
-    try:
-        return os.lstat(at(tree, path))
-    except OSError as error:
-        if error.errno in _GONE:
-            return None
-        raise failure(path, error) from error
-
-
-def identity(tree: bytes, path: bytes) -> tuple[int, int]:
-    """Device and inode of the folder that `path`, maybe a link, leads to."""
-    try:
-        found = os.stat(at(tree, path))
-    except OSError as error:
-        raise failure(path, error) from error
-    return found.st_dev, found.st_ino
-
-
-def link(tree: bytes, path: bytes) -> Link:
-    """The link at `path`. MovedError if it is none."""
-    where = at(tree, path)
-    try:
-        text = os.readlink(where)
-    except OSError as error:
-        raise failure(path, error) from error
-    try:
-        mode = os.stat(where).st_mode
-    except OSError as error:
-        if error.errno not in (*_GONE, errno.ENAMETOOLONG):
-            raise failure(path, error) from error
-        kind = b""
-    else:
-        kind = b"d" if stat.S_ISDIR(mode) else b"f" if stat.S_ISREG(mode) else b"?"
-    return Link(text=_ABSOLUTE if os.path.isabs(text) else text.replace(os.fsencode(os.sep), b"/"), kind=kind)
-
-
-def opened(tree: bytes, path: bytes, *, follow: bool) -> int:
-    """A handle to read from; it never waits for the other end of a fifo. Raises OSError."""
-    return os.open(at(tree, path), _FLAGS if follow else _FLAGS | _NOFOLLOW)
-
-
-def head(tree: bytes, path: bytes) -> bytes:
-    """The beginning of a regular file; nothing where there is none."""
-    try:
-        handle = opened(tree, path, follow=False)
-    except OSError:
-        return b""
-    try:
-        return os.read(handle, _HEAD) if stat.S_ISREG(os.fstat(handle).st_mode) else b""
-    except OSError:
-        return b""
-    finally:
-        os.close(handle)
 
 
 def _type(entry: os.DirEntry[bytes]) -> int:

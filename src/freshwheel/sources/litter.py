@@ -14,28 +14,40 @@ __all__ = ["folder", "is_bare", "is_dropping", "is_frontends"]
 
 _BARE = frozenset((b".git", b".hg", b".svn", b".jj", b".bzr", b"__pycache__"))
 _DROPPED_FOLDERS = frozenset(
-    (b".mypy_cache", b".pytest_cache", b".ruff_cache", b".hypothesis", b".tox", b".nox", b".eggs", b".idea", b".vscode")
+    (
+        *(b".mypy_cache", b".pytest_cache", b".ruff_cache", b".hypothesis", b".ipynb_checkpoints"),
+        *(b".tox", b".nox", b".eggs", b".pdm-build", b".pixi", b".direnv"),
+        *(b".idea", b".vscode", b".vs", b".fleet", b".zed"),
+    )
 )
 _PROTECTORS = frozenset(
     (b"pyproject.toml", b"setup.py", b"setup.cfg", b"Cargo.toml", b"CMakeLists.txt", b"meson.build", b"__init__.py")
 )
 
 _DROPPED_FILES = frozenset(
-    (b".git", b".coverage", b"coverage.xml", b".DS_Store", b"Thumbs.db", b"desktop.ini", b"4913")
+    (b".git", b".coverage", b"coverage.xml", b".dmypy.json", b".DS_Store", b"Thumbs.db", b"desktop.ini", b"4913")
 )
-_DROPPED_ENDINGS = (b".pyc", b".pyo", b".swp", b".swo", b"~")
+_DROPPED_ENDINGS = (b".pyc", b".pyo", b".swp", b".swo", b".profraw", b"___jb_tmp___", b"___jb_old___", b"~")
 _DROPPED_STARTS = (b".coverage.", b".#", b".freshwheel-")
-_BESIDE = re.compile(rb"\..*\.[0-9]+\.[0-9a-f]{12}\.tmp", re.DOTALL)
-"""Files of our own that are about to be renamed into place."""
+_HIDDEN = re.compile(
+    rb"\..*\.(?:sw[a-p]|kate-swp|[0-9]+\.[0-9a-f]{12}\.tmp)|\.~lock\..*#|\.goutputstream-.{6}|\.(?:nfs|fuse_hidden)[0-9a-f]{16,}",
+    re.DOTALL,
+)
+"""Swap files, locks, what is about to be renamed into place (by us too), and what was deleted and is still open."""
 _ABI = re.compile(rb".*\.(?:cpython-3[^.]*|abi3t?|cp3[0-9]+[a-z]*-[^.]*|pypy[^.]*|graalpy[^.]*)\.(?:so|pyd)", re.DOTALL)
 
-_FRONTENDS = re.compile(rb"(?:uv|poetry|pdm|pixi)\.lock|pylock(?:\.[^.]+)?\.toml|\.pdm-python|\.venv")
+_FRONTENDS = re.compile(
+    rb"(?:uv|poetry|pdm|pixi)\.lock|pylock(?:\.[^.]+)?\.toml|\.pdm-python|\.python-versions?|\.venv"
+    rb"|[^-]+-[^-]+\+(?:[^-]+[._])?s[0-9a-f]{12}(?:-[^-]+){3,4}\.whl"
+)
+"""Locks, what chooses an interpreter, and wheels with a label: `pip wheel .` leaves them where it is called."""
 
 _JSON_OBJECT = re.compile(rb"\s*\{")
 _JSON_ARRAY = re.compile(rb"\s*\[")
 _HEADS = {
     b"CACHEDIR.TAG": ((b"", re.compile(rb"Signature: 8a477f597d28d172789f06886806bc55")),),
     b"pyvenv.cfg": ((b"", re.compile(rb"(?:.*\n)*[ \t]*home[ \t]*=")),),
+    b"conda-meta": ((b"/history", re.compile(rb"==> [0-9]{4}-")),),
     b"CMakeCache.txt": ((b"", re.compile(rb"# This is the CMakeCache file")),),
     b".rustc_info.json": ((b"", re.compile(rb'\s*\{\s*"rustc_')),),
     b"meson-info": ((b"/meson-info.json", _JSON_OBJECT), (b"/intro-buildoptions.json", _JSON_ARRAY)),
@@ -44,6 +56,7 @@ _HEADS = {
 _MARKED = {
     b"CACHEDIR.TAG": "tagged as a cache",
     b"pyvenv.cfg": "a virtual environment",
+    b"conda-meta": "a conda environment",
     b"CMakeCache.txt": "a build folder of CMake",
     b".rustc_info.json": "a target folder of cargo",
     b"meson-info": "a build folder of meson",
@@ -67,13 +80,13 @@ def is_dropping(name: bytes) -> bool:
         return True
     if name.endswith((b".so", b".pyd")):
         return _ABI.fullmatch(name) is not None
-    if name.endswith(b".tmp"):
-        return _BESIDE.fullmatch(name) is not None
+    if name.startswith(b"."):
+        return _HIDDEN.fullmatch(name) is not None
     return name.startswith(b"#") and name.endswith(b"#")
 
 
 def is_frontends(name: bytes) -> bool:
-    """Whether a file of this name, in the root of a project, belongs to a frontend: its lock, its environment."""
+    """Whether a file of this name, in the root of a project, belongs to a frontend: lock, interpreter, wheel."""
     return _FRONTENDS.fullmatch(name) is not None
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
 import stat
 import sys
+import time
+from collections.abc import Callable
 from typing import Any
 
 from freshwheel import pep440
-from freshwheel.errors import ConfigError, Problem
+from freshwheel.errors import ConfigError, InputError, Problem
 from freshwheel.model import OwnVersion, Project
+from freshwheel.sources.disk import Disk
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -30,9 +34,19 @@ _LONGEST = 60
 """Characters of a wrong text that a message repeats."""
 
 
-def read(tree: str) -> Project:
+def read(tree: str, *, now: Callable[[], int] = time.time_ns) -> Project:
     """The project whose directory is `tree`. Raises ConfigError where `pyproject.toml` or `PKG-INFO` can't be used."""
-    return Project(tree=tree, pyproject=_pyproject(tree), sdist_version=_sdist_version(tree))
+    started, look = now(), Disk(tree)
+    for name in (b"pyproject.toml", b"PKG-INFO"):
+        with contextlib.suppress(InputError):  # what can't be looked at can't be read either, which is said below
+            look.kind(name)
+    return Project(
+        tree=tree,
+        pyproject=_pyproject(tree),
+        sdist_version=_sdist_version(tree),
+        looks=look.looks(),
+        started=started,
+    )
 
 
 def own_version(project: Project, own: OwnVersion) -> str:

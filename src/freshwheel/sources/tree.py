@@ -1,7 +1,7 @@
 """Which files of a tree are inputs: a walk that prunes by evidence, follows links with care, and reads no input.
 
-First the tree itself is walked, then what `include` names outside of it, then the folders that symbolic links lead to,
-link by link in the order of their paths. A folder is walked once, so loops end.
+The roots are walked one by one, then what `include` names elsewhere, then the folders that symbolic links lead to, link
+by link in the order of their paths. A folder is walked once, so loops end and roots may lie in each other.
 """
 
 from __future__ import annotations
@@ -10,20 +10,22 @@ import os
 import posixpath
 import stat
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import NamedTuple
 
 from freshwheel.errors import InputError
-from freshwheel.sources import disk, globs, litter
-from freshwheel.sources.disk import Link, MovedError
-from freshwheel.sources.globs import Globs, Places
+from freshwheel.sources import globs, litter
+from freshwheel.sources.disk import Disk, Link, MovedError, spelled
+from freshwheel.sources.globs import Places
 
-__all__ = ["Tree", "find"]
+__all__ = ["Tree", "Walk"]
 
 _MOST = 100_000
 """Files behind links, beyond which nobody means them to be sources."""
+_FOR_TESTS = frozenset((b"tests", b"benches", b"examples"))
+"""Folders of a crate that no build of it reads."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,37 +56,33 @@ class _Spot(NamedTuple):
     """Whether it was reached from outside or through a link, so that it may have been walked already."""
     wild: bool = True
     """Whether patterns may pass over it."""
+    crate: bytes | None = None
+    """The folder of the crate that is walked; None: it is a folder as any other."""
+    entered: bool = False
+    """Whether `include` are the places in the folder itself already, and nothing may prune it."""
 
 
-def find(tree: str, *, include: Sequence[str] = (), exclude: Sequence[str] = (), always: Sequence[str] = ()) -> Tree:
-    """The inputs of `tree`; `always` are paths of files, not patterns.
+class Walk:
+    """One walk, and what it has found so far.
 
-    Raises InputError where something can't be looked at, MovedError where it goes away meanwhile, and ValueError for a
-    pattern that is not of the dialect.
+    Its methods raise InputError where something can't be looked at, and MovedError where it goes away meanwhile.
     """
-    walk = _Walk(os.fsencode(tree), globs.parse(include), globs.parse(exclude))
-    walk.inside()
-    walk.outside()
-    walk.behind_links()
-    for path in always:
-        walk.name(posixpath.normpath(path).encode("utf-8", "surrogateescape"))
-    return walk.result()
 
-
-class _Walk:
-    """One walk, and what it has found so far."""
-
-    def __init__(self, tree: bytes, include: Globs, exclude: Globs) -> None:
-        self.tree = tree
-        self.include = include
-        self.exclude = exclude
+    def __init__(self, disk: Disk, *, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
+        """Raises ValueError for a pattern that is not of the dialect."""
+        self.disk = disk
+        self.include = globs.parse(include)
+        self.exclude = globs.parse(exclude)
+        self.left_out: set[bytes] = set()
+        self.named: set[bytes] = set()
+        """Files that `include` matches."""
         self.files: list[bytes] = []
         self.links: dict[bytes, Link] = {}
         self.others: list[bytes] = []
         self.pruned: dict[bytes, str] = {}
         self.used: set[int] = set()
         self.walked: list[bytes] = []
-        """Folders of the tree that were walked whole."""
+        """Folders that were walked whole."""
         self.real: dict[tuple[int, int], bytes] | None = None
         """Device and inode of folders that were walked whole, and their paths; None until somebody asks."""
         self.waiting: list[_Spot] = []
@@ -92,30 +90,42 @@ class _Walk:
         self.most = sys.maxsize
         """More files than this are too many."""
 
-    def result(self) -> Tree:
-        """What was found; several patterns may have found it."""
-        idle = [glob.text for number, glob in enumerate(self.include.patterns) if number not in self.used]
-        return Tree(
-            files=sorted(set(self.files)),
-            links=self.links,
-            others=sorted(set(self.others)),
-            pruned=self.pruned,
-            idle=idle,
-        )
+    def root(self, path: str, *, crate: bool = False) -> None:
+        """Walks a folder, normalised and relative to the tree; of a crate, without other crates and its tests."""
+        spot = self._spot(path)
+        if spot.path in self.walked or self.exclude.covers(spot.exclude):
+            return
+        if not path or self.disk.kind(spot.path) == stat.S_IFDIR:
+            self._walk(spot._replace(whole=True, crate=spot.path if crate else None))
 
-    def inside(self) -> None:
-        """Walks the tree itself."""
-        self._walk(_Spot(b"", self.include.start(), self.exclude.start(), whole=True))
+    def leave_out(self, paths: Iterable[str]) -> None:
+        """These files are no inputs, unless `include` matches them."""
+        self.left_out.update(os.fsencode(path) for path in paths)
 
-    def outside(self) -> None:
-        """Walks what `include` names above the tree. Folders that are spelled out are not searched."""
-        starts = {(glob.climb, glob.literal) for glob in self.include.patterns if glob.climb}
+    def file(self, path: str) -> None:
+        """Takes a file, normalised and relative to the tree, unless it is excluded or left out."""
+        folder, _, name = path.rpartition("/")
+        if not self.exclude.matching(self._spot(folder).exclude, name):
+            self.name(path)
+
+    def name(self, path: str) -> None:
+        """The file `path` is an input, whatever speaks against it; nothing happens where there is no file."""
+        place = posixpath.normpath(path).encode("utf-8", "surrogateescape")
+        status = self.disk.status(place)
+        if status is None or place in self.links:
+            return
+        if stat.S_ISLNK(status.st_mode):
+            link = self.disk.link(place)
+            if link.kind != b"d":
+                self.links[place] = link
+        elif stat.S_ISREG(status.st_mode):
+            self.files.append(place)
+
+    def included(self) -> None:
+        """Walks what `include` names where no root is. Folders that are spelled out are not searched."""
+        starts = {(glob.climb, glob.literal) for glob in self.include.patterns if glob.climb or b"" not in self.walked}
         for climb, literal in sorted(starts):
-            include, exclude = self.include.start(climb), self.exclude.start(climb)
-            spot = _Spot(b"/".join([b".."] * climb), include, exclude, whole=self.include.covers(include), apart=True)
-            for name in literal[:-1]:
-                include, exclude = self.include.step(spot.include, name), self.exclude.step(spot.exclude, name)
-                spot = spot._replace(path=_join(spot.path, name.encode()), include=include, exclude=exclude)
+            spot = self._spot("/".join([".."] * climb + list(literal[:-1])))._replace(apart=True)
             if self.exclude.covers(spot.exclude):
                 continue
             if literal:
@@ -131,21 +141,31 @@ class _Walk:
             for spot in waiting:
                 self._follow(spot)
 
-    def name(self, path: bytes) -> None:
-        """The file `path` is an input, whatever speaks against it; nothing happens where there is no file."""
-        status = disk.status(self.tree, path)
-        if status is None or path in self.links:
-            return
-        if stat.S_ISLNK(status.st_mode):
-            link = disk.link(self.tree, path)
-            if link.kind != b"d":
-                self.links[path] = link
-        elif stat.S_ISREG(status.st_mode):
-            self.files.append(path)
+    def result(self) -> Tree:
+        """What was found; several roots and patterns may have found it."""
+        idle = [glob.text for number, glob in enumerate(self.include.patterns) if number not in self.used]
+        left_out = self.left_out - self.named
+        return Tree(
+            files=sorted(set(self.files) - left_out),
+            links={path: link for path, link in self.links.items() if path not in left_out},
+            others=sorted(set(self.others)),
+            pruned=self.pruned,
+            idle=idle,
+        )
+
+    def _spot(self, path: str) -> _Spot:
+        """A folder that is asked for by its name, so that no evidence on the way counts."""
+        names = path.split("/") if path else []
+        climb = names.count("..")
+        include, exclude = self.include.start(climb), self.exclude.start(climb)
+        for name in names[climb:]:
+            include, exclude = self.include.step(include, name), self.exclude.step(exclude, name)
+        place = os.fsencode(path)
+        return _Spot(place, include, exclude, whole=self.include.covers(include), apart=bool(path), entered=True)
 
     def _named(self, spot: _Spot, name: bytes) -> None:
-        """Takes what a pattern names outside of the tree: a file, a link, or a folder to walk."""
-        status = disk.status(self.tree, _join(spot.path, name))
+        """Takes what a pattern names where no root is: a file, a link, or a folder to walk."""
+        status = self.disk.status(_join(spot.path, name))
         if status is None:
             return
         if not stat.S_ISDIR(status.st_mode):
@@ -154,7 +174,7 @@ class _Walk:
             self._walk(below)
 
     def _walk(self, start: _Spot) -> bool:
-        """Walks a folder and all below it; False if evidence prunes it."""
+        """Walks a folder and all below it; False if it is pruned."""
         spots = self._scan(start)
         while spots:
             if len(self.files) > self.most:
@@ -169,8 +189,8 @@ class _Walk:
         """Takes the inputs that lie in one folder; the folders in it, None if the folder itself is pruned."""
         if spot.apart and self._walked_already(spot.path) is not None:
             return []
-        found = disk.entries(self.tree, spot.path)
-        spot = self._entered(spot, found)
+        found = self.disk.entries(spot.path)
+        spot = spot if spot.entered else self._entered(spot, found)
         if not (spot.whole or spot.include):
             return None
         if spot.whole:
@@ -185,18 +205,16 @@ class _Walk:
 
     def _entered(self, spot: _Spot, found: Mapping[bytes, int]) -> _Spot:
         """`spot` with the places in it; not `whole` if it is pruned."""
-        if not spot.path:
-            return spot
         name = os.path.basename(spot.path)
-        if name == b"..":
-            return spot
         reason = self._reason(spot.path, name, found)
         wild = spot.wild and reason is None
         include = self.include.step(spot.include, _text(name), wild=wild)
-        whole = (spot.whole and wild) or self.include.covers(include)
+        if reason is None and spot.whole and spot.crate is not None:
+            reason = _beside(spot.crate, spot.path, found)
+        whole = (spot.whole and reason is None) or self.include.covers(include)
         if reason is not None and not whole:
             self.pruned[spot.path] = reason
-        return spot._replace(include=include, whole=whole)
+        return spot._replace(include=include, whole=whole, entered=True)
 
     def _reason(self, path: bytes, name: bytes, found: Mapping[bytes, int]) -> str | None:
         folders = {one for one, mode in found.items() if mode == stat.S_IFDIR}
@@ -204,7 +222,7 @@ class _Walk:
             name,
             found.keys(),
             folders,
-            lambda file: disk.head(self.tree, path + b"/" + file),
+            lambda file: self.disk.head(path + b"/" + file),
             top=b"/" not in path,
         )
 
@@ -216,7 +234,7 @@ class _Walk:
         wild = not litter.is_bare(name)
         if not (spot.whole and wild) and not self.include.step(spot.include, _text(name), wild=wild):
             return None
-        return spot._replace(path=_join(spot.path, name), exclude=exclude, wild=wild)
+        return spot._replace(path=_join(spot.path, name), exclude=exclude, wild=wild, entered=False)
 
     def _take_all(self, spot: _Spot, found: Mapping[bytes, int]) -> None:
         """Takes what lies in a folder that no pattern speaks of."""
@@ -238,6 +256,8 @@ class _Walk:
             return
         wanted = bool(matching) or (spot.whole and free)
         path = _join(spot.path, name)
+        if matching:
+            self.named.add(path)
         if mode == stat.S_IFLNK:
             self._take_link(spot, path, name, wanted=wanted)
         elif wanted and mode == stat.S_IFREG:
@@ -247,7 +267,7 @@ class _Walk:
 
     def _take_link(self, spot: _Spot, path: bytes, name: bytes, *, wanted: bool) -> None:
         """As `_take`; a link to a folder is judged later, by what that folder holds."""
-        link = disk.link(self.tree, path)
+        link = self.disk.link(path)
         if link.kind != b"d":
             if wanted:
                 self.links[path] = link
@@ -259,7 +279,7 @@ class _Walk:
 
     def _follow(self, spot: _Spot) -> None:
         """Takes a link to a folder, and walks that folder unless it was walked."""
-        link = disk.link(self.tree, spot.path)
+        link = self.disk.link(spot.path)
         if link.kind != b"d":
             raise MovedError(spot.path)
         stands = self._walked_already(spot.path)
@@ -274,13 +294,21 @@ class _Walk:
         if self.real is None:
             self.walked.append(spot.path)
         else:
-            self.real.setdefault(disk.identity(self.tree, spot.path), spot.path)
+            self.real.setdefault(self.disk.identity(spot.path), spot.path)
 
     def _walked_already(self, path: bytes) -> bytes | None:
         """The path under which the folder, which has several, was walked whole."""
         if self.real is None:
-            self.real = {disk.identity(self.tree, one): one for one in sorted(self.walked, reverse=True)}
-        return self.real.get(disk.identity(self.tree, path))
+            self.real = {self.disk.identity(one): one for one in sorted(self.walked, reverse=True)}
+        return self.real.get(self.disk.identity(path))
+
+
+def _beside(crate: bytes, path: bytes, found: Mapping[bytes, int]) -> str | None:
+    """Why a folder in a crate is not built with it."""
+    if b"Cargo.toml" in found:
+        return "another crate"
+    folder, _, name = path.rpartition(b"/")
+    return "tests, benches or examples of a crate" if folder == crate and name in _FOR_TESTS else None
 
 
 def _join(folder: bytes, name: bytes) -> bytes:
@@ -289,4 +317,4 @@ def _join(folder: bytes, name: bytes) -> bytes:
 
 def _text(name: bytes) -> str:
     """A name as patterns see it, whatever the locale."""
-    return disk.spelled(name).decode("utf-8", "surrogateescape")
+    return spelled(name).decode("utf-8", "surrogateescape")

@@ -1,0 +1,214 @@
+"""What cargo must notice, made newer: it compares times and not contents.
+
+Cargo holds a source for unchanged unless its mtime is newer than the start of the compilation that last read it. A copy
+that keeps times, an unpacked archive or a restored build folder all bring other contents under older times. What is
+kept true here, for every unit in the build folders: *a source whose content is not what the unit was made from has an
+mtime newer than the unit*. A record says for which profiles that is known to hold, and for which contents and mtimes.
+Whatever else worked in a profile since, it makes the profile foreign, and then no input is trusted to look new.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import xxhash
+
+from freshwheel.frame import framed
+from freshwheel.inner.folders import Profile
+
+__all__ = ["Record", "Seen", "newest", "pending", "recorded", "touch"]
+
+_MAGIC = b"FORCE1\0\0"
+_SUM = 16
+_KIND_AND_CONTENT = 17
+_LENGTH = struct.Struct("<Q")
+_TIME = struct.Struct("<q")
+_COARSE = 2_000_000_000
+"""The coarsest step of mtimes that a file system has, in nanoseconds."""
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Seen:
+    """What one build is made from, and how."""
+
+    recipe: bytes
+    """What chooses how the tool is called, digested by the caller: hook, settings, environment, build files."""
+    inputs: Mapping[bytes, bytes]
+    """Kind and content digest, 17 bytes, of each input that the tool may watch."""
+    mtimes: Mapping[bytes, int]
+    """Of the same inputs; of a link to a file, that of the file."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """What is known of some build folders after a build of ours."""
+
+    seen: Seen
+    """What that build was made from."""
+    profiles: Mapping[str, bytes]
+    """The stamps of those profiles for which all units keep to what stands at the top of this module."""
+    used: frozenset[str]
+    """The profiles that this recipe works in; nothing where that is not known."""
+
+    def dump(self) -> bytes:
+        """The record as bytes that `parse` reads."""
+        names, paths = sorted(self.profiles), sorted(self.seen.inputs)
+        body = framed(
+            self.seen.recipe,
+            framed(*(os.fsencode(name) for name in names)),
+            framed(*(self.profiles[name] for name in names)),
+            framed(*(os.fsencode(name) for name in sorted(self.used))),
+            framed(*paths),
+            b"".join([self.seen.inputs[path] + _TIME.pack(self.seen.mtimes[path]) for path in paths]),
+        )
+        return _MAGIC + xxhash.xxh3_128_digest(body) + body
+
+    @classmethod
+    def parse(cls, data: bytes) -> Record | None:
+        """The record that `dump` wrote; None for anything else."""
+        head = len(_MAGIC) + _SUM
+        body = data[head:]
+        if data[:head] != _MAGIC + xxhash.xxh3_128_digest(body):
+            return None
+        try:
+            recipe, names, stamps, used, paths, facts = _fields(body)
+            each = _KIND_AND_CONTENT + _TIME.size
+            cut = [facts[at : at + each] for at in range(0, len(facts), each)]
+            keys = _fields(paths)
+            pairs = list(zip(keys, cut, strict=True))
+            inputs = {path: fact[:_KIND_AND_CONTENT] for path, fact in pairs}
+            mtimes = {path: _TIME.unpack(fact[_KIND_AND_CONTENT:])[0] for path, fact in pairs}
+            return cls(
+                seen=Seen(recipe=recipe, inputs=inputs, mtimes=mtimes),
+                profiles=dict(zip(map(os.fsdecode, _fields(names)), _fields(stamps), strict=True)),
+                used=frozenset(map(os.fsdecode, _fields(used))),
+            )
+        except (ValueError, struct.error):
+            return None
+
+
+def newest(record: Record | None, state: Mapping[str, Profile], recipe: bytes) -> int:
+    """The newest mtime that cargo may compare a source with, in all profiles that the record is to hold for."""
+    return max((state[name].newest for name in _held(record, state, recipe)), default=0)
+
+
+def pending(record: Record | None, state: Mapping[str, Profile], seen: Seen, *, now: int) -> dict[bytes, int]:
+    """The inputs that need another mtime before a build, and which.
+
+    With a foreign profile among those that the build may work in: all that do not look new. Else those alone that are
+    not as recorded. What is as recorded but went back in time gets its recorded mtime again, which compiles nothing.
+    """
+    counting = _counting(record, state, seen.recipe)
+    limit = newest(record, state, seen.recipe)
+    later = max(now, limit + 1)
+    if any(not state[name].stamp for name in counting):
+        return dict.fromkeys(sorted(seen.inputs), later)
+    old = sorted(path for path in seen.inputs if seen.mtimes[path] <= limit)
+    if record is None or not counting <= _fitting(record, state):
+        return dict.fromkeys(old, later)
+    known = record.seen
+    names = known.inputs.keys() | seen.inputs.keys()
+    changed = {path for path in names if known.inputs.get(path) != seen.inputs.get(path)}
+    # cargo follows links once, and from then on watches where they led: it sees neither a new text nor a new target.
+    if any(_is_link(known, path) or _is_link(seen, path) for path in changed):
+        return dict.fromkeys(old, later)
+    times = {path: later for path in old if path in changed}
+    same = sorted(seen.inputs.keys() - changed)
+    return times | {path: known.mtimes[path] for path in same if seen.mtimes[path] < known.mtimes[path]}
+
+
+def recorded(record: Record | None, before: Mapping[str, Profile], after: Mapping[str, Profile], seen: Seen) -> Record:
+    """The record after a build, a failed one too; `before` is the state, and `seen` has the mtimes, after `touch`.
+
+    Only for a build with all touched that was pending, and during which no input moved, looked at later than `after`.
+    After any other the old record is to be forgotten.
+    """
+    held = _held(record, before, seen.recipe)
+    ours = {name: one.stamp for name, one in after.items() if one.stamp and (name in held or name not in before)}
+    moved = frozenset(name for name in after if after[name] != before.get(name))
+    limit = newest(record, before, seen.recipe)
+    used: frozenset[str] = frozenset()
+    if record is not None and record.seen.recipe == seen.recipe and record.used:
+        used = record.used | moved
+    elif all(seen.mtimes[path] > limit for path in seen.inputs if not _is_link(seen, path)):
+        used = moved  # everything was compiled, so the profiles that this recipe works in are among them
+    return Record(seen=seen, profiles=ours, used=used)
+
+
+def touch(tree: bytes, times: Mapping[bytes, int], *, newest: int) -> list[bytes]:
+    """Gives each path its mtime, and returns those that can't have it; what is not there any more needs none.
+
+    A link passes it on to the file that it leads to; one to a folder has no use for it. What lies outside of the tree,
+    and of the folders above that `times` reaches, is not touched. An mtime that the file system cut down to `newest` is
+    set a step later.
+    """
+    top = os.path.realpath(_at(tree, b"/".join([b".."] * max(map(_climb, times), default=0))))
+    return [path for path, time in times.items() if not _touched(_at(tree, path), time, newest, top)]
+
+
+def _is_link(seen: Seen, path: bytes) -> bool:
+    return seen.inputs.get(path, b"")[:1] == b"l"
+
+
+def _counting(record: Record | None, state: Mapping[str, Profile], recipe: bytes) -> set[str]:
+    """The profiles that the next build may work in: all, unless an earlier one by the same recipe tells."""
+    known = record.used if record is not None and record.seen.recipe == recipe else frozenset()
+    return set(state) & known if known else set(state)
+
+
+def _fitting(record: Record | None, state: Mapping[str, Profile]) -> set[str]:
+    """The profiles that are exactly what was recorded."""
+    known = {} if record is None else record.profiles
+    return {name for name, one in state.items() if one.stamp and known.get(name) == one.stamp}
+
+
+def _held(record: Record | None, state: Mapping[str, Profile], recipe: bytes) -> set[str]:
+    """The profiles that are to be right before a build. What others use and we don't is left to them."""
+    return _counting(record, state, recipe) | _fitting(record, state)
+
+
+def _touched(path: bytes, time: int, newest: int, top: bytes) -> bool:
+    """Whether a path has its mtime now, or is gone."""
+    real = os.path.realpath(path)
+    if os.path.isdir(real):
+        return True
+    if not real.startswith(os.path.join(top, b"")):
+        return not os.path.exists(real)
+    try:
+        _set(real, time)
+        if newest < time and os.stat(real).st_mtime_ns <= newest:
+            _set(real, newest + _COARSE)
+            return os.stat(real).st_mtime_ns > newest
+    except OSError as error:
+        return error.errno in _GONE
+    return True
+
+
+def _set(path: bytes, time: int) -> None:
+    os.utime(path, ns=(os.stat(path).st_atime_ns, time))
+
+
+def _at(tree: bytes, path: bytes) -> bytes:
+    return os.path.join(tree, path) if path else tree
+
+
+def _climb(path: bytes) -> int:
+    return path.split(b"/").count(b"..")
+
+
+def _fields(data: bytes) -> list[bytes]:
+    """The fields that `framed` put together. ValueError or struct.error for anything else."""
+    fields: list[bytes] = []
+    at = 0
+    while at < len(data):
+        start = at + _LENGTH.size
+        at = start + _LENGTH.unpack_from(data, at)[0]
+        if at > len(data):
+            raise ValueError("a field ends behind the data")
+        fields.append(data[start:at])
+    return fields

@@ -1,0 +1,316 @@
+"""What the last run for one tree observed, and what it answered. Part of the light column.
+
+One file for each tree, in the cache directory of the user. Whatever is wrong with it, there is no memory then, and a
+run without memory has the same answers. Nothing is locked: the last writer wins, and each wrote what it observed.
+"""
+
+import os
+import stat
+
+import xxhash
+
+from freshwheel import frame, rows
+from freshwheel.about import __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from freshwheel.rows import Row
+
+    Seen = Sequence[tuple[bytes, Row]]
+    """Paths, and their rows."""
+
+__all__ = [
+    "UNSEALED",
+    "Memory",
+    "dump",
+    "load",
+    "observed",
+    "parse",
+    "place",
+    "question",
+    "real",
+    "remembered",
+    "save",
+    "split",
+]
+
+UNSEALED = bytes(16)
+"""In place of the seal where a row is not trusted."""
+
+_SETTING = "freshwheel."
+_VARIABLE = "FRESHWHEEL_"
+_NO_SETTING = "FRESHWHEEL_CACHE_DIR"
+_MAGIC = b"FWMEM\0\0\1"
+"""The last byte is the edition of this format."""
+_STRICT_SLACK = 60 * 10**9
+"""Of the rows of files on a file system that is not known to keep exact times."""
+_WIDTH = 17
+"""Bytes of a kind and a content."""
+
+
+class Memory:
+    """A value: nobody changes one. Paths have a NUL between two; they are relative to the tree, or absolute."""
+
+    __slots__ = (
+        *("absent", "answers", "column", "device", "digest", "inputs", "links", "places"),
+        *("question", "rules", "seal", "slack", "stamps", "tree", "watched"),
+    )
+
+    tree: bytes
+    """Its real path."""
+    device: int
+    """Of the file system that the tree is on."""
+    slack: int | None
+    """In ns: how exact its times are; None: not known."""
+    question: bytes
+    """What must be equal for the answers to hold, whatever was observed."""
+    rules: bytes
+    digest: bytes
+    """The source digest: 16 bytes."""
+    inputs: bytes
+    """Sorted paths."""
+    column: bytes
+    """Kind and content, 17 bytes for each input."""
+    stamps: bytes
+    """The row hash, 8 bytes for each input: of what `lstat` says, also for a link."""
+    links: bytes
+    """Other things that decided something, and were looked at by `lstat`."""
+    places: bytes
+    """The same, by `stat`: folders that were listed, what links lead to."""
+    watched: bytes
+    """The row hashes of `links` and then `places`."""
+    absent: bytes
+    """What was asked for and was not there; one that is among `links` or `inputs` is a link that leads nowhere."""
+    seal: bytes
+    """16 bytes over the packed rows of inputs, links and places, which tell in one comparison that nothing moved."""
+    answers: "Mapping[str, bytes]"
+    """What else was answered, by name."""
+
+    def __init__(self, **fields: "bytes | int | Mapping[str, bytes] | None") -> None:
+        for name in self.__slots__:
+            setattr(self, name, fields[name])
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all fields are equal."""
+        return isinstance(other, Memory) and dump(self) == dump(other)
+
+    def __hash__(self) -> int:
+        """As `__eq__`."""
+        return hash(dump(self))
+
+    def but(self, **fields: "bytes | Mapping[str, bytes]") -> "Memory":
+        """The same memory with other values in some fields."""
+        return Memory(**{**{name: getattr(self, name) for name in self.__slots__}, **fields})
+
+
+def observed(  # noqa: PLR0913 - one for each thing that was observed
+    *,
+    tree: bytes,
+    device: int,
+    slack: int | None,
+    started: int,
+    question: bytes,
+    rules: bytes,
+    inputs: "Sequence[tuple[bytes, bytes, bytes, Row]]",
+    links: "Seen" = (),
+    places: "Seen" = (),
+    absent: "Sequence[bytes]" = (),
+    answers: "Mapping[str, bytes] | None" = None,
+) -> Memory:
+    """The memory of a run that began to look at `started`, a time in ns. Inputs are path, kind, content and row.
+
+    Each row was taken before what it speaks of was read or listed. A folder is among `places`, the tree itself as `.`.
+    A link that is an input has its own row there, and is among `places` with that of its target, or in `absent`; else
+    it is not trusted.
+    """
+    inputs = sorted(inputs)
+    file_rows = [row for *_, row in inputs]
+    other_rows = [row for _, row in (*links, *places)]
+    files = _stamped(file_rows, started, _STRICT_SLACK if slack is None else slack)
+    targets = {path for path, _ in places}.union(absent)
+    for number, (path, kind, *_) in enumerate(inputs):
+        if kind == b"l" and path not in targets:
+            files[number] = rows.UNTRUSTED
+    others = _stamped(other_rows, started, slack)
+    names = b"\0".join([path for path, *_ in inputs])
+    column = b"".join([kind + content for _, kind, content, _ in inputs])
+    return Memory(
+        tree=tree,
+        device=device,
+        slack=slack,
+        question=question,
+        rules=rules,
+        digest=bytes.fromhex(rows.digest(rules, names, column)),
+        inputs=names,
+        column=column,
+        stamps=b"".join(files),
+        links=b"\0".join([path for path, _ in links]),
+        places=b"\0".join([path for path, _ in places]),
+        watched=b"".join(others),
+        absent=b"\0".join(sorted(set(absent))),
+        seal=_seal(file_rows + other_rows, files + others),
+        answers=dict(answers or {}),
+    )
+
+
+def question(settings: object, environ: "Mapping[str, str]") -> bytes | None:
+    """What must be equal for an answer to hold, whatever the tree is; None if `settings` can't be understood.
+
+    That are our own settings. Those of the inner backend have no part in a source digest.
+    """
+    if settings is not None and not isinstance(settings, dict):
+        return None
+    ours = []
+    for name, value in (settings or {}).items():
+        if not isinstance(name, str):
+            return None
+        if name.startswith(_SETTING):
+            values = [value] if isinstance(value, str) else value
+            if not isinstance(values, list) or not all(isinstance(text, str) for text in values):
+                return None
+            ours.append(_framed(name, type(value).__name__, *values))
+    names = [name for name, value in environ.items() if name.startswith(_VARIABLE) and value and name != _NO_SETTING]
+    variables = [_framed(name, environ[name]) for name in sorted(names)]
+    about = _framed(__version__, str(rows.EDITION))
+    return frame.framed(about, frame.framed(*variables), frame.framed(*sorted(ours)))
+
+
+def remembered(memory: Memory) -> dict[bytes, tuple[bytes, bytes, bytes]]:
+    """Path -> row hash, kind and content, of the regular files whose rows are trusted.
+
+    A file with this row hash, on the same device, still has this content.
+    """
+    column, stamps = memory.column, memory.stamps
+    found = {}
+    for number, path in enumerate(split(memory.inputs)):
+        stamp = stamps[8 * number : 8 * number + 8]
+        kind = column[_WIDTH * number : _WIDTH * number + 1]
+        if stamp != rows.UNTRUSTED and kind in (b"f", b"x"):
+            found[path] = stamp, kind, column[_WIDTH * number + 1 : _WIDTH * (number + 1)]
+    return found
+
+
+def split(paths: bytes) -> list[bytes]:
+    """The paths of a field."""
+    return paths.split(b"\0") if paths else []
+
+
+def dump(memory: Memory) -> bytes:
+    """The bytes of a memory."""
+    slack = b"" if memory.slack is None else b"%d" % memory.slack
+    body = frame.framed(
+        *(memory.tree, b"%d" % memory.device, slack, memory.question, memory.rules, memory.digest, memory.inputs),
+        *(memory.column, memory.stamps, memory.links, memory.places, memory.watched, memory.absent, memory.seal),
+        *[field for name, answer in sorted(memory.answers.items()) for field in (name.encode(), answer)],
+    )
+    return _MAGIC + xxhash.xxh3_128_digest(body) + body
+
+
+def parse(data: bytes) -> Memory | None:
+    """The memory that was dumped, None for anything else."""
+    if data[:8] != _MAGIC or data[8:24] != xxhash.xxh3_128_digest(memoryview(data)[24:]):
+        return None
+    try:
+        tree, device, slack, question, rules, digest, inputs, column, stamps, *rest = frame.unframed(data, 24)
+        links, places, watched, absent, seal, *answers = rest
+        memory = Memory(
+            tree=tree,
+            device=int(device),
+            slack=int(slack) if slack else None,
+            question=question,
+            rules=rules,
+            digest=digest,
+            inputs=inputs,
+            column=column,
+            stamps=stamps,
+            links=links,
+            places=places,
+            watched=watched,
+            absent=absent,
+            seal=seal,
+            answers=dict(zip([name.decode() for name in answers[::2]], answers[1::2], strict=True)),
+        )
+    except ValueError:
+        return None
+    return memory if _fits(memory) else None
+
+
+def real(tree: str) -> bytes:
+    """The real path of a tree, as a memory names it."""
+    return os.fsencode(os.path.realpath(tree))
+
+
+def place(cache: str, tree: bytes) -> str:
+    """Where the memory of the tree, a real path, lies in the cache directory."""
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    name = xxhash.xxh3_128_hexdigest(frame.framed(tree, b"%d" % user))
+    return os.path.join(cache, "memory", f"{name}.bin")
+
+
+def load(cache: str, tree: bytes) -> Memory | None:
+    """The memory of the tree, a real path; None where there is none that can be used."""
+    try:
+        with open(place(cache, tree), "rb", buffering=0) as file:
+            if not _is_own(os.fstat(file.fileno())):
+                return None
+            memory = parse(file.read())
+    except (OSError, ValueError):
+        return None
+    return memory if memory is not None and memory.tree == tree else None
+
+
+def save(cache: str, memory: Memory) -> bool:
+    """Whether the memory could be written into the cache directory, for its owner alone."""
+    path = place(cache, memory.tree)
+    try:
+        os.makedirs(os.path.dirname(cache), exist_ok=True)
+        for folder in (cache, os.path.dirname(path)):
+            if not os.path.isdir(folder):
+                os.makedirs(folder, 0o700, exist_ok=True)
+        frame.write(path, dump(memory), mode=0o600)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _stamped(found: "Sequence[Row]", started: int, slack: int | None) -> list[bytes]:
+    """The row hash of each row; with a slack of None none is trusted."""
+    if slack is None:
+        return [rows.UNTRUSTED] * len(found)
+    return [
+        rows.stamp(rows.packed(row)) if rows.trusted(row, started=started, slack=slack) else rows.UNTRUSTED
+        for row in found
+    ]
+
+
+def _seal(found: "Sequence[Row]", stamps: "Sequence[bytes]") -> bytes:
+    if rows.UNTRUSTED in stamps:
+        return UNSEALED
+    return xxhash.xxh3_128_digest(b"".join([rows.packed(row) for row in found]))
+
+
+def _fits(memory: Memory) -> bool:
+    """Whether the fields are as long as they must be."""
+    count, rest = divmod(len(memory.stamps), 8)
+    others = [paths.count(b"\0") + 1 if paths else 0 for paths in (memory.inputs, memory.links, memory.places)]
+    return (
+        not rest
+        and others[0] == count
+        and len(memory.column) == _WIDTH * count
+        and len(memory.watched) == 8 * (others[1] + others[2])
+        and [len(memory.rules), len(memory.digest), len(memory.seal)] == [16, 16, 16]
+    )
+
+
+def _is_own(status: os.stat_result) -> bool:
+    """Whether nobody else can have written a file: what another user says of a tree must not be believed."""
+    if not hasattr(os, "getuid"):
+        return True
+    return status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _framed(*texts: str) -> bytes:
+    """Framed texts; the environment may hold what is no text."""
+    return frame.framed(*[text.encode("utf-8", "surrogatepass") for text in texts])

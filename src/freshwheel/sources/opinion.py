@@ -1,0 +1,299 @@
+"""The second and the third opinion: what cargo's records and the finished wheel say that a build took.
+
+An opinion never stands in the way: whatever can't be read ends in an opinion without findings, and a reason.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+
+from freshwheel.sources import digest, litter, trace
+from freshwheel.sources.cargo import Closure, Crate
+from freshwheel.sources.ground import Ground, Scope
+from freshwheel.sources.trace import Read
+from freshwheel.sources.units import Unit, units
+
+__all__ = ["Opinion", "second", "third"]
+
+_UNTESTED = ("tests", "benches", "examples")
+"""Folders of a crate that are not built into it."""
+_LEVELS = 40
+"""How far above a source its manifest is looked for."""
+_FULL = ("litter of a tool", "installed by a JavaScript package manager")
+"""Pruned folders that hold what somebody may want to pack, and no copies of what a build made or packed."""
+_REFUSALS = (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What a file that can't be read, or a wheel that is broken, ends in."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opinion:
+    """What went into a build and is no input."""
+
+    missed: tuple[Read, ...] = ()
+    """Files of the project or its repository, sorted by path: they belong into the label."""
+    system: tuple[Read, ...] = ()
+    """Files and folders elsewhere, with absolute paths: they belong into the build key."""
+    names: tuple[str, ...] = ()
+    """Environment variables that were asked for, sorted."""
+    reason: str = ""
+    """Why there is no opinion; nothing if there is one."""
+
+
+def second(scope: Scope, closure: Closure, folders: Sequence[str], *, since: int | None = None) -> Opinion:
+    """What cargo's records in the target `folders`, absolute paths, say was read for the crates of `closure`.
+
+    With `since`, ns since the epoch, a profile in which nothing is newer counts only if that is so in all of them.
+    A record that contradicts cargo's own list of the sources of an artefact is left from an earlier build.
+    """
+    try:
+        return _Second(scope, closure, folders).opinion(since)
+    except _REFUSALS as error:
+        return Opinion(reason=f"the records of cargo can't be read: {_why(error)}")
+
+
+def third(scope: Scope, wheel: str) -> Opinion:
+    """Which files below the project directory are packed in the wheel at the path `wheel`, and are no inputs.
+
+    A member is recognised by its name and its bytes, so one that is renamed or edited on its way is not.
+    """
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            return Opinion(missed=tuple(_Third(Ground(scope), archive, os.path.basename(wheel)).reads()))
+    except _REFUSALS as error:
+        return Opinion(reason=f"the wheel can't be compared with the tree: {_why(error)}")
+
+
+class _Second:
+    """The second opinion on one build."""
+
+    def __init__(self, scope: Scope, closure: Closure, folders: Sequence[str]) -> None:
+        self.ground = Ground(replace(scope, apart=(*scope.apart, *folders)))
+        self.known = scope.known
+        self.folders = folders
+        self.crates = {crate.folder: crate for crate in closure.crates}
+        self.workspaces = [self.ground.at(lock.rpartition("/")[0]) for lock in closure.locks]
+        self.owners: dict[str, Crate | None] = {}
+
+    def opinion(self, since: int | None) -> Opinion:
+        """What the records say."""
+        found = [unit for folder in self.folders for unit in units(folder)]
+        if all(unit.kind == "list" for unit in found):
+            return Opinion(reason="cargo left no records in its target folder")
+        reads: list[Read] = []
+        names: set[str] = set()
+        for profile in _profiles(found, since):
+            listed = {path for unit in profile if unit.kind == "list" for path in self.listed(unit)}
+            for unit in profile:
+                if unit.kind == "compiled":
+                    more, variables = self.compiled(unit, listed, since)
+                elif unit.kind == "script":
+                    more, variables = self.script(unit, listed, since)
+                else:
+                    continue
+                reads += more
+                names.update(variables)
+        return self.judged(reads, sorted(names))
+
+    def listed(self, unit: Unit) -> Iterator[str]:
+        """The paths in cargo's own list of the sources of an artefact."""
+        yield from (self.ground.placed(path) for path in trace.dep_info(unit.text).files if os.path.isabs(path))
+
+    def compiled(self, unit: Unit, listed: AbstractSet[str], since: int | None) -> tuple[list[Read], Sequence[str]]:
+        """What was read to compile a crate of the closure, and the variables."""
+        info = trace.dep_info(unit.text)
+        base = self.base(unit, info.files)
+        if base is None or (crate := self.owner(os.path.join(base, info.files[0]), unit.name)) is None:
+            return [], ()
+        root = trace.placed(os.path.join(base, info.files[0]), self.ground.at(crate.folder))
+        by = f"{root} of {crate.name}, says cargo's dep-info"
+        reads = [Read(path=self.ground.placed(os.path.join(base, path)), by=by) for path in info.files]
+        return self.confirmed(crate, reads, unit, listed, since), info.names
+
+    def script(self, unit: Unit, listed: AbstractSet[str], since: int | None) -> tuple[list[Read], Sequence[str]]:
+        """What a build script asks to be run again for: files and folders, and variables.
+
+        Of a crate that is not in the closure, it counts what is a fact about this machine.
+        """
+        output = trace.script_output(unit.text)
+        by = f"the build script of {unit.name}, says its rerun-if-changed"
+        reads: list[Read] = []
+        crates = [crate for crate in self.crates.values() if crate.name == unit.name]
+        for crate in crates:
+            paths = [os.path.join(self.ground.at(crate.folder), path) for path in output.files]
+            some = [Read(path=self.ground.placed(path), by=by) for path in paths]
+            reads += self.confirmed(crate, some, unit, listed, since)
+        if not crates:
+            paths = [self.ground.placed(path) for path in output.files if os.path.isabs(path)]
+            foreign = [path for path in paths if not trace.within(path, self.ground.repository, self.ground.tree)]
+            reads += [Read(path=path, by=by) for path in foreign]
+        return reads, output.names
+
+    def base(self, unit: Unit, files: Sequence[str]) -> str | None:
+        """The folder that the relative ones of `files` are relative to: a workspace, that of the target folder first.
+
+        None where there is none with such a source, which is gone then.
+        """
+        places = sorted(self.workspaces, key=lambda one: not trace.within(unit.folder, one, self.ground.tree))
+        return next((one for one in places if files and os.path.isfile(os.path.join(one, files[0]))), None)
+
+    def owner(self, root: str, name: str) -> Crate | None:
+        """The crate of the closure with the source `root`, by the nearest manifest, or else by its name."""
+        folder = self.ground.placed(os.path.dirname(root))
+        if folder not in self.owners:
+            self.owners[folder] = self.crates.get(self.manifest(folder))
+        named = (crate for crate in self.crates.values() if crate.name.replace("-", "_") == name)
+        return self.owners[folder] or (None if self.ground.is_apart(folder) else next(named, None))
+
+    def manifest(self, folder: str) -> str:
+        """The nearest folder with a manifest; `folder` itself where there is none."""
+        path = self.ground.at(folder)
+        for _ in range(_LEVELS):
+            if os.path.isfile(os.path.join(path, "Cargo.toml")):
+                return self.ground.placed(path)
+            path = os.path.normpath(os.path.join(path, ".."))
+        return folder
+
+    def confirmed(
+        self, crate: Crate, reads: list[Read], unit: Unit, listed: AbstractSet[str], since: int | None
+    ) -> list[Read]:
+        """Those of `reads` that are of the latest build, as far as anything tells."""
+        if any(trace.within(path, crate.folder, self.ground.tree) for path in listed):
+            return [read for read in reads if read.path in listed]
+        return reads if since is None or unit.stamp >= since else []
+
+    def judged(self, reads: Iterable[Read], names: Sequence[str]) -> Opinion:
+        """The opinion: what is no input, and exists."""
+        ground = self.ground
+        inputs = ground.inputs.union(self.known)
+        found = trace.missed(reads, tree=ground.tree, repository=ground.repository, inputs=inputs, apart=ground.apart)
+        missed: dict[str, Read] = {}
+        for read in found.files:
+            mode = ground.mode(read.path)
+            paths = self.below(read.path) if mode == stat.S_IFDIR else [read.path] if mode else []
+            for path in paths:
+                missed.setdefault(path, Read(path=path, by=read.by))
+        left = ground.unsettled(list(missed))
+        system = tuple(read for read in found.system if ground.mode(read.path))
+        return Opinion(missed=tuple(missed[path] for path in sorted(left)), system=system, names=tuple(names))
+
+    def below(self, folder: str) -> list[str]:
+        """The files below a folder that a build script names, but for what is litter, and for other crates."""
+
+        def enters(path: str, names: AbstractSet[str], folders: AbstractSet[str]) -> bool:
+            above, _, name = path.rpartition("/")
+            if name in _UNTESTED and above in self.crates:
+                return False
+            if "Cargo.toml" in names and path not in self.crates:
+                return False
+            return self.ground.pruned(path, names, folders) is None
+
+        return [path for path in self.ground.files(folder, enters) if not _is_litter(path)]
+
+
+class _Third:
+    """The third opinion on one wheel."""
+
+    def __init__(self, ground: Ground, archive: zipfile.ZipFile, name: str) -> None:
+        self.ground = ground
+        self.archive = archive
+        members = (one for one in archive.infolist() if trace.is_copied(one.filename, name))
+        self.members = {one.filename: one for one in members}
+
+    def reads(self) -> list[Read]:
+        """What is packed."""
+        inputs = self.inputs()
+        bases = {_base(path) for path in inputs}
+        contents = {name: self.content(name) for name in self.members if _base(name) in bases}
+        open_ones = trace.unexplained({**dict.fromkeys(self.members, b""), **contents}, inputs)
+        if not open_ones:
+            return []
+        others, reach = self.others(open_ones)
+        bases = {_base(path) for path in others}
+        contents = {name: self.content(name) for name in open_ones if _base(name) in bases}
+        reads = trace.packed(contents, others, reach)
+        left = self.ground.unsettled([read.path for read in reads])
+        return [read for read in reads if read.path in left]
+
+    def content(self, name: str) -> bytes:
+        """The digest of a member."""
+        return digest.of(self.archive.read(self.members[name]))
+
+    def inputs(self) -> Mapping[str, bytes]:
+        """The contents of those inputs that are called like a member."""
+        bases = {_base(name) for name in self.members}
+        paths = [path for path in self.ground.inputs if _base(path) in bases]
+        found = ((path, self.read(path)) for path in paths)
+        return {path: content for path, content in found if content is not None}
+
+    def others(self, members: Sequence[str]) -> tuple[dict[str, bytes], dict[str, int]]:
+        """The contents of files that may be `members`, and how far they must have their paths in common with them.
+
+        A folder that a build left holds copies of what it packed. A file there was packed from there only if that
+        folder itself is in the wheel.
+        """
+        sizes: dict[str, set[int]] = {}
+        for name in members:
+            sizes.setdefault(_base(name), set()).add(self.members[name].file_size)
+        packed = {folder for name in members for folder in name.split("/")[:-1]}
+        left: list[str] = []
+
+        def enters(path: str, names: AbstractSet[str], folders: AbstractSet[str]) -> bool:
+            reason = self.ground.pruned(path, names, folders)
+            if reason is None or reason in _FULL:
+                return True
+            left.append(path)
+            return _base(path) in packed
+
+        others: dict[str, bytes] = {}
+        reach: dict[str, int] = {}
+        for path in self.ground.files("", enters):
+            if _base(path) in sizes and (content := self.read(path, sizes[_base(path)])) is not None:
+                others[path] = content
+                reach[path] = max(
+                    (path.count("/") - one.count("/") + 1 for one in left if _lies_in(path, one)), default=0
+                )
+        return others, reach
+
+    def read(self, path: str, sizes: AbstractSet[int] | None = None) -> bytes | None:
+        """The content of a regular file, if it has one of these sizes; None for anything else."""
+        where = self.ground.at(path)
+        try:
+            found = os.stat(where)
+            if not stat.S_ISREG(found.st_mode) or (sizes is not None and found.st_size not in sizes):
+                return None
+            with open(where, "rb") as file:
+                return digest.of(file.read())
+        except OSError:
+            return None
+
+
+def _profiles(found: Sequence[Unit], since: int | None) -> list[list[Unit]]:
+    """The records by profile; where there are profiles with something new, only these."""
+    profiles: dict[str, list[Unit]] = {}
+    for unit in found:
+        profiles.setdefault(unit.profile, []).append(unit)
+    every = [one for _, one in sorted(profiles.items())]
+    return [one for one in every if since is not None and max(unit.stamp for unit in one) >= since] or every
+
+
+def _is_litter(path: str) -> bool:
+    name = os.fsencode(_base(path))
+    return litter.is_dropping(name) or ("/" not in path and litter.is_frontends(name))
+
+
+def _lies_in(path: str, folder: str) -> bool:
+    return path.startswith(f"{folder}/")
+
+
+def _base(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _why(error: BaseException) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__

@@ -1,0 +1,251 @@
+"""What a project is made from, joined from all that says so: its backend, its manifests, its settings, the disk.
+
+The other modules of this room decide each about one thing, and are pure as far as they can be; this one knows in which
+order they are asked, and reads what they want to know.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from freshwheel.backends import Backend
+from freshwheel.model import Input
+from freshwheel.sources import cargo, gitignore, globs, outputs, roots
+from freshwheel.sources.cargo import Closure
+from freshwheel.sources.disk import Disk
+from freshwheel.sources.roots import Root
+from freshwheel.sources.tree import Tree, Walk
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["Rules", "Selection", "crates", "left_out", "select"]
+
+_LARGEST = 1 << 24
+"""Bytes. Nobody writes a larger manifest, and parsing it would take minutes."""
+_OPAQUE = ("Cargo.lock", "rust-toolchain")
+"""Files that decide something, but nothing that must be understood."""
+_WILD = re.compile(r"[*?\[{]")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rules:
+    """What the settings say about inputs."""
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    always: tuple[str, ...] = ()
+    """Paths of files that are inputs whatever is excluded."""
+    tables_of: str | None = None
+    """A TOML file of which the tables count, not the bytes."""
+    discovered: Mapping[str, str] = field(default_factory=dict)
+    """Files and folders that a build was seen to read, and who says so."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Selection:
+    """The inputs of a project, and why they are."""
+
+    tree: Tree
+    rules: Rules
+    roots: tuple[Root, ...]
+    """Folders, files and patterns that were asked for."""
+    left_out: Mapping[str, str]
+    """Files that are no inputs, where they exist, and why: what the build writes, locks that are ignored."""
+    idle: tuple[str, ...]
+    """Patterns of `include` that match nothing."""
+
+
+def select(disk: Disk, pyproject: Mapping[str, Any], backend: Backend, rules: Rules) -> Selection:
+    """The inputs of the project whose directory `disk` looks at.
+
+    Raises InputError where something can't be looked at, MovedError where it goes away meanwhile, and ValueError for a
+    pattern that is not of the dialect.
+    """
+    return _Search(disk, pyproject, backend).select(rules)
+
+
+def crates(
+    folder: str, pyproject: Mapping[str, Any], backend: Backend, inputs: Sequence[Input]
+) -> tuple[list[str], Closure]:
+    """The Cargo manifests that a project builds, and their closure; `inputs` are those that were found in it."""
+    search = _Search(Disk(folder), pyproject, backend)
+    return search.closure([os.fsdecode(one.path) for one in inputs if _is_manifest(one.path)])
+
+
+def left_out(pyproject: Mapping[str, Any], backend: Backend) -> dict[str, str]:
+    """The files that the build itself writes, as `pyproject` declares them, and why they are no inputs."""
+    return outputs.outputs(pyproject, backend)
+
+
+class _Search:
+    """One search, and what was read for it."""
+
+    def __init__(self, disk: Disk, pyproject: Mapping[str, Any], backend: Backend) -> None:
+        self.disk = disk
+        self.pyproject = pyproject
+        self.backend = backend
+        self.known: dict[str, Mapping[str, Any] | None] = {}
+        self.above = _names(os.path.realpath(os.fsdecode(disk.tree)))
+
+    def select(self, rules: Rules) -> Selection:
+        """The whole selection."""
+        written = outputs.outputs(self.pyproject, self.backend)
+        walk = self.walk(rules, ())
+        if self.backend.inputs == "whole":
+            walk.root("")
+        _, closure = self.closure([os.fsdecode(path) for path in walk.files if _is_manifest(path)])
+        found = roots.roots(self.pyproject, self.backend, closure, self.known, self.exists)
+        if any(root.kind == "glob" for root in found):
+            walk = self.walk(rules, [root.path for root in found if root.kind == "glob"])
+        locks, ignores = self.ignored(closure.locks)
+        walk.leave_out([*written, *locks])
+        asked = _ordered([*found, *ignores, *self.discovered(rules)])
+        for root in asked:
+            self.take(walk, root)
+        walk.included()
+        walk.behind_links()
+        for path in rules.always:
+            walk.name(path)
+        tree = walk.result()
+        return Selection(
+            tree=tree,
+            rules=rules,
+            roots=tuple(asked),
+            left_out={**written, **locks},
+            idle=tuple(text for text in tree.idle if text in rules.include),
+        )
+
+    def walk(self, rules: Rules, patterns: Sequence[str]) -> Walk:
+        """A new walk; `patterns` are included as well, as far as the dialect has them."""
+        sound = [text for text in patterns if globs.check(text) is None]
+        return Walk(self.disk, include=[*rules.include, *sound], exclude=rules.exclude)
+
+    def take(self, walk: Walk, root: Root) -> None:
+        """Walks a root, or takes its file."""
+        if root.kind == "file":
+            walk.file(root.path)
+        elif root.kind != "glob":
+            walk.root(root.path, crate=root.kind == "crate")
+        elif globs.check(root.path) is not None:
+            # A pattern of another dialect: everything that it could match.
+            walk.root("/".join(_literal(root.path)))
+
+    def closure(self, found: Sequence[str]) -> tuple[list[str], Closure]:
+        """The manifests that are built, and their closure; `found` are those that lie in the project."""
+        manifests = roots.manifests(self.pyproject, self.backend, self.exists, found)
+        while True:
+            closure = cargo.closure(manifests, self.known, above=self.above)
+            if not closure.wanted:
+                return manifests, closure
+            for path in closure.wanted:
+                self.known[path] = self.table(path)
+
+    def table(self, path: str) -> Mapping[str, Any] | None:
+        """The TOML in a file; an empty table where it is none, None where there is no file."""
+        data = self.disk.text(os.fsencode(path), _LARGEST)
+        if data is None:
+            return None
+        if os.path.basename(path) in _OPAQUE:
+            return {}
+        try:
+            return tomllib.loads(data.decode())
+        except (ValueError, RecursionError):
+            return {}
+
+    def discovered(self, rules: Rules) -> list[Root]:
+        """What builds were seen to read, as far as it is still there."""
+        kinds = {path: self.disk.kind(os.fsencode(path)) for path in rules.discovered}
+        return [
+            Root(path=path, reason=reason, kind="folder" if kinds[path] == stat.S_IFDIR else "file")
+            for path, reason in rules.discovered.items()
+            if kinds[path] is not None
+        ]
+
+    def exists(self, path: str) -> bool:
+        """Whether `path` leads somewhere."""
+        return self.disk.kind(os.fsencode(path)) is not None
+
+    def ignored(self, locks: Sequence[str]) -> tuple[dict[str, str], list[Root]]:
+        """Locks that git ignores by a file inside the repository, and these files, which are inputs therefore."""
+        left_out: dict[str, str] = {}
+        read: dict[str, Root] = {}
+        for lock in locks:
+            folders = self.repository(lock.rpartition("/")[0])
+            paths = [_joined(folder, ".gitignore") for folder in folders]
+            texts = [self.disk.text(os.fsencode(path), _LARGEST, follow=False) for path in paths]  # git follows none
+            name = lock.rpartition("/")[2]
+            if gitignore.ignored([*(self.name(folder) for folder in folders[1:]), name], texts):
+                left_out[lock] = "a lock file that git ignores"
+            for path, text in zip(paths, texts, strict=True):
+                if text is not None:
+                    read[path] = Root(path=path, reason=f"decides whether git ignores {lock}", kind="file")
+        return left_out, list(read.values())
+
+    def repository(self, folder: str) -> list[str]:
+        """The folders from the top of the repository down to `folder`; without one, the project and what is in it."""
+        chain = [folder]
+        while not self.exists(_joined(chain[0], ".git")):
+            parent = _parent(chain[0])
+            if parent.count("..") >= len(self.above):
+                inside = [one for one in chain if not one.startswith("..")]
+                return inside or [folder]
+            chain.insert(0, parent)
+        return chain
+
+    def name(self, folder: str) -> str:
+        """What a folder is called, also one above the project directory."""
+        last = folder.rpartition("/")[2]
+        climb = folder.count("..")
+        return last if last not in ("", "..") else self.above[climb] if climb < len(self.above) else ""
+
+
+def _is_manifest(path: bytes) -> bool:
+    return os.path.basename(path) == b"Cargo.toml" and not path.startswith(b"../")
+
+
+def _ordered(found: Sequence[Root]) -> list[Root]:
+    """Each path once, the wider of two kinds; the nearest first, and of these the outer ones."""
+    width: Callable[[Root], int] = lambda root: ("folder", "crate", "file", "glob").index(root.kind)  # noqa: E731
+    first: dict[tuple[str, bool], Root] = {}
+    for root in sorted(found, key=width):
+        first.setdefault((root.path, root.kind == "glob"), root)
+    return sorted(first.values(), key=lambda root: (root.path.count(".."), len(root.path.split("/")), root.path))
+
+
+def _names(path: str) -> tuple[str, ...]:
+    """The names of a folder and of all above it, the innermost first."""
+    names = []
+    while (parts := os.path.split(path))[1]:
+        path = parts[0]
+        names.append(parts[1])
+    return tuple(names)
+
+
+def _joined(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def _parent(folder: str) -> str:
+    """The folder above; `..` stands at the start only."""
+    if not folder or folder.endswith(".."):
+        return _joined(folder, "..")
+    return folder.rpartition("/")[0]
+
+
+def _literal(pattern: str) -> list[str]:
+    """The segments of a pattern before the first that has a wildcard, or any other oddity."""
+    names: list[str] = []
+    for name in pattern.strip("/").split("/"):
+        if not name or "\\" in name or "\0" in name or _WILD.search(name):
+            break
+        names.append(name)
+    return names

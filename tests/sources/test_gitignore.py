@@ -1,0 +1,223 @@
+"""What git ignores, told from texts alone and compared with git itself."""
+
+import os
+import re
+import subprocess
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from freshwheel.sources.gitignore import ignored
+
+FOLDERS = ("a", "a/ab", "a/ab/[", "b-", "b-/a")
+NAMES = ("a", "b", "ab", "ba", "aab", "A", "-", "!a", "#a", " ", "a ", "a\\", "[", "]", "a]", "*", "\x0b", "ä", "1^")
+PATHS = tuple(name for folder in ("", *FOLDERS) for one in NAMES if (name := f"{folder}/{one}".strip("/")))
+_BEFORE_2_52 = re.compile(rb"!?[^*?\[\\]*[^/!*?\[\\]\*\*", re.DOTALL)
+"""Patterns like `a**/b`, which these versions of git read as `a/**/b` and `ab`."""
+
+
+def one(pattern, path):
+    """Whether a `.gitignore` in the root, with one pattern, ignores the path."""
+    names = path.split("/")
+    return ignored(names, [pattern, *([None] * (len(names) - 1))])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        (b"Cargo.lock", "Cargo.lock"),
+        (b"Cargo.lock", "crates/a/Cargo.lock"),
+        (b"*.lock", "a/Cargo.lock"),
+        (b"/Cargo.lock", "Cargo.lock"),
+        (b"a/Cargo.lock", "a/Cargo.lock"),
+        (b"**/Cargo.lock", "Cargo.lock"),
+        (b"**/Cargo.lock", "a/b/Cargo.lock"),
+        (b"a/**/Cargo.lock", "a/Cargo.lock"),
+        (b"a/**/Cargo.lock", "a/b/c/Cargo.lock"),
+        (b"a/**", "a/b/Cargo.lock"),
+        (b"a**/c", "ab/c"),
+        (b"crates/", "crates/a/Cargo.lock"),
+        (b"crates", "crates/a/Cargo.lock"),
+        (b"*", "a/b"),
+        (b"[[:upper:]]argo.lock", "Cargo.lock"),
+        (b"[!a-b]argo.lock", "Cargo.lock"),
+        (b"[^a-b]argo.lock", "Cargo.lock"),
+        (b"[]C]argo.lock", "Cargo.lock"),
+        (rb"\Cargo.lock", "Cargo.lock"),
+        (rb"\!a", "!a"),
+        (rb"\#a", "#a"),
+        (rb"a\ ", "a "),
+        (b"a  ", "a"),
+        (b"a\\\\ ", "a\\"),
+        (b"a\r\n", "a"),
+        (b"\xef\xbb\xbfa\n", "a"),
+        (b"a\n\n!b\n# c\n", "a"),
+        (b"!a\na", "a"),
+        (b"a\0b", "a"),
+        (b"\xff?", "\udcffx"),
+        ("ä".encode(), "ä"),
+        (b"??", "ä"),
+    ],
+)
+def test_ignored(pattern, path):
+    """The pattern says so."""
+    assert one(pattern, path)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        (b"", "a"),
+        (b"/", "a"),
+        (b"//", "a/b"),
+        (b"!", "!"),
+        (b"cargo.lock", "Cargo.lock"),
+        (b"/Cargo.lock", "a/Cargo.lock"),
+        (b"b/Cargo.lock", "a/b/Cargo.lock"),
+        (b"Cargo.lock/", "Cargo.lock"),
+        (b"a/*", "b/a/c"),
+        (b"a/*/c", "a/b/b/c"),
+        (b"a?c", "a/c"),
+        (b"a[/]c", "a/c"),
+        (b"a[!b]c", "a/c"),
+        (b"x/a[!b]c", "x/a/c"),
+        (b"a**/c", "ac"),
+        (b"a**/c", "a/b/c"),
+        (b"#a", "#a"),
+        (b" a", "a"),
+        (b"a\t", "a"),
+        (b"a\r\r\n", "a"),
+        (b"\n\xef\xbb\xbfa", "a"),
+        (b"[a", "a"),
+        (b"[a", "[a"),
+        (b"[", "["),
+        (b"[]", "]"),
+        (b"a\\", "a"),
+        (b"a\\", "a\\"),
+        (b"[[:vowel:]a]", "a"),
+        (b"[[::]a]", "a"),
+        (b"[b-a]", "a"),
+        (b"a\n!a", "a"),
+        (b"*\n!*/\n!a/b", "a/b"),
+    ],
+)
+def test_not_ignored(pattern, path):
+    """The pattern is about something else, or can't be parsed."""
+    assert not one(pattern, path)
+
+
+def test_deeper_files_win():
+    """What one `.gitignore` says is overruled by those in folders below, both ways."""
+    path = ("a", "b", "Cargo.lock")
+    assert not ignored(path, [b"Cargo.lock", b"!Cargo.lock", None])
+    assert ignored(path, [b"Cargo.lock", b"!Cargo.lock", b"*"])
+    assert ignored(path, [b"!Cargo.lock", b"/b/*.lock", b"!other"])
+
+
+def test_folder_that_is_ignored_takes_everything_along():
+    """Nothing in an excluded folder comes back, and no `.gitignore` in there is heard."""
+    assert ignored(("a", "Cargo.lock"), [b"a\n!a/Cargo.lock", b"!Cargo.lock"])
+    assert not ignored(("a", "Cargo.lock"), [b"a/*\n!a/Cargo.lock", None])
+
+
+def test_too_few_or_too_many_texts():
+    """Folders without a text have no `.gitignore`; texts without a folder are not heard."""
+    assert ignored(("a", "b"), [b"b"])
+    assert not ignored(("a", "b"), [])
+    assert not ignored(("b",), [None, b"b"])
+
+
+def test_name_that_is_no_unicode():
+    """Half of a pair, as Windows has it in names, can be asked for."""
+    assert ignored(("\ud800",), [b"*"])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        (b"*a" * 2000 + b"b", "a" * 250),
+        (b"**/a/" * 1000 + b"b", "a/" * 120 + "a"),
+        (b"[[:" * 20_000 + b"]", "a" * 250),
+        (b"*" * 100_000 + b"b", "a" * 250),
+        (b"a*b\n" * 2000, "a/" * 100 + "a"),
+    ],
+)
+def test_hostile_pattern(pattern, path):
+    """The cost is a product of lengths; a matcher that tries again and again would never end."""
+    started = time.monotonic()
+    assert not one(pattern, path)
+    assert time.monotonic() - started < 10
+
+
+@given(st.binary(), st.binary(), st.text(min_size=1))
+def test_any_bytes(first, second, name):
+    """No text and no name is an error."""
+    assert ignored((name, name), [first, second]) in {True, False}
+
+
+PIECES = r"""
+a b ab A 1 - ^ * ** *** / / **/ /** ? [ ] [a [! [^ a-b] [[:alpha:]] [[:space:] [[:punct:] [: :] [\ \ ! # ä
+""".encode().split()
+PATTERNS = st.lists(st.sampled_from([*PIECES, b" ", b"\x0b", b"\r", b"\xef\xbb\xbf", b"\0"]), max_size=6).map(b"".join)
+TEXTS = st.lists(PATTERNS.filter(lambda pattern: not _BEFORE_2_52.match(pattern)), max_size=4).map(b"\n".join)
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    """A git repository with some folders, in which nothing but its own files decides."""
+    path = tmp_path_factory.mktemp("repository")
+    environ = {**os.environ, "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "HOME": str(path)}
+    subprocess.run(["git", "init", "--quiet", "--template=", str(path)], check=True, env=environ)
+    subprocess.run(["git", "-C", str(path), "config", "core.ignoreCase", "false"], check=True, env=environ)
+    for folder in FOLDERS:
+        (path / folder).mkdir(parents=True)
+    return path, environ
+
+
+def git(repository, texts):
+    """What of PATHS git ignores where the folders have these texts."""
+    path, environ = repository
+    for folder, text in texts.items():
+        (path / folder / ".gitignore").write_bytes(text)
+    command = ["git", "-c", f"core.excludesFile={os.devnull}", "check-ignore", "--no-index", "-z", "--stdin"]
+    asked = "\0".join(files()).encode()
+    done = subprocess.run(command, check=False, cwd=path, env=environ, input=asked, capture_output=True)
+    assert done.returncode in {0, 1}, done.stderr
+    return set(done.stdout.decode().split("\0")) - {""}
+
+
+def files():
+    """PATHS that are no folders."""
+    return [path for path in PATHS if path not in FOLDERS]
+
+
+def ours(texts):
+    """The same from texts alone."""
+    found = set()
+    for path in files():
+        names = path.split("/")
+        above = ["/".join(names[:depth]) for depth in range(len(names))]
+        if ignored(names, [texts.get(folder) for folder in above]):
+            found.add(path)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="names that Windows does not allow")
+@settings(max_examples=600)
+@given(texts=st.fixed_dictionaries({"": TEXTS, "a": TEXTS, "a/ab": TEXTS}))
+def test_same_as_git(repository, texts):
+    """Whatever stands in the files: git ignores the same."""
+    assert ours(texts) == git(repository, texts)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="names that Windows does not allow")
+@settings(max_examples=600)
+@given(text=TEXTS)
+def test_same_as_git_in_the_root(repository, text):
+    """As before, with nothing but the one file that most repositories have."""
+    texts = {"": text, "a": b"", "a/ab": b""}
+    assert ours(texts) == git(repository, texts)
