@@ -84,7 +84,7 @@ def build_inputs(call: Call) -> dict[str, Any]:
     return {
         "digest": snapshot.digest,
         "files": [os.fsdecode(found.path) for found in snapshot.inputs],
-        "globs": ["**", *plan.config.include],
+        "globs": sorted({*plan.globs(), *plan.config.include}),
         "env": sorted(plan.config.env),
     }
 

@@ -82,6 +82,17 @@ class Plan:
         )
         return selection.select(look, self.project.pyproject, self.backend, rules)
 
+    def globs(self) -> list[str]:
+        """Patterns that all inputs match, and maybe more: the folders that they lie in, and single files."""
+        roots = self.select(Disk(self.call.tree)).roots
+        folders = [f"{root.path}/**" if root.path else "**" for root in roots if root.kind in ("crate", "folder")]
+        return [
+            "pyproject.toml",
+            *self.own_path,
+            *folders,
+            *(root.path for root in roots if root.kind in ("file", "glob")),
+        ]
+
     @property
     def kind(self) -> Literal["labelled", "plain", "release"]:
         """Labelled: the version names the sources. Plain: it can't or shall not. Release: what others will install."""

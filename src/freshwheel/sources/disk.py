@@ -88,7 +88,7 @@ class Disk:
             raise failure(path, error) from error
 
     def status(self, path: bytes) -> os.stat_result | None:
-        """What `lstat` says; None where there is nothing, which alone is recorded: what is there is about to be read."""
+        """What `lstat` says; None where there is nothing, which alone is recorded: what is there will be read."""
         try:
             return os.lstat(at(self.tree, path))
         except OSError as error:

@@ -106,9 +106,9 @@ class _Search:
         found = roots.roots(self.pyproject, self.backend, closure, self.known, self.exists)
         if any(root.kind == "glob" for root in found):
             walk = self.walk(rules, [root.path for root in found if root.kind == "glob"])
-        locks, ignores = self.ignored(closure.locks)
+        locks = self.ignored(closure.locks)
         walk.leave_out([*written, *locks])
-        asked = _ordered([*found, *ignores, *self.discovered(rules)])
+        asked = _ordered([*found, *self.discovered(rules)])
         for root in asked:
             self.take(walk, root)
         walk.included()
@@ -174,21 +174,19 @@ class _Search:
         """Whether `path` leads somewhere."""
         return self.disk.kind(os.fsencode(path)) is not None
 
-    def ignored(self, locks: Sequence[str]) -> tuple[dict[str, str], list[Root]]:
-        """Locks that git ignores by a file inside the repository, and these files, which are inputs therefore."""
+    def ignored(self, locks: Sequence[str]) -> dict[str, str]:
+        """Locks that git ignores by a file inside the repository, and why they are no inputs.
+
+        These files are watched. They need not be inputs: whether the lock is one tells all that they decide.
+        """
         left_out: dict[str, str] = {}
-        read: dict[str, Root] = {}
         for lock in locks:
             folders = self.repository(lock.rpartition("/")[0])
             paths = [_joined(folder, ".gitignore") for folder in folders]
             texts = [self.disk.text(os.fsencode(path), _LARGEST, follow=False) for path in paths]  # git follows none
-            name = lock.rpartition("/")[2]
-            if gitignore.ignored([*(self.name(folder) for folder in folders[1:]), name], texts):
+            if gitignore.ignored([*(self.name(folder) for folder in folders[1:]), lock.rpartition("/")[2]], texts):
                 left_out[lock] = "a lock file that git ignores"
-            for path, text in zip(paths, texts, strict=True):
-                if text is not None:
-                    read[path] = Root(path=path, reason=f"decides whether git ignores {lock}", kind="file")
-        return left_out, list(read.values())
+        return left_out
 
     def repository(self, folder: str) -> list[str]:
         """The folders from the top of the repository down to `folder`; without one, the project and what is in it."""

@@ -1,0 +1,234 @@
+"""Projects in Rust workspaces, where most of what a wheel is made from lies beside or above the project."""
+
+import pytest
+
+
+def lay_binding_crate(layout):
+    """A binding crate, and the workspace above it: crates it is built from, and others."""
+    layout.files(
+        {
+            "Cargo.toml": """\
+                [workspace]
+                members = ["crates/*", "python"]
+                resolver = "2"
+
+                [workspace.dependencies]
+                case1-core = { path = "crates/core" }
+                """,
+            "README.md": "About all of it.\n",
+            "docs/guide.md": "How to use it.\n",
+            "crates/core/tests/all.rs": "#[test]\nfn all() {}\n",
+            "crates/core/benches/speed.rs": "fn main() {}\n",
+            "crates/core/examples/show.rs": "fn main() {}\n",
+            "crates/core/data/words.txt": "one two\n",
+            "crates/core/build.rs": "fn main() {\n    assert_eq!(case1_gen::number(), 7);\n}\n",
+            "python/demo/__init__.py": "",
+        }
+    )
+    layout.crate(
+        "crates/core",
+        "case1-core",
+        """
+        [build-dependencies]
+        case1-gen = { path = "../gen" }
+
+        [target.'cfg(windows)'.dependencies]
+        case1-windows = { path = "../windows" }
+
+        [dev-dependencies]
+        case1-testkit = { path = "../testkit" }
+        """,
+    )
+    for name in ("gen", "windows", "testkit", "other"):
+        layout.crate(f"crates/{name}", f"case1-{name}")
+    tables = "\n[dependencies]\ncase1-core = { workspace = true }\n"
+    layout.crate("python", "case1-python", tables, main='println!("{}", case1_core::number());')
+    layout.pyproject("case1")
+    layout.lock()
+    layout.files({".gitignore": "target/\n"})
+    layout.commit()
+    return layout
+
+
+@pytest.fixture
+def binding_crate(layout):
+    """A project whose directory is one member of a workspace."""
+    return lay_binding_crate(layout("python"))
+
+
+BINDING_INPUTS = (
+    "Cargo.toml",
+    "Cargo.lock",
+    "crates/core/Cargo.toml",
+    "crates/core/build.rs",
+    "crates/core/data/words.txt",
+    "crates/core/src/lib.rs",
+    "crates/gen/Cargo.toml",
+    "crates/gen/src/lib.rs",
+    "crates/windows/src/lib.rs",
+    "python/Cargo.toml",
+    "python/pyproject.toml",
+    "python/src/main.rs",
+)
+
+
+def test_binding_crate_in_a_workspace_counts_what_it_is_built_from(binding_crate):
+    """Path dependencies of every sort but those for development count, and the root's manifest and lock."""
+    assert binding_crate.moving(*BINDING_INPUTS) == list(BINDING_INPUTS)
+
+
+def test_binding_crate_in_a_workspace_counts_nothing_else(binding_crate):
+    """Documents, other members, crates for development, and tests, benches and examples of a crate don't count."""
+    others = ("README.md", "docs/guide.md", "crates/other/src/lib.rs", "crates/other/Cargo.toml")
+    others += ("crates/testkit/src/lib.rs",)
+    others += tuple(f"crates/core/{path}" for path in ("tests/all.rs", "benches/speed.rs", "examples/show.rs"))
+    assert binding_crate.moving(*others) == []
+
+
+def test_inputs_that_are_listed_are_those_that_count(binding_crate):
+    """For each file of the repository the list says what an edit of it shows."""
+    assert binding_crate.moving(*binding_crate.git("ls-files").splitlines()) == binding_crate.inputs()
+
+
+def test_new_member_of_the_workspace_that_is_not_built_does_not_count(binding_crate):
+    """`members` is a pattern: a crate that appears there is none of the project's business until it is used."""
+    before = binding_crate.digest()
+    binding_crate.crate("crates/new", "case1-new")
+    assert binding_crate.digest() == before
+
+
+@pytest.mark.parametrize("path", ["crates/core/src/lib.rs", "python/src/main.rs"])
+def test_binding_crate_in_a_workspace_keeps_the_invariants(binding_crate, path):
+    """Place, time and permissions don't matter; content and names do."""
+    binding_crate.keeps_invariants(path)
+
+
+@pytest.mark.slow
+def test_build_of_a_binding_crate_leaves_the_digest(binding_crate, workshop):
+    """The label is that of the tree before and after."""
+    assert workshop.fixpoint(binding_crate).version == f"0.1.0+{binding_crate.label()}"
+
+
+def test_one_repository_with_many_wheels_moves_those_that_hold_the_edit(layout):
+    """An edit of a shared crate is in both wheels, one of a binding crate in its own alone."""
+    one = layout("one")
+    one.files({"Cargo.toml": '[workspace]\nmembers = ["shared", "one", "two"]\nresolver = "2"\n'})
+    one.crate("shared", "many-shared")
+    projects = [one, type(one)(one.home, one.root, "two")]
+    for project in projects:
+        tables = '\n[dependencies]\nmany-shared = { path = "../shared" }\n'
+        project.crate(project.folder, f"many-{project.folder}", tables, main="many_shared::number();")
+        project.pyproject(f"many-{project.folder}")
+    one.lock()
+    paths = ("shared/src/lib.rs", "one/src/main.rs", "two/src/main.rs")
+    assert projects[0].moving(*paths) == ["shared/src/lib.rs", "one/src/main.rs"]
+    assert projects[1].moving(*paths) == ["shared/src/lib.rs", "two/src/main.rs"]
+
+
+@pytest.fixture
+def no_rust_here(layout):
+    """A project with Python only: its crate, a patched crate, readme and licence are elsewhere."""
+    found = layout("bindings/python")
+    found.files(
+        {
+            "Cargo.toml": """\
+                [workspace]
+                members = ["crates/uniffi"]
+                resolver = "2"
+
+                [patch.crates-io]
+                case2-patched = { path = "vendored/patched" }
+                """,
+            "CHANGELOG.md": "Nothing yet.\n",
+            "bindings/README.md": "About the bindings.\n",
+            "LICENSE": "Take it.\n",
+            "bindings/python/notes.txt": "Not packed.\n",
+            "bindings/python/src/case2/__init__.py": "",
+            "bindings/python/src/case2/py.typed": "",
+        }
+    )
+    found.crate("vendored/patched", "case2-patched")
+    tables = '\n[dependencies]\ncase2-patched = "0.1"\n\n[lib]\nname = "case2"\ncrate-type = ["cdylib"]\n'
+    found.crate("crates/uniffi", "case2-uniffi", tables)
+    found.files(
+        {"crates/uniffi/src/lib.rs": '#[no_mangle]\npub extern "C" fn number() -> u32 { case2_patched::number() }\n'}
+    )
+    project = 'dynamic = ["version"]\nreadme = "../README.md"\nlicense = { file = "../../LICENSE" }'
+    maturin = '[tool.maturin]\nbindings = "cffi"\nmanifest-path = "../../crates/uniffi/Cargo.toml"\n'
+    found.pyproject("case2", maturin + 'python-source = "src"\nmodule-name = "case2"\n', project=project)
+    found.lock()
+    found.files({".gitignore": "target/\n"})
+    found.commit()
+    return found
+
+
+def test_project_without_rust_counts_the_crate_that_it_names(no_rust_here):
+    """`manifest-path`, patched crates, the Python package, and readme and licence that lie outside all count."""
+    paths = (
+        "Cargo.toml",
+        "Cargo.lock",
+        "crates/uniffi/Cargo.toml",
+        "crates/uniffi/src/lib.rs",
+        "vendored/patched/Cargo.toml",
+        "vendored/patched/src/lib.rs",
+        "bindings/README.md",
+        "LICENSE",
+        "bindings/python/pyproject.toml",
+        "bindings/python/src/case2/__init__.py",
+        "bindings/python/src/case2/py.typed",
+    )
+    assert no_rust_here.moving(*paths) == list(paths)
+
+
+def test_project_without_rust_counts_nothing_else(no_rust_here):
+    """What lies beside the Python package, or above and is not named, does not count."""
+    assert no_rust_here.moving("CHANGELOG.md", "bindings/python/notes.txt") == []
+    assert no_rust_here.moving(*no_rust_here.git("ls-files").splitlines()) == no_rust_here.inputs()
+
+
+@pytest.mark.parametrize("path", ["vendored/patched/src/lib.rs", "bindings/python/src/case2/py.typed"])
+def test_project_without_rust_keeps_the_invariants(no_rust_here, path):
+    """Place, time and permissions don't matter; content and names do."""
+    no_rust_here.keeps_invariants(path)
+
+
+@pytest.mark.slow
+def test_build_of_a_project_without_rust_leaves_the_digest(no_rust_here, workshop):
+    """The label is that of the tree before and after, though all that is compiled lies outside."""
+    assert workshop.fixpoint(no_rust_here).version == f"0.1.0+{no_rust_here.label()}"
+
+
+@pytest.fixture
+def version_above(layout):
+    """A project whose version stands in the manifest of its workspace."""
+    found = layout("python")
+    found.files(
+        {"Cargo.toml": '[workspace]\nmembers = ["python"]\nresolver = "2"\n\n[workspace.package]\nversion = "0.1.0"\n'}
+    )
+    found.crate(
+        "python", "case3", version="version.workspace = true", main='println!("{}", env!("CARGO_PKG_VERSION"));'
+    )
+    found.pyproject("case3")
+    found.lock()
+    found.files({".gitignore": "target/\n"})
+    found.commit()
+    return found
+
+
+def test_version_of_the_workspace_counts(version_above):
+    """The root manifest is an input, and a member that inherits from it keeps the invariants."""
+    assert version_above.moving("Cargo.toml", "Cargo.lock") == ["Cargo.toml", "Cargo.lock"]
+    version_above.keeps_invariants("python/src/main.rs")
+
+
+@pytest.mark.slow
+def test_new_version_of_the_workspace_is_in_metadata_and_wheel(version_above, workshop):
+    """A bump at the root moves base version and label of both, and they agree."""
+    earlier = workshop.fixpoint(version_above)
+    version_above.replace("Cargo.toml", 'version = "0.1.0"', 'version = "0.2.0"')
+    prepared = workshop.metadata(version_above)
+    later = workshop.wheel(version_above)
+    assert later.version == f"0.2.0+{version_above.label()}"
+    assert prepared.name == f"case3-{later.version}.dist-info"
+    assert later.mark.digest != earlier.mark.digest
+    assert later.holds("0.2.0")
