@@ -22,6 +22,7 @@ SOURCES = {path.relative_to(PACKAGE).as_posix(): path.read_text("utf-8") for pat
 
 ROWS = (
     ("facade", ("__init__.py",)),
+    ("entry", ("__main__.py",)),
     ("doors", ("hooks.py", "cli/", "pytest_plugin.py", "guard.py")),
     ("side door", ("replay.py",)),
     ("hall", ("build.py", "report.py")),

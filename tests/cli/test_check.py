@@ -1,0 +1,145 @@
+"""What check finds: every finding settles by the line that it names, and nothing that is right is one."""
+
+import pytest
+
+
+def findings(desk):
+    """Kind and place of each finding; the exit code says whether there are any."""
+    code, found = desk.json("check")
+    assert code == (1 if found["findings"] else 0)
+    return [(one["kind"], one["where"]) for one in found["findings"]]
+
+
+def test_a_tree_that_was_never_built(desk):
+    """Nothing can be compared, which is said with how to change it, and is no failure."""
+    code, out, err = desk.pyproject()("check")
+    assert (code, out) == (0, "no findings\n")
+    assert "no build of this tree is on record" in err
+    assert "pip wheel" in err
+
+
+def test_a_tree_of_which_the_build_showed_nothing(desk):
+    """It is clean, and nothing is said beside that."""
+    assert desk.rust().shown()("check") == (0, "no findings\n", "")
+
+
+def test_a_file_that_was_read_and_is_declared_nowhere(desk):
+    """It is named with who read it, and with the line that declares it, which keeps what is there already."""
+    desk.pyproject('include = ["../shared/known.txt"]').files("shared/known.txt", "shared/x[1].txt")
+    desk.shown(discovered={"../shared/x[1].txt": "build.rs of demo", "../shared/known.txt": "the same"})
+    code, out, _ = desk("check")
+    assert code == 1
+    assert out == (
+        "../shared/x[1].txt\n"
+        "  a build has taken it (build.rs of demo), and nothing declares it\n"
+        '  include = ["../shared/x[[]1].txt"]\n'
+        "[tool.freshwheel] with all of that in it:\n"
+        '  include = ["../shared/known.txt", "../shared/x[[]1].txt"]\n'
+        "1 finding\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["../shared/x[1].txt", "../shared", '../sha\'red/a "b".txt'])
+def test_the_line_of_a_missed_input_settles_it(desk, name):
+    """Put into the table, it leaves no finding, and moves nothing out."""
+    if name == "../shared":
+        desk.files("shared/a.txt", "shared/deep/b.txt")
+    else:
+        try:
+            desk.files(name.removeprefix("../"))
+        except OSError:
+            pytest.skip("such names are refused here")
+    desk.pyproject().shown(discovered={name: "somebody"})
+    _, found = desk.json("check")
+    before = [one["path"] for one in desk.json("inputs")[1]["inputs"]]
+    assert [one["where"] for one in found["findings"]] == [name]
+    desk.pyproject("\n".join(found["lines"]))
+    assert findings(desk) == []
+    assert [one["path"] for one in desk.json("inputs")[1]["inputs"]] == before
+
+
+def test_a_file_that_was_read_and_is_gone(desk):
+    """It is no input, so it is no finding."""
+    desk.pyproject().shown(discovered={"../shared/gone.txt": "somebody"})
+    assert findings(desk) == []
+
+
+def test_an_input_that_the_build_wrote(desk):
+    """The line that excludes it settles it."""
+    desk.rust().files("demo/demo/_generated.py").shown(written={"demo/_generated.py": "made by the build"})
+    _, found = desk.json("check")
+    assert [one["todo"] for one in found["findings"]] == ['exclude = ["demo/_generated.py"]']
+    assert found["lines"] == ['exclude = ["demo/_generated.py"]']
+    desk.rust("\n".join(found["lines"]))
+    assert findings(desk) == []
+
+
+def test_a_generated_source_that_is_excluded_by_its_name(desk):
+    """The line that check proposes for what the build writes never is a finding itself."""
+    desk.rust().shown(written={"src/bound.rs": "made by the build"})
+    _, found = desk.json("check")
+    desk.rust("\n".join(found["lines"]))
+    assert findings(desk) == []
+    assert "src/bound.rs" in desk.json("check")[1]["notes"][0]
+
+
+@pytest.mark.parametrize("path", ["../Cargo.lock", "Cargo.toml", "pyproject.toml"])
+def test_what_decides_about_the_build_is_never_proposed_for_exclude(desk, path):
+    """Where the build wrote a lock or a manifest, something else must be done."""
+    desk.rust().shown(written={path: "changed by the build"})
+    _, found = desk.json("check")
+    assert [one["where"] for one in found["findings"]] == [path]
+    assert "exclude" not in found["findings"][0]["todo"]
+    assert found["lines"] == []
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["Cargo.toml", "../Cargo.lock", "../Cargo.toml", "src/**", "src/*.rs", "../core/**", "../core/src/"],
+)
+def test_an_exclude_that_takes_away_what_a_build_reads(desk, pattern):
+    """A manifest, the lock, or sources of the closure by a pattern: named, whether anything was built or not."""
+    desk.rust(f'exclude = ["{pattern}"]')
+    assert findings(desk) == [("excluded", pattern)]
+
+
+def test_an_exclude_that_takes_away_what_a_build_was_seen_to_read(desk):
+    """By a pattern it is a finding, by its exact name a note."""
+    desk.files("demo/data/a.txt").shown(discovered={"data/a.txt": "build.rs of demo"})
+    assert findings(desk.rust('exclude = ["data/*"]')) == [("excluded", "data/*")]
+    assert findings(desk.rust('exclude = ["data/a.txt"]')) == []
+    assert "data/a.txt" in desk.json("check")[1]["notes"][0]
+
+
+def test_an_exclude_that_is_right(desk):
+    """Texts, generated Python, tests of a crate, and a whole crate that nothing builds."""
+    desk.rust().files("demo/README.md", "demo/tests/a.rs", "demo/fuzz/src/lib.rs")
+    desk.files("demo/fuzz/Cargo.toml", of='[package]\nname = "fuzz"\nversion = "0.1.0"\n')
+    patterns = '["README.md", "demo/_generated.py", "tests/**", "fuzz/**"]'
+    desk.pyproject(f"exclude = {patterns}", backend="setuptools.build_meta")
+    assert findings(desk) == []
+
+
+def test_a_manifest_that_is_excluded_without_its_crate(desk):
+    """Where the backend builds whatever crates there are, one whose sources stay needs its manifest."""
+    desk.rust().pyproject('exclude = ["sub/Cargo.toml"]', backend="setuptools.build_meta")
+    desk.files("demo/sub/Cargo.toml", of='[package]\nname = "sub"\nversion = "0.1.0"\n').files("demo/sub/src/lib.rs")
+    assert findings(desk) == [("excluded", "sub/Cargo.toml")]
+
+
+def test_an_exclude_without_effect(desk):
+    """What matches nothing, and what is an input in any case, are notes."""
+    desk.pyproject('exclude = ["gone/**", "pyproject.toml"]')
+    code, found = desk.json("check")
+    assert code == 0
+    assert found["notes"] == [
+        'exclude = ["gone/**"] matches no input now',
+        'exclude = ["pyproject.toml"] does not take away pyproject.toml, which is an input in any case',
+    ]
+
+
+def test_an_exclude_that_takes_away_very_many(desk):
+    """The finding names a few, and counts the others."""
+    desk.rust('exclude = ["src/**"]').files(*(f"demo/src/m{number}.rs" for number in range(9)))
+    [one] = desk.json("check")[1]["findings"]
+    assert "src/bound.rs, src/lib.rs, src/m0.rs and 8 more" in one["what"]
