@@ -78,14 +78,14 @@ def source_digest(call: Call) -> str:
 
 
 def build_inputs(call: Call) -> dict[str, Any]:
-    """The digest, the files it is made from, globs that cover them, and the environment names that are declared."""
+    """The digest, the files it is made from, globs that cover them, and the environment names that count."""
     plan = Plan.of(call)
     snapshot = plan.snapshot()
     return {
         "digest": snapshot.digest,
         "files": [os.fsdecode(found.path) for found in snapshot.inputs],
         "globs": sorted({*plan.globs(), *plan.config.include}),
-        "env": sorted(plan.config.env),
+        "env": sorted(plan.environment(snapshot).names),
     }
 
 

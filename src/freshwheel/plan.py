@@ -15,8 +15,9 @@ from freshwheel import backends, config, frame, recollection, state
 from freshwheel.errors import ConfigError, Problem
 from freshwheel.inner import interpreter
 from freshwheel.model import Config, Project, Snapshot
-from freshwheel.sources import content, globs, project, selection
+from freshwheel.sources import content, globs, project, scripts, selection
 from freshwheel.sources.disk import Disk
+from freshwheel.sources.scan import Scan
 
 __all__ = ["Call", "Plan"]
 
@@ -81,6 +82,11 @@ class Plan:
             discovered=state.load(cache, self.call.tree).discovered,
         )
         return selection.select(look, self.project.pyproject, self.backend, rules)
+
+    def environment(self, found: Snapshot) -> Scan:
+        """The environment names that the settings declare and that the project's own build scripts read."""
+        read = scripts.scanned(self.call.tree, found.inputs, self.config.backend_path)
+        return Scan(names=read.names.union(self.config.env), unknown=read.unknown)
 
     def globs(self) -> list[str]:
         """Patterns that all inputs match, and maybe more: the folders that they lie in, and single files."""

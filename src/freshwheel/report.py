@@ -49,7 +49,7 @@ class Inputs:
     pruned: Mapping[str, str]
     """Folders that are not looked into, and why."""
     env: tuple[str, ...]
-    """The environment names that the settings declare, sorted."""
+    """The environment names that the settings declare and that the project's own build scripts read, sorted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,7 +100,7 @@ def inputs(call: Call) -> Inputs:
         reasons=tuple([why.of(path) for path in paths]),
         left_out=left_out,
         pruned={_text(path): reason for path, reason in sorted(found.tree.pruned.items())},
-        env=tuple(sorted(plan.config.env)),
+        env=tuple(sorted(plan.environment(snapshot).names)),
     )
 
 
