@@ -6,7 +6,7 @@ PYTHONS ?=
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 RUN := $(BIN)/python
 
-.PHONY: help venv demo test fast lint trial bench clean
+.PHONY: help venv demo test fast lint trial fuzz abuse bench clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile
@@ -36,8 +36,15 @@ lint: venv  ## ruff and mypy
 trial: venv  ## two real projects from PyPI, wrapped: minutes
 	@$(RUN) benchmarks/trial.py
 
+fuzz: venv  ## 100,000 changes of small trees: what is remembered, found and worked out slowly agrees
+	@$(RUN) tests/fuzz.py
+
+abuse: venv  ## the store under kills, damage, full disks and crowds: minutes
+	@ABUSE=20 $(RUN) -m pytest -q --durations=12 tests/store
+
 bench: venv  ## what freshwheel costs
 	@$(RUN) benchmarks/rewrite.py
+	@$(RUN) benchmarks/digest.py
 
 clean:  ## as after a clone
 	rm -rf .venv .venv-pythons .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

@@ -27,8 +27,9 @@ version, level = list(sys.version_info[:3]), sys.version_info[3]
 flags, path = getattr(sys, "abiflags", ""), os.path.realpath(sys.executable)
 print(json.dumps([platform.python_implementation(), version, level, flags, path]))
 """
-TESTS = ("-q", "-p", "no:cacheprovider", "-m", "not slow and not trial", "--ignore=tests/frontends")
-"""tests/frontends holds slow tests only, and reads in with the installers that are not installed here."""
+ELSEWHERE = ("tests/frontends", "tests/layouts", "tests/sources/test_incremental.py")
+"""What needs installers that are not installed here, or says nothing about a Python."""
+TESTS = ("-q", "-p", "no:cacheprovider", "-m", "not slow and not trial", *(f"--ignore={one}" for one in ELSEWHERE))
 
 Found = tuple[str, str]
 """A version and the path of its interpreter."""

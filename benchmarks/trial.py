@@ -1,12 +1,14 @@
-"""Two real projects from PyPI, wrapped by freshwheel: built, installed, edited, taken back.
+"""Three real projects from PyPI, wrapped by freshwheel: built, installed, edited, taken back.
 
     python benchmarks/trial.py [--unwrapped] [PROJECT ...]
 
 Downloads their source distributions, turns them into what a checkout would be, and rewrites their pyproject.toml as
 their authors would to adopt freshwheel, in a scratch folder. uv and pip then install them, isolated and without
 dependencies, into a fresh environment. Checked are the import, the version, and one behaviour that an edited line of
-Rust changes. Ends with a table of seconds; exits with 1 if a check fails. `--unwrapped` measures the same steps of the
-project as it is, too.
+Rust changes; where a build script reads what no table names, also what becomes of that. Ends with a table of seconds;
+exits with 1 if a check fails. `--unwrapped` measures the same steps of the project as it is, too.
+
+cryptography needs pkg-config and the headers of OpenSSL: on Debian, `apt-get install -y libssl-dev pkg-config`.
 """
 
 from __future__ import annotations
@@ -21,81 +23,23 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+
+from hidden import Hidden, Showing
+from subjects import SUBJECTS, Subject
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 OUTSIDE = ("FRESHWHEEL_", "CIBUILDWHEEL", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "CARGO_TARGET_DIR")
 """Variables, or beginnings of them, that would change what is measured."""
 
+REFRESHED = ("--refresh-package", "freshwheel")
+"""For uv: the wheel that is tried has the version of the one before."""
 STEPS = ("uv, cold", "uv again", "pip after uv", "pip again", "uv, one line edited", "uv, edit taken back")
 
 
 class FailedError(Exception):
     """A check or a command failed; the text says which."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Subject:
-    """One real project, and what its authors would write."""
-
-    name: str
-    version: str
-    edits: tuple[tuple[str, str], ...]
-    """Of pyproject.toml: what goes, and what takes its place; `{freshwheel}` stands for the one that is tried."""
-    file: str
-    old: str
-    new: str
-    """A text in a Rust file, and the one that it is edited to."""
-    shows: str
-    """Python code that prints that text."""
-    recorded: tuple[float, ...]
-    """Seconds of STEPS without freshwheel, recorded earlier on two cores."""
-
-    @property
-    def sdist(self) -> str:
-        """The stem of its source distribution."""
-        return f"{self.name}-{self.version}"
-
-
-SUBJECTS = (
-    Subject(
-        name="fastuuid",
-        version="0.14.0",
-        edits=(
-            ('requires = ["maturin>=1.0,<2.0"]', 'requires = ["{freshwheel}", "maturin>=1.0,<2.0"]'),
-            ('build-backend = "maturin"\n', 'build-backend = "freshwheel"\n\n[tool.freshwheel]\nbackend = "maturin"\n'),
-        ),
-        file="src/lib.rs",
-        old="badly formed hexadecimal UUID string",
-        new="edited hexadecimal UUID string",
-        shows="import fastuuid\ntry: fastuuid.UUID('x')\nexcept ValueError as error: print(error)",
-        recorded=(35, 22, 28, 4.5, 18, 14),
-    ),
-    Subject(
-        name="bcrypt",
-        version="5.0.0",
-        edits=(
-            ("requires = [\n", 'requires = [\n    "{freshwheel}",\n'),
-            (
-                'build-backend = "setuptools.build_meta"\n',
-                (
-                    'build-backend = "freshwheel"\n\n[tool.freshwheel]\nbackend = "setuptools.build_meta"\n'
-                    # Its Cargo.toml says 0.1.0, and setuptools has no version to read once the static one is gone.
-                    'version = "5.0.0"\n'
-                ),
-            ),
-            ('\nversion = "5.0.0"\nauthors', "\nauthors"),
-            ('dynamic = ["readme"]', 'dynamic = ["readme", "version"]'),
-        ),
-        file="src/_bcrypt/src/lib.rs",
-        old="Invalid rounds",
-        new="Edited rounds",
-        shows="import bcrypt\ntry: bcrypt.gensalt(99)\nexcept ValueError as error: print(error)",
-        recorded=(24, 20, 23, 6.0, 18, 17),
-    ),
-)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -111,6 +55,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="freshwheel-trial-", ignore_cleanup_errors=True) as scratch:
             workshop = Workshop(scratch)
+            workshop.require(library for subject in chosen for library in subject.libraries)
             print(f"{workshop.tools()}, Python {sys.version.split()[0]}, {os.cpu_count()} cores\n", flush=True)
             for subject in chosen:
                 rows = {"recorded earlier on two cores, unwrapped": subject.recorded}
@@ -139,7 +84,7 @@ class Workshop:
         [wheel] = [name for name in os.listdir(wheels) if name.endswith(".whl")]
         self.freshwheel = "freshwheel=={}".format(wheel.split("-")[1])
         self.python = self.venv("tools")
-        self.run(self.uv, "pip", "install", "--quiet", "--python", self.python, "pip")
+        self.run(self.uv, "pip", "install", "--quiet", "--python", self.python, *REFRESHED, "pip", self.freshwheel)
 
     def venv(self, name: str) -> str:
         """The interpreter of a new environment."""
@@ -153,7 +98,24 @@ class Workshop:
             [self.run(self.uv, "--version"), self.run(self.python, "-m", "pip", "--version").split(" from ")[0]]
         )
 
-    def run(self, *command: str, cwd: str | None = None) -> str:
+    def require(self, libraries: Iterable[str]) -> None:
+        """Raises FailedError where pkg-config does not know of a library."""
+        for library in libraries:
+            known = shutil.which("pkg-config") and subprocess.run(["pkg-config", "--exists", library], check=False)
+            if not known or known.returncode:
+                raise FailedError(
+                    f"pkg-config and the headers of {library} are needed; name other projects, or see --help"
+                )
+
+    def forget(self) -> None:
+        """From now on freshwheel remembers nothing of what was built."""
+        self.environ["FRESHWHEEL_CACHE_DIR"] = tempfile.mkdtemp(prefix="cache-", dir=self.scratch)
+
+    def ask(self, verb: str, tree: str) -> str:
+        """The JSON that a verb of freshwheel prints about a tree; whatever is wrong with that is in there."""
+        return self.run(self.python, "-m", "freshwheel", verb, "--json", tree, codes=(0, 1))
+
+    def run(self, *command: str, cwd: str | None = None, codes: Sequence[int] = (0,)) -> str:
         """The standard output of a program. Raises FailedError with all its output when it fails."""
         done = subprocess.run(
             command,
@@ -166,7 +128,7 @@ class Workshop:
             encoding="utf-8",
             errors="replace",
         )
-        if done.returncode:
+        if done.returncode not in codes:
             raise FailedError(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
         return done.stdout.strip()
 
@@ -205,6 +167,8 @@ class Trial:
         tree = self.workshop.checkout(subject, self.name)
         # One environment for all steps, as a person has: pip's isolated builds see its path.
         python = self.workshop.venv(f"{self.name}-venv")
+        if subject.needs:
+            self.workshop.run(self.workshop.uv, "pip", "install", "--quiet", "--python", python, *subject.needs)
         if self.wrapped:
             edits = [(old, new.replace("{freshwheel}", self.workshop.freshwheel)) for old, new in subject.edits]
             self.replace(os.path.join(tree, "pyproject.toml"), edits)
@@ -219,18 +183,36 @@ class Trial:
             seconds.append(took)
             seen.append((version, shown))
         self.check(seen)
+        if self.wrapped and subject.hidden is not None:
+            self.uncover(tree, python, subject.hidden)
         return tuple(seconds)
 
-    def install(self, tree: str, python: str, installer: str) -> tuple[float, str, str]:
-        """Seconds, the installed version, and what the program shows."""
+    def uncover(self, tree: str, python: str, hidden: Hidden) -> None:
+        """Shows what becomes of files that no table names. Raises FailedError where that is wrong."""
+        showing = Showing(
+            hidden=hidden,
+            tree=tree,
+            ask=lambda verb: self.workshop.ask(verb, tree),
+            install=lambda: self.install(tree, python, "uv", hidden.shows)[1:],
+            replace=lambda file, old, new: self.replace(os.path.join(tree, *file.split("/")), [(old, new)]),
+        )
+        try:
+            print(f"  with the line: {showing.declared()}", flush=True)
+            self.workshop.forget()
+            print(f"  without it: {showing.undeclared()}", flush=True)
+        except AssertionError as error:
+            raise FailedError(f"{self.name}: {error}") from error
+
+    def install(self, tree: str, python: str, installer: str, shows: str = "") -> tuple[float, str, str]:
+        """Seconds, the installed version, and what the program shows, or the code `shows`."""
         if installer == "uv":
-            command = [self.workshop.uv, "pip", "install", "--python", python, "--refresh-package", "freshwheel"]
+            command = [self.workshop.uv, "pip", "install", "--python", python, *REFRESHED]
         else:
             command = [self.workshop.python, "-m", "pip", "--python", python, "install", "--quiet"]
         start = time.perf_counter()
         self.workshop.run(*command, "--no-deps", tree)
         took = time.perf_counter() - start
-        code = f"import importlib.metadata as m; print(m.version({self.subject.name!r}))\n{self.subject.shows}"
+        code = f"import importlib.metadata as m; print(m.version({self.subject.name!r}))\n{shows or self.subject.shows}"
         version, shown = self.workshop.run(python, "-c", code, cwd=self.workshop.scratch).splitlines()
         return took, version, shown
 

@@ -26,29 +26,37 @@ ROWS = (
     ("doors", ("hooks.py", "cli/", "pytest_plugin.py", "guard.py")),
     ("side door", ("replay.py",)),
     ("hall", ("build.py", "report.py")),
+    ("supply", ("supply.py",)),
+    ("finish and decision", ("decision.py", "finish.py")),
     ("real builds", ("real.py",)),
+    ("notices", ("notice.py",)),
     ("plan", ("plan.py",)),
     ("recollection", ("recollection.py",)),
     ("rooms", ("sources/", "inner/", "store/", "wheel/", "adopt/")),
     ("settings", ("config.py",)),
     ("readings", ("reading.py",)),
     ("records", ("state.py",)),
-    ("facts", ("backends.py", "memory.py")),
+    ("shelf", ("shelf.py",)),
+    ("facts", ("backends.py", "memory.py", "lease.py", "entry.py")),
     ("nouns", ("model.py",)),
     ("ground", ("frame.py", "rows.py", "errors.py", "pep440.py", "about.py")),
 )
 """From the top to the bottom, the floor being the last six; modules of one folder may import each other."""
 
-LIGHT = ("__init__.py", "hooks.py", "guard.py", "replay.py", "memory.py", "frame.py", "rows.py", "about.py")
+LIGHT = (
+    *("__init__.py", "hooks.py", "guard.py", "replay.py", "memory.py", "shelf.py", "entry.py", "lease.py"),
+    *("frame.py", "rows.py", "about.py"),
+)
 LIGHT_LIBRARIES = frozenset(
     ("sys", "os", "time", "errno", "stat", "struct", "_struct", "fcntl", "msvcrt", "xxhash", "_imp")
 )
-OFF_THE_LIGHT_ROAD = {"hooks.py": ("build.py", "errors.py")}
+OFF_THE_LIGHT_ROAD = {"hooks.py": ("build.py", "errors.py"), "replay.py": ("sources/splice.py",)}
 """What a light module may import inside a function: the step to the recipes, when there is no way around them."""
 
 PURE = (
     "backends.py",
     "config.py",
+    "entry.py",
     "errors.py",
     "inner/key.py",
     "model.py",
@@ -65,6 +73,7 @@ PURE = (
     "sources/scan.py",
     "sources/tables.py",
     "sources/trace.py",
+    "sources/unwatched.py",
     "wheel/mark.py",
     "wheel/metadata.py",
     "wheel/names.py",
@@ -73,11 +82,23 @@ PURE = (
 PURE_LIBRARIES = frozenset(
     (
         *("__future__", "ast", "bisect", "collections", "dataclasses", "datetime", "difflib", "enum", "functools"),
-        *("hashlib", "itertools", "json", "math", "operator", "packaging", "re", "string", "struct", "tomli"),
+        *(
+            "hashlib",
+            "itertools",
+            "json",
+            "math",
+            "operator",
+            "packaging",
+            "posixpath",
+            "re",
+            "string",
+            "struct",
+            "tomli",
+        ),
         *("tomllib", "types", "typing", "unicodedata", "xxhash"),
     )
 )
-PURE_PARTS = {"frame.py": ("framed",), "rows.py": ("EDITION", "Row", "digest")}
+PURE_PARTS = {"frame.py": ("framed", "unframed"), "rows.py": ("EDITION", "Row", "digest")}
 """What pure modules may use of a module that is not pure."""
 IMPURE_CALLS = ("open", "input", "print", "exec", "eval", "__import__")
 

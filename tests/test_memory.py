@@ -89,7 +89,7 @@ def test_any_missing_end_is_noticed():
     assert memory.parse(whole + b"\0") is None
 
 
-@given(st.binary() | st.binary().map(lambda body: b"FWMEM\0\0\1" + xxhash.xxh3_128_digest(body) + body))
+@given(st.binary() | st.binary().map(lambda body: b"FWMEM\0\0\2" + xxhash.xxh3_128_digest(body) + body))
 def test_any_other_file_is_no_memory(data):
     """Not even under our name and with the right sum."""
     assert memory.parse(data) is None
@@ -102,7 +102,7 @@ def test_fields_that_do_not_fit_together_are_no_memory(data):
     place = data.draw(st.integers(0, len(fields) - 1))
     fields[place] = data.draw(st.binary(max_size=40))
     body = frame.framed(*fields)
-    found = memory.parse(b"FWMEM\0\0\1" + xxhash.xxh3_128_digest(body) + body)
+    found = memory.parse(b"FWMEM\0\0\2" + xxhash.xxh3_128_digest(body) + body)
     if found is not None:
         count = len(memory.split(found.inputs))
         assert (len(found.column), len(found.stamps)) == (17 * count, 8 * count)
@@ -113,7 +113,7 @@ def test_fields_that_do_not_fit_together_are_no_memory(data):
 def test_another_edition_is_no_memory():
     """The last byte of the beginning tells."""
     whole = memory.dump(learnt())
-    assert memory.parse(whole[:7] + b"\2" + whole[8:]) is None
+    assert memory.parse(whole[:7] + b"\1" + whole[8:]) is None
 
 
 def test_the_digest_is_that_of_the_inputs():

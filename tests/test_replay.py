@@ -281,7 +281,7 @@ def test_an_answer_does_not_need_the_memory_to_be_saved(woods, monkeypatch):
     (woods.path / "run.sh").write_text("x")
     monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
     assert woods.ask() == woods.observed().digest.hex()
-    assert len(os.listdir(woods.cache / "memory")) == 1
+    assert [name for name in os.listdir(woods.cache / "memory") if not name.endswith(".bin")] == []
 
 
 # --- more moved than that

@@ -1,16 +1,34 @@
 """Bytes and files as all of freshwheel writes them: framed, and beside before in place. Part of the light column."""
 
+import errno
 import os
 import struct
 import sys
 
+import xxhash
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-__all__ = ["beside", "cache_directory", "copy", "framed", "remove", "unframed", "write"]
+__all__ = [
+    "beside",
+    "blocks",
+    "cache_directory",
+    "copy",
+    "fields",
+    "framed",
+    "reader",
+    "remove",
+    "settle",
+    "summary",
+    "unframed",
+    "write",
+]
 
 _CHUNK = 1 << 20
+_PATHS = 1 << 13
+"""Bytes of paths that are split at once."""
 
 
 def framed(*fields: bytes) -> bytes:
@@ -28,6 +46,49 @@ def unframed(data: bytes, place: int = 0) -> list[bytes]:
             raise ValueError("not framed")
         fields.append(data[start:place])
     return fields
+
+
+def fields(read: "Callable[[int], bytes]", size: int) -> list[bytes]:
+    """As `unframed`, of the next `size` bytes that `read` gives; no more than the fields is ever held."""
+    found = []
+    while size > 0:
+        length = int.from_bytes(read(8), "little")
+        size -= 8 + length
+        if size < 0:
+            raise ValueError("not framed")
+        found.append(read(length))
+    return found
+
+
+def blocks(paths: bytes) -> "Iterator[list[bytes]]":
+    """The paths of a field, some hundreds at a time, so that they need not all be held at once."""
+    start = 0
+    while start < len(paths):
+        end = paths.find(b"\0", start + _PATHS)
+        end = len(paths) if end < 0 else end
+        yield paths[start:end].split(b"\0")
+        start = end + 1
+
+
+def reader(data: bytes) -> "Callable[[int], bytes]":
+    """What gives the next so many bytes of `data`, like `read` of a file."""
+    view, place = memoryview(data), 0
+
+    def read(size: int) -> bytes:
+        nonlocal place
+        place += size
+        return bytes(view[place - size : place])
+
+    return read
+
+
+def summary(fields: "Sequence[bytes]") -> bytes:
+    """16 bytes over the framed fields."""
+    summary = xxhash.xxh3_128()
+    for field in fields:
+        summary.update(len(field).to_bytes(8, "little"))
+        summary.update(field)
+    return summary.digest()
 
 
 def cache_directory(environ: "Mapping[str, str]", *, platform: str = sys.platform) -> str | None:
@@ -48,6 +109,27 @@ def cache_directory(environ: "Mapping[str, str]", *, platform: str = sys.platfor
         below = {"darwin": ("Library", "Caches"), "win32": ("AppData", "Local")}.get(platform, (".cache",))
         folder = os.path.join(home, *below)
     return os.path.join(folder, "freshwheel", *(("Cache",) if platform == "win32" else ()))
+
+
+def settle(folder: str) -> None:
+    """`folder` is there; what of it had to be made is for its owner alone.
+
+    Raises OSError where it can't be, and where it is, or would be, in a place of another user: what root leaves in
+    somebody's home, that person could not remove.
+    """
+    try:
+        status = os.stat(folder)
+    except FileNotFoundError:
+        if os.path.dirname(folder) in ("", folder):
+            raise
+        settle(os.path.dirname(folder))
+        try:
+            os.mkdir(folder, 0o700)
+        except FileExistsError:
+            return
+        return
+    if hasattr(os, "geteuid") and status.st_uid not in (0, os.geteuid()):
+        raise PermissionError(errno.EPERM, "it belongs to another user", folder)
 
 
 def beside(path: str) -> str:

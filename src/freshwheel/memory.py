@@ -14,7 +14,8 @@ from freshwheel.about import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
     from freshwheel.rows import Row
 
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     """Paths, and their rows."""
 
 __all__ = [
+    "KIND",
+    "PLAIN",
     "UNSEALED",
+    "WATCHED",
     "Memory",
     "dump",
     "load",
@@ -38,14 +42,22 @@ __all__ = [
 
 UNSEALED = bytes(16)
 """In place of the seal where a row is not trusted."""
+WATCHED, PLAIN, KIND = b".pk"
+"""A place whose row must not move; a folder all of whose files are inputs, unless they are litter; a place of which
+nothing but the type was asked: its row is that of `rows.kind`."""
 
 _SETTING = "freshwheel."
 _VARIABLE = "FRESHWHEEL_"
 _NO_SETTING = "FRESHWHEEL_CACHE_DIR"
-_MAGIC = b"FWMEM\0\0\1"
+_MAGIC = b"FWMEM\0\0\2"
 """The last byte is the edition of this format."""
 _STRICT_SLACK = 60 * 10**9
 """Of the rows of files on a file system that is not known to keep exact times."""
+_FIELDS = (
+    *("tree", "device", "slack", "question", "rules", "digest", "inputs", "column", "stamps"),
+    *("links", "places", "flags", "watched", "absent", "seal"),
+)
+"""In the order of the file; answers follow."""
 _WIDTH = 17
 """Bytes of a kind and a content."""
 
@@ -54,7 +66,7 @@ class Memory:
     """A value: nobody changes one. Paths have a NUL between two; they are relative to the tree, or absolute."""
 
     __slots__ = (
-        *("absent", "answers", "column", "device", "digest", "inputs", "links", "places"),
+        *("absent", "answers", "column", "device", "digest", "flags", "inputs", "links", "places"),
         *("question", "rules", "seal", "slack", "stamps", "tree", "watched"),
     )
 
@@ -79,6 +91,8 @@ class Memory:
     """Other things that decided something, and were looked at by `lstat`."""
     places: bytes
     """The same, by `stat`: folders that were listed, what links lead to."""
+    flags: bytes
+    """How much of each place counts: one of `WATCHED`, `PLAIN` and `KIND`."""
     watched: bytes
     """The row hashes of `links` and then `places`."""
     absent: bytes
@@ -116,6 +130,7 @@ def observed(  # noqa: PLR0913 - one for each thing that was observed
     inputs: "Sequence[tuple[bytes, bytes, bytes, Row]]",
     links: "Seen" = (),
     places: "Seen" = (),
+    flags: "Mapping[bytes, int] | None" = None,
     absent: "Sequence[bytes]" = (),
     answers: "Mapping[str, bytes] | None" = None,
 ) -> Memory:
@@ -123,7 +138,7 @@ def observed(  # noqa: PLR0913 - one for each thing that was observed
 
     Each row was taken before what it speaks of was read or listed. A folder is among `places`, the tree itself as `.`.
     A link that is an input has its own row there, and is among `places` with that of its target, or in `absent`; else
-    it is not trusted.
+    it is not trusted. `flags` are those of places that are not simply watched.
     """
     inputs = sorted(inputs)
     file_rows = [row for *_, row in inputs]
@@ -148,6 +163,7 @@ def observed(  # noqa: PLR0913 - one for each thing that was observed
         stamps=b"".join(files),
         links=b"\0".join([path for path, _ in links]),
         places=b"\0".join([path for path, _ in places]),
+        flags=bytes([(flags or {}).get(path, WATCHED) for path, _ in places]),
         watched=b"".join(others),
         absent=b"\0".join(sorted(set(absent))),
         seal=_seal(file_rows + other_rows, files + others),
@@ -198,42 +214,36 @@ def split(paths: bytes) -> list[bytes]:
 
 
 def dump(memory: Memory) -> bytes:
-    """The bytes of a memory."""
+    """The memory as it lies in its file."""
     slack = b"" if memory.slack is None else b"%d" % memory.slack
-    body = frame.framed(
-        *(memory.tree, b"%d" % memory.device, slack, memory.question, memory.rules, memory.digest, memory.inputs),
-        *(memory.column, memory.stamps, memory.links, memory.places, memory.watched, memory.absent, memory.seal),
-        *[field for name, answer in sorted(memory.answers.items()) for field in (name.encode(), answer)],
-    )
-    return _MAGIC + xxhash.xxh3_128_digest(body) + body
+    numbers = {"device": b"%d" % memory.device, "slack": slack}
+    fields = [numbers.get(name, getattr(memory, name)) for name in _FIELDS]
+    fields += [field for name, answer in sorted(memory.answers.items()) for field in (name.encode(), answer)]
+    pieces = [piece for field in fields for piece in (len(field).to_bytes(8, "little"), field)]
+    return b"".join([_MAGIC, frame.summary(fields), *pieces])
 
 
 def parse(data: bytes) -> Memory | None:
     """The memory that was dumped, None for anything else."""
-    if data[:8] != _MAGIC or data[8:24] != xxhash.xxh3_128_digest(memoryview(data)[24:]):
+    return _parsed(frame.reader(data), len(data))
+
+
+def _parsed(read: "Callable[[int], bytes]", size: int) -> Memory | None:
+    """The memory in the next `size` bytes; field by field, for a large one should not be held twice."""
+    if read(8) != _MAGIC:
         return None
+    total = read(16)
     try:
-        tree, device, slack, question, rules, digest, inputs, column, stamps, *rest = frame.unframed(data, 24)
-        links, places, watched, absent, seal, *answers = rest
-        memory = Memory(
-            tree=tree,
-            device=int(device),
-            slack=int(slack) if slack else None,
-            question=question,
-            rules=rules,
-            digest=digest,
-            inputs=inputs,
-            column=column,
-            stamps=stamps,
-            links=links,
-            places=places,
-            watched=watched,
-            absent=absent,
-            seal=seal,
-            answers=dict(zip([name.decode() for name in answers[::2]], answers[1::2], strict=True)),
-        )
+        fields = frame.fields(read, size - 24)
+        found: dict[str, Any] = dict(zip(_FIELDS, fields, strict=False))
+        answers = fields[len(_FIELDS) :]
+        if total != frame.summary(fields) or len(found) < len(_FIELDS):
+            return None
+        found["device"], found["slack"] = int(found["device"]), int(found["slack"]) if found["slack"] else None
+        found["answers"] = dict(zip([name.decode() for name in answers[::2]], answers[1::2], strict=True))
     except ValueError:
         return None
+    memory = Memory(**found)
     return memory if _fits(memory) else None
 
 
@@ -253,9 +263,10 @@ def load(cache: str, tree: bytes) -> Memory | None:
     """The memory of the tree, a real path; None where there is none that can be used."""
     try:
         with open(place(cache, tree), "rb", buffering=0) as file:
-            if not _is_own(os.fstat(file.fileno())):
+            status = os.fstat(file.fileno())
+            if not _is_own(status):
                 return None
-            memory = parse(file.read())
+            memory = _parsed(file.read, status.st_size)
     except (OSError, ValueError):
         return None
     return memory if memory is not None and memory.tree == tree else None
@@ -265,11 +276,10 @@ def save(cache: str, memory: Memory) -> bool:
     """Whether the memory could be written into the cache directory, for its owner alone."""
     path = place(cache, memory.tree)
     try:
-        os.makedirs(os.path.dirname(cache), exist_ok=True)
-        for folder in (cache, os.path.dirname(path)):
-            if not os.path.isdir(folder):
-                os.makedirs(folder, 0o700, exist_ok=True)
-        frame.write(path, dump(memory), mode=0o600)
+        frame.settle(os.path.dirname(path))
+        data = dump(memory)
+        frame.remove(path)  # what is renamed over a file is flushed by some systems, and no loss of a memory matters
+        frame.write(path, data, mode=0o600)
     except (OSError, ValueError):
         return False
     return True
@@ -280,15 +290,15 @@ def _stamped(found: "Sequence[Row]", started: int, slack: int | None) -> list[by
     if slack is None:
         return [rows.UNTRUSTED] * len(found)
     return [
-        rows.stamp(rows.packed(row)) if rows.trusted(row, started=started, slack=slack) else rows.UNTRUSTED
-        for row in found
+        rows.stamp(pack) if rows.trusted(row, started=started, slack=slack) else rows.UNTRUSTED
+        for row, pack in zip(found, map(rows.packed, found), strict=True)
     ]
 
 
 def _seal(found: "Sequence[Row]", stamps: "Sequence[bytes]") -> bytes:
     if rows.UNTRUSTED in stamps:
         return UNSEALED
-    return xxhash.xxh3_128_digest(b"".join([rows.packed(row) for row in found]))
+    return xxhash.xxh3_128_digest(b"".join(map(rows.packed, found)))
 
 
 def _fits(memory: Memory) -> bool:
@@ -299,6 +309,7 @@ def _fits(memory: Memory) -> bool:
         not rest
         and others[0] == count
         and len(memory.column) == _WIDTH * count
+        and len(memory.flags) == others[2]
         and len(memory.watched) == 8 * (others[1] + others[2])
         and [len(memory.rules), len(memory.digest), len(memory.seal)] == [16, 16, 16]
     )

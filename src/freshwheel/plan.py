@@ -73,7 +73,7 @@ class Plan:
         """Which files are inputs, as `content.snapshot` wants to know."""
         cache = frame.cache_directory(self.call.environ)
         if cache is not None:
-            look.kind(os.fsencode(state.place(cache, self.call.tree)))  # it decides, so it is watched
+            look.text(os.fsencode(state.place(cache, self.call.tree)), 0)  # it decides, so it is watched
         rules = selection.Rules(
             include=self.config.include,
             exclude=self.config.exclude,
@@ -82,6 +82,16 @@ class Plan:
             discovered=state.load(cache, self.call.tree).discovered,
         )
         return selection.select(look, self.project.pyproject, self.backend, rules)
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """The requirements of `[build-system]`."""
+        return tuple(_build_requires(self.project))
+
+    def outside(self) -> list[str]:
+        """The folders outside the project directory that inputs are looked for in."""
+        roots = self.select(Disk(self.call.tree)).roots
+        return [root.path for root in roots if root.kind in ("crate", "folder") and root.path.startswith("..")]
 
     def environment(self, found: Snapshot) -> Scan:
         """The environment names that the settings declare and that the project's own build scripts read."""

@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import xxhash
 
-from freshwheel import backends, frame, memory, state
+from freshwheel import backends, frame, memory, notice, state
 from freshwheel.errors import ConfigError, InputError
-from freshwheel.inner import folders, force, interpreter, process
+from freshwheel.inner import folders, force, interpreter, kept, process
 from freshwheel.inner.force import Record, Seen
 from freshwheel.model import Snapshot
 from freshwheel.plan import Plan
-from freshwheel.sources import opinion, selection
+from freshwheel.sources import opinion, selection, surroundings
 from freshwheel.sources.cargo import Closure
 from freshwheel.sources.ground import Scope
 from freshwheel.sources.trace import Read
@@ -31,6 +29,8 @@ from freshwheel.sources.trace import Read
 __all__ = ["Built", "attempt", "build", "opened"]
 
 _LARGEST = 1 << 28
+_SLACK = 2 * 10**9
+"""Nanoseconds: as exact as times are."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +46,16 @@ class Built:
     """What it read or packed, and what is no input yet."""
     written: Mapping[str, str] = field(default_factory=dict)
     """Inputs that it made or changed itself."""
+    doubt: str = ""
+    """Why the wheel may hold what the sources are not, so that it must not be stored; nothing where it can't."""
+    system: Mapping[str, str] = field(default_factory=dict)
+    """Absolute paths outside of the repository that builds of this tree have read, and who."""
+    milliseconds: int = 0
+
+    @property
+    def settled(self) -> bool:
+        """Whether the tree stood still during the build."""
+        return _stood_still(self.earlier, self.later)
 
 
 @contextlib.contextmanager
@@ -79,7 +89,7 @@ def build(plan: Plan, private: str) -> Built:
     """A wheel of the inner backend, in the folder `private`. Raises InnerError where that fails."""
     before = attempt(plan)
     if isinstance(before, InputError) or plan.project.sdist_version is not None:
-        with opened(plan) as inner:
+        with notice.fresh(plan) as (variables, _), opened(plan, variables) as inner:
             path = inner.build(plan.call.hook, private, plan.config.inner_settings)
         return Built(path=path, earlier=before, later=attempt(plan, again=True))
     with _Bench.of(plan, before) as bench:
@@ -95,6 +105,12 @@ class _Bench:
     closure: Closure
     places: list[str] | None
     """The build folders of cargo; None where they are not known, or can't be trusted."""
+    around: bytes
+    """What the build may take something from beside its inputs."""
+    kept: str | None
+    """The build folder that CMake or Meson keep, if they do."""
+    doubt: str = ""
+    """What can't be forced, in words."""
     spare: tempfile.TemporaryDirectory[str] | None = None
     """An empty folder for cargo, instead of those."""
 
@@ -105,9 +121,11 @@ class _Bench:
         manifests, closure = selection.crates(plan.call.tree, plan.project.pyproject, plan.backend, before.inputs)
         places: list[str] | None = []
         if closure.crates:
-            arguments = _arguments(plan)
+            arguments = notice.arguments(plan)
             places = folders.build_folders(manifests, plan.call.environ, tree=plan.call.tree, arguments=arguments)
-        bench = cls(plan=plan, before=before, closure=closure, places=places)
+        folder = notice.kept_folder(plan)
+        around = notice.around(plan, before) if closure.crates or folder is not None else b""
+        bench = cls(plan=plan, before=before, closure=closure, places=places, around=around, kept=folder)
         try:
             yield bench
         finally:
@@ -116,55 +134,59 @@ class _Bench:
 
     def build(self, private: str) -> Built:
         """Forces what must be noticed, builds, and looks at what that has done."""
-        record, found = self.record(), folders.look(self.places or [])
+        record, found = self.record(), self.look()
         earlier = self.forced(record, found)
         more = {} if self.spare is None else folders.private({}, self.spare.name)
         started = time.time_ns()
-        with opened(self.plan, more) as inner:
+        with notice.fresh(self.plan) as (variables, empty), opened(self.plan, more | variables) as inner:
             try:
                 path = inner.build(self.plan.call.hook, private, self.plan.config.inner_settings)
             finally:
                 # After a failure as well: only what broke need be compiled again.
-                after = folders.look(self.places or [])
+                after = self.look()
                 later = attempt(self.plan, again=True)
                 self.keep(record, found, after, earlier, later)
+            self.doubt = self.doubt or notice.used(self.plan, empty)
         return self.judged(path, started, earlier, later)
+
+    def look(self) -> dict[str, folders.Profile]:
+        """The state of all build folders."""
+        found = folders.look(self.places or [])
+        return found if self.kept is None else found | kept.look(self.kept)
 
     def forced(self, record: Record | None, found: Mapping[str, folders.Profile]) -> Snapshot | InputError:
         """The inputs, when all that cargo must notice has a new mtime; else it gets an empty folder to work in."""
-        refused = self.places is None
+        refused, times = self.places is None, {}
         if found:
-            seen = self.seen(self.before)
-            times = force.pending(record, found, seen, now=time.time_ns())
+            seen, now = self.seen(self.before), time.time_ns()
+            times = force.pending(record, found, seen, now=now)
             newest = force.newest(record, found, seen.recipe)
-            refused = bool(force.touch(os.fsencode(self.plan.call.tree), times, newest=newest))
-            if times and not refused:
-                return attempt(self.plan, again=True)
-        if refused:
+            self.doubt = notice.doubt(self.kept, record, found, seen)
+            scope = Scope(tree=self.plan.call.tree, repository=self.plan.call.tree, inputs=self.before.inputs)
+            try:
+                unseen = notice.unseen(scope, self.closure, self.places or [], record, seen)
+            except OSError:
+                refused, unseen = True, []
+            times |= notice.times(unseen, seen, newest=newest, now=now)
+            left = force.touch(os.fsencode(self.plan.call.tree), times, newest=newest)
+            refused = refused or bool(left)
+            if left and self.kept in found:
+                self.doubt = f"{os.fsdecode(left[0])} can't be touched, and may be stale in {self.kept}"
+        if refused and self.closure.crates:
+            if any(word.partition("=")[0] == "--target-dir" for word in notice.arguments(self.plan)):
+                self.doubt = "an argument chooses the target folder of cargo, where not everything can be forced"
             self.places = None
             self.spare = tempfile.TemporaryDirectory(prefix="freshwheel-target-", ignore_cleanup_errors=True)
-        return self.before
+        # Where one refused, others were touched all the same.
+        return attempt(self.plan, again=True) if times else self.before
 
     def seen(self, found: Snapshot) -> Seen:
-        """What of the inputs cargo may watch, and what chooses how it is called."""
-        stems = [os.fsencode(crate.folder + "/" if crate.folder else "") for crate in self.closure.crates]
-        files = {os.fsencode(path) for path in self.closure.files}
-        inputs, mtimes = {}, {}
-        for one, row in zip(found.inputs, found.rows, strict=True):
-            if one.path in files or any(_is_below(one.path, stem) for stem in stems):
-                inputs[one.path] = one.kind + one.content
-                mtimes[one.path] = row[2]
-        return Seen(recipe=self.recipe(found), inputs=inputs, mtimes=mtimes)
-
-    def recipe(self, found: Snapshot) -> bytes:
-        """What may choose another profile of cargo: hook, settings, environment, files of settings."""
-        environ = self.plan.call.environ
-        names = sorted(name for name in environ if backends.shapes(self.plan.backend, name))
-        settings = sorted((self.plan.config.inner_settings or {}).items())
-        texts = [self.plan.call.hook, *map(repr, settings), *(f"{name}={environ[name]}" for name in names)]
-        chosen = [one.content for one in found.inputs if _chooses(os.path.basename(one.path))]
-        return xxhash.xxh3_128_digest(
-            frame.framed(*(text.encode("utf-8", "surrogateescape") for text in texts), *chosen)
+        """The inputs, for a build script may read any of them, and what chooses how cargo is called."""
+        return Seen(
+            recipe=notice.recipe(self.plan, found),
+            inputs={one.path: one.kind + one.content for one in found.inputs},
+            mtimes={one.path: row[2] for one, row in zip(found.inputs, found.rows, strict=True)},
+            around=self.around,
         )
 
     def record(self) -> Record | None:
@@ -186,13 +208,14 @@ class _Bench:
     ) -> None:
         """Writes the record; if anything moved there is none, and the next build counts everything as changed."""
         place = self.place()
-        if not place or self.places == []:
+        if not place or (self.places == [] and self.kept is None):
             return
         with contextlib.suppress(OSError):
             frame.remove(place)
-            if self.places and _stood_still(earlier, later) and isinstance(earlier, Snapshot):
-                data = force.recorded(record, before, after, self.seen(earlier)).dump()
-                os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
+            if self.places is not None and _stood_still(earlier, later) and isinstance(earlier, Snapshot):
+                fresh = force.recorded(record, before, after, self.seen(earlier))
+                data = replace(fresh, doubt=self.doubt).dump()
+                frame.settle(os.path.dirname(place))
                 frame.write(place, data, mode=0o600)
 
     def place(self) -> str | None:
@@ -206,7 +229,7 @@ class _Bench:
     def judged(self, path: str, started: int, earlier: Snapshot | InputError, later: Snapshot | InputError) -> Built:
         """What was built, with the opinions on it, which are written into the state of the tree."""
         if isinstance(later, InputError) or isinstance(earlier, InputError):
-            return Built(path=path, earlier=earlier, later=later)
+            return Built(path=path, earlier=earlier, later=later, doubt=self.doubt)
         scope = self.scope(later, private=os.path.dirname(path))
         opinions = [opinion.third(scope, path)] if self.plan.call.hook == "build_wheel" else []
         if self.closure.crates:
@@ -225,40 +248,41 @@ class _Bench:
         )
         if fresh != known:
             state.save(cache, tree, fresh)
-        return Built(path=path, earlier=earlier, later=later, missed=tuple(missed.values()), written=written)
+        return Built(
+            path=path,
+            earlier=earlier,
+            later=later,
+            missed=tuple(missed.values()),
+            written=written,
+            doubt=self.doubt or next((one.reason for one in opinions if one.reason), "") or _restless(system, started),
+            system=fresh.system,
+            milliseconds=(time.time_ns() - started) // 10**6,
+        )
 
     def scope(self, found: Snapshot, private: str) -> Scope:
         """What the opinions are held against."""
         tree, environ = self.plan.call.tree, self.plan.call.environ
         return Scope(
             tree=tree,
-            repository=_repository(tree, [crate.folder for crate in self.closure.crates]),
+            repository=surroundings.repository(tree, [crate.folder for crate in self.closure.crates]),
             inputs=found.inputs,
             exclude=self.plan.config.exclude,
             outputs=list(selection.left_out(self.plan.project.pyproject, self.plan.backend)),
-            apart=[private, *_apart(tree, environ)],
+            apart=[private, *surroundings.apart(tree, environ)],
             known=list(state.load(frame.cache_directory(environ), tree).system),
         )
 
 
-def _arguments(plan: Plan) -> list[str]:
-    """What the user hands on to cargo, where maturin looks for it."""
-    texts = [plan.call.environ.get("MATURIN_PEP517_ARGS", "")]
-    for name in ("build-args", "maturin.build-args"):
-        value = (plan.config.inner_settings or {}).get(name, ())
-        texts += [value] if isinstance(value, str) else value
-    try:
-        return [word for text in texts for word in shlex.split(text)]
-    except ValueError:
-        return []
-
-
-def _is_below(path: bytes, stem: bytes) -> bool:
-    return path.startswith(stem) if stem else not path.startswith(b"../")
-
-
-def _chooses(name: bytes) -> bool:
-    return name in (b"pyproject.toml", b"setup.py", b"setup.cfg", b"config.toml", b"config")
+def _restless(paths: Iterable[str], since: int) -> str:
+    """Why files that nobody knew before the build may not be what it read; nothing: they were so before it began."""
+    for path in paths:
+        try:
+            found = os.stat(path)
+        except OSError:
+            return f"{path} was read, and can't be looked at"
+        if max(found.st_mtime_ns, found.st_ctime_ns) >= since - _SLACK:
+            return f"{path} was read, and may have changed during the build"
+    return ""
 
 
 def _stood_still(earlier: Snapshot | InputError, later: Snapshot | InputError) -> bool:
@@ -273,38 +297,3 @@ def _written(earlier: Snapshot, later: Snapshot) -> dict[str, str]:
     words = {one.path: "changed" if one.path in before else "made" for one in later.inputs}
     moved = [one.path for one in later.inputs if before.get(one.path) != (one.kind, one.content)]
     return {os.fsdecode(path): f"{words[path]} by the build" for path in moved}
-
-
-def _repository(tree: str, crates: Sequence[str]) -> str:
-    """The folder that is cloned as a whole, as far as it shows: that with version control, else all that is known."""
-    folder = os.path.realpath(tree)
-    while True:
-        if any(os.path.lexists(os.path.join(folder, name)) for name in (".git", ".hg", ".jj", ".svn")):
-            return folder
-        above = os.path.dirname(folder)
-        if above == folder:
-            break
-        folder = above
-    real = os.path.realpath(tree)
-    try:
-        return os.path.commonpath([real, *(os.path.normpath(os.path.join(real, crate)) for crate in crates)])
-    except ValueError:  # on several drives
-        return real
-
-
-def _apart(tree: str, environ: Mapping[str, str]) -> list[str]:
-    """Folders of which nothing counts: what comes from registries, toolchains, Python and its packages."""
-    home = environ.get("HOME") or environ.get("USERPROFILE") or ""
-    homes = [
-        environ.get("CARGO_HOME") or (os.path.join(home, ".cargo") if home else ""),
-        environ.get("RUSTUP_HOME") or (os.path.join(home, ".rustup") if home else ""),
-    ]
-    pythons = [*sys.path, *environ.get("PYTHONPATH", "").split(os.pathsep)]
-    if sys.prefix != sys.base_prefix:
-        pythons.append(sys.prefix)
-    real = os.path.realpath(tree)
-    return [
-        path
-        for path in (*homes, *pythons)
-        if os.path.isabs(path) and not os.path.join(real, "").startswith(os.path.join(os.path.realpath(path), ""))
-    ]

@@ -11,20 +11,23 @@ import xxhash
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Container, Iterable
 
 __all__ = [
     "EDITION",
+    "NOTHING",
     "UNTRUSTED",
     "RestlessError",
     "Row",
     "digest",
+    "kind",
     "packed",
     "read",
     "row",
     "seen",
     "stamp",
     "trusted",
+    "unpacked",
 ]
 
 EDITION = 2
@@ -38,6 +41,9 @@ stamp = xxhash.xxh3_64_digest
 UNTRUSTED = bytes(8)
 """In place of the row hash where the row proves nothing."""
 
+NOTHING = bytes(40)
+"""In place of the packed row where there is nothing."""
+
 _MAGIC = b"DGST1\0"
 _CHUNK = 1 << 18
 """Bytes that are read at once: what fits into the processor's cache."""
@@ -49,7 +55,8 @@ _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _IS_WINDOWS = os.name == "nt"
 """Then there is no owner's permission to execute, and no time that a program can't set back."""
 
-_pack = struct.Struct("<5Q").pack
+_FORM = struct.Struct("<5Q")
+_pack = _FORM.pack
 
 
 class RestlessError(Exception):
@@ -63,17 +70,48 @@ def row(status: os.stat_result) -> Row:
 
 def packed(row: Row) -> bytes:
     """A row in 40 bytes."""
-    return _pack(*[number & _MASK for number in row])
+    try:
+        return _pack(*row)
+    except struct.error:
+        return _pack(*[number & _MASK for number in row])
 
 
-def seen(look: "Callable[[bytes], os.stat_result]", paths: "Iterable[bytes]") -> list[bytes]:
-    """The packed rows of all paths, as `os.lstat` or `os.stat` sees them. Raises OSError where one can't be seen."""
+def unpacked(pack: bytes) -> Row:
+    """The row that was packed; negative numbers are huge ones now."""
+    return _FORM.unpack(pack)
+
+
+def kind(row: Row) -> Row:
+    """The row that stands for the type alone: it moves where a file becomes a folder, and not where that changes."""
+    return stat.S_IFMT(row[0]), 0, 0, 0, 0
+
+
+def seen(
+    look: "Callable[[bytes], os.stat_result]", paths: "Iterable[bytes]", *, gone: "Container[int]" = ()
+) -> list[bytes]:
+    """The packed rows of all paths, as `os.lstat` or `os.stat` sees them.
+
+    Raises OSError where one can't be seen, but for an error that is among `gone`: that path has NOTHING.
+    """
     paths = list(paths)
     try:
         # The five are spelled out: a call for each file would cost a tenth of all.
         return [_pack(s.st_mode, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino) for s in map(look, paths)]
+    except OSError as error:
+        if error.errno not in gone:
+            raise
     except struct.error:  # a time before 1970, or after 2554
-        return [packed(row(status)) for status in map(look, paths)]
+        pass
+    return [_seen(look, path, gone) for path in paths]
+
+
+def _seen(look: "Callable[[bytes], os.stat_result]", path: bytes, gone: "Container[int]") -> bytes:
+    try:
+        return packed(row(look(path)))
+    except OSError as error:
+        if error.errno not in gone:
+            raise
+        return NOTHING
 
 
 def trusted(row: Row, *, started: int, slack: int) -> bool:
@@ -82,7 +120,8 @@ def trusted(row: Row, *, started: int, slack: int) -> bool:
     `started` is the time, in ns, before the first look; an edit within `slack` of it may get the same times. A time in
     the future proves nothing, neither does one before 1970, nor any on Windows.
     """
-    return not _IS_WINDOWS and all(0 <= time < started - slack for time in row[2:4])
+    _, _, modified, changed, _ = row
+    return not _IS_WINDOWS and 0 <= modified < started - slack and 0 <= changed < started - slack
 
 
 def read(path: bytes, *, follow: bool) -> tuple[bytes, bytes, Row] | None:
@@ -99,9 +138,10 @@ def read(path: bytes, *, follow: bool) -> tuple[bytes, bytes, Row] | None:
             if not stat.S_ISREG(before.st_mode):
                 return None
             content = _content(handle, before.st_size)
-            if content is not None and row(os.fstat(handle)) == row(before):
+            found = row(before)
+            if content is not None and row(os.fstat(handle)) == found:
                 executable = not _IS_WINDOWS and before.st_mode & stat.S_IXUSR
-                return b"x" if executable else b"f", content, row(before)
+                return b"x" if executable else b"f", content, found
         finally:
             os.close(handle)
     raise RestlessError(os.fsdecode(path))

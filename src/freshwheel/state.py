@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import posixpath
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
@@ -59,7 +60,7 @@ def save(cache: str | None, tree: str, state: State) -> bool:
     path = place(cache, tree)
     text = json.dumps({"edition": _EDITION, "tree": _name(tree), **asdict(state)}, indent=1, sort_keys=True)
     try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        frame.settle(os.path.dirname(path))
         frame.write(path, text.encode(), mode=0o600)
     except (OSError, ValueError):
         return False
@@ -79,5 +80,16 @@ def _parsed(found: object, tree: str) -> State:
         table = found.get(name)
         if not isinstance(table, dict) or not all(isinstance(text, str) for text in table.values()):
             return State()
+        if name != "system" and not all(map(_is_input, table)):
+            return State()
         tables[name] = table
     return State(built=found.get("built") is True, **tables)
+
+
+def _is_input(path: str) -> bool:
+    """Whether an input can be called so. Raises ValueError for what no file can be called."""
+    os.fsencode(path)
+    name = path.rpartition("/")[2]
+    return (
+        not path.startswith("/") and posixpath.normpath(path) == path and name not in (".", "..") and "\0" not in path
+    )

@@ -2,18 +2,19 @@
 
 The truth is a wheel that the inner backend builds by itself, with nothing left over from an earlier build: whenever a
 change of one file makes another wheel, the digest must move. Inputs that make no other wheel however they are changed
-are what is paid for that; each is named with the rule that takes it in, and there may not be many.
+are what is paid for that; each is named with the rule that takes it in, and there may not be many (`-rP` shows them).
 """
 
 import concurrent.futures
 import dataclasses
 import os
+import posixpath
 import re
 import shutil
 import subprocess
+import sys
 import textwrap
 import zipfile
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -21,14 +22,17 @@ import pytest
 from freshwheel import report
 from freshwheel.errors import FreshwheelError
 
-SLOW = [
+pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(os.name == "nt", reason="links need a right that few have, and programs hold times there"),
+    pytest.mark.skipif(os.name == "nt", reason="links need a right that few have, and linkers write times there"),
 ]
-pytestmark = SLOW
 
 LANES = 2
 CHANGES = ("edit", "delete", "rename")
+FEW = 1 / 5
+"""The largest share of the inputs that may make no other wheel."""
+UNNAMED = "reached from the project"
+"""What is said of an input that no rule is known for."""
 PROFILE = """
 [profile.release]
 opt-level = 0
@@ -37,8 +41,6 @@ incremental = false
 strip = true
 """
 BUILD = "import sys, maturin; print(maturin.build_wheel(sys.argv[1]))"
-NUMBER = "pub fn number() -> u32 {\n    7\n}\n"
-VERSION = re.compile(rb"(?m)^(Version: [^\s+]+)\+\S+")
 
 
 def toolchain():
@@ -85,7 +87,13 @@ def lay_binding_crate(layout, name="mutated1"):
                 [workspace.dependencies]
                 {name}-core = {{ path = "crates/core" }}
                 """),
-            ".cargo/config.toml": '[env]\nMUTATED_WORD = "one"\n',
+            ".cargo/config.toml": """\
+                [env]
+                MUTATED_WORD = "one"
+                MUTATED_PLACE = { value = "shared/place.cfg", relative = true }
+                """,
+            "shared/place.cfg": "one\n",
+            "shared/other.cfg": "one\n",
             "rust-toolchain.toml": toolchain(),
             "README.md": "About all of it.\n",
             "LICENSE": "Take it.\n",
@@ -101,7 +109,9 @@ def lay_binding_crate(layout, name="mutated1"):
                 fn main() {
                     let mut words: Vec<_> = fs::read_dir("words").unwrap().map(|one| one.unwrap().path()).collect();
                     words.sort();
+                    words.push(env::var("MUTATED_PLACE").unwrap().into());
                     let text: String = words.iter().map(|one| fs::read_to_string(one).unwrap()).collect();
+                    let text = format!("{} {}", text, GEN::number());
                     fs::write(Path::new(&env::var("OUT_DIR").unwrap()).join("words.txt"), text).unwrap();
                 }
                 """,
@@ -119,6 +129,9 @@ def lay_binding_crate(layout, name="mutated1"):
         [dependencies]
         {name}-macros = {{ path = "../macros" }}
 
+        [build-dependencies]
+        {name}-gen = {{ path = "../gen" }}
+
         [target.'cfg(windows)'.dependencies]
         {name}-windows = {{ path = "../windows" }}
 
@@ -127,8 +140,9 @@ def lay_binding_crate(layout, name="mutated1"):
         """
     layout.crate("crates/core", f"{name}-core", tables)
     layout.crate("crates/macros", f"{name}-macros", "\n[lib]\nproc-macro = true\n")
-    for other in ("windows", "testkit", "other"):
+    for other in ("gen", "windows", "testkit", "other"):
         layout.crate(f"crates/{other}", f"{name}-{other}")
+    layout.replace("crates/core/build.rs", "GEN", f"{name}_gen")
     layout.files(
         {
             "crates/core/src/lib.rs": """\
@@ -165,7 +179,7 @@ def lay_binding_crate(layout, name="mutated1"):
         "Cargo.toml": ('description = "one"', 'description = "two"'),
         "crates/core/Cargo.toml": ('default = ["seven"]', "default = []"),
         "crates/core/src/lib.rs": ('"{} {}"', '"{}, {}"'),
-        "crates/core/build.rs": ("fn main() {", 'fn main() {\n    println!("cargo:rustc-cfg=edited");'),
+        "crates/core/build.rs": ('"{} {}"', '"{}, {}"'),
         "crates/macros/src/lib.rs": ("7u32", "9u32"),
         "python/Cargo.toml": ('edition = "2021"', 'edition = "2021"\nauthors = ["A <a@b.c>"]'),
         "python/pyproject.toml": ('readme = "README.md"', 'readme = "README.md"\nkeywords = ["one"]'),
@@ -191,7 +205,10 @@ def lay_no_rust_here(layout, name="mutated2"):
                 """),
             "README.md": "About the bindings.\n",
             "LICENSE": "Take it.\n",
+            "TERMS.txt": "Keep it.\n",
             "uniffi/README.md": "About the crate.\n",
+            "shared/core.rs": "mod seven;\n\npub fn number() -> u32 {\n    seven::number()\n}\n",
+            "shared/seven.rs": "pub fn number() -> u32 {\n    7\n}\n",
             "uniffi/.cargo/config.toml": "[env]\nNOBODY_ASKS = 'one'\n",
             "uniffi/tests/all.rs": "",
             "python/.cargo/config.toml": '[env]\nMUTATED_WORD = "one"\n',
@@ -207,7 +224,8 @@ def lay_no_rust_here(layout, name="mutated2"):
         }
     )
     layout.crate("vendored/patched", f"{name}-patched")
-    layout.crate("core", f"{name}-core")
+    layout.crate("core", f"{name}-core", '\n[lib]\npath = "../shared/core.rs"\n')
+    (layout.root / "core/src/lib.rs").unlink()
     layout.crate("other", f"{name}-other")
     tables = f"""
         [dependencies]
@@ -218,7 +236,7 @@ def lay_no_rust_here(layout, name="mutated2"):
         name = "{name}"
         crate-type = ["cdylib"]
         """
-    layout.crate("uniffi", f"{name}-uniffi", tables, version="version.workspace = true")
+    layout.crate("uniffi", f"{name}-uniffi", tables, version='version.workspace = true\nlicense-file = "../TERMS.txt"')
     layout.files(
         {
             "uniffi/src/lib.rs": f"""\
@@ -243,6 +261,8 @@ def lay_no_rust_here(layout, name="mutated2"):
         "uniffi/src/lib.rs": ("fn number", "fn other_number"),
         "python/pyproject.toml": ("[project]", '[project]\ndescription = "two"'),
         "python/.ignore": ("left_out.py", "deep"),
+        "shared/core.rs": ("seven::number()", "seven::number() + 1"),
+        "vendored/patched/Cargo.toml": ('version = "0.1.0"', 'version = "0.1.5"'),
     }
 
 
@@ -287,6 +307,7 @@ def lay_any_suffix(layout, name="mutated5"):
             f"python/{name}/page.html": "<p>page</p>\n",
             f"{name}.data/data/share/table.csv": "a,b\n",
             "extra/one.txt": "one\n",
+            "NEWS.md": "news one\n",
             "tests/test_answer.py": "",
         }
     )
@@ -294,6 +315,7 @@ def lay_any_suffix(layout, name="mutated5"):
     tables = f'build = "build.rs"\n\n[lib]\nname = "{name}"\ncrate-type = ["cdylib"]\n{PROFILE}\n[workspace]\n'
     layout.crate("rust", f"{name}-rust", tables)
     texts = [f'include_str!("../{path}")' for path in INCLUDED]
+    texts += ['include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../NEWS.md"))']
     texts += ['include_str!(concat!(env!("OUT_DIR"), "/protos.txt"))', 'env!("MUTATED_WORD")']
     listed = "".join(f"    {one},\n" for one in texts)
     source = f"static TEXTS: [&str; {len(texts)}] = [\n{listed}];\n\n#[no_mangle]\n"
@@ -301,7 +323,8 @@ def lay_any_suffix(layout, name="mutated5"):
     layout.files({"rust/src/lib.rs": source})
     maturin = '[tool.maturin]\nbindings = "cffi"\nmanifest-path = "rust/Cargo.toml"\npython-source = "python"\n'
     maturin += f'module-name = "{name}"\ninclude = [{{ path = "extra/*", format = "wheel" }}]\n'
-    layout.pyproject(name, maturin, project='dynamic = ["version"]\nreadme = "README.md"')
+    project = 'dynamic = ["version"]\nreadme = "README.md"'
+    layout.pyproject(name, maturin, project=project, ours='include = ["NEWS.md"]')
     return {
         ".gitignore": ("left_out.txt", "page.html"),
         "python/.gitignore": ("ignored_here.py", "page.html"),
@@ -313,17 +336,17 @@ def lay_any_suffix(layout, name="mutated5"):
 
 
 def edited(path, data, edits):
-    """Other bytes for a file, which mean something else to whoever reads it."""
+    """Other bytes for a file, which can still be read as what the file is."""
     if path in edits:
         old, new = (text.encode() for text in edits[path])
-        assert old in data
+        assert old in data, path
         return data.replace(old, new, 1)
     name = path.rpartition("/")[2]
     for end, old, new in (
         ("Cargo.lock", b'version = "0.1.0"', b'version = "0.1.9"'),
         ("Cargo.toml", b'version = "0.1.0"', b'version = "0.2.0"'),
-        (".rs", b"    7\n", b"    9\n"),
         ("config.toml", b"one", b"two"),
+        (".rs", b"    7\n", b"    9\n"),
         (".rs", b'"one"', b'"two"'),
     ):
         if name.endswith(end) and old in data:
@@ -348,67 +371,85 @@ class Lane:
     """A copy of a workspace in which one change after the other is made, and taken back."""
 
     def __init__(self, layout, workshop, edits, number):
-        home = layout.home / f"lane{number}"
-        shutil.copytree(layout.root, home / "repository", symlinks=True)
-        self.layout = dataclasses.replace(layout, home=home, root=home / "repository")
+        home = layout.home / f"lane {number}"
+        root = shutil.copytree(layout.root, home / "repository", symlinks=True)
+        self.layout = dataclasses.replace(layout, home=home, root=root)
         self.workshop = workshop
         self.edits = edits
-        self.files = {path: (self.layout.root / path).read_bytes() for path in self.present() if not self.link(path)}
+        self.said = ""
+        self.files = {path: self.held(path) for path in self.present()}
+        """What each file holds; a text: where a link leads."""
         self.before = self.digest()
-        self.builds = 0
         self.wheel = self.built()
+        assert self.before is not None
+        assert self.wheel is not None, self.said
+
+    def present(self):
+        """The paths of all files and links there are."""
+        for folder, folders, names in os.walk(self.layout.root):
+            folders[:] = [name for name in folders if name != ".git"]
+            places = [Path(folder, name) for name in names + folders]
+            yield from (
+                one.relative_to(self.layout.root).as_posix() for one in places if one.is_symlink() or not one.is_dir()
+            )
+
+    def held(self, path):
+        """What a file holds, or where a link leads; None where there is nothing."""
+        file = self.layout.root / path
+        if file.is_symlink():
+            return os.readlink(file)
+        return file.read_bytes() if file.exists() else None
 
     def digest(self):
-        """The digest of the tree; None where nobody can tell, so that nothing is claimed of a wheel."""
+        """The digest of the tree; None where there can be none, so that nothing is claimed of any wheel."""
         try:
             return self.layout.digest()
         except FreshwheelError:
             return None
 
-    def link(self, path):
-        """Whether a path is a link."""
-        return (self.layout.root / path).is_symlink()
-
-    def present(self):
-        """The paths of all files there are."""
-        for folder, folders, names in os.walk(self.layout.root):
-            folders[:] = [name for name in folders if name != ".git"]
-            yield from (Path(folder, name).relative_to(self.layout.root).as_posix() for name in names)
-
     def built(self):
         """What is in the wheel that the inner backend builds from nothing but the tree; None: it refuses to."""
-        self.builds += 1
         target, dist = self.layout.home / "target", self.layout.home / "dist"
+        dist.mkdir()
         environ = {**self.workshop.environ, "CARGO_TARGET_DIR": str(target), "SOURCE_DATE_EPOCH": "1000000000"}
         command = (self.workshop.python, "-c", BUILD, str(dist))
         done = subprocess.run(
-            command, check=False, env=environ, cwd=self.layout.project, stdin=subprocess.DEVNULL, capture_output=True
+            command,
+            check=False,
+            env=environ,
+            cwd=self.layout.project,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
         )
-        try:
-            if done.returncode:
-                self.said = done.stderr
-                return None
-            [path] = dist.iterdir()
-            return contents(path)
-        finally:
-            shutil.rmtree(target, ignore_errors=True)
-            shutil.rmtree(dist, ignore_errors=True)
+        self.said = done.stderr
+        found = None if done.returncode else contents(*dist.iterdir())
+        for folder in (target, dist):
+            shutil.rmtree(folder, ignore_errors=True)
+        return found
+
+    def write(self, path, data):
+        """Makes `path` a file, or a link where `data` is a text."""
+        file = self.layout.root / path
+        file.unlink(missing_ok=True)
+        if isinstance(data, str):
+            file.symlink_to(data)
+        else:
+            file.write_bytes(data)
 
     def restore(self):
         """Makes the tree what it was, whatever a change or a build did to it."""
         for path in set(self.present()) - self.files.keys():
-            if not self.link(path):
-                (self.layout.root / path).unlink()
+            (self.layout.root / path).unlink()
         for path, data in self.files.items():
-            file = self.layout.root / path
-            if not file.exists() or file.read_bytes() != data:
-                file.write_bytes(data)
+            if self.held(path) != data:
+                self.write(path, data)
 
     def change(self, path, change):
         """Changes one file."""
-        file = self.layout.root / path
+        file, data = self.layout.root / path, self.files[path]
         if change == "edit":
-            file.write_bytes(edited(path, self.files[path], self.edits))
+            self.write(path, "nowhere" if isinstance(data, str) else edited(path, data, self.edits))
         elif change == "delete":
             file.unlink()
         else:
@@ -431,25 +472,54 @@ class Lane:
 
 
 def contents(path):
-    """The members of a wheel, but for what lists them; whatever the version is in their names."""
+    """The members of a wheel, and their permissions, but for what lists them."""
     with zipfile.ZipFile(path) as file:
-        found = {name: (file.read(name), file.getinfo(name).external_attr) for name in file.namelist()}
+        found = {one.filename: (file.read(one), one.external_attr) for one in file.infolist()}
     return {name: data for name, data in found.items() if not name.endswith(".dist-info/RECORD")}
 
 
-@pytest.mark.parametrize("lay, folder", [(lay_binding_crate, "python"), (lay_no_rust_here, "python"), (lay_any_suffix, ".")])
-def test_whatever_makes_another_wheel_moves_the_digest(layout, workshop, record_property, lay, folder):
+def all_seen(lanes):
+    """What came of all changes of all files; the lanes share the files, and go side by side."""
+    paths = sorted(lanes[0].files)
+
+    def part(number):
+        return [seen for path in paths[number :: len(lanes)] for seen in lanes[number].tried(path)]
+
+    with concurrent.futures.ThreadPoolExecutor(len(lanes)) as pool:
+        return [seen for found in pool.map(part, range(len(lanes))) for seen in found]
+
+
+def rules_of(layout):
+    """The inputs, and for each the rule that takes it in."""
+    found = report.inputs(layout.call())
+    paths = [posixpath.normpath(posixpath.join(layout.folder, os.fsdecode(one.path))) for one in found.inputs]
+    return dict(zip(paths, found.reasons, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("lay", "folder", "locked"),
+    [(lay_binding_crate, "python", "."), (lay_no_rust_here, "python", "."), (lay_any_suffix, ".", "rust")],
+)
+def test_whatever_makes_another_wheel_moves_the_digest(layout, workshop, lay, folder, locked):
     """No change goes unseen; inputs that never make another wheel are few, and a rule stands for each."""
     found = layout(folder)
     edits = lay(found)
-    found.lock("rust" if folder == "." else ".")
+    found.lock(locked)
     found.commit()
-    with concurrent.futures.ThreadPoolExecutor(LANES) as pool:
-        lanes = list(pool.map(lambda number: Lane(found, workshop, edits, number), range(LANES)))
-        paths = sorted(lanes[0].files)
-        parts = pool.map(lambda one: [seen for path in paths[one::LANES] for seen in lanes[one].tried(path)], range(LANES))
-        seen = [one for part in parts for one in part]
-    why = report.inputs(found.call())
-    import pprint
-    for lane in lanes: print("again", lane.builds, lane.built() == lane.wheel, sorted(lane.wheel))
-    pprint.pprint(seen, width=200)
+    lanes = [Lane(found, workshop, edits, number) for number in range(LANES)]
+    assert [lane.built() == lane.wheel for lane in lanes] == [True] * LANES
+
+    seen = all_seen(lanes)
+    other = [one for one in seen if one.other]
+    missed = [f"{one.change} of {one.path}" for one in other if not one.moved]
+    mattering = {one.path for one in other}
+    rules = rules_of(found)
+    idle = {one.path: rules[one.path] for one in seen if one.path in rules.keys() - mattering and one.other is False}
+    sys.stdout.write(f"\n{len(seen)} changes, {len(other)} with another wheel, {len(missed)} of these unseen\n")
+    sys.stdout.write(f"{len(idle)} of {len(rules)} inputs made no other wheel:\n")
+    sys.stdout.writelines(f"  {path}: {rule}\n" for path, rule in idle.items())
+
+    assert missed == []
+    assert edits.keys() - mattering == set()
+    assert [path for path, rule in idle.items() if rule == UNNAMED] == []
+    assert len(idle) <= FEW * len(rules), idle

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
+import posixpath
+import re
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,12 @@ from freshwheel.sources import content, selection
 from freshwheel.sources.disk import Disk
 from freshwheel.sources.selection import Rules
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "digest.md").read_text("utf-8")
 TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n"
 
 
@@ -104,6 +114,10 @@ def frame(*fields: bytes) -> bytes:
 class Naive:
     """Everything that the reference pages say, said once more and without any thought of speed."""
 
+    def of(self, data: bytes) -> bytes:
+        """The content of a file."""
+        return h(data)
+
     def rules(self, include=(), exclude=(), always=()) -> bytes:
         """What selected the inputs."""
         lists = [frame(*sorted({one.encode() for one in texts})) for texts in (include, exclude, always)]
@@ -112,6 +126,61 @@ class Naive:
     def link(self, text: bytes, kind: bytes, target: bytes) -> bytes:
         """The content of a link."""
         return h(frame(text, kind, target))
+
+    def left_out(self, block: str) -> list[list[str]]:
+        """A list of dotted names, as the page has it."""
+        found = re.search(rf"^```{block}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+        return [line.split(".") for line in found[1].splitlines()]
+
+    def tables(self, pyproject: dict) -> bytes:
+        """The canonical bytes of what counts in a parsed pyproject.toml."""
+        return frame(*self.fields(self.counting(pyproject, [])))
+
+    def counting(self, table: dict, path: list[str]) -> dict:
+        """What counts of the table at a path."""
+        ignored, kept = self.left_out("ignored"), self.left_out("kept")
+        counts = {}
+        for key, value in table.items():
+            here = [*path, key]
+            if here in ignored:
+                below = value.items() if isinstance(value, dict) else ()
+                left = {name: one for name, one in below if [*here, name] in kept}
+            elif isinstance(value, dict) and any(name[: len(here)] == here for name in ignored):
+                left = self.counting(value, here)
+            else:
+                counts[key] = value
+                continue
+            if left:
+                counts[key] = left
+        return counts
+
+    def fields(self, value) -> list[bytes]:
+        """The fields of one value."""
+        if isinstance(value, dict):
+            below = [field for key in sorted(value) for field in (*self.fields(key), *self.fields(value[key]))]
+            return [b"{", b"%d" % len(value), *below]
+        if isinstance(value, list):
+            return [b"[", b"%d" % len(value), *(field for one in value for field in self.fields(one))]
+        if isinstance(value, (str, float)):
+            return [b"s", value.encode("utf-8", "surrogatepass")] if isinstance(value, str) else [b"f", b"%r" % value]
+        if isinstance(value, bool):
+            return [b"b", b"True" if value else b"False"]
+        if isinstance(value, int):
+            return [b"i", (b"-" if value < 0 else b"") + b"0x%x" % abs(value)]
+        tag = b"T" if isinstance(value, dt.datetime) else b"D" if isinstance(value, dt.date) else b"t"
+        return [tag, self.time(value).encode()]
+
+    def time(self, value: dt.date | dt.time) -> str:
+        """A date, a time, or both."""
+        words = [f"{value.year:04}-{value.month:02}-{value.day:02}"] if isinstance(value, dt.date) else []
+        if isinstance(value, (dt.datetime, dt.time)):
+            fraction = f".{value.microsecond:06}" if value.microsecond else ""
+            words.append(f"{value.hour:02}:{value.minute:02}:{value.second:02}{fraction}")
+        text = "T".join(words)
+        if isinstance(value, dt.datetime) and value.tzinfo is not None:
+            minutes = value.utcoffset() // dt.timedelta(minutes=1)
+            text += f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+        return text
 
     def digest(self, entries: dict[bytes, tuple[bytes, bytes]], rules: bytes) -> str:
         """The digest of entries: path -> kind and content."""
@@ -197,3 +266,318 @@ class Naive:
 def naive():
     """The second implementation."""
     return Naive()
+
+
+class NaiveProject(Naive):
+    """The same for a project, its tables, patterns and crates, as far as `test_incremental` plants them.
+
+    Patterns of `exclude` are a folder and `/**`. Folders are those of `walk`, or crates, or named by a pattern.
+    """
+
+    LICENSES = ("LICENSE", "LICENCE", "COPYING", "NOTICE", "AUTHORS")
+
+    def of_project(self, tree: Path) -> str | None:
+        """The digest of a project; None where it is none, or where a pattern of `include` matches nothing."""
+        self.root = os.fsencode(os.path.realpath(tree))
+        self.levels = min(10, len(os.fsdecode(self.root).strip("/").split("/")))
+        pyproject = self.toml("pyproject.toml", broken=None)
+        if pyproject is None or "tool" not in pyproject:
+            return None
+        ours = pyproject["tool"]["freshwheel"]
+        include, exclude = ours.get("include", []), ours.get("exclude", [])
+        self.excluded = [os.fsencode(text.removesuffix("/**")) for text in exclude]
+        self.select(pyproject, include)
+        always = ["pyproject.toml"]
+        if "version" in ours:
+            always.append(ours["version"]["path"])
+        for path in always:
+            self.name(os.fsencode(path))
+        if self.entries[b"pyproject.toml"][0] in b"fx":
+            self.entries[b"pyproject.toml"] = b"t", self.of(self.tables(pyproject))
+        if not os.path.exists(os.path.join(self.root, b"PKG-INFO")) and not self.used >= set(include):
+            return None
+        return self.digest(self.entries, self.rules(include, exclude, always))
+
+    def begin(self) -> None:
+        """Nothing is found yet."""
+        self.entries = {}
+        self.real = {}
+        self.waiting: list[tuple[bytes, bytes | None, str | None]] = []
+        """Links to folders, the crates they are in, and the patterns that name them."""
+        self.used: set[str] = set()
+        self.by_pattern: set[bytes] = set()
+
+    def select(self, pyproject, include) -> None:
+        """All inputs."""
+        closed = pyproject["tool"]["freshwheel"]["backend"] == "maturin"
+        self.begin()
+        if closed:
+            manifests = [pyproject["tool"]["maturin"]["manifest-path"]]
+        else:
+            self.walk(b"")
+            manifests = [os.fsdecode(p) for p in self.entries if p.split(b"/")[-1] == b"Cargo.toml" and self.regular(p)]
+        crates, files, locks = self.closure(manifests)
+        left_out = self.ignored(locks)
+        named = self.named(pyproject, closed)
+        patterns = [*include, *(path for path, kind in named if kind == "glob")]
+        folders = {folder: "crate" for folder in crates if not closed or folder not in dict(named)}
+        folders = {one: kind for one, kind in folders.items() if closed or one.startswith("..")}
+        folders.update({path: kind for path, kind in named if kind == "folder"})
+        taken = {path for path, kind in named if kind == "file" and self.exists(path)}
+        taken |= {one for one in files if not any(self.below(one, crate) for crate in crates)}
+        self.begin()
+        for path in sorted(folders, key=lambda one: (one.count(".."), len(one.split("/")), one)):
+            place = os.fsencode(path)
+            if os.path.isdir(os.path.join(self.root, place)) and not self.is_excluded(place):
+                self.walk(place, place if folders[path] == "crate" else None)
+        for path in taken:
+            if not self.is_excluded(os.path.dirname(os.fsencode(path))):
+                self.name(os.fsencode(path))
+        for pattern in sorted(patterns):
+            self.pattern(pattern)
+        while self.waiting:
+            batch, self.waiting = sorted(self.waiting, key=lambda one: (one[0], one[2] is None)), []
+            for path, crate, pattern in batch:
+                self.lead(path, crate, pattern)
+        for path in {os.fsencode(one) for one in left_out} - self.by_pattern:
+            self.entries.pop(path, None)
+
+    def named(self, pyproject, closed):
+        """What the tables name: paths and kinds."""
+        project = pyproject["project"]
+        found = [(project["readme"], "file")] if "readme" in project else []
+        found += [(one, "glob") for one in project.get("license-files", [])]
+        if pyproject["tool"]["freshwheel"]["backend"] == "hatchling.build":
+            for up in self.ups()[:10]:
+                if self.exists(f"{up}.gitignore"):
+                    found.append((f"{up}.gitignore", "file"))
+                if self.exists(f"{up}.gitignore") or self.exists(f"{up}.git"):
+                    break
+        if not closed:
+            return [("", "folder"), *[one for one in found if one[0].startswith("..")]]
+        if "license-files" not in project:
+            found += [(f"{name}*", "glob") for name in self.LICENSES]
+        module = pyproject["tool"]["maturin"]["module-name"]
+        package = module.split(".")[0]
+        if self.there(f"{package}/__init__.py") or not self.there(f"{package}/Cargo.toml"):
+            found.append((package, "folder"))
+            found += [(one, "file") for one in (".gitignore", ".ignore") if self.exists(package)]
+        return [*found, (f"{module}.data", "folder"), (f"{module.split('.')[-1]}.pyi", "file")]
+
+    # --- the walk
+
+    def walk(self, path: bytes, crate: bytes | None = None, pattern: str | None = None) -> None:
+        """A folder and all below it, whatever it holds."""
+        where = os.path.join(self.root, path)
+        if os.path.realpath(where) in self.real:
+            return
+        self.real[os.path.realpath(where)] = path
+        for name in os.listdir(where):
+            below = os.path.join(path, name)
+            place = os.path.join(self.root, below)
+            if name == b".git" or (name == b"__pycache__" and os.path.isdir(place)):
+                continue
+            if os.path.isdir(place):
+                if self.is_excluded(below):
+                    continue
+                if os.path.islink(place):
+                    self.waiting.append((below, crate, pattern if pattern is None else "/" + pattern))
+                elif not self.pruned(below, crate):
+                    self.walk(below, crate, pattern)
+            elif not name.endswith((b"~", b".pyc", b".abi3.so")) and (path or name != b"uv.lock"):
+                self.take(below, pattern)
+
+    def take(self, path: bytes, pattern: str | None = None) -> None:
+        """What is no folder."""
+        if pattern is not None:
+            self.used.add(pattern)
+            self.by_pattern.add(path)
+        self.entries[path] = self.leaf(os.path.join(self.root, path))
+
+    def name(self, path: bytes) -> None:
+        """A file or link that is asked for by its name."""
+        place = os.path.join(self.root, path)
+        if os.path.islink(place) and not os.path.isdir(place):
+            self.entries[path] = self.leaf(place)
+        elif self.regular(path):
+            self.entries[path] = self.file(place)
+
+    def lead(self, path: bytes, crate: bytes | None, pattern: str | None) -> None:
+        """A link to a folder; a pattern that begins with a slash names a folder above it."""
+        place = os.path.join(self.root, path)
+        known = self.real.get(os.path.realpath(place))
+        bare = None if pattern is None else pattern.removeprefix("/")
+        if path in self.entries:
+            return
+        if known is not None:
+            if bare is not None:
+                self.used.add(bare)
+            self.entries[path] = (b"l", self.link(self.text(place), b"d", known or b"."))
+        elif bare is not None and bare == pattern and os.fsdecode(path) == posixpath.dirname(bare) != "../shared":
+            self.members(path, bare)
+        elif (pattern is not None and bare == pattern) or not self.pruned(path, crate):
+            self.entries[path] = (b"l", self.link(self.text(place), b"d", b""))
+            self.walk(path, crate, bare)
+
+    def pruned(self, path: bytes, crate: bytes | None) -> bool:
+        """Whether a folder is no input by what it holds."""
+        place = os.path.join(self.root, path)
+        if self.strange(place):
+            return True
+        if crate is None:
+            return False
+        folder, _, name = path.rpartition(b"/")
+        return b"Cargo.toml" in os.listdir(place) or (folder == crate and name in {b"tests", b"benches", b"examples"})
+
+    def pattern(self, pattern: str) -> None:
+        """What `folder/**`, `folder/*.end`, `start*` or a plain path matches."""
+        if pattern.endswith("/**"):
+            self.asked(os.fsencode(pattern[:-3]), pattern, whole=True)
+        elif "*" not in pattern:
+            self.asked(os.fsencode(pattern), pattern)
+        else:
+            folder = os.fsencode(posixpath.dirname(pattern))
+            place = os.path.join(self.root, folder)
+            if pattern.startswith("..") and os.path.realpath(place) in self.real and not os.path.islink(place):
+                return
+            if os.path.islink(place) and os.path.isdir(place):
+                self.waiting.append((folder, None, pattern))
+            elif os.path.isdir(place):
+                self.members(folder, pattern)
+
+    def members(self, folder: bytes, pattern: str) -> None:
+        """What in a folder has a name that the last segment matches."""
+        start, _, end = os.fsencode(posixpath.basename(pattern)).partition(b"*")
+        for name in os.listdir(os.path.join(self.root, folder)):
+            if name.startswith(start) and name.endswith(end) and name not in {b".git", b"__pycache__"}:
+                self.asked(os.path.join(folder, name), pattern)
+
+    def asked(self, path: bytes, pattern: str, *, whole: bool = False) -> None:
+        """Something that a pattern names; `whole` ones name folders only."""
+        place = os.path.join(self.root, path)
+        if os.path.isdir(place):
+            if self.is_excluded(path):
+                return
+            if os.path.islink(place):
+                self.waiting.append((path, None, pattern))
+            else:
+                self.walk(path, None, pattern)
+        elif os.path.lexists(place) and not whole:
+            self.take(path, pattern)
+
+    def is_excluded(self, path: bytes) -> bool:
+        """Whether a folder is excluded."""
+        return any(path == one or path.startswith(one + b"/") for one in self.excluded)
+
+    # --- crates
+
+    def closure(self, manifests):
+        """Folders of crates, other files that count, and where the locks are."""
+        built = {posixpath.dirname(one) for one in manifests}
+        waiting, crates, locks = sorted(built), set(), set()
+        files = {f"{up}.cargo/{name}" for up in self.ups() for name in ("config.toml", "config")}
+        for folder in built:
+            if self.there(self.joined(folder, "Cargo.toml")):
+                locks.add(self.joined(self.workspace(folder), "Cargo.lock"))
+        for up in self.ups():
+            found = [f"{up}{name}" for name in ("rust-toolchain", "rust-toolchain.toml") if self.there(f"{up}{name}")]
+            files.update(found)
+            if found:
+                break
+        while waiting:
+            folder = waiting.pop()
+            manifest = self.toml(self.joined(folder, "Cargo.toml"), broken={})
+            if manifest is None or folder in crates:
+                continue
+            files.add(self.joined(self.workspace(folder), "Cargo.toml"))
+            if "workspace" in manifest and not manifest.get("package"):
+                continue
+            crates.add(folder)
+            for one in manifest.get("dependencies", {}).values():
+                if "path" in one and not one["path"].startswith("/"):
+                    waiting.append(self.joined(folder, one["path"]))
+        return crates, {one for one in files | locks if self.there(one)}, locks
+
+    def workspace(self, folder: str) -> str:
+        """The folder of the workspace root."""
+        place = os.fsdecode(self.root)
+        top = os.path.normpath(os.path.join(place, *[".."] * self.levels))
+        here = os.path.normpath(os.path.join(place, folder))
+        while True:
+            path = os.path.relpath(here, place)
+            manifest = self.toml(f"{path}/Cargo.toml", broken={})
+            if manifest is not None and isinstance(manifest.get("workspace"), dict):
+                return "" if path == "." else path
+            if here == top:
+                return folder
+            here = os.path.dirname(here)
+
+    def ignored(self, locks):
+        """Locks that git ignores."""
+        left_out = set()
+        for lock in locks:
+            folder = posixpath.dirname(lock)
+            place, chain = os.path.normpath(os.path.join(os.fsdecode(self.root), folder)), []
+            while True:
+                chain.append(place)
+                if os.path.exists(os.path.join(place, ".git")):
+                    break
+                if place == os.path.dirname(place):
+                    root = os.fsdecode(self.root)
+                    chain = [one for one in chain if (one + "/").startswith(root + "/")] or chain[:1]
+                    break
+                place = os.path.dirname(place)
+            for one in chain:
+                path = os.path.join(one, ".gitignore")
+                if os.path.isfile(path) and not os.path.islink(path):
+                    with open(path, "rb") as file:
+                        if b"Cargo.lock" in file.read().split(b"\n"):
+                            left_out.add(lock)
+        return left_out
+
+    def ups(self):
+        """The project directory and the folders above it, as the beginnings of paths."""
+        return ["../" * level for level in range(self.levels + 1)]
+
+    # --- files
+
+    def joined(self, folder: str, path: str) -> str:
+        """A path relative to the project."""
+        root = os.fsdecode(self.root)
+        found = os.path.relpath(os.path.normpath(os.path.join(root, folder, path)), root)
+        return "" if found == "." else found
+
+    def below(self, path: str, folder: str) -> bool:
+        """Whether a path lies in a folder, by their names."""
+        root = os.fsdecode(self.root)
+        one, other = (os.path.normpath(os.path.join(root, name)) for name in (path, folder))
+        return one == other or one.startswith(other + "/")
+
+    def there(self, path: str) -> bool:
+        """Whether a regular file is there, maybe behind a link."""
+        return os.path.isfile(os.path.join(os.fsdecode(self.root), path))
+
+    def exists(self, path: str) -> bool:
+        """Whether anything is there, maybe behind a link."""
+        return os.path.exists(os.path.join(os.fsdecode(self.root), path))
+
+    def regular(self, path: bytes) -> bool:
+        """Whether it is a regular file itself."""
+        place = os.path.join(self.root, path)
+        return os.path.isfile(place) and not os.path.islink(place)
+
+    def toml(self, path: str, broken):
+        """What is in a TOML file; None where there is none."""
+        if not self.there(path):
+            return None
+        with open(os.path.join(os.fsdecode(self.root), path), "rb") as file:
+            try:
+                return tomllib.loads(file.read().decode())
+            except ValueError:
+                return broken
+
+
+@pytest.fixture(scope="session")
+def naive_project():
+    """The second implementation, of a project."""
+    return NaiveProject()

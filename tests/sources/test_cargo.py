@@ -341,6 +341,45 @@ def test_included_configuration(include):
     assert [crate.folder for crate in closure.crates] == ["../x", "rust"]
 
 
+@pytest.mark.parametrize(
+    ("table", "path"),
+    [
+        ('[env]\nA = { value = "cfg/a.cfg", relative = true }', "../cfg/a.cfg"),
+        ('[env]\nA = { value = "a.cfg", relative = true, force = true }', "../a.cfg"),
+        ('[build]\nrustc = "tools/rustc.sh"', "../tools/rustc.sh"),
+        ('[build]\nrustc-wrapper = "./wrap"', "../wrap"),
+        ("[build]\nrustc-workspace-wrapper = 'tools\\wrap'", "../tools/wrap"),
+        ('[target.x86_64-unknown-linux-gnu]\nlinker = "tools/ld"', "../tools/ld"),
+    ],
+)
+def test_files_that_a_configuration_names(table, path):
+    """Programs and what variables lead to are inputs, seen from the folder above that of the configuration."""
+    files = {"../.cargo/config.toml": table, path: ""}
+    assert found(files).files == {
+        "../.cargo/config.toml": "cargo configuration",
+        path: "named in ../.cargo/config.toml",
+    }
+    del files[path]
+    assert path in found(files).absent
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        '[env]\nA = { value = "a.cfg" }\nB = "a.cfg"\nC = { value = 7, relative = true }\nD = { relative = true }',
+        '[env]\nA = { value = "", relative = true }\nB = { value = "..", relative = true }',
+        '[env]\nA = { value = "/a.cfg", relative = true }',
+        '[build]\nrustc-wrapper = "sccache"\nrustc = 7',
+        '[target.a]\nlinker = "clang"\n[target.b]\nlinker = ["a/b"]\n[target]\nc = 7',
+        "env = 7\nbuild = 7\ntarget = 7",
+    ],
+)
+def test_a_configuration_that_names_no_files(table):
+    """Programs to be searched for, folders that hold everything, absolute paths and nonsense are asked for nowhere."""
+    config = {"../.cargo/config.toml": table}
+    assert found(config) == found({"../.cargo/config.toml": ""})
+
+
 def test_included_configuration_that_is_missing():
     """A file that is included and not there is absent."""
     assert "x.toml" in found({".cargo/config.toml": "include = ['../x.toml']"}).absent

@@ -1,6 +1,8 @@
 """The canonical digest, against its vectors and against a second implementation."""
 
+import datetime as dt
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,14 +10,42 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freshwheel.model import Input
-from freshwheel.sources import digest
+from freshwheel.sources import digest, tables
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 VECTORS = json.loads((Path(__file__).parents[2] / "fixtures" / "digest-vectors" / "vectors.json").read_text())
 PATHS = st.binary(min_size=1, max_size=6).filter(lambda path: b"\0" not in path)
 ENTRIES = st.dictionaries(
-    PATHS, st.tuples(st.sampled_from([b"f", b"x", b"l", b"?"]), st.binary(min_size=16, max_size=16))
+    PATHS, st.tuples(st.sampled_from([b"f", b"x", b"t", b"l", b"?"]), st.binary(min_size=16, max_size=16))
 )
 TEXTS = st.lists(st.text(max_size=5), max_size=3)
+ZONES = st.integers(-23 * 60, 23 * 60).map(lambda minutes: dt.timezone(dt.timedelta(minutes=minutes)))
+SCALARS = st.one_of(
+    *(st.text(max_size=3), st.booleans(), st.integers(), st.floats(), st.dates(), st.times()),
+    st.datetimes(timezones=st.none() | ZONES),
+)
+KEYS = st.sampled_from(sorted({key for name in (*tables.IGNORED, *tables.KEPT) for key in name.split(".")} | {"a.b"}))
+VALUES = st.recursive(SCALARS, lambda below: st.lists(below, max_size=2) | st.dictionaries(KEYS, below, max_size=2))
+NAMED = st.tuples(st.sampled_from([*tables.IGNORED, *tables.KEPT]), VALUES)
+FILES = st.tuples(st.dictionaries(st.just("tool") | KEYS, VALUES, max_size=2), st.lists(NAMED, max_size=3)).map(
+    lambda found: planted(*found)
+)
+
+
+def planted(pyproject, named):
+    """The tables, with values at dotted names."""
+    for name, value in named:
+        *above, last = name.split(".")
+        table = pyproject
+        for key in above:
+            table[key] = table[key] if isinstance(table.get(key), dict) else {}
+            table = table[key]
+        table[last] = value
+    return pyproject
 
 
 def inputs(entries):
@@ -25,6 +55,8 @@ def inputs(entries):
 
 def content_of(entry):
     """The content digest of one entry of a vector."""
+    if "toml" in entry:
+        return digest.of(tables.canonical(tomllib.loads(entry["toml"])))
     if "link" in entry:
         link = entry["link"]
         target = digest.of(bytes.fromhex(link["bytes"])) if "bytes" in link else link.get("stands", "").encode()
@@ -36,6 +68,26 @@ def content_of(entry):
 def test_vectors_of_contents(vector):
     """The content digests are those that the reference page promises to other implementations."""
     assert content_of(vector).hex() == vector["content"]
+
+
+@pytest.mark.parametrize("vector", VECTORS["contents"], ids=lambda vector: vector["about"])
+def test_second_implementation_agrees_on_contents(vector, naive):
+    """The same digests come from the definition alone."""
+    if "link" in vector:
+        link = vector["link"]
+        what = naive.of(bytes.fromhex(link["bytes"])) if "bytes" in link else link.get("stands", "").encode()
+        found = naive.link(link["text"].encode(), link["kind"].encode(), what)
+    else:
+        found = naive.of(bytes.fromhex(vector["bytes"]))
+    assert found.hex() == vector["content"]
+
+
+@pytest.mark.parametrize("vector", VECTORS["tables"], ids=lambda vector: vector["about"])
+def test_vectors_of_tables(vector, naive):
+    """The canonical bytes of tables are those that the reference page promises to other implementations."""
+    parsed = tomllib.loads(vector["toml"])
+    assert tables.canonical(parsed).hex() == naive.tables(parsed).hex() == vector["canonical"]
+    assert digest.of(tables.canonical(parsed)).hex() == vector["content"]
 
 
 @pytest.mark.parametrize("vector", VECTORS["rules"], ids=lambda vector: vector["about"])
@@ -65,6 +117,12 @@ def test_second_implementation_agrees(naive, entries, rules):
 def test_second_implementation_agrees_on_rules(naive, include, exclude, always):
     """As above, for what selected the inputs."""
     assert digest.rules(include=include, exclude=exclude, always=always) == naive.rules(include, exclude, always)
+
+
+@given(FILES)
+def test_second_implementation_agrees_on_tables(naive, pyproject):
+    """As above, for what counts of `pyproject.toml`, whatever stands in it and wherever that is."""
+    assert tables.canonical(pyproject) == naive.tables(pyproject)
 
 
 @given(ENTRIES, ENTRIES)

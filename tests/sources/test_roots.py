@@ -189,6 +189,48 @@ def test_what_maturin_packs(text, files, expected):
     assert beside(text, files) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "files", "expected"),
+    [
+        (DEMO, [".gitignore", ".ignore", "docs/.ignore"], []),
+        (DEMO, [".gitignore", "demo/x.py"], [("file", ".gitignore"), ("folder", "demo")]),
+        (DEMO, [".ignore", "demo/.ignore", "demo/x.py"], [("file", ".ignore"), ("folder", "demo")]),
+        (
+            DEMO + "[tool.maturin]\npython-source = 'a/b'",
+            ["a/.gitignore", "a/b/.ignore", "a/c/.ignore", "a/b/demo/x.py"],
+            [("file", "a/.gitignore"), ("file", "a/b/.ignore"), ("folder", "a/b/demo")],
+        ),
+        (DEMO + "[tool.maturin]\npython-source = '../py'", [".ignore", "../py/demo/x.py"], [("folder", "../py/demo")]),
+        (
+            DEMO + "[tool.maturin]\npython-packages = ['p/q', '/', '..', 3]",
+            ["p/.ignore", "p/q/x.py"],
+            [("file", "p/.ignore"), ("glob", "p/q")],
+        ),
+    ],
+)
+def test_what_maturin_leaves_out_of_a_package(text, files, expected):
+    """Files that say what is ignored decide what is packed, from the project directory down to the package."""
+    assert beside(text, files) == expected
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (["../.gitignore", "../../.gitignore", "../../.git/HEAD"], [("file", "../.gitignore")]),
+        (
+            ["../../.gitignore", "../../.git/HEAD", "../../.hgignore"],
+            [("file", "../../.gitignore"), ("file", "../../.hgignore")],
+        ),
+        (["../../.gitignore", "../.git", "../.hgignore"], [("file", "../.hgignore")]),
+        ([".gitignore", ".hg/x", "../.gitignore", "../.hgignore"], [("file", ".gitignore")]),
+    ],
+)
+def test_what_hatchling_leaves_out(files, expected):
+    """The nearest file that says what is ignored decides what is packed, as far up as the repository goes."""
+    assert beside(DEMO, files, backend=HATCHLING) == expected
+    assert beside(DEMO, files, backend=FLIT) == []
+
+
 def test_the_library_names_the_package():
     """Where pyproject gives no module name, the library's is used before the project's."""
     assert beside(DEMO, {"Cargo.toml": LIBRARY.replace('"demo"', '"_d"'), "_d/x.py": "", "demo/x.py": ""}) == [

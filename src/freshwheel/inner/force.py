@@ -14,15 +14,16 @@ import os
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import xxhash
 
 from freshwheel.frame import framed
 from freshwheel.inner.folders import Profile
 
-__all__ = ["Record", "Seen", "newest", "pending", "recorded", "touch"]
+__all__ = ["Record", "Seen", "changed", "newest", "pending", "recorded", "touch"]
 
-_MAGIC = b"FORCE1\0\0"
+_MAGIC = b"FORCE2\0\0"
 _SUM = 16
 _KIND_AND_CONTENT = 17
 _LENGTH = struct.Struct("<Q")
@@ -42,6 +43,8 @@ class Seen:
     """Kind and content digest, 17 bytes, of each input that the tool may watch."""
     mtimes: Mapping[bytes, int]
     """Of the same inputs; of a link to a file, that of the file."""
+    around: bytes = b""
+    """What else the build may take something from, digested by the caller: requirements, tools, variables."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +57,8 @@ class Record:
     """The stamps of those profiles for which all units keep to what stands at the top of this module."""
     used: frozenset[str]
     """The profiles that this recipe works in; nothing where that is not known."""
+    doubt: str = ""
+    """What may be stale in them all the same, in words, until they are built anew."""
 
     def dump(self) -> bytes:
         """The record as bytes that `parse` reads."""
@@ -63,6 +68,8 @@ class Record:
             framed(*(os.fsencode(name) for name in names)),
             framed(*(self.profiles[name] for name in names)),
             framed(*(os.fsencode(name) for name in sorted(self.used))),
+            self.seen.around,
+            self.doubt.encode("utf-8", "surrogateescape"),
             framed(*paths),
             b"".join([self.seen.inputs[path] + _TIME.pack(self.seen.mtimes[path]) for path in paths]),
         )
@@ -76,7 +83,7 @@ class Record:
         if data[:head] != _MAGIC + xxhash.xxh3_128_digest(body):
             return None
         try:
-            recipe, names, stamps, used, paths, facts = _fields(body)
+            recipe, names, stamps, used, around, doubt, paths, facts = _fields(body)
             each = _KIND_AND_CONTENT + _TIME.size
             cut = [facts[at : at + each] for at in range(0, len(facts), each)]
             keys = _fields(paths)
@@ -84,12 +91,20 @@ class Record:
             inputs = {path: fact[:_KIND_AND_CONTENT] for path, fact in pairs}
             mtimes = {path: _TIME.unpack(fact[_KIND_AND_CONTENT:])[0] for path, fact in pairs}
             return cls(
-                seen=Seen(recipe=recipe, inputs=inputs, mtimes=mtimes),
+                seen=Seen(recipe=recipe, inputs=inputs, mtimes=mtimes, around=around),
                 profiles=dict(zip(map(os.fsdecode, _fields(names)), _fields(stamps), strict=True)),
                 used=frozenset(map(os.fsdecode, _fields(used))),
+                doubt=doubt.decode("utf-8", "surrogateescape"),
             )
         except (ValueError, struct.error):
             return None
+
+
+def changed(record: Record, seen: Seen) -> dict[bytes, Literal["added", "changed", "deleted"]]:
+    """The inputs that are not what was recorded, and how."""
+    old, new = record.seen.inputs, seen.inputs
+    moved = sorted(path for path in old.keys() | new.keys() if old.get(path) != new.get(path))
+    return {path: "added" if path not in old else "changed" if path in new else "deleted" for path in moved}
 
 
 def newest(record: Record | None, state: Mapping[str, Profile], recipe: bytes) -> int:

@@ -23,6 +23,7 @@ _LEVELS = 10
 _DEPENDENCIES = ("dependencies", "build-dependencies", "build_dependencies")
 """Not those for development, which are built for tests alone."""
 _CONFIGS = (".cargo/config.toml", ".cargo/config")
+_PROGRAMS = ("rustc", "rustc-wrapper", "rustc-workspace-wrapper")
 _TOOLCHAINS = ("rust-toolchain", "rust-toolchain.toml")
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:")
 
@@ -118,6 +119,9 @@ class _Search:
                 self.lead(base, spec, f"patched in by {path}")
             for text in _texts(config, "paths"):
                 self.lead(base, {"path": text}, f"overridden by {path}")
+            for one in _named(config):
+                if (named := self.joined(base, one)).strip("./"):  # else it is a folder that holds all the rest
+                    self.file(named, f"named in {path}")
             paths.extend((self.joined(folder, one), f"included by {path}") for one in _included(config))
 
     def toolchain(self) -> None:
@@ -294,3 +298,14 @@ def _included(config: Any) -> list[str]:
     entries = include if isinstance(include, list) else [include]
     paths = [entry.get("path") if isinstance(entry, Mapping) else entry for entry in entries]
     return [path for one in paths if (path := relative(one)) is not None]
+
+
+def _named(config: Any) -> list[str]:
+    """The paths of programs in a configuration, without those to be searched for, and of what variables lead to."""
+    build = _table(config, "build")
+    targets = _table(config, "target")
+    programs = [*(build.get(key) for key in _PROGRAMS), *(_table(targets, key).get("linker") for key in targets)]
+    variables = [_table(_table(config, "env"), key) for key in _table(config, "env")]
+    values = [one.get("value") for one in variables if one.get("relative") is True]
+    found = [path for one in programs if (path := relative(one)) is not None and "/" in path]
+    return [*found, *(path for one in values if (path := relative(one)) is not None)]

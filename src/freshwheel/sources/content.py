@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from freshwheel import rows
@@ -22,7 +24,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["Remembered", "snapshot"]
+__all__ = ["Remembered", "contents", "snapshot"]
 
 _TIMES = 3
 """How often a tree that changes while it is read is walked again."""
@@ -63,11 +65,27 @@ def snapshot(
             rules=rules,
             inputs=inputs,
             rows=tuple([row for *_, row in seen]),
-            looks=look.looks(),
+            looks=replace(look.looks(), plain=selection.tree.plain),
             started=started,
             idle=selection.idle,
         )
     raise _restless(moved)
+
+
+def contents(folder: str, paths: Sequence[bytes]) -> dict[bytes, tuple[str, bytes]]:
+    """Path -> kind and content digest of files and folders, absolute or relative to `folder`.
+
+    Of a folder the names in it count. What can't be read is left out.
+    """
+    found: dict[bytes, tuple[str, bytes]] = {}
+    for path in paths:
+        where = disk.at(os.fsencode(folder), path)
+        with contextlib.suppress(OSError, ValueError, rows.RestlessError):
+            if os.path.isdir(where):
+                found[path] = "d", digest.of(b"\0".join(sorted(os.listdir(where))))
+            elif (seen := rows.read(where, follow=True)) is not None:
+                found[path] = os.fsdecode(seen[0]), seen[1]
+    return found
 
 
 class _Reader:

@@ -59,6 +59,7 @@ class Disk:
         self.tree = os.fsencode(tree)
         self._links: dict[bytes, Row] = {}
         self._places: dict[bytes, Row] = {}
+        self._kinds: dict[bytes, Row] = {}
         self._absent: set[bytes] = set()
         self._devices: set[int] = set()
         self._identities: dict[bytes, tuple[int, int]] = {}
@@ -67,7 +68,8 @@ class Disk:
         """What was looked at until now."""
         return Looks(
             links=dict(self._links),
-            places=dict(self._places),
+            places={**self._kinds, **self._places},
+            kinds=frozenset(self._kinds.keys() - self._places.keys()),
             absent=frozenset(self._absent),
             devices=frozenset(self._devices),
         )
@@ -99,15 +101,20 @@ class Disk:
 
     def kind(self, path: bytes) -> int | None:
         """The type of what `path`, maybe a link, leads to: S_IFREG, S_IFDIR and so on; None where it leads nowhere."""
-        try:
-            found = os.stat(at(self.tree, path))
-        except (OSError, ValueError) as error:
-            if isinstance(error, OSError) and error.errno not in (*_GONE, errno.ENAMETOOLONG):
-                raise failure(path, error) from error
-            self._absent.add(path)
+        found = self._stat(path)
+        if found is None:
             return None
         self._place(path, found)
         return stat.S_IFMT(found.st_mode)
+
+    def exists(self, path: bytes) -> bool:
+        """Whether `path`, maybe a link, leads somewhere. Whatever else changes there is of no interest."""
+        found = self._stat(path)
+        if found is None:
+            return False
+        self._kinds.setdefault(path, rows.kind(rows.row(found)))
+        self._on(path, found)
+        return True
 
     def text(self, path: bytes, largest: int, *, follow: bool = True) -> bytes | None:
         """The first `largest` bytes of a regular file; None where there is none, or where it is refused."""
@@ -155,10 +162,23 @@ class Disk:
         kind = b"" if target is None else b"d" if stat.S_ISDIR(target) else b"f" if stat.S_ISREG(target) else b"?"
         return Link(text=_ABSOLUTE if os.path.isabs(text) else text.replace(os.fsencode(os.sep), b"/"), kind=kind)
 
+    def _stat(self, path: bytes) -> os.stat_result | None:
+        """What `stat` says; None where `path` leads nowhere."""
+        try:
+            return os.stat(at(self.tree, path))
+        except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno not in (*_GONE, errno.ENAMETOOLONG):
+                raise failure(path, error) from error
+            self._absent.add(path)
+            return None
+
     def _place(self, path: bytes, found: os.stat_result) -> None:
         """The first row counts: what was concluded from it is not undone by a later one."""
         self._places.setdefault(path, rows.row(found))
-        if not os.path.isabs(path):
+        self._on(path, found)
+
+    def _on(self, path: bytes, found: os.stat_result) -> None:
+        if not _is_absolute(path):
             self._devices.add(found.st_dev)
 
 
@@ -166,7 +186,7 @@ def at(tree: bytes, path: bytes) -> bytes:
     """Where `path`, absolute or relative to the tree, is for the system."""
     if not path:
         return tree
-    return path if os.path.isabs(path) else tree + b"/" + path
+    return path if _is_absolute(path) else tree + b"/" + path
 
 
 def spelled(path: bytes) -> bytes:
@@ -184,6 +204,11 @@ def failure(path: bytes, error: OSError) -> Exception:
         f"{os.fsdecode(path) or 'the project directory'} can't be read: {error.strerror or error}",
         hint="if it is no source, list it in [tool.freshwheel] exclude" if path else "",
     )
+
+
+def _is_absolute(path: bytes) -> bool:
+    # Asked for each file: `os.path.isabs` would be a tenth of all that is done for it.
+    return os.path.isabs(path) if os.name == "nt" else path.startswith(b"/")
 
 
 def _type(entry: os.DirEntry[bytes]) -> int:

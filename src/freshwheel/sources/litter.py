@@ -29,6 +29,7 @@ _DROPPED_FILES = frozenset(
 )
 _DROPPED_ENDINGS = (b".pyc", b".pyo", b".swp", b".swo", b".profraw", b"___jb_tmp___", b"___jb_old___", b"~")
 _DROPPED_STARTS = (b".coverage.", b".#", b".freshwheel-")
+_LAST = frozenset(one[-1] for one in (*_DROPPED_ENDINGS, b".so", b".pyd"))
 _HIDDEN = re.compile(
     rb"\..*\.(?:sw[a-p]|kate-swp|[0-9]+\.[0-9a-f]{12}\.tmp)|\.~lock\..*#|\.goutputstream-.{6}|\.(?:nfs|fuse_hidden)[0-9a-f]{16,}",
     re.DOTALL,
@@ -76,6 +77,8 @@ def is_bare(name: bytes) -> bool:
 
 def is_dropping(name: bytes) -> bool:
     """Whether a file of this name is no input: bytecode, extension modules with an ABI tag, editors' and tools' own."""
+    if name[-1] not in _LAST and name[0] not in b".#":  # as most names: this is asked for each file
+        return name in _DROPPED_FILES
     if name in _DROPPED_FILES or name.endswith(_DROPPED_ENDINGS) or name.startswith(_DROPPED_STARTS):
         return True
     if name.endswith((b".so", b".pyd")):
@@ -119,6 +122,8 @@ def _by_names(name: bytes, names: AbstractSet[bytes], folders: AbstractSet[bytes
     """As `folder`, by evidence that consists of nothing but certain names."""
     if name == b"node_modules":
         return None if _NODE.isdisjoint(names) else "installed by a JavaScript package manager"
+    if name != b"build" and name not in _OUTPUTS and not (top and not folders):
+        return None
     files = {file for file in names - folders if not is_dropping(file)} - {b".gitignore"}
     if name == b"build" and not files and _is_setuptools(folders):
         return "a build folder of setuptools"

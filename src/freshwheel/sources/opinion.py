@@ -36,7 +36,7 @@ class Opinion:
     """What went into a build and is no input."""
 
     missed: tuple[Read, ...] = ()
-    """Files of the project or its repository, sorted by path: they belong into the label."""
+    """Files and folders of the project or its repository, sorted by path: they belong into the label."""
     system: tuple[Read, ...] = ()
     """Files and folders elsewhere, with absolute paths: they belong into the build key."""
     names: tuple[str, ...] = ()
@@ -111,7 +111,7 @@ class _Second:
         if base is None or (crate := self.owner(os.path.join(base, info.files[0]), unit.name)) is None:
             return [], ()
         root = trace.placed(os.path.join(base, info.files[0]), self.ground.at(crate.folder))
-        by = f"{root} of {crate.name}, says cargo's dep-info"
+        by = f"{root} of {crate.name}"
         reads = [Read(path=self.ground.placed(os.path.join(base, path)), by=by) for path in info.files]
         return self.confirmed(crate, reads, unit, listed, since), info.names
 
@@ -121,7 +121,7 @@ class _Second:
         Of a crate that is not in the closure, it counts what is a fact about this machine.
         """
         output = trace.script_output(unit.text)
-        by = f"the build script of {unit.name}, says its rerun-if-changed"
+        by = f"the build script of {unit.name}"
         reads: list[Read] = []
         crates = [crate for crate in self.crates.values() if crate.name == unit.name]
         for crate in crates:
@@ -168,19 +168,26 @@ class _Second:
         return reads if since is None or unit.stamp >= since else []
 
     def judged(self, reads: Iterable[Read], names: Sequence[str]) -> Opinion:
-        """The opinion: what is no input, and exists."""
+        """The opinion: what is no input, and exists. A folder of which nothing is one yet stays one: more may come."""
         ground = self.ground
         inputs = ground.inputs.union(self.known)
         found = trace.missed(reads, tree=ground.tree, repository=ground.repository, inputs=inputs, apart=ground.apart)
         missed: dict[str, Read] = {}
+        folders: dict[str, Read] = {}
+        below: dict[str, frozenset[str]] = {}
         for read in found.files:
             mode = ground.mode(read.path)
-            paths = self.below(read.path) if mode == stat.S_IFDIR else [read.path] if mode else []
-            for path in paths:
+            if mode == stat.S_IFDIR:
+                folders[read.path] = read
+                below[read.path] = frozenset(self.below(read.path))
+            for path in below.get(read.path, [read.path] if mode else []):
                 missed.setdefault(path, Read(path=path, by=read.by))
         left = ground.unsettled(list(missed))
+        whole = {path: read for path, read in folders.items() if below[path] and left.issuperset(below[path])}
+        single = {path: missed[path] for path in left if not any(path in below[folder] for folder in whole)}
         system = tuple(read for read in found.system if ground.mode(read.path))
-        return Opinion(missed=tuple(missed[path] for path in sorted(left)), system=system, names=tuple(names))
+        reads = tuple(read for _, read in sorted({**single, **whole}.items()))
+        return Opinion(missed=reads, system=system, names=tuple(names))
 
     def below(self, folder: str) -> list[str]:
         """The files below a folder that a build script names, but for what is litter, and for other crates."""

@@ -24,6 +24,11 @@ _Known: TypeAlias = Mapping[str, Mapping[str, Any] | None]
 
 _LICENSES = ("LICEN[CS]E*", "COPYING*", "NOTICE*", "AUTHORS*")
 """What maturin, setuptools and others take for licence files, if none are named."""
+_IGNORING = (".gitignore", ".ignore")
+"""Files by which maturin leaves out what lies in a Python package; those in the package itself count anyway."""
+_REPOSITORIES = {".gitignore": ".git", ".hgignore": ".hg"}
+"""Files by which hatchling does, and what makes a folder the last that it looks for them in."""
+_LEVELS = 10
 _LONGEST = 1024
 _REPOSITORY = ("raw-options", "root")
 """Where tools that ask git for the version are told which folder to ask in: no file of it is read."""
@@ -65,6 +70,7 @@ def roots(
         named = [*_of_project(pyproject), *_of_tables(pyproject, backend, exists)]
         some = [Root(path="", reason="the project directory", kind="folder")]
         some += [root for root in named if _is_outside(root.path)]
+        some += _above(exists) if backend.name == "hatchling" else []
     else:
         some = [*_of_project(pyproject, licenses=_LICENSES), *_of_maturin(pyproject, known, exists)]
     crates = [crate for crate in closure.crates if not whole or _is_outside(crate.folder)]
@@ -76,6 +82,16 @@ def roots(
     for root in some:
         unique.setdefault((root.path, root.kind), root)
     return [root for _, root in sorted(unique.items())]
+
+
+def _above(exists: _Exists) -> Iterator[Root]:
+    """The nearest files by which hatchling leaves others out of wheels, if they lie above the project directory."""
+    for name, top in _REPOSITORIES.items():
+        for folder in ["../" * level for level in range(_LEVELS)]:
+            if exists(folder + name):
+                yield Root(path=folder + name, reason="decides what is packed", kind="file")
+            if exists(folder + name) or exists(folder + top):
+                break
 
 
 def _beside(closure: Closure, known: _Known) -> Iterator[Root]:
@@ -145,8 +161,10 @@ def _of_maturin(pyproject: Mapping[str, Any], known: _Known, exists: _Exists) ->
             # A crate may be named like the module.
             if exists(f"{path}/__init__.py") or not exists(f"{path}/Cargo.toml"):
                 yield Root(path=path, reason="Python package", kind="folder")
+                yield from _sparing(path, exists)
         for one in texts(maturin, "python-packages"):
             yield from _globs(base, _escaped(one), "tool.maturin.python-packages")
+            yield from _sparing(_below(base, one), exists)
         for pattern in _included(maturin):
             yield from _globs(base, pattern, "tool.maturin.include")
     for pattern in _included(maturin):
@@ -159,6 +177,16 @@ def _of_maturin(pyproject: Mapping[str, Any], known: _Known, exists: _Exists) ->
     yield from _places(texts(maturin, "config"), "tool.maturin.config", "file")  # a path, or a key and a value
     for path in built:
         yield from _of_metadata(pyproject, normal(f"{path}/.."), known)
+
+
+def _sparing(package: str | None, exists: _Exists) -> Iterator[Root]:
+    """The files outside of a Python package that keep some of it out of the wheel, from the project directory down."""
+    if package is None or _is_outside(package) or not exists(package):
+        return
+    names = package.split("/")
+    for folder in ["/".join(names[:depth]) for depth in range(len(names))]:
+        for name in _IGNORING:
+            yield Root(path=normal(f"{folder}/{name}"), reason="decides what of a package is packed", kind="file")
 
 
 def _of_metadata(pyproject: Mapping[str, Any], folder: str, known: _Known) -> Iterator[Root]:

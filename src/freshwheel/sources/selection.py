@@ -172,7 +172,7 @@ class _Search:
 
     def exists(self, path: str) -> bool:
         """Whether `path` leads somewhere."""
-        return self.disk.kind(os.fsencode(path)) is not None
+        return self.disk.exists(os.fsencode(path))
 
     def ignored(self, locks: Sequence[str]) -> dict[str, str]:
         """Locks that git ignores by a file inside the repository, and why they are no inputs.

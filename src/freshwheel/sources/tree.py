@@ -40,6 +40,8 @@ class Tree:
     """Folders that are no inputs, and why; not those that are excluded, nor version control and bytecode."""
     idle: Sequence[str]
     """Patterns of `include` that match nothing."""
+    plain: frozenset[bytes]
+    """Folders that no pattern, no link and no exception for a file speaks of: only litter in them is no input."""
 
 
 class _Spot(NamedTuple):
@@ -81,6 +83,7 @@ class Walk:
         self.others: list[bytes] = []
         self.pruned: dict[bytes, str] = {}
         self.used: set[int] = set()
+        self.plain: list[bytes] = []
         self.walked: list[bytes] = []
         """Folders that were walked whole."""
         self.real: dict[tuple[int, int], bytes] | None = None
@@ -120,6 +123,8 @@ class Walk:
                 self.links[place] = link
         elif stat.S_ISREG(status.st_mode):
             self.files.append(place)
+        else:
+            self.disk.exists(place)  # it may become a file
 
     def included(self) -> None:
         """Walks what `include` names where no root is. Folders that are spelled out are not searched."""
@@ -151,6 +156,7 @@ class Walk:
             others=sorted(set(self.others)),
             pruned=self.pruned,
             idle=idle,
+            plain=frozenset(self.plain).difference(os.path.dirname(path) for path in self.left_out),
         )
 
     def _spot(self, path: str) -> _Spot:
@@ -165,7 +171,9 @@ class Walk:
 
     def _named(self, spot: _Spot, name: bytes) -> None:
         """Takes what a pattern names where no root is: a file, a link, or a folder to walk."""
-        status = self.disk.status(_join(spot.path, name))
+        path = _join(spot.path, name)
+        self.disk.exists(path)  # it may become a folder, or a file
+        status = self.disk.status(path)
         if status is None:
             return
         if not stat.S_ISDIR(status.st_mode):
@@ -197,6 +205,7 @@ class Walk:
             self._remember(spot)
         if not (spot.include or spot.exclude) and spot.whole:
             self._take_all(spot, found)
+            self.plain += [spot.path] if self.most == sys.maxsize else []  # nothing behind a link
         else:
             for name, mode in found.items():
                 if mode != stat.S_IFDIR:

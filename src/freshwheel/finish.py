@@ -1,0 +1,144 @@
+"""A wheel finished: called by its version, marked with its sources, in the folder that a frontend waits for it in."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import xxhash
+
+from freshwheel import frame
+from freshwheel.about import __version__
+from freshwheel.errors import InputError, WheelUnfamiliarError
+from freshwheel.model import Mark, Snapshot
+from freshwheel.plan import Plan
+from freshwheel.real import Built
+from freshwheel.wheel import archive, mark, version
+
+__all__ = ["Name", "finish", "named", "place", "same", "tell", "version_of"]
+
+_MOST = 5
+"""Files that are named one by one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Name:
+    """What a finished wheel is called, and what its mark says."""
+
+    stated: str
+    """The version that the inner wheel states."""
+    version: str
+    label: str
+    """Nothing where there is none."""
+    mark: bytes
+
+    @property
+    def tag(self) -> bytes:
+        """16 bytes that are the same for the same name and mark."""
+        return xxhash.xxh3_128_digest(frame.framed(self.version.encode(), self.mark))
+
+
+def named(plan: Plan, digest: str, *, settled: bool, stated: str, inner: str) -> Name:
+    """The name for the wheel with the file name `inner`, in which the inner backend has stated a version."""
+    label = version.label(digest) if plan.kind == "labelled" else None
+    stamp = Mark(
+        digest=digest,
+        settled=settled,
+        label=label,
+        base=version_of(plan, stated, None),
+        backend=plan.config.backend,
+        inner_wheel=inner,
+        freshwheel=__version__,
+    )
+    full = version_of(plan, stated, digest if label else None)
+    return Name(stated=stated, version=full, label=label or "", mark=mark.dump(stamp))
+
+
+def place(path: str, directory: str) -> str:
+    """The name under which a file was copied into `directory`: its own."""
+    name = os.path.basename(path)
+    frame.copy(path, os.path.join(directory, name))
+    return name
+
+
+def version_of(plan: Plan, stated: str, digest: str | None) -> str:
+    """The version to write, where the inner backend stated one; `digest` is given for a labelled build only."""
+    base = plan.base()
+    if base is None or same(base, stated):
+        base = stated
+    return base if digest is None else version.joined(base, version.label(digest))
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two spellings are one version."""
+    return version.normal(one) == version.normal(other)
+
+
+def tell(plan: Plan, built: Built) -> None:
+    """Names what the build used and what is no input; the label can't name it before the next build."""
+    for one in built.missed[:_MOST]:
+        todo = f'[tool.freshwheel] include = ["{one.path}"] makes it one'
+        plan.call.say(f"{one.by} read {one.path}, which is no input; {todo}")
+    if len(built.missed) > _MOST:
+        plan.call.say(f"{len(built.missed) - _MOST} more were read and are no inputs; `freshwheel check` lists them")
+
+
+def finish(plan: Plan, built: Built, directory: str) -> tuple[str, Name | None]:
+    """The file name of the wheel in `directory` that was made of a built one, and its name; None: it has none."""
+    try:
+        inner = archive.read(built.path)
+    except WheelUnfamiliarError as error:
+        return _pass_on(plan, built.path, directory, error), None
+    digest, settled = _digest(plan, built.path, built.earlier, built.later)
+    name = named(plan, digest, settled=settled, stated=inner.version, inner=os.path.basename(built.path))
+    return archive.rewrite(inner, directory, version=name.version, mark=name.mark), name
+
+
+def _digest(plan: Plan, path: str, earlier: Snapshot | InputError, later: Snapshot | InputError) -> tuple[str, bool]:
+    """The digest that names what was built, and whether it is that of a tree.
+
+    Bytes that are equal before and after prove nothing about the time between: a row that moved means that some other
+    content may have been compiled. Such a wheel gets a digest that no tree has, and so the next build replaces it.
+    """
+    if isinstance(earlier, Snapshot) and isinstance(later, Snapshot):
+        if (earlier.digest, earlier.rows) == (later.digest, later.rows):
+            return later.digest, True
+        moved = _moved(earlier, later)
+        locks = [path for path in moved if os.path.basename(path) == "Cargo.lock"]
+        todo = "commit it, or have git ignore it" if locks == moved else "list it in [tool.freshwheel] exclude"
+        plan.call.say(
+            f"{_list(moved)} changed during the build; if the build itself writes there, {todo}. "
+            "The next build gets another label."
+        )
+    else:
+        failure = earlier if isinstance(earlier, InputError) else later
+        plan.call.say(f"the sources have no digest, so the label names this one wheel only: {failure}")
+    known = [found.digest if isinstance(found, Snapshot) else None for found in (earlier, later)]
+    with open(path, "rb") as file:
+        inner = hashlib.sha256(file.read()).hexdigest()
+    return version.unsettled(known[0], known[1], inner), False
+
+
+def _moved(earlier: Snapshot, later: Snapshot) -> list[str]:
+    """The paths of the inputs that are not exactly what they were."""
+    sides = [
+        {found.path: (found, row) for found, row in zip(side.inputs, side.rows, strict=True)}
+        for side in (earlier, later)
+    ]
+    paths = sorted(sides[0].keys() | sides[1].keys())
+    return [os.fsdecode(path) for path in paths if sides[0].get(path) != sides[1].get(path)]
+
+
+def _list(names: Sequence[str], most: int = 3) -> str:
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _pass_on(plan: Plan, path: str, directory: str, reason: WheelUnfamiliarError) -> str:
+    """The name of the inner wheel, handed on as it is, unless that would give it a wrong version."""
+    if plan.base() is not None:
+        raise reason
+    plan.call.say(f"this wheel is handed on as the inner backend made it, without label and mark: {reason}")
+    return place(path, directory)

@@ -1,0 +1,93 @@
+"""What tools said of themselves, in one file in the cache directory.
+
+Whatever is wrong with that file, nothing is known then.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from freshwheel import frame
+
+__all__ = ["Answers", "Known"]
+
+_NAME = "tools.json"
+_EDITION = 1
+_MOST = 200
+"""Answers; the oldest go first."""
+_LARGEST = 1 << 20
+"""Bytes that are read."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Known:
+    """One answer."""
+
+    output: str
+    target: str
+    """The program that really answered, if it is another one than was asked; else empty."""
+    stamp: str
+    """Its row."""
+
+
+class Answers:
+    """The answers of one cache directory; without one, those of this run."""
+
+    def __init__(self, cache: str | None) -> None:
+        self._path = os.path.join(cache, _NAME) if cache is not None else None
+        self._known = _read(self._path) if self._path is not None else {}
+        self._changed = False
+
+    def get(self, about: str) -> Known | None:
+        """The answer to the question `about`."""
+        return self._known.get(about)
+
+    def put(self, about: str, *, output: str, target: str, stamp: str) -> None:
+        """The answer is known from now on."""
+        self._known.pop(about, None)
+        self._known[about] = Known(output=output, target=target, stamp=stamp)
+        self._changed = True
+
+    def save(self) -> None:
+        """What is new is written; a cache that can't be written is no reason to fail."""
+        if self._path is None or not self._changed:
+            return
+        newest = dict(list(self._known.items())[-_MOST:])
+        data = {"edition": _EDITION, "answers": {about: asdict(known) for about, known in newest.items()}}
+        try:
+            frame.settle(os.path.dirname(self._path))
+            frame.write(self._path, json.dumps(data).encode(), mode=0o600)
+        except (OSError, ValueError):
+            return
+
+
+def _read(path: str) -> dict[str, Known]:
+    try:
+        with open(path, "rb") as file:
+            if not _is_own(os.fstat(file.fileno())):
+                return {}
+            data = json.loads(file.read(_LARGEST))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    answers = data.get("answers") if isinstance(data, dict) and data.get("edition") == _EDITION else None
+    if not isinstance(answers, dict):
+        return {}
+    return {about: Known(**known) for about, known in answers.items() if _fits(known)}
+
+
+def _fits(known: Any) -> bool:
+    return (
+        isinstance(known, Mapping)
+        and known.keys() == {"output", "target", "stamp"}
+        and all(isinstance(text, str) for text in known.values())
+        and "\0" not in known["target"]
+    )
+
+
+def _is_own(status: os.stat_result) -> bool:
+    """Whether nobody but this user could have written a file."""
+    return os.name == "nt" or (status.st_uid == os.getuid() and not status.st_mode & 0o022)

@@ -1,0 +1,275 @@
+"""The facts of this machine that shape a wheel, as components of the build key, and what keeps them true."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import struct
+import sys
+import sysconfig
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from freshwheel import backends
+from freshwheel.backends import Backend
+from freshwheel.inner import _sitecustomize, key, packages, platforms, programs, repository
+from freshwheel.inner.answers import Answers
+from freshwheel.inner.key import Component, Value
+from freshwheel.inner.programs import Run, which
+from freshwheel.inner.tools import Tools
+from freshwheel.inner.watch import Lookout, Watch, folders, stamp
+
+__all__ = ["Facts", "Subject", "gather", "interpreter"]
+
+_CONSTRAINTS = ("PIP_BUILD_CONSTRAINT", "PIP_CONSTRAINT", "UV_BUILD_CONSTRAINT", "UV_CONSTRAINT")
+_NEW_EVERY_TIME = frozenset(("PATH", "PWD", "PYTHONPATH", "TEMP", "TMP", "TMPDIR", "VIRTUAL_ENV"))
+"""Variables that installers set anew for each build. What is found by them counts, not where it lies."""
+_NESTED = re.compile(rb"^\s*(?:-c|-r|--constraint|--requirement)[\s=]+(\S+)", re.MULTILINE)
+_DEEPEST = 50
+"""Files that one constraint file may lead to."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Subject:
+    """What is to be built."""
+
+    tree: str
+    digest: str
+    """The source digest."""
+    hook: str
+    """`build_wheel` or `build_editable`."""
+    backend: Backend
+    module: str
+    """"module" or "module:object"."""
+    backend_path: tuple[str, ...] = ()
+    settings: Mapping[str, Any] | None = None
+    """The config settings of the inner backend."""
+    env: frozenset[str] = frozenset()
+    """Variables that the settings name."""
+    scanned: frozenset[str] = frozenset()
+    """Variables that the sources were seen to read."""
+    commands: tuple[tuple[str, ...], ...] = ()
+    requires: tuple[str, ...] = ()
+    """The requirements that are installed whatever is decided: those of `[build-system]`."""
+    lean: tuple[str, ...] = ()
+    """The requirements that are asked for on a miss only, extras included."""
+    private: tuple[str, ...] | None = None
+    """The root folders of the environment that was made for this build; None: there is no isolation."""
+    pyproject: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """What the build key is made from, and what keeps it true."""
+
+    components: tuple[Component, ...]
+    watch: Watch
+    distributions: tuple[str, ...]
+    """The `.dist-info` folders on `sys.path` that are there whether or not anything is built, sorted."""
+    resolved: Mapping[str, str]
+    """Name -> version of the distributions that count."""
+    unknown: tuple[str, ...] = ()
+    """What shapes the wheel and is not in the key, in words: with any of these nothing may be stored."""
+
+
+def gather(  # noqa: PLR0913 - what a test replaces
+    subject: Subject,
+    environ: Mapping[str, str],
+    *,
+    cache: str | None,
+    salt: bytes,
+    run: Run = programs.run,
+    path: Sequence[str] | None = None,
+    platform: str = sys.platform,
+    now: Callable[[], int] = time.time_ns,
+) -> Facts:
+    """The facts for one build. `cache` is the cache directory, `salt` that of the store, `path` is `sys.path`.
+
+    Nothing that the machine says or refuses to say is an error: what can't be known is in `unknown`, or not trusted.
+    """
+    about = _Gathering(subject=subject, environ=environ, run=run, salt=salt, platform=platform)
+    components = [
+        *key.source(subject.digest, hook=subject.hook),
+        *key.inner(subject.backend.name, subject.module, backend_path=subject.backend_path),
+        *key.settings(subject.settings),
+        *key.facts("interpreter", interpreter(about.lookout)),
+        *key.facts("platform", platforms.facts(environ, about.lookout, run=run, platform=platform)),
+        *key.requirements([*subject.requires, *subject.lean]),
+        *key.constraints(about.constraints()),
+        *key.environment(about.environment()),
+        *key.commands(about.commands()),
+        *key.tools(about.tools(Answers(cache), started=now())),
+        *key.facts("repository", about.repository()),
+    ]
+    shaping, staying = about.packages(sys.path if path is None else path)
+    components += key.distributions({name: (one.version, one.digest or "") for name, one in shaping.items()})
+    return Facts(
+        components=tuple(components),
+        watch=about.watch(),
+        distributions=tuple(sorted(one.folder for one in staying.values())),
+        resolved={name: one.version for name, one in shaping.items()},
+        unknown=tuple(about.unknown),
+    )
+
+
+def interpreter(lookout: Lookout) -> dict[str, Value]:
+    """What wheels are built for: this interpreter, or the base of this environment, which is the same one."""
+    variables = sysconfig.get_config_vars()
+    names = ("EXT_SUFFIX", "MULTIARCH", "Py_DEBUG", "Py_GIL_DISABLED", "SOABI")
+    lookout.look(os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable or sys.prefix))
+    if (library := variables.get("LDLIBRARY")) and variables.get("Py_ENABLE_SHARED"):
+        lookout.look(os.path.join(str(variables.get("LIBDIR") or os.sep), str(library)))
+    data = sys.modules.get(str(getattr(sysconfig, "_get_sysconfigdata_name", str)()))
+    if data is not None and data.__file__:
+        lookout.look(data.__file__)
+    return {
+        "implementation": sys.implementation.name,
+        "version": sys.version,
+        "cache tag": sys.implementation.cache_tag,
+        "pointer bits": 8 * struct.calcsize("P"),
+        "platform": sysconfig.get_platform(),
+        **{name: _simple(variables.get(name)) for name in names},
+    }
+
+
+class _Gathering:
+    """One run of `gather`: the parts that ask something, and what they saw."""
+
+    def __init__(self, *, subject: Subject, environ: Mapping[str, str], run: Run, salt: bytes, platform: str) -> None:
+        self.lookout = Lookout()
+        self.unknown: dict[str, None] = {}
+        self._subject = subject
+        self._environ = environ
+        self._run = run
+        self._salt = salt
+        self._platform = platform
+        self._folders = folders(environ.get("PATH", ""), subject.private or ())
+        self._named = subject.env | (subject.scanned - _NEW_EVERY_TIME)
+        self._shaping = sorted(
+            name for name in environ if name in self._named or backends.shapes(subject.backend, name)
+        )
+
+    def environment(self) -> dict[str, str]:
+        """The variables that are set and shape the wheel."""
+        self.lookout.names.update(self._named)
+        return {name: self._environ[name] for name in self._shaping}
+
+    def watch(self) -> Watch:
+        """What was seen."""
+        path = stamp(self._salt, "PATH", *self._folders)
+        return self.lookout.watch(self._environ, self._shaping, path=path, salt=self._salt)
+
+    def tools(self, answers: Answers, *, started: int) -> dict[str, str]:
+        """What the tools of the backend say of themselves; new answers are kept."""
+        in_environment = self._subject.private is None and sys.prefix != sys.base_prefix
+        asked = Tools(
+            tree=self._subject.tree,
+            environ=self._environ,
+            folders=self._folders,
+            scripts=[sysconfig.get_path("scripts")] if in_environment else [],
+            lookout=self.lookout,
+            answers=answers,
+            run=self._run,
+            platform=self._platform,
+            started=started,
+        )
+        named = {name: self._environ[name] for name in self._shaping}
+        python = sysconfig.get_config_var("CC")
+        found = asked.identities(self._subject.backend.tools, named=named, python=str(python) if python else None)
+        answers.save()
+        return found
+
+    def packages(
+        self, path: Iterable[str]
+    ) -> tuple[dict[str, packages.Distribution], dict[str, packages.Distribution]]:
+        """What `packages.counted` says of `sys.path`; folders that outlive this build are looked at."""
+        home = os.path.dirname(os.__file__)
+        used = [one for one in path if os.path.isabs(one) and not _sitecustomize.is_standard(one, home)]
+        private = set(folders(os.pathsep.join(used), self._subject.private or ()))
+        for folder in used:
+            if folder in private:
+                self.lookout.look(folder)
+        project = self._subject.pyproject.get("project")
+        name = project.get("name") if isinstance(project, Mapping) else None
+        shaping, staying = packages.counted(
+            packages.installed(used),
+            requires=self._subject.requires,
+            lean=self._subject.lean,
+            isolated=self._subject.private is not None,
+            project=name if isinstance(name, str) else "",
+        )
+        for one in shaping.values():
+            if one.digest is None:
+                what = f"what is in {one.name} {one.version}"
+                self.unknown[f"{what}: no record lists its files, or they lie elsewhere"] = None
+            elif one.direct:
+                self.lookout.distrust(f"{one.name} does not come from an index: its version says little")
+        return shaping, staying
+
+    def constraints(self) -> dict[str, bytes | None]:
+        """What the constraint files hold, by the variable that names them."""
+        self.lookout.names.update(_CONSTRAINTS)
+        found: dict[str, bytes | None] = {}
+        for name in _CONSTRAINTS:
+            contents = [self._constraint(name, one, []) for one in self._environ.get(name, "").split()]
+            if contents:
+                found[name] = None if None in contents else b"\0".join(one for one in contents if one is not None)
+        return found
+
+    def _constraint(self, name: str, path: str, seen: list[str]) -> bytes | None:
+        path = os.path.join(self._subject.tree, path)
+        if path in seen or len(seen) > _DEEPEST:
+            return b""
+        seen.append(path)
+        data = None
+        if "://" not in path and self.lookout.look(path) is not None:
+            data = _bytes(path)
+        if data is None:
+            self.unknown[f"what {name} names: it can't be read"] = None
+            return None
+        nested = [os.fsdecode(one) for one in _NESTED.findall(data)]
+        below = [self._constraint(name, os.path.join(os.path.dirname(path), one), seen) for one in nested]
+        return b"\0".join([data, *[one or b"" for one in below]])
+
+    def commands(self) -> dict[str, tuple[str, bytes]]:
+        """How the commands of the project ended, and what they wrote."""
+        found = {}
+        for words in self._subject.commands:
+            name = shlex.join(words)
+            self.lookout.distrust(f"only {words[0] if words else 'the command'} itself can say what it says")
+            tree = self._subject.tree
+            program = which(words[:1], self._folders, Lookout(), cwd=tree, environ=self._environ)
+            if program is None:
+                found[name] = "absent", b""
+                continue
+            answer = self._run([program, *words[1:]], cwd=tree, environ=self._environ)
+            found[name] = answer.ending, b"" if answer.status else answer.output
+        return found
+
+    def repository(self) -> dict[str, Value]:
+        """What the base version is taken from, where it is taken from version control."""
+        subject = self._subject
+        reader = key.versioned(subject.pyproject, [*subject.requires, *subject.lean])
+        if reader is None:
+            return {}
+        # A changed file that is no input makes a repository dirty, and nothing shows it.
+        self.lookout.distrust(f"{reader} takes the version from version control")
+        found, gap = repository.facts(subject.tree, self._environ, self._folders, self._run)
+        if gap:
+            self.unknown[gap] = None
+        return {"reader": reader, **found}
+
+
+def _simple(value: object) -> Value:
+    return value if value is None or isinstance(value, int | str) else str(value)
+
+
+def _bytes(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return None

@@ -1,0 +1,325 @@
+"""The build key: which values are told apart, and what of them is shown."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from freshwheel.inner import key
+from freshwheel.inner.key import Component, component, secret
+
+SALT = b"salt of one store"
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.binary(max_size=5),
+    lambda below: st.lists(below, max_size=3).map(tuple),
+    max_leaves=6,
+)
+
+
+def typed(value):
+    """A value together with its type all the way down: Python takes 1, True and 1.0 for equal."""
+    return (tuple, tuple(map(typed, value))) if isinstance(value, tuple) else (type(value), value)
+
+
+@given(VALUES, VALUES)
+def test_two_values_have_two_keys(one, other):
+    """Values are told apart by type, nesting and length, and equal ones have one key."""
+    keys = [key.key([component("x", value)]) for value in (one, other)]
+    assert (keys[0] == keys[1]) == (typed(one) == typed(other))
+
+
+@given(VALUES, VALUES)
+def test_what_is_shown_differs_where_values_do(one, other):
+    """No two values look alike, so a difference of keys can always be named."""
+    shown = [key.parts([component("x", value)], salt=SALT)["x"] for value in (one, other)]
+    assert (shown[0] == shown[1]) == (typed(one) == typed(other))
+    assert all("\n" not in text and len(text) <= 120 for text in shown)
+
+
+@given(st.dictionaries(st.text(max_size=4), VALUES, max_size=5), st.randoms())
+def test_the_order_of_components_does_not_matter(values, random):
+    """The key is one of a set of named values."""
+    components = [component(name, value) for name, value in values.items()]
+    shuffled = random.sample(components, len(components))
+    assert key.key(components) == key.key(shuffled)
+
+
+def test_a_key_is_the_same_everywhere():
+    """A key is SHA-256 over a format that is written down, so it never depends on the machine that makes it."""
+    made = key.key([component("b", ("x", None, True, 1)), component("a", b"\0"), secret("c", "s")])
+    assert made == "dadd9a76f37770f6406b25300872fd5c3047b6c5daa6aa447e4b4acd4323dd97"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"a": "bc"}, {"ab": "c"}),
+        ({"a": "x", "b": ""}, {"a": "", "b": "x"}),
+        ({"a": None}, {"a": ""}),
+        ({"a": None}, {}),
+        ({"a": ("b", "c")}, {"a": ("bc",)}),
+        ({"a": (("b",), "c")}, {"a": ("b", ("c",))}),
+        ({"a": "1"}, {"a": 1}),
+        ({"a": True}, {"a": 1}),
+        ({"a": b"x"}, {"a": "x"}),
+        ({"a": "\udc80"}, {"a": "\udc81"}),
+    ],
+)
+def test_what_looks_alike_is_told_apart(one, other):
+    """Lengths, types and absence are part of what is hashed."""
+    assert key.key(component(*item) for item in one.items()) != key.key(component(*item) for item in other.items())
+
+
+def test_a_name_twice_is_refused():
+    """Two components can't have one name: one would hide the other."""
+    with pytest.raises(ValueError, match="named x"):
+        key.key([component("x", 1), component("x", 1)])
+
+
+def test_short_values_are_shown_and_long_ones_digested():
+    """People read versions and names; what is long, binary or secret is a digest."""
+    shown = key.parts(
+        [
+            component("version", "3.11.7 (main)"),
+            component("digits", "12"),
+            component("word", "null"),
+            component("none", None),
+            component("number", 12),
+            component("list", ("a", "b")),
+            component("long", "x" * 200),
+            component("raw", b"x"),
+            secret("variable", "x"),
+        ],
+        salt=SALT,
+    )
+    digests = {name: shown.pop(name) for name in ("long", "raw", "variable")}
+    assert shown == {
+        "version": "3.11.7 (main)",
+        "digits": '"12"',
+        "word": '"null"',
+        "none": "null",
+        "number": "12",
+        "list": '["a", "b"]',
+    }
+    assert all(re.fullmatch("#[0-9a-f]{16}", digest) for digest in digests.values())
+
+
+def test_a_secret_is_neither_held_nor_shown():
+    """The value can't be read from the component, and another store shows another digest."""
+    one = secret("environment TOKEN", "hunter2")
+    shown = [key.parts([one], salt=salt)["environment TOKEN"] for salt in (SALT, b"another")]
+    assert shown[0] != shown[1]
+    assert all("hunter2" not in text for text in (repr(one), str(one.value), *shown))
+
+
+def test_a_difference_is_told_by_name():
+    """Two keys are compared by what is kept of them."""
+    one = key.parts([component("tool rustc", "rustc 1.95"), component("same", 1), component("old", 1)], salt=SALT)
+    other = key.parts([component("tool rustc", "rustc 1.96"), component("same", 1), component("new", 1)], salt=SALT)
+    found = [(each.name, each.before, each.after) for each in key.difference(one, other)]
+    assert found == [("new", None, "1"), ("old", "1", None), ("tool rustc", "rustc 1.95", "rustc 1.96")]
+
+
+BASE = {
+    "source": lambda: key.source("0" * 32, hook="build_wheel"),
+    "inner": lambda: key.inner("maturin", "maturin"),
+    "settings": lambda: key.settings({"build-args": ["-a", "-b"], "x": "1"}),
+    "interpreter": lambda: key.facts(
+        "interpreter",
+        {
+            "implementation": "cpython",
+            "version": "3.11.7 (main)",
+            "cache tag": "cpython-311",
+            "pointer bits": 64,
+            "platform": "linux-x86_64",
+            "EXT_SUFFIX": ".cpython-311-x86_64-linux-gnu.so",
+            "MULTIARCH": "x86_64-linux-gnu",
+            "Py_DEBUG": 0,
+            "Py_GIL_DISABLED": None,
+            "SOABI": "cpython-311-x86_64-linux-gnu",
+        },
+    ),
+    "platform": lambda: key.facts(
+        "platform", {"name": "posix", "system": "linux", "machine": "x86_64", "libc": "glibc 2.36"}
+    ),
+    "requirements": lambda: key.requirements(["maturin>=1.9,<2", "cffi"]),
+    "distributions": lambda: key.distributions({"numpy": ("2.1.0", "a" * 64)}),
+    "constraints": lambda: key.constraints({"PIP_CONSTRAINT": b"numpy<3\n"}),
+    "tools": lambda: key.tools({"rustc": "rustc 1.95.0\nhost: x86_64\n", "cargo": "cargo 1.95.0", "ld": "absent"}),
+    "environment": lambda: key.environment({"CFLAGS": "-O2", "LDFLAGS": ""}),
+    "commands": lambda: key.commands({"pkg-config --modversion openssl": ("ok", b"3.0.1\n")}),
+    "repository": lambda: key.facts(
+        "repository", {"reader": "setuptools-scm", "head": "abc", "branch": "main", "tags": "t", "changed": False}
+    ),
+}
+"""The components of one build, group by group."""
+
+
+def whole(**changed):
+    """The key of all groups, some of them replaced."""
+    return key.key([one for name, group in BASE.items() for one in changed.get(name, group())])
+
+
+def fact(group, name, value):
+    """One component of a group with another value."""
+    full = f"{group} {name}"
+    assert full in [one.name for one in BASE[group]()]
+    return {group: [Component(name=full, value=value) if one.name == full else one for one in BASE[group]()]}
+
+
+FLIPS = {
+    "source digest": {"source": key.source("1" * 32, hook="build_wheel")},
+    "hook": {"source": key.source("0" * 32, hook="build_editable")},
+    "backend name": {"inner": key.inner("generic", "maturin")},
+    "backend module": {"inner": key.inner("maturin", "maturin:api")},
+    "in-tree backend": {"inner": key.inner("maturin", "maturin", backend_path=["_build"])},
+    "no settings": {"settings": key.settings(None)},
+    "setting: value": {"settings": key.settings({"build-args": ["-a", "-b"], "x": "2"})},
+    "setting: name": {"settings": key.settings({"build-args": ["-a", "-b"], "y": "1"})},
+    "setting: order in a list": {"settings": key.settings({"build-args": ["-b", "-a"], "x": "1"})},
+    "setting: a list of one": {"settings": key.settings({"build-args": ["-a", "-b"], "x": ["1"]})},
+    "setting: one string": {"settings": key.settings({"build-args": "-a -b", "x": "1"})},
+    "setting: an empty list": {"settings": key.settings({"build-args": [], "x": "1"})},
+    "implementation": fact("interpreter", "implementation", "pypy"),
+    "interpreter release": fact("interpreter", "version", "3.11.8 (main)"),
+    "interpreter build": fact("interpreter", "version", "3.11.7 (other)"),
+    "cache tag": fact("interpreter", "cache tag", "cpython-312"),
+    "pointer width": fact("interpreter", "pointer bits", 32),
+    "get_platform": fact("interpreter", "platform", "linux-aarch64"),
+    "EXT_SUFFIX": fact("interpreter", "EXT_SUFFIX", ".so"),
+    "MULTIARCH": fact("interpreter", "MULTIARCH", "x86_64-linux-musl"),
+    "debug build": fact("interpreter", "Py_DEBUG", 1),
+    "free threading": fact("interpreter", "Py_GIL_DISABLED", 1),
+    "SOABI": fact("interpreter", "SOABI", "cpython-311t-x86_64-linux-gnu"),
+    "os.name": fact("platform", "name", "nt"),
+    "sys.platform": fact("platform", "system", "darwin"),
+    "machine": fact("platform", "machine", "aarch64"),
+    "C library": fact("platform", "libc", "musl 1.2.4"),
+    "C library version": fact("platform", "libc", "glibc 2.39"),
+    "requirement: text": {"requirements": key.requirements(["maturin>=1.10,<2", "cffi"])},
+    "requirement: more": {"requirements": key.requirements(["maturin>=1.9,<2", "cffi", "puccinialin"])},
+    "requirement: fewer": {"requirements": key.requirements(["maturin>=1.9,<2"])},
+    "requirement: URL": {"requirements": key.requirements(["maturin>=1.9,<2", "cffi @ https://host/cffi.whl"])},
+    "distribution: version": {"distributions": key.distributions({"numpy": ("2.2.0", "a" * 64)})},
+    "distribution: files": {"distributions": key.distributions({"numpy": ("2.1.0", "b" * 64)})},
+    "distribution: more": {
+        "distributions": key.distributions({"numpy": ("2.1.0", "a" * 64), "cython": ("3", "c" * 64)})
+    },
+    "distribution: none": {"distributions": []},
+    "constraint: content": {"constraints": key.constraints({"PIP_CONSTRAINT": b"numpy<2\n"})},
+    "constraint: other variable": {"constraints": key.constraints({"UV_CONSTRAINT": b"numpy<3\n"})},
+    "constraint: unreadable": {"constraints": key.constraints({"PIP_CONSTRAINT": None})},
+    "constraint: empty": {"constraints": key.constraints({"PIP_CONSTRAINT": b""})},
+    "rustc": {"tools": key.tools({"rustc": "rustc 1.96.0\nhost: x86_64\n", "cargo": "cargo 1.95.0", "ld": "absent"})},
+    "rustc host": {"tools": key.tools({"rustc": "rustc 1.95.0\nhost: arm\n", "cargo": "cargo 1.95.0", "ld": "absent"})},
+    "cargo": {"tools": key.tools({"rustc": "rustc 1.95.0\nhost: x86_64\n", "cargo": "cargo 1.96.0", "ld": "absent"})},
+    "ld appears": {"tools": key.tools({"rustc": "rustc 1.95.0\nhost: x86_64\n", "cargo": "cargo 1.95.0", "ld": "2"})},
+    "variable: value": {"environment": key.environment({"CFLAGS": "-O3", "LDFLAGS": ""})},
+    "variable: unset": {"environment": key.environment({"CFLAGS": "-O2"})},
+    "variable: more": {"environment": key.environment({"CFLAGS": "-O2", "LDFLAGS": "", "CC": "gcc"})},
+    "command: output": {"commands": key.commands({"pkg-config --modversion openssl": ("ok", b"3.0.2\n")})},
+    "command: failed": {"commands": key.commands({"pkg-config --modversion openssl": ("failed: exit 3", b"")})},
+    "command: other": {"commands": key.commands({"pkg-config --modversion ssl": ("ok", b"3.0.1\n")})},
+    "command: none": {"commands": []},
+    "HEAD": fact("repository", "head", "def"),
+    "branch": fact("repository", "branch", "other"),
+    "tags": fact("repository", "tags", "u"),
+    "changed files": fact("repository", "changed", 1),
+    "reader of versions": fact("repository", "reader", "versioningit"),
+}
+
+
+@pytest.mark.parametrize("changed", FLIPS.values(), ids=FLIPS)
+def test_each_listed_fact_changes_the_key(changed):
+    """T13: whatever may shape a wheel is in its key."""
+    assert whole(**changed) != whole()
+
+
+def test_no_two_flips_have_one_key():
+    """Every change of the table leads to a key of its own."""
+    assert len({whole(**changed) for changed in FLIPS.values()} | {whole()}) == len(FLIPS) + 1
+
+
+def test_the_edition_is_in_the_key(monkeypatch):
+    """A freshwheel that writes wheels otherwise finds nothing of an earlier one."""
+    before = whole()
+    monkeypatch.setattr(key, "EDITION", key.EDITION + 1)
+    assert whole() != before
+
+
+SAME = {
+    "settings: order of names": {"settings": key.settings({"x": "1", "build-args": ["-a", "-b"]})},
+    "requirements: order": {"requirements": key.requirements(["cffi", "maturin>=1.9,<2"])},
+    "requirements: twice": {"requirements": key.requirements(["cffi", "maturin>=1.9,<2", " cffi"])},
+    "tools: line end": {
+        "tools": key.tools({"cargo": "cargo 1.95.0\n", "rustc": "rustc 1.95.0\nhost: x86_64", "ld": "absent"})
+    },
+}
+
+
+@pytest.mark.parametrize("changed", SAME.values(), ids=SAME)
+def test_what_means_the_same_has_one_key(changed):
+    """Order where it means nothing, and white space, are no inputs."""
+    assert whole(**changed) == whole()
+
+
+def test_no_settings_and_empty_settings_are_one():
+    """Frontends say "none" in two ways."""
+    assert key.settings(None) == key.settings({}) == []
+
+
+@pytest.mark.parametrize("odd", [True, 1, None, 1.5, b"x", {"a": 1}, ["x", ["y"]], {1: {2: object}}])
+def test_a_setting_may_hold_anything(odd):
+    """Frontends pass what they like; it has a key, another one than its text has."""
+    found = key.settings({"x": odd})
+    assert key.key(found) not in {key.key(key.settings({"x": str(odd)})), key.key([])}
+
+
+def test_credentials_in_requirements_are_neither_shown_nor_counted():
+    """A token that is renewed changes nothing, and is seen nowhere."""
+    texts = ["x @ https://user:{}@host/x.whl?token={}", "y @ git+ssh://{}@host/y"]
+    one = key.requirements([text.format("hunter2", "same") for text in texts])
+    other = key.requirements([text.format("changed", "same") for text in texts])
+    assert one == other
+    assert "same" not in str(key.parts(one, salt=SALT))
+
+
+@pytest.mark.parametrize(
+    ("pyproject", "requires", "expected"),
+    [
+        ({}, ["setuptools>=61", "setuptools-scm[toml]>=8"], "setuptools-scm"),
+        ({}, ["setuptools_scm"], "setuptools-scm"),
+        ({"tool": {"setuptools_scm": {}}}, [], "setuptools-scm"),
+        ({}, ["hatchling", "hatch-vcs"], "hatch-vcs"),
+        ({"tool": {"hatch": {"version": {"source": "vcs"}}}}, [], "hatch-vcs"),
+        ({}, ["vcs-versioning"], "vcs-versioning"),
+        ({}, ["versioningit~=3.0"], "versioningit"),
+        ({"tool": {"versioningit": {}}}, [], "versioningit"),
+        ({}, ["dunamai"], "dunamai"),
+        ({}, ["poetry-dynamic-versioning>=1"], "poetry-dynamic-versioning"),
+        ({}, ["uv-dynamic-versioning"], "uv-dynamic-versioning"),
+        ({}, ["setuptools-git-versioning<3"], "setuptools-git-versioning"),
+        ({}, ["versioneer[toml]==0.29"], "versioneer"),
+        ({"tool": {"versioneer": {"VCS": "git"}}}, [], "versioneer"),
+        ({}, ["flit_scm"], "flit-scm"),
+        ({"tool": {"pdm": {"version": {"source": "scm"}}}}, ["pdm-backend"], "pdm"),
+        ({"tool": {"pdm": {"version": {"source": "file"}}}}, ["pdm"], None),
+        (
+            {
+                "tool": {
+                    "scikit-build": {"metadata": {"version": {"provider": "scikit_build_core.metadata.setuptools_scm"}}}
+                }
+            },
+            ["scikit-build-core"],
+            "scikit-build-core",
+        ),
+        ({}, ["scikit-build-core", "maturin>=1", "setuptools", "hatchling"], None),
+        ({"tool": {"hatch": {"version": {"path": "x.py"}}}}, [], None),
+        ({"tool": "odd"}, ["???", ""], None),
+        ({"tool": {"hatch": {"version": {"source": ["vcs"]}}}}, [], None),
+    ],
+)
+def test_a_version_from_version_control_is_noticed(pyproject, requires, expected):
+    """Whoever takes the base version from tags is known by requirement or table."""
+    assert key.versioned(pyproject, requires) == expected

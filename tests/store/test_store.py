@@ -1,0 +1,334 @@
+"""What is put into the store comes out of it, or nothing does."""
+
+import os
+import stat
+import subprocess
+import sys
+import time
+
+import pytest
+
+from freshwheel.entry import Entry
+from freshwheel.shelf import Shelf
+from freshwheel.store import publish
+from freshwheel.store.store import Finished, Store
+
+KEY = "ab" * 32
+OTHER = "cd" * 32
+TAG = bytes(range(16))
+HOUR = 3600
+POSIX = pytest.mark.skipif(os.name == "nt", reason="permissions and links are those of POSIX")
+
+
+def test_what_was_put_is_handed_out(bench):
+    """Bytes, metadata and all that was said."""
+    put = bench.put(b"wheel", finished={TAG: b"finished"}, discovered=[(b"x.h", "f", b"1")], outcome={"a": "b"})
+    assert put.reason == ""
+    entry = bench.store.find(KEY)
+    assert entry == put.entry
+    assert (entry.base, entry.parts, entry.milliseconds) == ("1.0", {"abi": "cp311"}, 9)
+    assert (entry.discovered, entry.outcome) == (((b"x.h", "f", b"1"),), {"a": "b"})
+    assert bench.taken() == b"wheel"
+    assert bench.store.hand_out(entry.finished[TAG].blob, str(bench.target))
+    assert bench.target.read_bytes() == b"finished"
+    assert bench.store.info_of(entry) == {"METADATA": b"Name: demo\n"}
+    assert (bench.store.verify(), bench.store.remarks) == ([], [])
+
+
+def test_a_key_that_nobody_put_is_a_miss(bench):
+    """So is what is no key."""
+    assert [bench.store.find(key) for key in (KEY, "", "../../etc/passwd", "AB" * 32)] == [None] * 4
+    assert bench.store.remarks == []
+
+
+def test_a_name_in_the_store_tells_nothing(bench):
+    """Only digits of hashes stand in paths, so that no index can be made of it."""
+    bench.put(finished={TAG: b"finished"})
+    for path in bench.lying():
+        assert set(path.rpartition("/")[2]) <= set("0123456789abcdef"), path
+
+
+def test_the_first_result_of_a_key_stays(bench):
+    """Another one is reported, and leaves nothing behind."""
+    first = bench.put(b"one").entry
+    before = bench.lying()
+    second = bench.put(b"two")
+    assert (second.entry, second.other) == (None, first)
+    assert "another result" in second.reason
+    assert bench.taken() == b"one"
+    assert bench.lying() == before
+
+
+def test_the_same_result_again_is_no_conflict(bench):
+    """It is the entry that is there."""
+    first = bench.put(b"one").entry
+    again = bench.put(b"one", milliseconds=77)
+    assert (again.entry, again.reason) == (first, "")
+
+
+def test_an_entry_whose_discoveries_changed_is_replaced_if_the_caller_says_so(bench):
+    """Else the key would be a miss for ever."""
+    first = bench.put(b"one", discovered=[(b"x.h", "f", b"1")]).entry
+    draft = bench.draft(discovered=[(b"x.h", "f", b"2")])
+    put = bench.store.put(draft, bench.wheel(b"two"), stale=first)
+    assert put.entry == bench.store.find(KEY)
+    assert bench.taken() == b"two"
+    late = bench.store.put(bench.draft(discovered=[(b"x.h", "f", b"3")]), bench.wheel(b"three"), stale=first)
+    assert late.entry is None
+    assert bench.taken() == b"two"
+
+
+def test_an_empty_wheel_is_not_stored(bench):
+    """No build has meant to write it."""
+    put = bench.put(b"")
+    assert put.entry is None
+    assert "empty" in put.reason
+    assert bench.lying() == []
+
+
+def test_a_wheel_that_is_not_there_is_not_stored(bench):
+    """And no build fails of it."""
+    put = bench.store.put(bench.draft(), str(bench.folder / "nothing.whl"))
+    assert put.entry is None
+    assert bench.store.remarks == [put.reason]
+
+
+@pytest.mark.parametrize("key", ["", "x" * 64, "ab" * 31, "../" * 21 + "a"])
+def test_what_is_no_key_is_not_stored(bench, key):
+    """Nothing is written then, nowhere."""
+    assert bench.put(key=key).entry is None
+    assert bench.lying() == []
+
+
+def test_an_odd_name_is_not_stored(bench):
+    """What could not be read again is not written."""
+    assert bench.store.put(bench.draft(), bench.wheel(b"x", "demo.zip")).entry is None
+    assert bench.lying("index") == []
+
+
+def test_a_bound_wheel_is_for_its_tree_only(bench):
+    """A binary that holds a path: every tree has its own, and none gets another's."""
+    one, two = b"1" * 16, b"2" * 16
+    bench.put(b"in one", tree=one)
+    assert bench.taken() is None
+    assert bench.taken(tree=two) is None
+    assert bench.put(b"in two", tree=two).entry is not None
+    assert (bench.taken(tree=one), bench.taken(tree=two)) == (b"in one", b"in two")
+    assert bench.taken() is None
+
+
+def test_a_finished_wheel_can_be_added_later(bench):
+    """Labelled and plain ones stand side by side."""
+    entry = bench.put(finished={TAG: b"labelled"}).entry
+    more = bench.store.add_finished(entry, TAG[::-1], Finished(path=bench.wheel(b"plain"), label="plain"))
+    assert sorted(wheel.label for wheel in more.finished.values()) == ["plain", "s0"]
+    assert bench.store.find(KEY) == more
+    assert bench.store.verify() == []
+
+
+def test_no_finished_wheel_is_added_to_what_is_gone(bench):
+    """An entry that was cleared away does not come back without its wheel."""
+    entry = bench.put().entry
+    bench.store.clear()
+    assert bench.store.add_finished(entry, TAG, Finished(path=bench.wheel(b"plain"))) is None
+    assert bench.store.find(KEY) is None
+
+
+@POSIX
+def test_what_was_handed_out_can_be_edited(bench):
+    """It is a copy: the store keeps its own."""
+    bench.put(b"wheel")
+    bench.taken()
+    assert os.stat(bench.target).st_nlink == 1
+    bench.target.write_bytes(b"edited")
+    assert bench.taken() == b"wheel"
+
+
+@POSIX
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_nobody_else_can_write_in_the_store(bench, umask):
+    """Under any umask: folders are the owner's, and files are read-only."""
+    before = os.umask(umask)
+    try:
+        store = Store.open(str(bench.folder / "deep" / "cache"))
+        assert store.put(bench.draft(), bench.wheel(), {TAG: Finished(path=bench.wheel(b"2"))}).entry is not None
+        with store.single_flight(KEY):
+            pass
+        store.prune(time.time_ns())
+    finally:
+        os.umask(before)
+    for folder, _, names in os.walk(bench.folder / "deep"):
+        assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700, folder
+        for name in names:
+            mode = stat.S_IMODE(os.stat(os.path.join(folder, name)).st_mode)
+            assert mode in (0o444 & ~umask, 0o600), (folder, name)
+
+
+def test_use_is_recorded_once_an_hour(bench):
+    """Also where the entry was used in the future."""
+    bench.put()
+    for away, moves in ((-2 * HOUR, True), (-HOUR // 2, False), (2 * HOUR, True)):
+        then = time.time() + away
+        os.utime(bench.index, (then, then))
+        bench.store.find(KEY)
+        assert (abs(bench.index.stat().st_mtime - then) > 1) == moves
+    then = time.time() - 2 * HOUR
+    os.utime(bench.index, (then, then))
+    bench.store.shelf.used(KEY)
+    assert bench.index.stat().st_mtime > then + HOUR
+
+
+def test_a_target_that_can_not_be_written_is_no_hit(bench):
+    """And the blob stays where it is."""
+    entry = bench.put().entry
+    assert not bench.store.hand_out(entry.inner.blob, str(bench.folder / "no" / "such" / "folder.whl"))
+    assert not bench.store.hand_out(entry.inner.blob, str(bench.target.parent))
+    assert not bench.store.hand_out(entry.inner.blob, "a\0b")
+    assert len(bench.store.remarks) == 3
+    assert os.listdir(bench.target.parent) == []
+    assert bench.taken() == b"wheel"
+
+
+def test_a_lost_blob_is_mended_by_the_next_build(bench):
+    """Even if that build has another result."""
+    bench.put(b"one")
+    bench.blob(b"one").unlink()
+    assert bench.store.verify() != []
+    assert bench.taken() is None
+    assert bench.put(b"two").entry is not None
+    assert (bench.taken(), bench.store.verify()) == (b"two", [])
+
+
+def test_lost_metadata_is_mended_by_the_next_build(bench):
+    """A hit needs it as much as the wheel."""
+    entry = bench.put(b"one").entry
+    os.unlink(bench.store.shelf.blob_place(entry.info.sha256))
+    assert bench.store.info_of(entry) is None
+    assert bench.put(b"one").reason == ""
+    assert bench.store.info_of(bench.store.find(KEY)) is not None
+
+
+def test_a_file_system_without_hard_links_has_a_store(bench, monkeypatch):
+    """The first result stays there too."""
+
+    def link(*_, **__):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+    assert bench.put(b"one").entry is not None
+    assert bench.put(b"two").entry is None
+    assert (bench.taken(), bench.store.verify()) == (b"one", [])
+
+
+def test_numbers_and_entries_are_told(bench):
+    """The one that was used last first."""
+    bench.put(b"one")
+    bench.put(b"two", key=OTHER)
+    then = time.time() - HOUR
+    os.utime(bench.index, (then, then))
+    info = bench.store.info()
+    assert (info.entries, info.blobs, info.bad) == (2, 3, 0)
+    assert info.size == sum((bench.cache / "v1" / path).stat().st_size for path in bench.lying())
+    assert [one.entry.key for one in bench.store.entries()] == [OTHER, KEY]
+
+
+def test_all_can_be_cleared(bench):
+    """Then everything is a miss, and locks stay."""
+    bench.put()
+    bench.put(key=OTHER)
+    bench.index.write_bytes(b"damaged")
+    assert bench.store.find(KEY) is None
+    with bench.store.single_flight(KEY):
+        pass
+    removed = bench.store.clear()
+    assert (removed.entries, removed.blobs, removed.files) == (1, 2, 1)
+    assert [path.partition("/")[0] for path in bench.lying()] == ["locks"]
+    assert bench.store.find(OTHER) is None
+
+
+def test_a_hit_loads_little():
+    """What is used for it is light; the rest of the store is not loaded."""
+    code = (
+        "import sys; before = set(sys.modules); from freshwheel import shelf; print(*sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+    )
+    heavy = {"dataclasses", "re", "json", "hashlib", "pathlib", "typing", "filelock", "contextlib", "freshwheel.store"}
+    assert not heavy & set(done.stdout.split())
+    assert "freshwheel.shelf" in done.stdout.split()
+
+
+def test_the_first_entry_stays_in_one_step(bench):
+    """However short the time between looking and writing was."""
+    first = bench.put(b"one").entry
+    fields = {name: getattr(first, name) for name in first.__slots__}
+    assert not publish.add(bench.store.shelf, Entry(**{**fields, "base": "2.0"}))
+    assert bench.store.find(KEY) == first
+
+
+def test_what_others_name_stays_when_storing_fails(bench, monkeypatch):
+    """What this build alone has brought goes: it may be why the disk is full."""
+    bench.put(b"one")
+    before = bench.lying()
+
+    def add(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(publish, "add", add)
+    assert bench.put(b"one", key=OTHER).entry is None
+    assert bench.put(b"two", key=OTHER).entry is None
+    assert bench.lying() == before
+    assert bench.taken() == b"one"
+
+
+def test_what_lost_a_race_takes_nothing_along(bench, monkeypatch):
+    """Two builds have written one blob at the same time, and only the first has an entry."""
+    holds = Shelf.holds
+    bench.put(b"one", finished={TAG: b"two"})
+    monkeypatch.setattr(Shelf, "holds", lambda *_: False)  # what both have seen
+    entry = bench.store._entry(bench.draft(), bench.wheel(b"two"), {}, new := [])
+    monkeypatch.setattr(Shelf, "holds", holds)
+    put = bench.store._settled(entry, None)
+    assert (put.entry, new[0].is_new) == (None, True)
+    bench.store._undo(new, put.other)
+    assert bench.store.hand_out(put.other.finished[TAG].blob, str(bench.target))
+
+
+def test_a_bound_entry_under_a_common_key_is_no_hit(bench):
+    """Wherever it lies: another tree's path is in it."""
+    entry = bench.put(b"one").entry
+    fields = {name: getattr(entry, name) for name in entry.__slots__}
+    publish.replace(bench.store.shelf, Entry(**{**fields, "tree": b"1" * 16}))
+    assert bench.store.find(KEY) is None
+    assert bench.store.find(KEY, tree=b"2" * 16) is None
+    assert bench.store.find(KEY, tree=b"1" * 16) is not None
+
+
+def test_all_is_on_the_disk_before_it_has_its_name(bench, monkeypatch):
+    """Blobs first, and the entry that names them last: after a power cut there is a miss at most."""
+    steps = []
+
+    def told(name):
+        real = getattr(os, name)
+
+        def call(where, *more):
+            path = os.readlink(f"/proc/self/fd/{where}") if isinstance(where, int) else where
+            steps.append((name, "index" if "index" in path else "blobs", path.endswith(".tmp")))
+            return real(where, *more)
+
+        return call
+
+    if not os.path.isdir("/proc/self/fd"):
+        pytest.skip("handles have no names here")
+    for name in ("fsync", "replace", "link"):
+        monkeypatch.setattr(os, name, told(name))
+    bench.put()
+    written = [step for step in steps if step[2]]
+    blob = [("fsync", "blobs", True), ("replace", "blobs", True)]
+    assert written == [*blob, *blob, ("fsync", "index", True), ("link", "index", True)]
+    assert steps[-1] == ("fsync", "index", False)

@@ -1,0 +1,40 @@
+"""Folders of our own, and who may have them."""
+
+import os
+
+import pytest
+
+from freshwheel import frame
+
+
+def test_folder_is_made_for_its_owner_alone(tmp_path):
+    """All of it that had to be made, whatever the umask; what was there stays as it was."""
+    tmp_path.chmod(0o755)
+    before = os.umask(0)
+    try:
+        frame.settle(str(tmp_path / "a" / "b"))
+        frame.settle(str(tmp_path / "a" / "b"))
+    finally:
+        os.umask(before)
+    assert [path.stat().st_mode & 0o777 for path in (tmp_path, tmp_path / "a", tmp_path / "a" / "b")] == [
+        0o755,
+        0o700,
+        0o700,
+    ]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a folder away")
+@pytest.mark.parametrize("below", ["", "cache", "cache/deep"])
+def test_nothing_is_made_in_a_place_of_another_user(tmp_path, below):
+    """Root leaves nothing in somebody's home that this person could not remove."""
+    os.chown(tmp_path, 1234, 1234)
+    with pytest.raises(PermissionError, match="another user"):
+        frame.settle(str(tmp_path / below))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_file_in_the_way_is_an_error(tmp_path):
+    """It is left alone."""
+    (tmp_path / "a").touch()
+    with pytest.raises(OSError, match=r"exists|directory"):
+        frame.settle(str(tmp_path / "a" / "b"))
