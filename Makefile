@@ -5,6 +5,8 @@ PYTHON ?= python3
 PYTHONS ?=
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 RUN := $(BIN)/python
+# One process per core; a file stays together, for what its tests share.
+SPREAD := -n auto --dist loadfile
 
 .PHONY: help venv demo test fast lint trial fuzz abuse bench clean
 
@@ -23,10 +25,10 @@ demo: venv  ## a Rust project is installed, edited, installed again, taken back
 
 test: lint  ## lint, the fast tests on every other CPython of this machine, then the whole suite
 	@$(RUN) .ci/pythons.py $(PYTHONS)
-	@$(RUN) -m pytest -m "not trial"
+	@$(RUN) -m pytest $(SPREAD) -m "not trial"
 
 fast: venv  ## the tests that run no installer and no compiler
-	@$(RUN) -m pytest -m "not slow and not trial"
+	@$(RUN) -m pytest $(SPREAD) -m "not slow and not trial"
 
 lint: venv  ## ruff and mypy
 	@$(RUN) -m ruff check

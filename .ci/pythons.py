@@ -29,7 +29,7 @@ print(json.dumps([platform.python_implementation(), version, level, flags, path]
 """
 ELSEWHERE = ("tests/frontends", "tests/layouts", "tests/sources/test_incremental.py")
 """What needs installers that are not installed here, or says nothing about a Python."""
-TESTS = ("-q", "-p", "no:cacheprovider", "-m", "not slow and not trial", *(f"--ignore={one}" for one in ELSEWHERE))
+TESTS = ("-q", "-p", "no:cacheprovider", "-n", "auto", "-m", "not slow and not trial")
 
 Found = tuple[str, str]
 """A version and the path of its interpreter."""
@@ -41,6 +41,7 @@ def main(named: Sequence[str]) -> int:
     pythons = find([*named, *_candidates()], without=own)
     uv = os.path.join(os.path.dirname(sys.executable), "uv")
     ran = []
+    without = [f"--ignore={one}" for one in ELSEWHERE]
     for version, python in pythons:
         print(f"--- fast tests on CPython {version} ({python})", flush=True)
         path = os.path.join(HOME, version)
@@ -48,7 +49,8 @@ def main(named: Sequence[str]) -> int:
             print(f"--- CPython {version} can't install what the tests need, and is left out", flush=True)
             continue
         code = subprocess.call(
-            [os.path.join(path, environment.SCRIPTS, "python"), "-m", "pytest", *TESTS], cwd=environment.REPOSITORY
+            [os.path.join(path, environment.SCRIPTS, "python"), "-m", "pytest", *TESTS, *without],
+            cwd=environment.REPOSITORY,
         )
         if code:
             print(f"--- the fast tests fail on CPython {version} ({python})", flush=True)

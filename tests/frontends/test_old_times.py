@@ -136,7 +136,9 @@ def built(request, copy, tmp_path_factory):
     folder = tmp_path_factory.mktemp("desk")
     (folder / "now").mkdir()
     project = copy(request.param, folder / "now")
-    environ = {**project.environ, **FAST, "FRESHWHEEL_CACHE_DIR": str(folder / "now" / "cache")}
+    # Every build is a real one: what the store has needs no cargo.
+    aside = {"FRESHWHEEL_CACHE_DIR": str(folder / "now" / "cache"), "FRESHWHEEL_STORE": "off"}
+    environ = {**project.environ, **FAST, **aside}
     del environ["CARGO_TARGET_DIR"]
     desk = Desk(folder / "now", dataclasses.replace(project, environ=environ))
     if request.param != "maturin-nodeps":

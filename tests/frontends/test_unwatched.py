@@ -158,7 +158,9 @@ def desk(copy, tmp_path):
 
     def make(name):
         project = copy(name, tmp_path)
-        environ = {**project.environ, **FAST, "FRESHWHEEL_CACHE_DIR": str(tmp_path / "cache")}
+        # Every build is a real one: what the store has needs no cargo.
+        aside = {"FRESHWHEEL_CACHE_DIR": str(tmp_path / "cache"), "FRESHWHEEL_STORE": "off"}
+        environ = {**project.environ, **FAST, **aside}
         del environ["CARGO_TARGET_DIR"]
         return Desk(tmp_path, dataclasses.replace(project, environ=environ))
 
