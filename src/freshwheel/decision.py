@@ -10,30 +10,30 @@ import os
 import sys
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import xxhash
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from freshwheel import frame, memory
 from freshwheel.entry import Entry
-from freshwheel.inner import key, machine
+from freshwheel.inner import interpreter, key, machine, packages
 from freshwheel.inner.extras import extras
 from freshwheel.inner.machine import Facts, Subject
+from freshwheel.inner.watch import Lookout, Watch
+from freshwheel.lease import isolation
 from freshwheel.model import Snapshot
 from freshwheel.plan import Plan
 from freshwheel.real import Built
 from freshwheel.sources import content
 from freshwheel.store.store import Draft, Finished, Refusal, Store
 
-__all__ = ["Case", "isolation", "lean", "opened"]
+__all__ = ["Case", "absent", "isolation", "lean", "opened", "passing", "unmet"]
 
 _COMPILED = (".c", ".cc", ".cpp", ".cxx", ".pyx", ".rs", ".f", ".f90", ".m", ".mm", ".cu", ".cmake", ".go")
 """Endings of sources of extension modules."""
-_ROOMS = ("pip-build-env-", "build-env-", "pdm-build-env-")
-"""How the folders begin that installers make for one build."""
-_BUILDS = "builds-v0"
-"""Where uv makes them."""
 _REFUSALS = (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
 _CHUNK = 1 << 20
 
@@ -49,15 +49,13 @@ class Case:
     key: str
     """The build key: 64 hex digits."""
     writes: bool
+    lean: tuple[str, ...] = ()
+    """The requirements that are asked for on a miss only."""
 
     def entry(self) -> Entry | None:
         """What the store has for this key in this tree, all that a build had discovered being as it was."""
         entry = self.store.find(self.key, tree=self.tree)
-        if entry is None:
-            return None
-        now = content.contents(self.plan.call.tree, [path for path, _, _ in entry.discovered])
-        same = all(now.get(path) == (kind, content) for path, kind, content in entry.discovered)
-        return entry if same else None
+        return entry if entry is not None and self._holds(entry) else None
 
     def keep(self, built: Built, info: Mapping[str, bytes], base: str, finished: Mapping[bytes, Finished]) -> str:
         """Why a build is not in the store now; nothing: it is."""
@@ -67,6 +65,7 @@ class Case:
         system = content.contents(self.plan.call.tree, [os.fsencode(path) for path in built.system])
         if len(system) < len(built.system):
             return "something that was read outside of the repository can't be read again"
+        known = self.store.find(self.key, tree=self.tree)
         draft = Draft(
             key=self.key,
             base=base,
@@ -76,7 +75,9 @@ class Case:
             tree=self.tree if _names(built.path, self.places()) else None,
             milliseconds=built.milliseconds,
         )
-        return self.store.put(draft, built.path, finished).reason
+        # What an earlier entry had discovered is no more, so that it would never be a hit again.
+        stale = known if known is not None and not self._holds(known) else None
+        return self.store.put(draft, built.path, finished, stale=stale).reason
 
     def doubt(self, built: Built) -> str:
         """Why a wheel must not be handed out again; nothing: it may be."""
@@ -84,6 +85,8 @@ class Case:
             return "the inputs moved during the build"
         if built.missed:
             return "files were read that were no inputs before"
+        if not self._stands(built.later):
+            return "a tool, a variable or a requirement changed during the build"
         return built.doubt or next(iter(self.facts.unknown), "")
 
     @property
@@ -103,6 +106,18 @@ class Case:
         with self.store.single_flight(self.key), self.store.tree_lock(self.plan.call.tree):
             yield
 
+    def _holds(self, entry: Entry) -> bool:
+        """Whether all is as it was that the build of an entry had discovered."""
+        now = content.contents(self.plan.call.tree, [path for path, _, _ in entry.discovered])
+        return all(now.get(path) == (kind, content) for path, kind, content in entry.discovered)
+
+    def _stands(self, later: Snapshot) -> bool:
+        """Whether the key is that of the build's end as well; all is asked again only where something moved."""
+        if _is_unmoved(self.facts.watch):
+            return True
+        again = opened(self.plan, later)
+        return isinstance(again, Case) and again.key == self.key
+
 
 def opened(plan: Plan, found: Snapshot) -> Case | str:
     """The case of a call, or why the store has no say in it."""
@@ -115,7 +130,7 @@ def opened(plan: Plan, found: Snapshot) -> Case | str:
     scanned = plan.environment(found)
     if scanned.unknown and plan.config.store is None:
         return 'its build scripts may read any variable: [tool.freshwheel] store = "on" says that they do not'
-    withheld = lean(plan)
+    private, withheld = isolation(plan.call.environ), lean(plan)
     subject = Subject(
         tree=plan.call.tree,
         digest=found.digest,
@@ -128,8 +143,9 @@ def opened(plan: Plan, found: Snapshot) -> Case | str:
         scanned=scanned.names,
         commands=plan.config.commands,
         requires=tuple(plan.requires) if withheld else (*plan.requires, *plan.config.requires),
-        lean=tuple(withheld),
-        private=isolation(plan.call.environ),
+        # Not there yet in the first hook of a run, and there in the last one: the key is to be the same.
+        lean=tuple(withheld or (_extras(plan, private) if private is not None else ())),
+        private=private,
         pyproject=plan.project.pyproject,
     )
     cache = frame.cache_directory(plan.call.environ)
@@ -141,47 +157,44 @@ def opened(plan: Plan, found: Snapshot) -> Case | str:
         facts=facts,
         key=key.key(facts.components),
         writes=plan.config.store != "read",
+        lean=tuple(withheld),
     )
 
 
 def lean(plan: Plan) -> list[str]:
-    """The requirements that are installed on a miss only, with what the inner backend would ask for; else nothing.
-
-    Only where the environment is known to have been made for this build: elsewhere what is there stays there. tox makes
-    its environment anew when fewer are asked for than the last time, so there they are always asked for.
-    """
+    """The requirements that are installed on a miss only, with what the inner backend would ask for; else nothing."""
     private = isolation(plan.call.environ)
-    wanted = list(plan.config.requires)
-    if not wanted or private is None or plan.call.environ.get("TOX_ENV_NAME"):
+    if private is None or not plan.config.requires or not plan.backend.modules or not passing(plan):
         return []
-    if plan.call.environ.get("TOX_PACKAGE") or not plan.backend.modules:
-        return []
-    more = extras(
-        plan.backend,
-        plan.call.environ,
-        tree=plan.call.tree,
-        pyproject=plan.project.pyproject,
-        hook=plan.call.hook,
-        private=private,
-    )
-    return [*wanted, *more]
+    return [*plan.config.requires, *_extras(plan, private)]
 
 
-def isolation(environ: Mapping[str, str]) -> tuple[str, ...] | None:
-    """The root folders of the environment that an installer made for this one build; None: there is none that we know.
+def passing(plan: Plan) -> bool:
+    """Whether the environment was made for this one build, so that a hit may leave it without what a build needs.
 
-    pip adds folders to the path of its own interpreter; uv, build and pdm make a virtual environment.
+    Elsewhere what is there stays there. tox makes its environment anew when fewer are asked for than the last time, so
+    there they are always asked for.
     """
-    if sys.prefix != sys.base_prefix:
-        names = os.path.normpath(sys.prefix).split(os.sep)
-        if _BUILDS in names[:-1] or names[-1].startswith(_ROOMS):
-            return (sys.prefix,)
-    for path in environ.get("PYTHONPATH", "").split(os.pathsep):
-        names = path.split(os.sep)
-        for place, name in enumerate(names):
-            if name.startswith(_ROOMS[0]):
-                return (os.sep.join(names[: place + 1]),)
-    return None
+    environ = plan.call.environ
+    return isolation(environ) is not None and not (environ.get("TOX_ENV_NAME") or environ.get("TOX_PACKAGE"))
+
+
+def unmet(texts: Iterable[str]) -> list[str]:
+    """The requirements that what is installed here does not meet."""
+    known = packages.installed(sys.path)
+    return [text for text in texts if (one := _applying(text)) is not None and not _meets(one, known)]
+
+
+def absent(texts: Iterable[str]) -> list[str]:
+    """The requirements of which nothing is installed here, in whatever version."""
+    known = packages.installed(sys.path) if texts else {}
+    wanted = [(text, one.name) for text in texts if (one := _applying(text)) is not None]
+    return [
+        text
+        for text, name in wanted
+        # What has no metadata may be there all the same.
+        if str(canonicalize_name(name)) not in known and not interpreter.importable(name.replace("-", "_"))
+    ]
 
 
 def salt(store: Store) -> bytes:
@@ -195,6 +208,45 @@ def salt(store: Store) -> bytes:
         if len(found) == 16:  # noqa: PLR2004
             return found
     return os.urandom(16)
+
+
+def _extras(plan: Plan, private: Sequence[str]) -> list[str]:
+    """What the inner backend would ask for beside what is written, if it is one that we know."""
+    return extras(
+        plan.backend,
+        plan.call.environ,
+        tree=plan.call.tree,
+        pyproject=plan.project.pyproject,
+        hook=plan.call.hook,
+        private=private,
+    )
+
+
+def _applying(text: str) -> Requirement | None:
+    """The requirement, None where it is none or is not for this environment."""
+    try:
+        found = Requirement(text)
+        return found if found.marker is None or found.marker.evaluate({"extra": ""}) else None
+    except Exception:  # noqa: BLE001 - whatever it holds, an installer has the last word
+        return None
+
+
+def _meets(wanted: Requirement, known: Mapping[str, packages.Distribution]) -> bool:
+    found = known.get(str(canonicalize_name(wanted.name)))
+    try:
+        return found is not None and wanted.specifier.contains(found.version, prereleases=True)
+    except ValueError:
+        return False
+
+
+def _is_unmoved(watch: Watch) -> bool:
+    """Whether all that was looked at is as it was, so that nothing need be asked again."""
+    look = Lookout()
+    return (
+        not watch.untrusted
+        and all(look.look(os.fsdecode(path)) == row for path, row in watch.places.items())
+        and all(look.look(os.fsdecode(path)) is None for path in watch.absent)
+    )
 
 
 def _closed(plan: Plan, found: Snapshot) -> str:
@@ -211,12 +263,20 @@ def _closed(plan: Plan, found: Snapshot) -> str:
     return ""
 
 
+def _is_bill(name: str) -> bool:
+    """Whether a member is a bill of materials (PEP 770): it may call a crate by its folder, and nobody goes there."""
+    folder, _, below = name.partition("/")
+    return folder.endswith(".dist-info") and below.startswith("sboms/")
+
+
 def _names(wheel: str, places: Sequence[bytes]) -> bool:
     """Whether a member of the wheel has one of these paths in it; where that can't be told, it may."""
     longest = max(map(len, places))
     try:
         with zipfile.ZipFile(wheel) as archive:
             for member in archive.infolist():
+                if _is_bill(member.filename):
+                    continue
                 with archive.open(member) as file:
                     tail = b""
                     while chunk := file.read(_CHUNK):

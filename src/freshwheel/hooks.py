@@ -1,7 +1,8 @@
 """The hooks of PEP 517 and PEP 660, and two of our own.
 
-A door, not a room: each hook reads the working directory and the environment once, hands them to `build`, and renders
-failures. `build` is imported inside the call: a frontend that only probes for hooks must not pay for the recipes.
+A door, not a room: each hook reads the working directory and the environment, hands them to `replay`, which may have
+the answer still, else to `build`, and renders failures. Both are imported inside the call: a frontend that only probes
+for hooks must not pay for the recipes.
 """
 
 import os
@@ -35,7 +36,10 @@ class UnsupportedOperation(Exception):  # noqa: N818 - PEP 517 gives the name
 
 def get_requires_for_build_wheel(config_settings: "ConfigSettings" = None) -> "list[str]":
     """The requirements of a wheel build, beside those in `[build-system]`."""
-    return _run("requires", "build_wheel", config_settings)
+    from freshwheel import replay  # noqa: PLC0415 - not even this for a frontend that only probes for hooks
+
+    known = replay.requires(os.getcwd(), os.environ, config_settings)
+    return _run("requires", "build_wheel", config_settings) if known is None else known
 
 
 def get_requires_for_build_editable(config_settings: "ConfigSettings" = None) -> "list[str]":
@@ -50,7 +54,11 @@ def get_requires_for_build_sdist(config_settings: "ConfigSettings" = None) -> "l
 
 def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: "ConfigSettings" = None) -> str:
     """The name of the `.dist-info` folder, written into `metadata_directory`, of the wheel to be built."""
-    return _run("metadata", "build_wheel", config_settings, os.fspath(metadata_directory))
+    from freshwheel import replay  # noqa: PLC0415 - as above
+
+    directory = os.fspath(metadata_directory)
+    known = replay.metadata(os.getcwd(), os.environ, config_settings, directory)
+    return _run("metadata", "build_wheel", config_settings, directory) if known is None else known
 
 
 def prepare_metadata_for_build_editable(metadata_directory: str, config_settings: "ConfigSettings" = None) -> str:
@@ -62,7 +70,14 @@ def build_wheel(
     wheel_directory: str, config_settings: "ConfigSettings" = None, metadata_directory: "str | None" = None
 ) -> str:
     """The file name of the wheel, written into `wheel_directory`."""
-    return _run("wheel", "build_wheel", config_settings, os.fspath(wheel_directory))
+    from freshwheel import replay  # noqa: PLC0415 - as above
+
+    directory = os.fspath(wheel_directory)
+    known = replay.wheel(os.getcwd(), os.environ, config_settings, directory)
+    if known is None:
+        return _run("wheel", "build_wheel", config_settings, directory)
+    _say(f"{known} is from the store: nothing that it is made from has changed")
+    return known
 
 
 def build_editable(
@@ -79,7 +94,7 @@ def build_sdist(sdist_directory: str, config_settings: "ConfigSettings" = None) 
 
 def get_source_digest(config_settings: "ConfigSettings" = None) -> str:
     """The source digest of the tree in the working directory: 32 hex digits. The inner backend is not needed."""
-    from freshwheel import replay  # noqa: PLC0415 - not even this for a frontend that only probes for hooks
+    from freshwheel import replay  # noqa: PLC0415 - as above
 
     known = replay.source_digest(os.getcwd(), os.environ, config_settings)
     return _run("source_digest", "build_wheel", config_settings) if known is None else known

@@ -15,15 +15,19 @@ from freshwheel import frame
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-__all__ = ["Lease", "drop", "find", "grant", "run", "sweep"]
+__all__ = ["Lease", "drop", "find", "folders", "grant", "isolation", "run", "sweep"]
 
 _MAGIC = b"FWLEASE\1"
 _WHEEL = "wheel"
 _TERMS = "terms"
 _AGE = 24 * 3600
 """Seconds. No run lasts longer."""
+_ROOMS = ("pip-build-env-", "build-env-", "pdm-build-env-")
+"""How the folders begin that installers make for one build."""
+_BUILDS = "builds-v0"
+"""Where uv makes them."""
 
 
 class Lease:
@@ -53,6 +57,36 @@ class Lease:
     def wheel(self) -> str:
         """The path of the wheel."""
         return os.path.join(self.folder, _WHEEL)
+
+
+def isolation(environ: "Mapping[str, str]") -> "tuple[str, ...] | None":
+    """The root folders of the environment that an installer made for this one build; None: there is none that we know.
+
+    pip adds folders to the path of its own interpreter; uv, build and pdm make a virtual environment.
+    """
+    if sys.prefix != sys.base_prefix:
+        names = os.path.normpath(sys.prefix).split(os.sep)
+        if _BUILDS in names[:-1] or names[-1].startswith(_ROOMS):
+            return (sys.prefix,)
+    for path in environ.get("PYTHONPATH", "").split(os.pathsep):
+        names = path.split(os.sep)
+        for place, name in enumerate(names):
+            if name.startswith(_ROOMS[0]):
+                return (os.sep.join(names[: place + 1]),)
+    return None
+
+
+def folders(path: str, private: "Iterable[str]") -> "list[str]":
+    """The entries of PATH that count: those in the `private` environment of one build are left out.
+
+    Their places are new every time, and what is in them was brought by the requirements.
+    """
+    roots = [os.path.normcase(os.path.join(root, "")) for root in private]
+    return [
+        entry
+        for entry in path.split(os.pathsep)
+        if not any(os.path.normcase(os.path.join(entry, "")).startswith(root) for root in roots)
+    ]
 
 
 def run(tree: bytes, environ: "Mapping[str, str]", asked: bytes) -> bytes | None:
@@ -91,7 +125,7 @@ def find(cache: str, identity: bytes) -> "Lease | None":
     try:
         with open(os.path.join(folder, _TERMS), "rb") as file:
             found = _parsed(file.read(), folder, identity)
-        if found is not None and found.name and _sum(found.wheel) is None:
+        if found is not None and not (_is_own(folder) and (not found.name or _sum(found.wheel))):
             return None
     except (OSError, ValueError):
         return None
@@ -140,6 +174,12 @@ def _gone(path: str) -> None:
 
 def _prefix() -> str:
     return sys.prefix if sys.prefix != sys.base_prefix else os.path.abspath(os.sep)
+
+
+def _is_own(folder: str) -> bool:
+    """Whether nobody but this user could have put a lease there."""
+    status = os.lstat(folder)
+    return not hasattr(os, "geteuid") or (status.st_uid == os.geteuid() and not status.st_mode & 0o022)
 
 
 def _started(process: int) -> bytes | None:

@@ -9,15 +9,19 @@ import time
 
 import xxhash
 
-from freshwheel import frame, memory, rows
+from freshwheel import answers, frame, lease, memory, rows, shelf
+from freshwheel.entry import unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from freshwheel.answers import Answer
+    from freshwheel.lease import Lease
     from freshwheel.memory import Memory
+    from freshwheel.shelf import Shelf
 
-__all__ = ["source_digest"]
+__all__ = ["metadata", "requires", "source_digest", "wheel"]
 
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _GONE = (errno.ENOENT, errno.ENOTDIR)
@@ -25,6 +29,10 @@ _WIDTH = 40
 """Bytes of a packed row."""
 _BLOCK = 64
 """Rows that are compared at once."""
+_HOOK = "build_wheel"
+"""Other wheels than these are not stored."""
+_LEASES = 16
+"""With more than these some are of runs that are over."""
 
 
 def source_digest(
@@ -37,6 +45,138 @@ def source_digest(
         raise
     except Exception:  # noqa: BLE001 - a memory must never be in the way, whatever is wrong with it
         return None
+
+
+def wheel(
+    tree: str,
+    environ: "Mapping[str, str]",
+    settings: object,
+    directory: str,
+    *,
+    now: "Callable[[], int]" = time.time_ns,
+) -> str | None:
+    """The file name of the wheel, handed out into `directory` once more."""
+    try:
+        return _wheel(_Case(tree, environ, settings, now), directory)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - as above
+        return None
+
+
+def metadata(
+    tree: str,
+    environ: "Mapping[str, str]",
+    settings: object,
+    directory: str,
+    *,
+    now: "Callable[[], int]" = time.time_ns,
+) -> str | None:
+    """The name of the `.dist-info` folder, written into `directory` once more."""
+    try:
+        return _metadata(_Case(tree, environ, settings, now), directory)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - as above
+        return None
+
+
+def requires(
+    tree: str, environ: "Mapping[str, str]", settings: object, *, now: "Callable[[], int]" = time.time_ns
+) -> list[str] | None:
+    """No requirement, where this run of a frontend now has a lease of the wheel."""
+    try:
+        return _requires(_Case(tree, environ, settings, now), now())
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - as above
+        return None
+
+
+class _AsideError(Exception):
+    """It can't be sure: the recipes answer."""
+
+
+class _Case:
+    """One call that was answered before, all that the answer rests on being as it was. Raises where it is not."""
+
+    __slots__ = ("answer", "cache", "environ", "run", "shelf")
+
+    answer: "Answer"
+    cache: str
+    environ: "Mapping[str, str]"
+    run: bytes | None
+    """What this run of a frontend is known by."""
+    shelf: "Shelf"
+
+    def __init__(self, tree: str, environ: "Mapping[str, str]", settings: object, now: "Callable[[], int]") -> None:
+        where, cache = memory.real(tree), frame.cache_directory(environ)
+        asked = answers.question(where, _HOOK, settings, environ)
+        answer = answers.load(cache, asked) if cache is not None and asked is not None else None
+        if cache is None or asked is None or answer is None or not answers.holds(answer, environ):
+            raise _AsideError
+        found = shelf.at(cache, shelf.identity())
+        if isinstance(found, str) or _source_digest(tree, environ, settings, now()) != answer.digest.decode():
+            raise _AsideError
+        os.lstat(found.entry_place(answer.entry.decode()))  # whoever removes an entry wants a build
+        self.answer, self.cache, self.environ, self.shelf = answer, cache, environ, found
+        self.run = lease.run(where, environ, asked) if lease.isolation(environ) is not None else None
+
+    def held(self) -> "Lease | None":
+        """What this run was promised, if anything: this very wheel, or it is for the recipes to decide."""
+        held = lease.find(self.cache, self.run) if self.run is not None else None
+        same = (self.answer.wheel, self.answer.key.decode(), self.answer.digest.decode())
+        if held is not None and (held.name, held.key, held.digest) != same:
+            raise _AsideError
+        return held
+
+    def hand_out(self, target: str) -> None:
+        """`target` holds the wheel."""
+        if self.shelf.hand_out(self.answer.blob, target):
+            raise _AsideError
+        self.shelf.used(self.answer.entry.decode())
+
+
+def _wheel(case: _Case, directory: str) -> str | None:
+    name = case.answer.wheel
+    if any(one.endswith(".whl") and one != name for one in os.listdir(directory)):
+        return None  # it may be an earlier one, which would have to go
+    held = case.held()
+    case.hand_out(os.path.join(directory, name))
+    if held is not None:
+        lease.drop(held)
+    return name
+
+
+def _metadata(case: _Case, directory: str) -> str | None:
+    files = unpack(case.answer.info)
+    case.held()
+    if not files:
+        return None
+    for name, data in files.items():
+        path = os.path.join(directory, *name.split("/"))
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(data)
+    return next(iter(files)).partition("/")[0]
+
+
+def _requires(case: _Case, now: int) -> list[str] | None:
+    answer = case.answer
+    if not answer.lean or case.run is None:
+        return None
+    leases = os.path.join(case.cache, "leases")
+    frame.settle(leases)
+    if len(os.listdir(leases)) > _LEASES:
+        lease.sweep(case.cache, now / 1e9)
+    path = frame.beside(os.path.join(case.cache, "wheel"))
+    try:
+        case.hand_out(path)
+        kept = (path, answer.wheel)
+        held = lease.grant(case.cache, case.run, key=answer.key.decode(), digest=answer.digest.decode(), wheel=kept)
+    finally:
+        frame.remove(path)
+    return None if held is None else []
 
 
 def _source_digest(tree: str, environ: "Mapping[str, str]", settings: object, started: int) -> str | None:

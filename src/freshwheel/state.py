@@ -37,19 +37,29 @@ class State:
 
 
 def place(cache: str, tree: str) -> str:
-    """Where the state of a tree lies in the cache directory."""
-    name = xxhash.xxh3_128_hexdigest(memory.real(tree))
-    return os.path.join(cache, "trees", f"{name}.json")
+    """Where the discovered inputs of a tree lie in the cache directory; there is no file while there are none.
+
+    Only these decide about a digest. So a memory need only watch this one.
+    """
+    return f"{_stem(cache, tree)}.json"
 
 
 def load(cache: str | None, tree: str) -> State:
     """The state of a tree; an empty one where none can be read."""
+    if cache is None:
+        return State()
     try:
-        if cache is None:
-            return State()
-        with open(place(cache, tree), "rb") as file:
-            return _parsed(json.loads(file.read(_LARGEST)), _name(tree))
+        tables = [_read(path) for path in (place(cache, tree), _beside(cache, tree))]
     except (OSError, ValueError, RecursionError):
+        return State()
+    found: dict[str, object] = {"discovered": {}, "system": {}, "written": {}}
+    for table in tables:
+        if table is not None and (table.get("edition"), table.get("tree")) != (_EDITION, _name(tree)):
+            return State()
+        found |= table or {}
+    try:
+        return _parsed(found)
+    except ValueError:
         return State()
 
 
@@ -57,24 +67,51 @@ def save(cache: str | None, tree: str, state: State) -> bool:
     """Whether the state could be written, for its owner alone."""
     if cache is None:
         return False
-    path = place(cache, tree)
-    text = json.dumps({"edition": _EDITION, "tree": _name(tree), **asdict(state)}, indent=1, sort_keys=True)
+    path, beside = place(cache, tree), _beside(cache, tree)
+    head = {"edition": _EDITION, "tree": _name(tree)}
+    fields = asdict(state)
+    discovered = {"discovered": fields.pop("discovered")}
     try:
         frame.settle(os.path.dirname(path))
-        frame.write(path, text.encode(), mode=0o600)
+        _write(beside, {**head, **fields})
+        if state.discovered or os.path.lexists(path):
+            _write(path, {**head, **discovered})
     except (OSError, ValueError):
         return False
     return True
+
+
+def _stem(cache: str, tree: str) -> str:
+    return os.path.join(cache, "trees", xxhash.xxh3_128_hexdigest(memory.real(tree)))
+
+
+def _beside(cache: str, tree: str) -> str:
+    """Where all else lies."""
+    return f"{_stem(cache, tree)}.build.json"
+
+
+def _read(path: str) -> dict[str, object] | None:
+    """What a file says, None where there is none. Raises ValueError for anything but a table."""
+    try:
+        with open(path, "rb") as file:
+            found = json.loads(file.read(_LARGEST))
+    except FileNotFoundError:
+        return None
+    if not isinstance(found, dict):
+        raise ValueError(path)  # noqa: TRY004 - as for what is no JSON
+    return found
+
+
+def _write(path: str, table: Mapping[str, object]) -> None:
+    frame.write(path, json.dumps(table, indent=1, sort_keys=True).encode(), mode=0o600)
 
 
 def _name(tree: str) -> str:
     return os.fsdecode(memory.real(tree))
 
 
-def _parsed(found: object, tree: str) -> State:
-    """What was dumped for this tree; an empty state for anything else."""
-    if not isinstance(found, dict) or found.get("edition") != _EDITION or found.get("tree") != tree:
-        return State()
+def _parsed(found: Mapping[str, object]) -> State:
+    """What was dumped; an empty state for anything else. Raises ValueError for paths that no file can have."""
     tables: dict[str, dict[str, str]] = {}
     for name in ("discovered", "system", "written"):
         table = found.get(name)

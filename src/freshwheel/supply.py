@@ -4,38 +4,46 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 
-from freshwheel import decision, finish, frame, lease, memory, real
+from freshwheel import account, answers, decision, finish, frame, lease, memory, real, rehearsal
 from freshwheel.decision import Case
 from freshwheel.entry import Entry
-from freshwheel.errors import FreshwheelError, WheelError
+from freshwheel.errors import FreshwheelError, InnerError, WheelError
 from freshwheel.inner import interpreter
 from freshwheel.lease import Lease
 from freshwheel.model import Snapshot
+from freshwheel.outcome import Outcome
 from freshwheel.plan import Plan
 from freshwheel.store.store import Finished
 from freshwheel.wheel import archive
 
 __all__ = ["private", "promise", "ready", "wheel", "written"]
 
+_SAME = "nothing that it is made from has changed"
+_PROMISED = "this run was promised it"
+_MOVED = "the sources changed after it was asked what to install"
+_UNREAD = "the inputs can't be read"
+_INSTALL = "[tool.freshwheel] requires it: without build isolation, install it; else run the same command again"
+
 
 def wheel(plan: Plan, directory: str) -> tuple[str, str]:
     """The file name of the wheel written into `directory`, and that of the inner wheel it was made from."""
     held, found = _held(plan), real.attempt(plan)
+    if held is not None and _is_of(held, found):
+        return _leased(plan, held, found, directory)
+    case = decision.opened(plan, found) if isinstance(found, Snapshot) else _UNREAD
+    answer = _stored(case, directory) if isinstance(case, Case) else None
+    if answer is None and held is not None and _withheld(plan):
+        return _leased(plan, held, found, directory)
     if held is not None:
-        answer = _leased(plan, held, found, directory)
-        if answer is not None:
-            return answer
-    case = decision.opened(plan, found) if isinstance(found, Snapshot) else "the inputs can't be read"
-    if isinstance(case, str):
-        return _built(plan, directory, None)
-    answer = _stored(case, directory)
+        lease.drop(held)
     if answer is not None:
         return answer
+    if isinstance(case, str):
+        return _built(plan, directory, case)
     with case.alone():
         # Somebody else may have built it while this one waited.
         return _stored(case, directory) or _built(plan, directory, case)
@@ -43,21 +51,35 @@ def wheel(plan: Plan, directory: str) -> tuple[str, str]:
 
 def promise(plan: Plan) -> bool:
     """Whether this run of a frontend has the wheel already, so that nothing need be installed to build it."""
-    if not decision.lean(plan):
+    if not decision.passing(plan):
         return False
-    cache, identity = frame.cache_directory(plan.call.environ), _identity(plan)
     found = real.attempt(plan)
-    case = decision.opened(plan, found) if isinstance(found, Snapshot) else ""
-    entry = case.entry() if isinstance(case, Case) else None
-    if cache is None or identity is None or entry is None or not isinstance(case, Case):
-        return False
+    case = decision.opened(plan, found) if isinstance(found, Snapshot) else _UNREAD
+    identity = _identity(plan)
+    name = _promised(case, identity) if isinstance(case, Case) and identity is not None else ""
+    if name:
+        one = Outcome(hook="requires", decided="hit", why=_SAME, wheel=name)
+    else:
+        why = account.reason(plan, case) if identity is not None else "this run can't be told from others"
+        one = Outcome(hook="requires", decided="miss", why=why)
+    account.note(plan, case, one, found if isinstance(found, Snapshot) else None)
+    return bool(name)
+
+
+def _promised(case: Case, identity: bytes) -> str:
+    """The name of the wheel that is kept for this run; nothing: there is none."""
+    cache, entry = frame.cache_directory(case.plan.call.environ), case.entry()
+    if cache is None or entry is None:
+        return ""
     lease.sweep(cache, time.time())
-    with private() as folder:
+    with contextlib.suppress(OSError), private() as folder:
         answer = _delivered(case, entry, folder)
         if answer is None:
-            return False
-        path = os.path.join(folder, answer[0])
-        return lease.grant(cache, identity, key=case.key, digest=case.found.digest, wheel=(path, answer[0])) is not None
+            return ""
+        wheel = (os.path.join(folder, answer[0]), answer[0])
+        granted = lease.grant(cache, identity, key=case.key, digest=case.found.digest, wheel=wheel)
+        return answer[0] if granted is not None else ""
+    return ""
 
 
 @contextlib.contextmanager
@@ -65,14 +87,27 @@ def ready(plan: Plan) -> Iterator[str | None]:
     """The path of the wheel of this call, while the context lasts; None where it must be built first."""
     held, found = _held(plan), real.attempt(plan)
     with private() as folder:
-        if held is not None and isinstance(found, Snapshot) and found.digest == held.digest:
-            path = os.path.join(folder, held.name)
-            frame.copy(held.wheel, path)
-            yield path
+        if held is not None and isinstance(found, Snapshot) and _is_of(held, found):
+            one = Outcome(hook="metadata", decided="lease", why=_PROMISED, wheel=held.name, key=held.key)
+            account.note(plan, None, one, found)
+            yield _taken(held, folder)
             return
-        case = decision.opened(plan, found) if isinstance(found, Snapshot) else ""
+        case = decision.opened(plan, found) if isinstance(found, Snapshot) else _UNREAD
         entry = case.entry() if isinstance(case, Case) else None
         answer = _delivered(case, entry, folder) if isinstance(case, Case) and entry is not None else None
+        if answer is None and held is not None and _withheld(plan):
+            one = Outcome(hook="metadata", decided="lease", why=_MOVED, wheel=held.name, key=held.key)
+            account.note(plan, None, one, None)
+            yield _taken(held, folder)
+            return
+        if isinstance(case, str):
+            yield None
+            return
+        if answer is None:
+            one = Outcome(hook="metadata", decided="miss", why=account.reason(plan, case))
+        else:
+            one = Outcome(hook="metadata", decided="hit", why=_SAME, wheel=answer[0])
+        account.note(plan, case, one, case.found)
         yield None if answer is None else os.path.join(folder, answer[0])
 
 
@@ -94,15 +129,12 @@ def written(directory: str) -> Iterator[None]:
 
 
 def _identity(plan: Plan) -> bytes | None:
-    """What this run is known by."""
-    asked = memory.question(plan.call.settings, plan.call.environ)
-    inner = sorted((plan.config.inner_settings or {}).items())
-    if asked is None:
+    """What this run is known by; None where nobody made an environment for it."""
+    if decision.isolation(plan.call.environ) is None:
         return None
-    abi = (sys.implementation.cache_tag or "", *getattr(sys, "abiflags", ""))
-    texts = [plan.call.hook, *abi, *map(repr, inner)]
-    what = frame.framed(asked, *(text.encode("utf-8", "surrogatepass") for text in texts))
-    return lease.run(memory.real(plan.call.tree), plan.call.environ, what)
+    call, tree = plan.call, memory.real(plan.call.tree)
+    asked = answers.question(tree, call.hook, call.settings, call.environ)
+    return None if asked is None else lease.run(tree, call.environ, asked)
 
 
 def _held(plan: Plan) -> Lease | None:
@@ -113,19 +145,43 @@ def _held(plan: Plan) -> Lease | None:
     return lease.find(cache, identity)
 
 
-def _leased(plan: Plan, held: Lease, found: object, directory: str) -> tuple[str, str] | None:
-    """What was promised, if it is still true, or if nothing else can be had."""
-    moved = not isinstance(found, Snapshot) or found.digest != held.digest
-    if moved and interpreter.importable(plan.config.backend.partition(":")[0].partition(".")[0]):
-        lease.drop(held)
-        return None
+def _is_of(held: Lease, found: object) -> bool:
+    """Whether the inputs are what they were when the lease was granted."""
+    return isinstance(found, Snapshot) and found.digest == held.digest
+
+
+def _withheld(plan: Plan) -> bool:
+    """Whether a real build would miss something here, as after a hit; the inner backend is asked, if it is there."""
+    package = plan.config.backend.partition(":")[0].partition(".")[0]
+    if decision.unmet(plan.config.requires) or not (plan.config.backend_path or interpreter.importable(package)):
+        return True
+    try:
+        with real.opened(plan) as inner:
+            return bool(decision.unmet(inner.requires(plan.call.hook, plan.config.inner_settings)))
+    except FreshwheelError:
+        return True
+
+
+def _taken(held: Lease, folder: str) -> str:
+    """The path of a copy of the wheel that was promised, under its own name."""
+    path = os.path.join(folder, held.name)
+    with written(folder):
+        frame.copy(held.wheel, path)
+    return path
+
+
+def _leased(plan: Plan, held: Lease, found: object, directory: str) -> tuple[str, str]:
+    """What was promised."""
+    moved = not _is_of(held, found)
     target = os.path.join(directory, held.name)
     with written(directory):
         frame.copy(held.wheel, target)
     mark = archive.mark_of(target)
     lease.drop(held)
-    if moved:
-        plan.call.say("the sources changed after it was asked what to install: this wheel is of those before")
+    why = _MOVED if moved else _PROMISED
+    one = Outcome(hook="wheel", decided="lease", why=why, wheel=held.name, digest=held.digest, key=held.key)
+    account.note(plan, None, one, found if isinstance(found, Snapshot) and not moved else None)
+    plan.call.say(f"{_MOVED}: this wheel is of those before" if moved else f"{held.name} is from the store: {_SAME}")
     return held.name, mark.inner_wheel if mark is not None else held.name
 
 
@@ -137,7 +193,9 @@ def _stored(case: Case, directory: str) -> tuple[str, str] | None:
     with written(directory):
         answer = _delivered(case, entry, directory)
     if answer is not None:
-        case.plan.call.say(f"{answer[0]} is from the store: nothing that it is made from has changed")
+        one = Outcome(hook="wheel", decided="hit", why=_SAME, wheel=answer[0])
+        account.note(case.plan, case, one, case.found)
+        case.plan.call.say(f"{answer[0]} is from the store: {_SAME}")
     return answer
 
 
@@ -146,6 +204,7 @@ def _delivered(case: Case, entry: Entry, directory: str) -> tuple[str, str] | No
     name = finish.named(case.plan, case.found.digest, settled=True, stated=entry.base, inner=entry.inner.name)
     ready = entry.finished.get(name.tag)
     if ready is not None and case.store.hand_out(ready.blob, os.path.join(directory, ready.name)):
+        rehearsal.keep(case, entry, name.tag, os.path.join(directory, ready.name))
         return ready.name, entry.inner.name
     with private() as folder:
         path = os.path.join(folder, entry.inner.name)
@@ -153,23 +212,37 @@ def _delivered(case: Case, entry: Entry, directory: str) -> tuple[str, str] | No
             return None
         try:
             made = archive.rewrite(archive.read(path), directory, version=name.version, mark=name.mark)
-        except WheelError:
+        except (WheelError, OSError):
+            # A build will say it, if it is the folder of the frontend that can't be written to.
             return None
     if case.writes:
         finished = Finished(path=os.path.join(directory, made), label=name.label)
-        case.store.add_finished(entry, name.tag, finished)
+        added = case.store.add_finished(entry, name.tag, finished)
+        if added is not None:
+            rehearsal.keep(case, added, name.tag, finished.path)
     return made, entry.inner.name
 
 
-def _built(plan: Plan, directory: str, case: Case | None) -> tuple[str, str]:
+def _built(plan: Plan, directory: str, case: Case | str) -> tuple[str, str]:
     """The wheel of a real build, which is stored if it may be."""
+    if gone := decision.absent(plan.config.requires):
+        # Setuptools without setuptools-rust would make a wheel, and leave out what is Rust.
+        raise InnerError(f"not installed: {', '.join(gone)}", hint=_INSTALL)
+    why, unstored = account.reason(plan, case), ""
     with private() as folder:
         built = real.build(plan, folder)
         finish.tell(plan, built)
         with written(directory):
             made, name = finish.finish(plan, built, directory)
-        if case is not None and name is not None:
-            finished = {name.tag: Finished(path=os.path.join(directory, made), label=name.label)}
-            case.keep(built, {}, name.stated, finished)
-            case.store.prune(time.time_ns())
+        if isinstance(case, Case):
+            unstored = "it is of an unfamiliar form"
+            if name is not None:
+                finished = {name.tag: Finished(path=os.path.join(directory, made), label=name.label)}
+                unstored = case.keep(built, {}, name.stated, finished)
+                if not unstored and (entry := case.entry()) is not None:
+                    rehearsal.keep(case, entry, name.tag, finished[name.tag].path)
+                case.store.prune(time.time_ns())
+        hook = "editable" if plan.call.hook == "build_editable" else "wheel"
+        one = Outcome(hook=hook, decided="built", why=why, wheel=made, unstored=unstored)
+        account.built(plan, case, built, one)
         return made, os.path.basename(built.path)

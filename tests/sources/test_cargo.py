@@ -67,21 +67,22 @@ def test_nothing_to_build():
     assert "rust/Cargo.toml" in closure.absent
 
 
-def test_parents_are_asked_one_by_one():
-    """A manifest farther up is asked for only when the nearer ones are known and decide nothing."""
+def test_parents_are_asked_at_once_and_count_one_by_one():
+    """All that may be needed is wanted in one round; a manifest above the one that decides is then passed by."""
 
-    def wanted(known):
-        paths = cargo.closure(["x/b/Cargo.toml"], known).wanted
-        return [path for path in paths if path.endswith(("Cargo.toml", "Cargo.lock"))]
+    def found(known):
+        closure = cargo.closure(["x/b/Cargo.toml"], known, above=("d", "c"))
+        return [path for path in closure.wanted if path.endswith(("Cargo.toml", "Cargo.lock"))], closure.absent
 
     known = {}
-    assert wanted(known) == ["x/b/Cargo.toml"]
+    assert found(known)[0] == ["x/b/Cargo.toml"]
     known["x/b/Cargo.toml"] = {}
-    assert wanted(known) == ["x/Cargo.toml"]
-    known["x/Cargo.toml"] = None
-    assert wanted(known) == ["Cargo.toml"]
+    assert found(known)[0] == ["../../Cargo.toml", "../Cargo.toml", "Cargo.toml", "x/Cargo.toml"]
+    known |= {"x/Cargo.toml": None, "../Cargo.toml": None, "../../Cargo.toml": {"workspace": {}}}
     known["Cargo.toml"] = {"workspace": {}}
-    assert wanted(known) == ["Cargo.lock"]
+    wanted, absent = found(known)
+    assert wanted == ["Cargo.lock"]
+    assert [path for path in absent if path.endswith("Cargo.toml")] == ["x/Cargo.toml"]
 
 
 @pytest.mark.parametrize(

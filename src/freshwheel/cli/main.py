@@ -16,12 +16,11 @@ if TYPE_CHECKING:
     import argparse
     import threading
     from collections.abc import Callable, Sequence
-    from typing import Any
 
     from freshwheel.cli.render import Line
     from freshwheel.plan import Call
 
-__all__ = ["main", "parser"]
+__all__ = ["main"]
 
 _FAILED = 1
 _USAGE = 2
@@ -32,11 +31,6 @@ _NEVER_BUILT = (
     "no build of this tree is on record, so there is nothing to compare its inputs with; "
     "build it once, for example with `pip wheel --no-deps .` or `uv build --wheel`"
 )
-_ABOUT = {
-    "digest": "print the source digest",
-    "inputs": "list the inputs, each under its reason, and what is left out",
-    "check": "compare the declared inputs with what builds have shown",
-}
 
 
 def main(argv: "Sequence[str] | None" = None) -> int:
@@ -47,33 +41,6 @@ def main(argv: "Sequence[str] | None" = None) -> int:
         return _run(words) if known is None else _write(known)
     except KeyboardInterrupt:
         return _INTERRUPTED
-
-
-def parser() -> "argparse.ArgumentParser":
-    """The parser of all verbs."""
-    import argparse  # noqa: PLC0415 - see the module's docstring
-
-    options: dict[str, Any] = {"allow_abbrev": False}
-    if sys.version_info >= (3, 14):
-        options["color"] = False
-    root = argparse.ArgumentParser(
-        prog="freshwheel",
-        description="What the wheel of a project is made from, and what is wrong with how that is declared.",
-        **options,
-    )
-    root.add_argument("--version", action="store_true", help="print the version of freshwheel and exit")
-    verbs = root.add_subparsers(dest="verb", metavar="VERB", title="verbs")
-    for verb, about in _ABOUT.items():
-        one = verbs.add_parser(verb, help=about, description=f"{about[0].upper()}{about[1:]}.", **options)
-        one.add_argument(
-            "path", nargs="?", default=".", metavar="PATH", help="the directory of pyproject.toml (default: this one)"
-        )
-        forms = one.add_mutually_exclusive_group()
-        forms.add_argument("--json", action="store_true", help="print JSON")
-        if verb == "inputs":
-            forms.add_argument("-0", "--null", action="store_true", help="print the paths alone, a NUL behind each")
-            one.add_argument("-v", "--verbose", action="store_true", help="list the folders that are not looked into")
-    return root
 
 
 def _known(words: "Sequence[str]") -> str | None:
@@ -90,8 +57,9 @@ def _known(words: "Sequence[str]") -> str | None:
 def _run(words: "Sequence[str]") -> int:
     """The exit code of one call, the long way."""
     from freshwheel import errors  # noqa: PLC0415 - see the module's docstring
+    from freshwheel.cli import words as language  # noqa: PLC0415
 
-    root = parser()
+    root = language.parser()
     try:
         options = root.parse_args(words)
     except SystemExit as stop:  # after the help, or what is wrong with the words
@@ -102,7 +70,7 @@ def _run(words: "Sequence[str]") -> int:
         _complain(root.format_help())
         return _USAGE
     try:
-        return _answered(options)
+        return _store(options) if options.verb == "store" else _answered(options)
     except errors.FreshwheelError as error:
         _say(f"error: {error.render()}")
         return error.exit_code
@@ -155,10 +123,37 @@ def _check(call: "Call", options: "argparse.Namespace") -> "tuple[str, int]":
     return answer, _FAILED if found.findings else 0
 
 
+def _why(call: "Call", options: "argparse.Namespace") -> "tuple[str, int]":
+    from freshwheel import history  # noqa: PLC0415 - see the module's docstring
+    from freshwheel.cli import render  # noqa: PLC0415
+
+    found = history.why(call)
+    return render.as_json(render.why_value(found)) if options.json else _painted(render.why_lines(found)), 0
+
+
+def _store(options: "argparse.Namespace") -> int:
+    """The exit code of an action of `store`, whose answer is written."""
+    from freshwheel.cli import render  # noqa: PLC0415 - see the module's docstring
+    from freshwheel.cli import store as shop  # noqa: PLC0415
+
+    if options.action == "clear" and not options.yes and (options.json or not _is_watched()):
+        _say("error: nobody can be asked whether everything may go: --yes says so")
+        return _USAGE
+    found = shop.answer(
+        options.action,
+        os.environ,
+        size=getattr(options, "size", None),
+        age=getattr(options, "age", None),
+        agreed=lambda place: options.yes or _agreed(place),
+    )
+    return _write(render.as_json(found.value) if options.json else _painted(found.lines), _FAILED if found.wrong else 0)
+
+
 _VERBS: "dict[str, Callable[[Call, argparse.Namespace], tuple[str | bytes, int]]]" = {
     "digest": _digest,
     "inputs": _inputs,
     "check": _check,
+    "why": _why,
 }
 
 
@@ -229,6 +224,19 @@ def _complain(text: str) -> None:
             sys.stderr.flush()
         except OSError:
             return
+
+
+def _is_watched() -> bool:
+    """Whether a person reads and types."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+
+
+def _agreed(place: str) -> bool:
+    """Whether a person lets everything go that is in the store."""
+    from freshwheel.cli import render  # noqa: PLC0415 - see the module's docstring
+
+    _complain(f"freshwheel: remove everything in {render.visible(place)}? [y/N] ")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _timer() -> "threading.Timer | None":

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
+from freshwheel.account import Comparison, told
+from freshwheel.history import Why
+from freshwheel.inner.key import Difference
+from freshwheel.outcome import Outcome
 from freshwheel.report import Check, Inputs
 
 __all__ = [
@@ -15,14 +21,20 @@ __all__ = [
     "check_lines",
     "check_value",
     "coloured",
+    "count",
     "inputs_lines",
     "inputs_value",
+    "moment",
     "paths",
     "plain",
     "visible",
+    "why_lines",
+    "why_value",
 ]
 
 _STYLES = {"head": "bold", "good": "green", "bad": "bold red", "note": "yellow", "do": "cyan", "text": ""}
+_MOST = 20
+"""Paths below one head."""
 
 
 class Line(NamedTuple):
@@ -37,14 +49,14 @@ def inputs_lines(found: Inputs, *, verbose: bool = False) -> list[Line]:
     groups: dict[str, list[str]] = {}
     for one, reason in zip(found.inputs, found.reasons, strict=True):
         groups.setdefault(reason, []).append(_text(one.path))
-    lines = [Line(f"{found.digest}: {_count(len(found.inputs), 'input')}", "good")]
+    lines = [Line(f"{found.digest}: {count(len(found.inputs), 'input')}", "good")]
     for reason in sorted(groups):
         lines += [Line(reason, "head"), *(Line(f"  {path}") for path in groups[reason])]
     lines += _table("left out", found.left_out)
     if verbose:
         lines += _table("not looked into", found.pruned)
     elif found.pruned:
-        lines.append(Line(f"{_count(len(found.pruned), 'folder')} not looked into; -v lists them", "note"))
+        lines.append(Line(f"{count(len(found.pruned), 'folder')} not looked into; -v lists them", "note"))
     if found.env:
         lines += [Line("[tool.freshwheel] env", "head"), *(Line(f"  {name}") for name in found.env)]
     return lines
@@ -84,7 +96,7 @@ def check_lines(found: Check) -> list[Line]:
         lines += [Line("[tool.freshwheel] with all of that in it:", "head")]
         lines += [Line(f"  {line}", "do") for line in found.lines]
     total = len(found.findings)
-    return [*lines, Line(_count(total, "finding") if total else "no findings", "bad" if total else "good")]
+    return [*lines, Line(count(total, "finding") if total else "no findings", "bad" if total else "good")]
 
 
 def check_value(found: Check) -> dict[str, Any]:
@@ -96,6 +108,46 @@ def check_value(found: Check) -> dict[str, Any]:
         ],
         "notes": list(found.notes),
         "lines": list(found.lines),
+    }
+
+
+def why_lines(found: Why) -> list[Line]:
+    """What differs from the last wheel, and what was decided before."""
+    if found.last is None or found.found is None:
+        lines = [Line("nothing is on record of this tree: it was not built here", "note")]
+    else:
+        name = found.last.wheel or "the last wheel"
+        lines = [Line(f"this tree now, against {name} of {moment(found.last.when)}", "head")]
+        lines += _differences(found.found)
+    if found.store:
+        lines.append(Line(f"the store has no say: {found.store}", "note"))
+    if found.outcomes:
+        lines += [
+            Line("what was decided, the newest first", "head"),
+            *(Line(f"  {_outcome(one)}") for one in found.outcomes),
+        ]
+    return lines
+
+
+def why_value(found: Why) -> dict[str, Any]:
+    """The same for JSON; a value that nobody may see is null."""
+    differing, inputs, parts = found.found, None, None
+    if differing is not None and differing.inputs is not None:
+        inputs = {verb: list(getattr(differing.inputs, verb)) for verb in ("changed", "added", "removed")}
+    if differing is not None and differing.parts is not None:
+        parts = [
+            {"name": one.name, "what": told(one), "before": _shown(one.before), "after": _shown(one.after)}
+            for one in differing.parts
+        ]
+    return {
+        "digest": found.digest,
+        "store": found.store,
+        "last": _outcome_value(found.last) if found.last is not None else None,
+        "sources": differing.sources if differing is not None else None,
+        "inputs": inputs,
+        "parts": parts,
+        "apart": list(differing.apart) if differing is not None else [],
+        "outcomes": [_outcome_value(one) for one in found.outcomes],
     }
 
 
@@ -132,13 +184,67 @@ def visible(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
+def moment(when: int) -> str:
+    """A time, in seconds since the epoch, for people; the number itself where no calendar has it."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M", time.localtime(when))
+    except (OverflowError, OSError, ValueError):
+        return str(when)
+
+
+def count(number: int, noun: str, many: str = "") -> str:
+    """A number and its noun."""
+    return f"{number} {noun if number == 1 else many or noun + 's'}"
+
+
 def _table(title: str, rows: Mapping[str, str]) -> list[Line]:
     """What is left out, and why."""
     return [Line(title, "head"), *(Line(f"  {path}: {why}") for path, why in sorted(rows.items()))] if rows else []
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
+def _differences(found: Comparison) -> list[Line]:
+    """What differs, each under what it is."""
+    lines: list[Line] = []
+    if found.inputs is None and found.sources:
+        lines.append(Line("the sources changed; which of them is not on record", "bad"))
+    elif found.inputs is not None and found.sources and not found.inputs:
+        lines.append(Line("what selects the inputs changed", "bad"))
+    for verb in ("changed", "added", "removed"):
+        paths = getattr(found.inputs, verb) if found.inputs is not None else ()
+        if paths:
+            lines.append(Line(f"{count(len(paths), 'input')} {verb}", "bad"))
+            lines += [Line(f"  {path}") for path in paths[:_MOST]]
+        if len(paths) > _MOST:
+            lines.append(Line(f"  and {len(paths) - _MOST} more; --json lists them", "note"))
+    if found.parts:
+        lines += [Line("beside the inputs", "bad"), *(Line(f"  {_difference(one)}") for one in found.parts)]
+    if not lines:
+        lines.append(Line("nothing that it is made from has changed", "good"))
+    if found.apart:
+        lines.append(Line(f"not compared outside of a build: {', '.join(found.apart)}", "note"))
+    return lines
+
+
+def _difference(one: Difference) -> str:
+    before, after = _shown(one.before), _shown(one.after)
+    values = f" ({before} -> {after})" if before is not None and after is not None else ""
+    return f"{one.name}: {told(one)}{values}"
+
+
+def _shown(value: str | None) -> str | None:
+    """A value that everybody may see; of any other there is only a digest."""
+    return None if value is None or value.startswith("#") else value
+
+
+def _outcome(one: Outcome) -> str:
+    more = f"; it is not stored: {one.unstored}" if one.unstored else ""
+    return f"{moment(one.when)}  {one.hook}: {one.decided}, {one.why}{more}"
+
+
+def _outcome_value(one: Outcome) -> dict[str, Any]:
+    value = asdict(one)
+    del value["parts"]  # those of this machine's installers, which nobody can compare
+    return value
 
 
 def _text(path: bytes) -> str:

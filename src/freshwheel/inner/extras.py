@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 from freshwheel.backends import Backend, Extra
 from freshwheel.inner import programs
@@ -17,6 +21,17 @@ from freshwheel.inner.watch import Lookout, folders
 __all__ = ["extras"]
 
 _VERSION = re.compile(r"(?<![\w.])\d+(?:\.\d+)+")
+_LEAST = re.compile(
+    r"^[^#\n]*\bcmake_minimum_required\s*\(\s*VERSION\s+[\"\[=]*(\d+(?:\.\d+)*)", re.IGNORECASE | re.MULTILINE
+)
+_OLDEST_CMAKE = Version("3.15")
+_OWN_WHEEL = Version("70.1")
+"""The first setuptools that needs no `wheel`."""
+_PROVIDERS = {
+    "scikit_build_core.metadata.fancy_pypi_readme": "hatch-fancy-pypi-readme>=23.2",
+    "scikit_build_core.metadata.setuptools_scm": "setuptools-scm",
+}
+"""What the metadata providers of scikit-build-core ask for."""
 
 
 def extras(  # noqa: PLR0913 - what a test replaces
@@ -42,6 +57,8 @@ def extras(  # noqa: PLR0913 - what a test replaces
             return False
         if extra.setting is not None and _at(pyproject, extra.setting[0]) != extra.setting[1]:
             return False
+        if extra.requirement == "wheel" and _has_own_wheel(pyproject):
+            return False
         return not any(_serves(program, extra.requirement) for program in extra.programs)
 
     def _serves(program: str, requirement: str) -> bool:
@@ -53,7 +70,79 @@ def extras(  # noqa: PLR0913 - what a test replaces
         return version is not None and _allows(requirement, version[0])
 
     search = folders(environ.get("PATH", ""), private)
-    return [extra.requirement for extra in backend.lean_extras if wanted(extra)]
+    known: Iterable[Extra] = backend.lean_extras
+    if backend.name == "scikit-build-core":
+        known = _of_scikit_build(known, pyproject, tree)
+    return [extra.requirement for extra in known if wanted(extra)]
+
+
+def _has_own_wheel(pyproject: Mapping[str, Any]) -> bool:
+    """Whether only such versions of setuptools may be installed that need no `wheel`."""
+    texts = [text for path in ("build-system.requires", "tool.freshwheel.requires") for text in _texts(pyproject, path)]
+    return any(
+        one.operator in (">=", ">", "==", "~=") and (_version(one.version) or _OLDEST_CMAKE) >= _OWN_WHEEL
+        for text in texts
+        if (wanted := _parsed(text)) is not None and canonicalize_name(wanted.name) == "setuptools"
+        for one in wanted.specifier
+    )
+
+
+def _of_scikit_build(known: Iterable[Extra], pyproject: Mapping[str, Any], tree: str) -> list[Extra]:
+    """The extras with the versions that the project wants, and what its settings ask for besides.
+
+    Settings that depend on the environment or on config settings are not looked at.
+    """
+    table = "tool.scikit-build"
+    found = []
+    if _at(pyproject, f"{table}.wheel.cmake") is not False:
+        for extra in known:
+            name = _parsed(extra.requirement)
+            text = _wanted(pyproject, f"{table}.{name.name}", tree) if name is not None else ""
+            found.append(replace(extra, requirement=f"{name.name}{text}") if name is not None and text else extra)
+    given = [text for text in _texts(pyproject, f"{table}.build.requires") if _parsed(text) is not None]
+    metadata = _at(pyproject, f"{table}.metadata")
+    for one in metadata.values() if isinstance(metadata, Mapping) else ():
+        name = one.get("provider") if isinstance(one, Mapping) else None
+        given += [_PROVIDERS[name]] if isinstance(name, str) and name in _PROVIDERS else []
+    return [*found, *[Extra(requirement=text) for text in given]]
+
+
+def _wanted(pyproject: Mapping[str, Any], path: str, tree: str) -> str:
+    """The specifier of a tool that its table or, for CMake, its file states; nothing where there is none."""
+    stated, least = _at(pyproject, f"{path}.version"), _at(pyproject, f"{path}.minimum-version")
+    if isinstance(stated, str) and stated != "CMakeLists.txt":
+        return stated
+    if isinstance(least, str):
+        return f">={least}"
+    if not path.endswith(".cmake"):
+        return ""
+    folder = _at(pyproject, f"{path}.source-dir")
+    place = os.path.join(tree, folder if isinstance(folder, str) else "", "CMakeLists.txt")
+    try:
+        with open(place, encoding="utf-8-sig", errors="replace") as file:
+            match = _LEAST.search(file.read())
+    except (OSError, ValueError):
+        return ""
+    return f">={match[1]}" if match and (_version(match[1]) or _OLDEST_CMAKE) > _OLDEST_CMAKE else ""
+
+
+def _texts(pyproject: Mapping[str, Any], path: str) -> list[str]:
+    found = _at(pyproject, path)
+    return [text for text in found if isinstance(text, str)] if isinstance(found, list) else []
+
+
+def _parsed(text: str) -> Requirement | None:
+    try:
+        return Requirement(text)
+    except InvalidRequirement:
+        return None
+
+
+def _version(text: str) -> Version | None:
+    try:
+        return Version(text.removesuffix(".*"))
+    except InvalidVersion:
+        return None
 
 
 def _allows(requirement: str, version: str) -> bool:

@@ -84,6 +84,8 @@ class _Search:
         self.above = above
         self.levels = min(_LEVELS, len(above)) if above else _LEVELS
         self.asked: set[str] = set()
+        self.ahead: set[str] = set()
+        """What may be asked for next."""
         self.crates: dict[str, Crate] = {}
         self.files: dict[str, str] = {}
         self.locks: set[str] = set()
@@ -156,6 +158,7 @@ class _Search:
 
     def result(self) -> Closure:
         """What was found."""
+        unknown = self.asked - self.known.keys()
         outside = {
             path: reason
             for path, reason in sorted(self.files.items())
@@ -166,7 +169,7 @@ class _Search:
             files=outside,
             locks=tuple(sorted(self.locks)),
             absent=tuple(sorted(path for path in self.asked & self.known.keys() if self.known[path] is None)),
-            wanted=tuple(sorted(self.asked - self.known.keys())),
+            wanted=tuple(sorted((self.asked | self.ahead) - self.known.keys())) if unknown else (),
         )
 
     def root(self, folder: str) -> str | None:
@@ -175,7 +178,10 @@ class _Search:
         A manifest on the way up that is no root, or excludes the crate, is passed by, as cargo does.
         """
         own = self.joined(folder, "Cargo.toml")
-        for place in (folder, *self.parents(folder)):
+        places = (folder, *self.parents(folder))
+        # All at once: each further round of questions costs a whole search.
+        self.ahead.update(self.joined(place, "Cargo.toml") for place in places)
+        for place in places:
             path = self.joined(place, "Cargo.toml")
             manifest = self.table(path)
             if path not in self.known:

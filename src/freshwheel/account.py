@@ -1,0 +1,173 @@
+"""What was decided for a call, and why: held against the last time, in words, and put on record.
+
+Nothing here can fail a build.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from freshwheel import decision, frame, outcome
+from freshwheel.decision import Case
+from freshwheel.inner import key
+from freshwheel.inner.key import Difference
+from freshwheel.model import Snapshot
+from freshwheel.outcome import Changes, Outcome
+from freshwheel.plan import Plan
+from freshwheel.real import Built
+
+__all__ = ["Comparison", "built", "compared", "lasting", "note", "reason", "told", "words"]
+
+_MOST = 3
+"""Names in one phrase."""
+_QUIET = ("editable wheels", "this is a release", "the store is off", "nothing is compiled", "no cache directory")
+"""How the reasons begin for which the store has no say, and about which nobody need do anything."""
+_SOURCES = "source digest"
+_STORE = "store"
+"""The part that says which store has shown the others."""
+_OF_BUILDS = ("distribution ", "requirements")
+"""How the parts begin that differ between the environment of a build and any other."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comparison:
+    """A tree and what shapes its wheel now, held against an outcome."""
+
+    inputs: Changes | None
+    """None: the inputs of then are not on record."""
+    sources: bool
+    """Whether the sources are others."""
+    parts: tuple[Difference, ...] | None
+    """Of the build key, but for the sources; None: one of the two has no key."""
+    apart: tuple[str, ...] = ()
+    """Parts that were not compared: one of the two is not of an environment that was made for a build."""
+
+
+def reason(plan: Plan, case: Case | str) -> str:
+    """Why a wheel must be built, in words."""
+    return case if isinstance(case, str) else _of_entry(case) or _of_last(plan, case)
+
+
+def compared(
+    last: Outcome,
+    parts: Mapping[str, str],
+    before: Mapping[bytes, bytes] | None,
+    found: Snapshot,
+    case: Case | str,
+) -> Comparison:
+    """What is now against an outcome, the parts of its key, and its inputs."""
+    inputs = None if before is None else outcome.changes(before, found.inputs)
+    sources = last.digest != found.digest
+    if isinstance(case, str) or not parts:
+        return Comparison(inputs=inputs, sources=sources, parts=None)
+    differing = [one for one in key.difference(parts, lasting(case)) if one.name != _SOURCES]
+    if any(one.name == _STORE for one in differing):
+        # Another salt: what is shown of a secret differs whatever it is.
+        differing = [one for one in differing if one.name != _STORE and not _is_hidden(one)]
+    apart: list[str] = []
+    if last.isolated != _is_isolated(case.plan):
+        apart = [one.name for one in differing if one.name.startswith(_OF_BUILDS)]
+    said = {*apart, *(f"{one.name}, all" for one in differing)}
+    kept = tuple(one for one in differing if one.name not in said)
+    return Comparison(inputs=inputs, sources=sources, parts=kept, apart=tuple(apart))
+
+
+def words(found: Comparison) -> list[str]:
+    """What differs, a phrase each, names only."""
+    phrases = []
+    if found.inputs:
+        for verb in ("changed", "added", "removed"):
+            names = getattr(found.inputs, verb)
+            if names:
+                phrases.append(f"{len(names)} input{'' if len(names) == 1 else 's'} {verb}: {_list(names)}")
+    elif found.sources:
+        phrases.append("the sources changed" if found.inputs is None else "what selects the inputs changed")
+    kinds: dict[str, list[str]] = {"changed": [], "new": [], "gone": []}
+    for one in found.parts or ():
+        kinds[told(one)].append(one.name)
+    for kind, names in kinds.items():
+        if names:
+            verb = kind if kind == "changed" else f"{'is' if len(names) == 1 else 'are'} {kind}"
+            phrases.append(f"{_list(names)} {verb}")
+    return phrases
+
+
+def told(one: Difference) -> str:
+    """`changed`, `new` or `gone`."""
+    if one.before is None:
+        return "new"
+    return "gone" if one.after is None else "changed"
+
+
+def lasting(case: Case) -> dict[str, str]:
+    """The parts of the key of a case, and which store has shown them."""
+    salt = decision.salt(case.store)
+    shown = key.parts(case.facts.components, salt=salt)
+    return {**shown, _STORE: f"#{hashlib.sha256(b'store' + salt).hexdigest()[:16]}"}
+
+
+def note(plan: Plan, case: Case | str | None, one: Outcome, found: Snapshot | None) -> None:
+    """Puts an outcome on record, with what is known of the case and the inputs.
+
+    An unpacked source distribution is built once, and its folder is gone then: nothing is kept of it.
+    """
+    if plan.project.sdist_version is not None:
+        return
+    if isinstance(case, Case):
+        one = replace(one, key=case.key, parts=lasting(case))
+    digest = found.digest if found is not None else one.digest
+    full = replace(one, digest=digest, isolated=_is_isolated(plan), when=int(time.time()))
+    outcome.add(frame.cache_directory(plan.call.environ), plan.call.tree, full, found)
+
+
+def built(plan: Plan, case: Case | str, made: Built, one: Outcome) -> None:
+    """Puts a real build on record, and tells a person in one line where it was not to be expected."""
+    found = made.earlier if isinstance(made.earlier, Snapshot) else None
+    missed = tuple(one.path for one in made.missed)
+    note(plan, case, replace(one, missed=missed, written=tuple(sorted(made.written))), found)
+    if isinstance(case, str) and case.startswith(_QUIET):
+        return
+    more = f"; it is not stored: {one.unstored}" if one.unstored and isinstance(case, Case) and case.writes else ""
+    plan.call.say(f"{one.wheel} was built: {one.why}{more}")
+
+
+def _of_entry(case: Case) -> str:
+    """Why what the store has for the key is of no use; nothing: it has nothing."""
+    if case.store.remarks:
+        return case.store.remarks[0]
+    if case.store.find(case.key, tree=case.tree) is None:
+        return ""
+    stale = case.entry() is None
+    return "what a build has read outside of the repository has changed" if stale else "its wheel can't be used"
+
+
+def _of_last(plan: Plan, case: Case) -> str:
+    """Why the store has nothing, by what was built the last time."""
+    cache, tree = frame.cache_directory(plan.call.environ), plan.call.tree
+    outcomes = outcome.load(cache, tree)
+    last = outcome.base(outcomes, "wheel")
+    if last is None:
+        return "first build here"
+    before = outcome.inputs(cache, tree, last.digest)
+    differing = words(compared(last, outcome.parts(outcomes, last.key), before, case.found, case))
+    if differing:
+        return "; ".join(differing)
+    if last.unstored:
+        return f"the last one was not stored: {last.unstored}"
+    return "the store does not have it" if last.key else "the store had no say the last time"
+
+
+def _is_isolated(plan: Plan) -> bool:
+    return decision.isolation(plan.call.environ) is not None
+
+
+def _is_hidden(one: Difference) -> bool:
+    return (one.before or "").startswith("#") and (one.after or "").startswith("#")
+
+
+def _list(names: Sequence[str]) -> str:
+    rest = len(names) - _MOST
+    return ", ".join(names[:_MOST]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,318 @@
+"""What was answered for one tree and one question, and all beside the tree that it rests on. Part of the light column.
+
+One small file for each, in the cache directory of the user. Whatever is wrong with it, nothing was answered then.
+"""
+
+import errno
+import os
+import stat
+import sys
+
+import xxhash
+
+from freshwheel import frame, lease, memory, rows, shelf
+from freshwheel.entry import Blob, is_key, is_name, unpack
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+__all__ = [
+    "LARGEST",
+    "Answer",
+    "distributions",
+    "dump",
+    "family",
+    "holds",
+    "joined",
+    "load",
+    "parse",
+    "question",
+    "row_of",
+    "save",
+    "split",
+    "stamp",
+]
+
+LARGEST = 1 << 20
+"""Bytes of a `.dist-info` that is kept here."""
+
+_MAGIC = b"FWANS\0\0\1"
+"""The last byte is the edition of this format."""
+_OURS = "freshwheel."
+_INFO = (".dist-info", ".egg-info")
+_ABSENT = (errno.ENOENT, errno.ENOTDIR)
+_MASK = (1 << 64) - 1
+_FIELDS = (
+    *("asked", "digest", "key", "entry", "places", "stamps", "absent", "salt", "names", "values", "patterns"),
+    *("harmless", "families", "path", "distributions", "name", "sha256", "size", "xxh3", "lean", "info"),
+)
+"""In the order of the file."""
+
+
+class Answer:
+    """A value: nobody changes one. Lists of texts have a NUL between two."""
+
+    __slots__ = _FIELDS
+
+    asked: bytes
+    """The question: 16 bytes."""
+    digest: bytes
+    """The source digest that it holds for: 32 hex digits."""
+    key: bytes
+    """The build key: 64 hex digits."""
+    entry: bytes
+    """The key that the entry lies under in the store."""
+    places: bytes
+    """Absolute paths of what decided."""
+    stamps: bytes
+    """8 bytes for each place: what `row_of` says of it."""
+    absent: bytes
+    """Absolute paths that led nowhere."""
+    salt: bytes
+    """Of the stamps of variables."""
+    names: bytes
+    """Variables that decided, whether they are set or not."""
+    values: bytes
+    """8 bytes for each of them: the `stamp` of its value, `rows.UNTRUSTED` for one that is not set."""
+    patterns: bytes
+    """Names and families of variables that shape the wheel."""
+    harmless: bytes
+    """Those that don't, although they fit."""
+    families: bytes
+    """What was set of the families, sorted."""
+    path: bytes
+    """The `stamp` of the folders where programs are looked for."""
+    distributions: bytes
+    """What `distributions` found, of all that stays there when nothing is built."""
+    name: bytes
+    """The file name of the finished wheel."""
+    sha256: bytes
+    """Of the finished wheel, which the store has: 64 hex digits."""
+    size: bytes
+    xxh3: bytes
+    lean: bytes
+    """Whether nothing need be installed: one byte, or none."""
+    info: bytes
+    """The `.dist-info` that was handed out, packed; nothing: it is not kept."""
+
+    def __init__(self, **fields: bytes) -> None:
+        for name in _FIELDS:
+            setattr(self, name, fields[name])
+
+    @property
+    def wheel(self) -> str:
+        """The file name of the finished wheel."""
+        return self.name.decode("utf-8", "surrogatepass")
+
+    @property
+    def blob(self) -> Blob:
+        """The finished wheel."""
+        return Blob(self.sha256.decode(), int.from_bytes(self.size, "little"), self.xxh3)
+
+
+def question(tree: bytes, hook: str, settings: object, environ: "Mapping[str, str]") -> bytes | None:
+    """What must be equal for an answer to be one, in 16 bytes; None if `settings` can't be understood.
+
+    That are the tree, a real path; all settings; what the environment says to us; and the interpreter that runs, with
+    its environment unless that was made for one build: then it is another one every time.
+    """
+    asked = memory.question(settings, environ)
+    if asked is None:
+        return None
+    theirs = []
+    for name, value in settings.items() if isinstance(settings, dict) else ():
+        if not name.startswith(_OURS):
+            values = [value] if isinstance(value, str) else value
+            if not isinstance(values, list) or not all(isinstance(text, str) for text in values):
+                return None
+            theirs.append(frame.framed(*map(_bytes, (name, type(value).__name__, *values))))
+    said = [str(bool(environ.get(name))) for name in ("CIBUILDWHEEL", "TOX_ENV_NAME", "TOX_PACKAGE")]
+    room = "" if lease.isolation(environ) is not None else sys.prefix
+    texts = map(_bytes, (hook, room, *said, *_interpreter()))
+    return xxhash.xxh3_128_digest(frame.framed(tree, asked, frame.framed(*sorted(theirs)), *texts))
+
+
+def distributions(path: "Iterable[str]", keep: "Callable[[str, str], bool] | None" = None) -> bytes:
+    """The names of the distributions in the folders of `sys.path`, folder by folder; `keep` is asked of each."""
+    home = os.path.dirname(os.__file__)
+    standard = (home, os.path.join(home, "lib-dynload"))
+    found = []
+    for folder in path:
+        if folder in standard or not os.path.isabs(folder):
+            continue
+        try:
+            names = [name for name in os.listdir(folder) if name.endswith(_INFO)]
+        except OSError:
+            continue
+        names = sorted(name for name in names if keep is None or keep(folder, name))
+        if names:
+            found.append(joined(names))
+    return frame.framed(*found)
+
+
+def family(names: "Iterable[str]", patterns: "Iterable[str]", harmless: "Iterable[str]") -> list[str]:
+    """Those of the names, sorted, that fit a pattern, which is a name or has one `*`, and none of the harmless."""
+    fits, spares = _matcher(patterns), _matcher(harmless)
+    return sorted(name for name in names if fits(name) and not spares(name))
+
+
+def stamp(salt: bytes, name: str, *values: str) -> bytes:
+    """What is kept of a variable: 8 bytes, which are not to be looked up elsewhere."""
+    return rows.stamp(frame.framed(salt, *map(_bytes, (name, *values))))
+
+
+def row_of(status: os.stat_result) -> bytes:
+    """What is kept of a look at a place: 8 bytes over its row and the file system it is on."""
+    return rows.stamp(rows.packed(rows.row(status)) + (status.st_dev & _MASK).to_bytes(8, "little"))
+
+
+def holds(answer: Answer, environ: "Mapping[str, str]", *, path: "Sequence[str] | None" = None) -> bool:
+    """Whether all that the answer rests on, beside the tree, is as it was; `path` is `sys.path`.
+
+    Raises OSError where something can't be looked at.
+    """
+    private = lease.isolation(environ) or ()
+    searched = lease.folders(environ.get("PATH", ""), private)
+    values = [
+        stamp(answer.salt, name, environ[name]) if name in environ else rows.UNTRUSTED for name in split(answer.names)
+    ]
+    return (
+        b"".join(values) == answer.values
+        and stamp(answer.salt, "PATH", *searched) == answer.path
+        and joined(family(environ, split(answer.patterns), split(answer.harmless))) == answer.families
+        and b"".join([row_of(os.stat(place)) for place in memory.split(answer.places)]) == answer.stamps
+        and all(map(_is_absent, memory.split(answer.absent)))
+        and distributions(sys.path if path is None else path) == answer.distributions
+    )
+
+
+def joined(texts: "Iterable[str]") -> bytes:
+    """A field that is a list of texts."""
+    return b"\0".join(map(_bytes, texts))
+
+
+def split(data: bytes) -> list[str]:
+    """The texts of a field."""
+    return data.decode("utf-8", "surrogatepass").split("\0") if data else []
+
+
+def dump(answer: Answer) -> bytes:
+    """The answer as it lies in its file."""
+    body = frame.framed(*[getattr(answer, name) for name in _FIELDS])
+    return _MAGIC + xxhash.xxh3_128_digest(body) + body
+
+
+def parse(data: bytes) -> Answer | None:
+    """The answer that was dumped, None for anything else."""
+    if data[:8] != _MAGIC or data[8:24] != xxhash.xxh3_128_digest(memoryview(data)[24:]):
+        return None
+    try:
+        fields = frame.unframed(data, 24)
+        answer = Answer(**dict(zip(_FIELDS, fields, strict=True)))
+        return answer if _fits(answer) else None
+    except ValueError:
+        return None
+
+
+def load(cache: str, asked: bytes) -> Answer | None:
+    """What was answered to a question; None where there is nothing that can be used."""
+    try:
+        handle = os.open(_place(cache, asked), shelf.READ)
+        with open(handle, "rb", buffering=0) as file:
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode) or shelf.hostile(status, shelf.identity()):
+                return None
+            answer = parse(file.read(4 * LARGEST))
+    except OSError:
+        return None
+    return answer if answer is not None and answer.asked == asked else None
+
+
+def save(cache: str, answer: Answer) -> bool:
+    """Whether the answer could be written into the cache directory, for its owner alone."""
+    path = _place(cache, answer.asked)
+    try:
+        frame.settle(os.path.dirname(path))
+        frame.write(path, dump(answer), mode=0o600)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _place(cache: str, asked: bytes) -> str:
+    return os.path.join(cache, "answers", f"{asked.hex()}.bin")
+
+
+def _interpreter() -> list[str]:
+    """What this interpreter is, as far as it can be said at once; its files are among the places."""
+    base = getattr(sys, "_base_executable", None) or sys.executable or sys.prefix
+    system = os.uname() if hasattr(os, "uname") else None
+    library = os.confstr("CS_GNU_LIBC_VERSION") if "CS_GNU_LIBC_VERSION" in getattr(os, "confstr_names", ()) else ""
+    return [
+        *(sys.implementation.name, sys.implementation.cache_tag or "", sys.version, getattr(sys, "abiflags", "")),
+        *(sys.platform, str(sys.maxsize), os.path.realpath(base), library or ""),
+        *((system.sysname, system.machine) if system is not None else ()),
+    ]
+
+
+def _matcher(patterns: "Iterable[str]") -> "Callable[[str], bool]":
+    """Whether a name is one of the patterns, or of a family among them."""
+    whole, starts, ends, both = set(), [], [], []
+    for pattern in patterns:
+        start, star, end = pattern.partition("*")
+        if not star:
+            whole.add(pattern)
+        elif start and end:
+            both.append((start, end, len(pattern) - 1))
+        elif end:
+            ends.append(end)
+        else:
+            starts.append(start)
+    first, last = tuple(starts), tuple(ends)
+
+    def fits(name: str) -> bool:
+        return (
+            name in whole
+            or name.startswith(first)
+            or name.endswith(last)
+            or any(len(name) >= least and name.startswith(start) and name.endswith(end) for start, end, least in both)
+        )
+
+    return fits
+
+
+def _is_absent(path: bytes) -> bool:
+    try:
+        os.stat(path)
+    except OSError as error:
+        return error.errno in _ABSENT
+    return False
+
+
+def _fits(answer: Answer) -> bool:
+    """Whether the fields are what they must be."""
+    info = unpack(answer.info)
+    return (
+        [len(answer.asked), len(answer.digest), len(answer.path), len(answer.xxh3)] == [16, 32, 8, 16]
+        and len(answer.stamps) == 8 * len(memory.split(answer.places))
+        and len(answer.values) == 8 * len(split(answer.names))
+        and all(map(os.path.isabs, memory.split(answer.places) + memory.split(answer.absent)))
+        and all(is_key(text.decode("ascii")) for text in (answer.key, answer.entry, answer.sha256))
+        and is_name(answer.wheel)
+        and info is not None
+        and all(map(_is_inside, info))
+        and len({name.partition("/")[0] for name in info}) <= 1
+    )
+
+
+def _is_inside(name: str) -> bool:
+    """Whether a path leads to a file in a `.dist-info` folder, and nowhere else, on every system."""
+    folder, *rest = name.split("/")
+    odd = any(part in {"", ".", ".."} or any(sign in '\\:*?"<>|\0' for sign in part) for part in rest)
+    return is_name(f"{folder}.whl") and folder.endswith(".dist-info") and bool(rest) and not odd
+
+
+def _bytes(text: str) -> bytes:
+    """The bytes of a text; the environment may hold what is no text."""
+    return text.encode("utf-8", "surrogatepass")

@@ -1,0 +1,144 @@
+"""The verb `store`: what lies in the store, what is wrong with it, and clearing it away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from freshwheel import frame
+from freshwheel.cli import render
+from freshwheel.cli.render import Line
+from freshwheel.store.prune import AGE, SIZE, Pruned
+from freshwheel.store.store import Refusal, Store
+from freshwheel.store.survey import Listed
+
+__all__ = ["Answer", "answer"]
+
+_KEY = 12
+"""Digits of a key that are shown to people."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What there is to say: for people, for programs, and whether something is wrong."""
+
+    lines: list[Line]
+    value: Mapping[str, Any]
+    wrong: bool = False
+
+
+def answer(
+    action: str,
+    environ: Mapping[str, str],
+    *,
+    size: int | None = None,
+    age: float | None = None,
+    agreed: Callable[[str], bool] = lambda _: True,
+) -> Answer:
+    """The answer of one action; `agreed` asks a person whether the store at a place may be cleared."""
+    store = Store.open(frame.cache_directory(environ))
+    if isinstance(store, Refusal):
+        return Answer(lines=[Line(store.reason, "bad")], value={"reason": store.reason}, wrong=True)
+    match action:
+        case "list":
+            return _listed(store)
+        case "verify":
+            return _verified(store)
+        case "prune":
+            limit, longest = SIZE if size is None else size, AGE if age is None else age
+            return _pruned(store.prune(time.time_ns(), size=limit, age=longest, force=True))
+        case "clear":
+            return _pruned(store.clear()) if agreed(store.shelf.root) else _pruned(Pruned(reason="nothing was removed"))
+        case _:
+            return _info(store)
+
+
+def _info(store: Store) -> Answer:
+    found = store.info()
+    value = {
+        "place": found.root,
+        "entries": found.entries,
+        "blobs": found.blobs,
+        "bytes": found.size,
+        "bad": found.bad,
+        "limits": {"bytes": SIZE, "seconds": AGE},
+    }
+    counts = [render.count(found.entries, "entry", "entries"), render.count(found.blobs, "blob")]
+    lines = [
+        Line(found.root, "head"),
+        Line(", ".join([*counts, _bytes(found.size)])),
+        Line(f"limits: {_bytes(SIZE)}, unused for {AGE // (24 * 3600)} days"),
+    ]
+    if found.bad:
+        lines.append(Line(f"{render.count(found.bad, 'file')} put away as damaged", "note"))
+    return Answer(lines=lines, value=value)
+
+
+def _listed(store: Store) -> Answer:
+    found = sorted(store.entries(), key=lambda one: (_name(one), -one.item.time, one.entry.key))
+    value = {
+        "entries": [
+            {
+                "wheel": _name(one),
+                "bytes": _size(one),
+                "used": one.item.time // 10**9,
+                "key": one.entry.key,
+                "milliseconds": one.entry.milliseconds,
+            }
+            for one in found
+        ]
+    }
+    lines = [
+        Line(
+            f"{_name(one)}  {_bytes(_size(one))}  used {render.moment(one.item.time // 10**9)}  {one.entry.key[:_KEY]}"
+        )
+        for one in found
+    ]
+    return Answer(lines=lines or [Line("no entries", "good")], value=value)
+
+
+def _verified(store: Store) -> Answer:
+    flaws = sorted(store.verify(), key=lambda one: (one.path, one.what))
+    lines = [Line(f"{one.path}: {one.what}", "bad") for one in flaws]
+    lines.append(Line(render.count(len(flaws), "flaw") if flaws else "no flaws", "bad" if flaws else "good"))
+    value = {"flaws": [{"path": one.path, "what": one.what} for one in flaws]}
+    return Answer(lines=lines, value=value, wrong=bool(flaws))
+
+
+def _pruned(found: Pruned) -> Answer:
+    value = {
+        "entries": found.entries,
+        "blobs": found.blobs,
+        "files": found.files,
+        "bytes": found.size,
+        "reason": found.reason,
+    }
+    if found.reason:
+        return Answer(lines=[Line(found.reason, "bad")], value=value, wrong=True)
+    counts = [
+        render.count(found.entries, "entry", "entries"),
+        render.count(found.blobs, "blob"),
+        render.count(found.files, "other file"),
+    ]
+    return Answer(lines=[Line(f"removed {', '.join(counts)}: {_bytes(found.size)}", "good")], value=value)
+
+
+def _name(one: Listed) -> str:
+    """The wheel that people know: the finished one, or the inner one where that is not kept."""
+    names = sorted(wheel.name for wheel in one.entry.finished.values())
+    return names[0] if names else one.entry.inner.name
+
+
+def _size(one: Listed) -> int:
+    return one.item.size + sum({blob.sha256: blob.size for blob in one.entry.blobs()}.values())
+
+
+def _bytes(number: int) -> str:
+    amount, unit = float(number), "B"
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if amount < 1024 or unit == "TiB":  # noqa: PLR2004 - the next unit
+            break
+        amount /= 1024
+    return f"{number} B" if unit == "B" else f"{amount:.1f} {unit}"

@@ -1,0 +1,87 @@
+"""The words of the command line: verbs, actions and options, and what the amounts among them mean."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["parser", "seconds", "size"]
+
+_ABOUT = {
+    "digest": "print the source digest",
+    "inputs": "list the inputs, each under its reason, and what is left out",
+    "check": "compare the declared inputs with what builds have shown",
+    "why": "compare the tree with its last wheel, and list what was decided",
+    "store": "look after the store of built wheels",
+}
+_ACTIONS = {
+    "info": "say where the store is, what is in it, and its limits",
+    "list": "list the entries",
+    "verify": "read everything, and name what is wrong",
+    "prune": "remove what was not used for long, and what is too much",
+    "clear": "remove everything",
+}
+
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_SPANS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all verbs."""
+    options: dict[str, Any] = {"allow_abbrev": False}
+    if sys.version_info >= (3, 14):
+        options["color"] = False
+    root = argparse.ArgumentParser(
+        prog="freshwheel",
+        description="What the wheel of a project is made from, and what is wrong with how that is declared.",
+        **options,
+    )
+    root.add_argument("--version", action="store_true", help="print the version of freshwheel and exit")
+    verbs = root.add_subparsers(dest="verb", metavar="VERB", title="verbs")
+    for verb, about in _ABOUT.items():
+        one = verbs.add_parser(verb, help=about, description=f"{about[0].upper()}{about[1:]}.", **options)
+        if verb == "store":
+            _add_actions(one, options)
+            continue
+        one.add_argument(
+            "path", nargs="?", default=".", metavar="PATH", help="the directory of pyproject.toml (default: this one)"
+        )
+        forms = one.add_mutually_exclusive_group()
+        forms.add_argument("--json", action="store_true", help="print JSON")
+        if verb == "inputs":
+            forms.add_argument("-0", "--null", action="store_true", help="print the paths alone, a NUL behind each")
+            one.add_argument("-v", "--verbose", action="store_true", help="list the folders that are not looked into")
+    return root
+
+
+def size(text: str) -> int:
+    """Bytes: a number, maybe with K, M, G or T. Raises ArgumentTypeError."""
+    return int(_amount(text.upper().removesuffix("IB").removesuffix("B"), _UNITS))
+
+
+def seconds(text: str) -> float:
+    """Seconds: a number, maybe with s, m, h, d or w. Raises ArgumentTypeError."""
+    return _amount(text.lower(), _SPANS)
+
+
+def _add_actions(store: argparse.ArgumentParser, options: Mapping[str, Any]) -> None:
+    """The actions of `store`, each with its options."""
+    actions = store.add_subparsers(dest="action", metavar="ACTION", title="actions", required=True)
+    for action, about in _ACTIONS.items():
+        one = actions.add_parser(action, help=about, description=f"{about[0].upper()}{about[1:]}.", **options)
+        one.add_argument("--json", action="store_true", help="print JSON")
+        if action == "prune":
+            one.add_argument("--size", type=size, help="the most it may have, as 500M or 2G")
+            one.add_argument("--age", type=seconds, help="the longest unused, as 12h, 30d or 4w")
+        if action == "clear":
+            one.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _amount(text: str, units: Mapping[str, int]) -> float:
+    found = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*([A-Za-z]?)", text.strip(), re.ASCII)
+    if found is None or found[2] not in units:
+        raise argparse.ArgumentTypeError(f"{text} is no amount")
+    return float(found[1]) * units[found[2]]

@@ -1,0 +1,168 @@
+"""An answer that was given, kept together with all that it rests on, so that `replay` can give it again.
+
+Nothing here can fail a build. What can't be proved by rows alone is not kept: then everything is asked again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from packaging.utils import canonicalize_name
+
+from freshwheel import answers, backends, frame, memory, rows
+from freshwheel.answers import Answer
+from freshwheel.decision import Case, isolation
+from freshwheel.entry import Entry, pack
+from freshwheel.inner.programs import which
+from freshwheel.inner.watch import Lookout, folders
+from freshwheel.rows import Row
+from freshwheel.sources import disk, mounts
+from freshwheel.wheel import info
+
+__all__ = ["keep"]
+
+_REFUSALS = (OSError, ValueError, TypeError, zipfile.BadZipFile, RuntimeError, IndexError)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Place:
+    """One place that decided."""
+
+    path: bytes
+    row: Row
+    device: int
+    stamp: bytes
+
+
+def keep(case: Case, entry: Entry, tag: bytes, wheel: str) -> bool:
+    """Whether the answer is kept: the finished wheel that `entry` has by `tag`, and that lies at the path `wheel`."""
+    with contextlib.suppress(*_REFUSALS):
+        answer = _answer(case, entry, tag, wheel)
+        cache = frame.cache_directory(case.plan.call.environ)
+        return answer is not None and cache is not None and answers.save(cache, answer)
+    return False
+
+
+def _answer(case: Case, entry: Entry, tag: bytes, wheel: str) -> Answer | None:
+    """The answer; None where it must not be given again without asking."""
+    call, watch = case.plan.call, case.facts.watch
+    finished = entry.finished.get(tag)
+    asked = answers.question(memory.real(call.tree), call.hook, call.settings, call.environ)
+    if finished is None or asked is None or case.plan.kind == "release" or case.facts.unknown or watch.untrusted:
+        return None
+    lookout = _looked(case, entry)
+    places = _places(lookout.places, case)
+    if places is None or lookout.untrusted or not all(map(os.path.isabs, lookout.absent)):
+        return None
+    salt = os.urandom(16)
+    names = sorted(lookout.names)
+    environ, patterns = call.environ, case.plan.backend.env
+    families = answers.family(environ, patterns, backends.HARMLESS)
+    if not set(watch.families) <= {*families, *names}:
+        return None
+    private = isolation(environ) or ()
+    return Answer(
+        asked=asked,
+        digest=case.found.digest.encode(),
+        key=case.key.encode(),
+        entry=entry.key.encode(),
+        places=b"\0".join([one.path for one in places]),
+        stamps=b"".join([one.stamp for one in places]),
+        absent=b"\0".join(sorted(lookout.absent)),
+        salt=salt,
+        names=answers.joined(names),
+        values=b"".join(
+            answers.stamp(salt, name, environ[name]) if name in environ else rows.UNTRUSTED for name in names
+        ),
+        patterns=answers.joined(patterns),
+        harmless=answers.joined(backends.HARMLESS),
+        families=answers.joined(families),
+        path=answers.stamp(salt, "PATH", *folders(environ.get("PATH", ""), private)),
+        distributions=_staying(case.facts.distributions, private),
+        name=answers.joined([finished.name]),
+        sha256=finished.blob.sha256.encode(),
+        size=finished.blob.size.to_bytes(8, "little"),
+        xxh3=finished.blob.xxh3,
+        lean=b"1" if case.lean else b"",
+        info=_info(wheel),
+    )
+
+
+def _looked(case: Case, entry: Entry) -> Lookout:
+    """All that decided beside the inputs: what the key was made from, the settings, and what the build discovered."""
+    call, watch, found = case.plan.call, case.facts.watch, case.plan.project.looks
+    tree = os.fsencode(os.path.abspath(call.tree))
+    lookout = Lookout()
+    lookout.places |= watch.places
+    lookout.places |= {disk.at(tree, path): row for path, row in found.places.items() if path not in found.kinds}
+    lookout.absent |= watch.absent | {disk.at(tree, path) for path in found.absent}
+    lookout.names |= watch.names.keys()
+    for path, _, _ in entry.discovered:
+        if lookout.look(os.fsdecode(disk.at(tree, path))) is None:
+            lookout.distrust("what a build discovered is gone")
+    if case.lean:
+        search = folders(call.environ.get("PATH", ""), isolation(call.environ) or ())
+        for extra in case.plan.backend.lean_extras:
+            lookout.names |= {extra.unless} if extra.unless is not None else set()
+            for program in extra.programs:
+                which([program], search, lookout, cwd=call.tree, environ=call.environ)
+    return lookout
+
+
+def _places(found: Mapping[bytes, Row], case: Case) -> Sequence[_Place] | None:
+    """The places as they are, sorted; None unless none of them moved, and none could move without its row."""
+    started = min(case.found.started, case.plan.project.started)
+    places = []
+    for path, row in sorted(found.items()):
+        status = os.stat(path)
+        if rows.row(status) != row or not os.path.isabs(path):
+            return None
+        places.append(_Place(path=path, row=row, device=status.st_dev, stamp=answers.row_of(status)))
+    slacks: dict[int, int | None] = {}
+    # Files first: of a folder it counts what is mounted below it, which is no matter here.
+    for one in sorted(places, key=lambda one: os.path.isdir(one.path)):
+        if one.device not in slacks:
+            slacks[one.device] = mounts.slack(os.fsdecode(one.path))
+    for one in places:
+        slack = slacks[one.device]
+        if slack is None or not rows.trusted(one.row, started=started, slack=slack):
+            return None
+    return places
+
+
+def _staying(staying: Sequence[str], private: Sequence[str]) -> bytes:
+    """The distributions that will be there when nothing is built.
+
+    In an environment that was made for this build those that only a build needs will be missing.
+    """
+    names = {_project(name) for name in staying}
+
+    def stays(folder: str, name: str) -> bool:
+        return folder in folders(folder, private) or _project(name) in names
+
+    return answers.distributions(sys.path, stays)
+
+
+def _project(folder: str) -> str:
+    """The name of the distribution that a `.dist-info` is of."""
+    return str(canonicalize_name(os.path.splitext(folder)[0].partition("-")[0]))
+
+
+def _info(wheel: str) -> bytes:
+    """The `.dist-info` of a wheel as the metadata hook hands it out; nothing where that is too large."""
+    files: dict[str, bytes] = {}
+    with tempfile.TemporaryDirectory(prefix="freshwheel-", ignore_cleanup_errors=True) as private:
+        info.from_wheel(wheel, private)
+        for top, _, names in os.walk(private):
+            for name in names:
+                path = os.path.join(top, name)
+                with open(path, "rb") as file:
+                    files[os.path.relpath(path, private).replace(os.sep, "/")] = file.read()
+    packed = pack(files)
+    return packed if len(packed) <= answers.LARGEST else b""

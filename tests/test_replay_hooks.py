@@ -1,0 +1,620 @@
+"""The last wheel again: the same as the recipes would give, without them, and only while all it rests on holds."""
+
+import dataclasses
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from freshwheel import answers, backends, build, decision, lease, memory, rehearsal, replay, shelf
+from freshwheel.inner import machine
+from freshwheel.sources import mounts
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+HOUR = 3600 * 10**9
+LIGHT = {"sys", "os", "time", "errno", "stat", "struct", "fcntl", "msvcrt", "xxhash", "_imp", "_struct"}
+OWN = ("about", "answers", "entry", "frame", "hooks", "lease", "memory", "replay", "rows", "shelf")
+
+pytestmark = pytest.mark.skipif(
+    os.name == "nt" or mounts.slack(tempfile.gettempdir()) is None,
+    reason="no row is trusted here",
+)
+
+
+def later():
+    """The clock an hour from now: what lies there was written long ago."""
+    return time.time_ns() + HOUR
+
+
+class Tree:
+    """A copy of the recording fixture with the store on, a few programs, and a cache."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.path = folder / "tree"
+        shutil.copytree(FIXTURES / "recording-backend", self.path, ignore=shutil.ignore_patterns("__pycache__"))
+        self.cache, self.dist, self.log = folder / "cache", folder / "dist", folder / "calls.jsonl"
+        self.bin, self.said = folder / "bin", []
+        for name in ("dist", "home", "bin", "earlier"):
+            (folder / name).mkdir()
+        self.program("ninja")
+        self.environ = {
+            "HOME": str(folder / "home"),
+            "PATH": os.pathsep.join([str(folder / "earlier"), str(self.bin)]),
+            "RECORDING_LOG": str(self.log),
+            "FRESHWHEEL_CACHE_DIR": str(self.cache),
+            "DEMO_FAST": "1",
+        }
+        self.configure('backend = "recording"', 'backend = "recording"\nstore = "on"\nenv = ["DEMO_FAST", "DEMO_SLOW"]')
+
+    def program(self, name, folder="bin"):
+        """A program that is no script."""
+        shutil.copy(shutil.which("true"), self.folder / folder / name)
+
+    def configure(self, old, new):
+        """Another `pyproject.toml`."""
+        file = self.path / "pyproject.toml"
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new))
+
+    def call(self, settings=None, clock=later, **environ):
+        """One call, as the door would make it."""
+        return build.Call(
+            tree=str(self.path),
+            environ={**self.environ, **environ},
+            hook="build_wheel",
+            settings=settings,
+            say=self.said.append,
+            now=clock,
+        )
+
+    def heavy(self, settings=None, clock=later, **environ):
+        """The wheel as the recipes give it: its name and its bytes."""
+        shutil.rmtree(self.dist)
+        self.dist.mkdir()
+        name = build.wheel(self.call(settings, clock, **environ), str(self.dist))
+        return name, (self.dist / name).read_bytes()
+
+    def learn(self, **how):
+        """A build, and what it left is seen once more."""
+        first = self.heavy(**how)
+        assert self.heavy(**how) == first
+        return first
+
+    def wheel(self, settings=None, clock=later, **environ):
+        """The wheel as it is handed out once more; None where that can't be."""
+        name = replay.wheel(str(self.path), {**self.environ, **environ}, settings, str(self.dist), now=clock)
+        return None if name is None else (name, (self.dist / name).read_bytes())
+
+    def calls(self):
+        """How often the inner backend was asked anything."""
+        return len(self.log.read_text().splitlines()) if self.log.exists() else 0
+
+    @property
+    def answer(self):
+        """The one answer that is kept."""
+        [path] = (self.cache / "answers").iterdir()
+        return answers.parse(path.read_bytes())
+
+    @property
+    def blob(self):
+        """Where the finished wheel lies in the store."""
+        return Path(shelf.at(str(self.cache), shelf.identity()).blob_place(self.answer.blob.sha256))
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A tree that nobody has built."""
+    return Tree(tmp_path)
+
+
+@pytest.fixture
+def known(tree):
+    """A tree whose answer is known."""
+    tree.learn()
+    assert tree.wheel() is not None
+    return tree
+
+
+# --- the same answer
+
+
+def test_wheel_is_the_first_one_again(tree):
+    """Byte for byte what the build and the store gave, as often as one asks, and nobody asks the inner backend."""
+    first = tree.heavy()
+    assert tree.heavy() == first
+    asked = tree.calls()
+    shutil.rmtree(tree.dist)
+    tree.dist.mkdir()
+    assert [tree.wheel(), tree.wheel()] == [first, first]
+    assert os.listdir(tree.dist) == [first[0]]
+    assert tree.calls() == asked
+
+
+def test_metadata_is_that_of_the_recipes(known, tmp_path):
+    """The same files with the same bytes; neither RECORD nor mark."""
+    name = replay.metadata(str(known.path), known.environ, None, str(tmp_path / "light"), now=later)
+    assert build.metadata(known.call(), str(tmp_path / "heavy")) == name
+    light, heavy = (
+        {path.relative_to(top): path.read_bytes() for path in top.rglob("*") if path.is_file()}
+        for top in (tmp_path / "light", tmp_path / "heavy")
+    )
+    assert light == heavy
+    assert {path.name for path in light} == {"METADATA", "WHEEL"}
+
+
+def test_edit_and_its_taking_back_are_followed(known):
+    """Another content is for the recipes, and the earlier one is known still, whatever its times."""
+    first, file = known.wheel(), known.path / "src" / "recorded.py"
+    text = file.read_bytes()
+    file.write_text("ANSWER = 2\n")
+    assert known.wheel() is None
+    file.write_bytes(text)
+    assert known.wheel() == first
+
+
+def test_each_question_has_its_own_answer(known):
+    """Settings of the inner backend are in the key, so they never share an answer."""
+    assert known.wheel({"a": "1"}) is None
+    first = known.wheel()
+    known.heavy({"a": "1"})
+    assert known.wheel({"a": "1"}) is not None
+    assert known.wheel({}) == first
+
+
+def test_an_entry_that_is_used_is_not_old(known):
+    """What is handed out without a look at its entry is kept as well."""
+    path = shelf.at(str(known.cache), shelf.identity()).entry_place(known.answer.entry.decode())
+    os.utime(path, (1, 1))
+    assert known.wheel() is not None
+    assert time.time() - os.stat(path).st_mtime < 60
+
+
+def test_no_variable_can_be_read_in_the_answer(known):
+    """Neither a value nor the place of the private files of a user."""
+    known.heavy(DEMO_SLOW="canary")
+    assert all(b"canary" not in path.read_bytes() for path in (known.cache / "answers").iterdir())
+
+
+# --- whatever moves
+
+
+def test_whatever_moves_is_for_the_recipes(known):
+    """Each variable that shapes the wheel, set, changed or gone; each family; PATH with other folders."""
+    environ = known.environ
+    assert known.wheel(DEMO_FAST="2") is None
+    assert known.wheel(DEMO_SLOW="1") is None
+    assert known.wheel(CARGO_PROFILE_RELEASE_LTO="true") is None
+    assert known.wheel(SKBUILD_NEW="1") is None
+    assert known.wheel(PATH=os.pathsep.join(reversed(environ["PATH"].split(os.pathsep)))) is None
+    assert known.wheel(PATH=str(known.bin)) is None
+    del environ["DEMO_FAST"]
+    assert known.wheel() is None
+    environ["DEMO_FAST"] = "1"
+    assert known.wheel(CARGO_HTTP_TIMEOUT="3", UNRELATED="1") is not None
+
+
+def appear(tree):
+    """The same program in an earlier folder of PATH."""
+    tree.program("ninja", "earlier")
+
+
+def change(tree):
+    """A program with another content."""
+    with open(tree.bin / "ninja", "ab") as file:
+        file.write(b"\0")
+
+
+def vanish(tree):
+    """A program that is gone."""
+    (tree.bin / "ninja").unlink()
+
+
+def replace(tree):
+    """A program renamed over the one that was there, with its times."""
+    tree.program("other")
+    os.utime(tree.bin / "other", ns=(0, os.stat(tree.bin / "ninja").st_mtime_ns))
+    os.replace(tree.bin / "other", tree.bin / "ninja")
+
+
+def arrive(tree):
+    """A program that was not there."""
+    tree.program("cmake", "earlier")
+
+
+def set_up(tree):
+    """A configuration of cargo above the tree."""
+    (tree.folder / ".cargo").mkdir()
+    (tree.folder / ".cargo" / "config.toml").write_text("[build]\n")
+
+
+def turn_off(tree):
+    """No store for this project."""
+    tree.configure('store = "on"', 'store = "off"')
+
+
+def touch(tree):
+    """Settings that were written again."""
+    os.utime(tree.path / "pyproject.toml")
+
+
+def unpack(tree):
+    """The tree of a source distribution."""
+    (tree.path / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: recorded\nVersion: 1.2.3\n")
+
+
+def add_source(tree):
+    """One more input."""
+    (tree.path / "src" / "new.py").touch()
+
+
+def remove_entry(tree):
+    """No entry for this key."""
+    os.unlink(shelf.at(str(tree.cache), shelf.identity()).entry_place(tree.answer.entry.decode()))
+
+
+def remove_blob(tree):
+    """No wheel."""
+    tree.blob.unlink()
+
+
+def damage_blob(tree):
+    """A wheel with one other bit."""
+    tree.blob.chmod(0o600)
+    data = tree.blob.read_bytes()
+    tree.blob.write_bytes(data[:50] + bytes([data[50] ^ 1]) + data[51:])
+
+
+def open_store(tree):
+    """A store that others may write in."""
+    tree.cache.chmod(0o777)
+
+
+def forget(tree):
+    """No memory of the tree."""
+    shutil.rmtree(tree.cache / "memory")
+
+
+MOVES = [appear, change, vanish, replace, arrive, set_up, turn_off, touch, unpack, add_source]
+FAULTS = [remove_entry, remove_blob, damage_blob, open_store, forget]
+
+
+@pytest.mark.parametrize("move", [*MOVES, *FAULTS], ids=lambda move: move.__name__)
+def test_what_moved_or_is_at_fault_is_for_the_recipes(known, move):
+    """Programs, absences, settings, inputs, store and memory; and the recipes have an answer then."""
+    name, _ = known.wheel()
+    (known.dist / name).unlink()
+    move(known)
+    assert known.wheel() is None
+    assert os.listdir(known.dist) == []
+    known.heavy()
+
+
+def test_damaged_blob_is_built_anew(known):
+    """And is known again."""
+    first = known.wheel()
+    damage_blob(known)
+    assert known.wheel() is None
+    assert known.learn() == first
+    assert known.wheel() == first
+
+
+def test_store_that_was_turned_off_stays_off(known):
+    """Also when the memory of the tree is new: what was answered under other settings is no answer."""
+    turn_off(known)
+    known.learn()
+    assert known.wheel() is None
+
+
+@pytest.mark.parametrize(
+    "environ", [{"FRESHWHEEL_STORE": "off"}, {"FRESHWHEEL_LABEL": "off"}, {"CIBUILDWHEEL": "1"}], ids=str
+)
+def test_release_and_a_store_that_is_off_are_never_replayed(known, environ):
+    """They are built each time."""
+    before = known.calls()
+    known.learn(**environ)
+    assert known.wheel(**environ) is None
+    assert known.calls() > before
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("version", "3.99"), ("_base_executable", "/other/python"), ("prefix", "/other")]
+)
+def test_another_interpreter_is_for_the_recipes(known, monkeypatch, name, value):
+    """Or another environment."""
+    monkeypatch.setattr(sys, name, value)
+    assert known.wheel() is None
+
+
+def test_distributions_that_came_or_went_are_for_the_recipes(known, monkeypatch):
+    """A folder on the path without any says nothing."""
+    monkeypatch.setattr(sys, "path", [str(known.bin), *sys.path])
+    assert known.wheel() is not None
+    (known.folder / "site" / "numpy-2.0.dist-info").mkdir(parents=True)
+    monkeypatch.setattr(sys, "path", [str(known.folder / "site"), *sys.path])
+    assert known.wheel() is None
+    monkeypatch.setattr(sys, "path", [])
+    assert known.wheel() is None
+
+
+def test_rows_that_are_too_young_are_asked_again(tree):
+    """Until they are old enough that no later edit could leave them as they are."""
+    tree.learn(clock=time.time_ns)
+    assert not (tree.cache / "answers").exists()
+    assert tree.wheel(clock=time.time_ns) is None
+    tree.learn()
+    assert tree.wheel() is not None
+
+
+def test_file_system_without_exact_times_is_not_believed(tree, monkeypatch):
+    """Rows of a network prove nothing."""
+    monkeypatch.setattr(rehearsal.mounts, "slack", lambda _: None)
+    tree.learn()
+    assert not (tree.cache / "answers").exists()
+
+
+@pytest.mark.parametrize("fault", ["unknown", "untrusted"])
+def test_what_can_not_be_known_is_not_kept(tree, monkeypatch, fault):
+    """A hit of the store may be proved by asking again, and not by rows."""
+    gather = machine.gather
+
+    def doubted(*arguments, **options):
+        found = gather(*arguments, **options)
+        fields = {
+            name: getattr(found, name) for name in ("components", "distributions", "resolved", "watch", "unknown")
+        }
+        seen = {name: getattr(found.watch, name) for name in found.watch.__slots__}
+        if fault == "unknown":
+            return machine.Facts(**{**fields, "unknown": ("it",)})
+        return machine.Facts(**{**fields, "watch": machine.Watch(**{**seen, "untrusted": ("it",)})})
+
+    monkeypatch.setattr(machine, "gather", doubted)
+    tree.heavy()
+    tree.heavy()
+    assert not (tree.cache / "answers").exists()
+
+
+def test_what_decides_about_lean_requirements_is_watched(tree, monkeypatch):
+    """Programs and variables that make one of them needless, present or not."""
+    seen = []
+    monkeypatch.setattr(rehearsal, "keep", lambda case, entry, *_: seen.append((case, entry)))
+    tree.heavy()
+    [(case, entry)] = seen
+    extra = backends.Extra(requirement="samurai", programs=("samu", "ninja"), unless="NO_SAMURAI")
+    plan = dataclasses.replace(case.plan, backend=dataclasses.replace(case.plan.backend, lean_extras=(extra,)))
+    found = rehearsal._looked(dataclasses.replace(case, plan=plan, lean=("samurai",)), entry)
+    assert "NO_SAMURAI" in found.names
+    assert {os.fsencode(tree.bin / "samu"), os.fsencode(tree.folder / "earlier" / "samu")} <= found.absent
+    assert os.fsencode(tree.bin / "ninja") in found.places
+
+
+def test_distributions_that_only_a_build_needs_are_not_expected(tmp_path, monkeypatch):
+    """In an environment made for one build they will be missing; elsewhere everything stays."""
+    rooms = [tmp_path / "pip-build-env-x", tmp_path / "site"]
+    for room in rooms:
+        for name in ("maturin-1.0.dist-info", "fresh_wheel-0.1.dist-info"):
+            (room / name).mkdir(parents=True)
+    monkeypatch.setattr(sys, "path", list(map(str, rooms)))
+    found = rehearsal._staying(("fresh_wheel-0.1.dist-info",), [str(rooms[0])])
+    (rooms[0] / "maturin-1.0.dist-info").rmdir()
+    assert found == answers.distributions(sys.path)
+
+
+# --- the folder of the frontend, and the cache
+
+
+def test_folder_with_another_wheel_is_for_the_recipes(known):
+    """It may be an earlier one, and those go when the new one is in place."""
+    name, _ = known.wheel()
+    earlier = "recorded-1.2.3+s000000000000-py3-none-any.whl"
+    os.rename(known.dist / name, known.dist / earlier)
+    assert known.wheel() is None
+    assert build.wheel(known.call(), str(known.dist)) == name
+    assert os.listdir(known.dist) == [name]
+    assert known.wheel() is not None
+
+
+def test_folder_that_is_missing_is_for_the_recipes(known):
+    """They make it."""
+    shutil.rmtree(known.dist)
+    assert replay.wheel(str(known.path), known.environ, None, str(known.dist), now=later) is None
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="permissions that bind nobody")
+def test_cache_that_can_only_be_read_is_read(known):
+    """Nothing need be written for a hit."""
+    folders = [path for path in (known.cache, *known.cache.rglob("*")) if path.is_dir()]
+    for path in folders:
+        path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    try:
+        assert known.wheel() is not None
+    finally:
+        for path in folders:
+            path.chmod(0o700)
+
+
+def test_no_cache_is_no_answer(known):
+    """Neither is a place in the tree."""
+    assert known.wheel(FRESHWHEEL_CACHE_DIR="cache") is None
+    assert known.wheel(FRESHWHEEL_CACHE_DIR=str(known.folder / "other")) is None
+
+
+def test_whatever_goes_wrong_is_for_the_recipes(known, monkeypatch):
+    """But for a memory that is full."""
+    monkeypatch.setattr(replay.answers, "load", lambda *_: 1 / 0)
+    assert known.wheel() is None
+
+    def full(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(replay.answers, "load", full)
+    with pytest.raises(MemoryError):
+        known.wheel()
+
+
+# --- lean
+
+
+@pytest.fixture
+def lean(tree, monkeypatch):
+    """A tree with lean requirements, in an environment that is made for each build."""
+    tree.configure('store = "on"', 'store = "on"\nrequires = ["recorded-requirement"]')
+    tree.environ["PYTHONPATH"] = str(tree.folder / "pip-build-env-x" / "overlay")
+    monkeypatch.setattr(sys, "prefix", sys.base_prefix)
+    monkeypatch.setattr(decision, "lean", lambda plan: list(plan.config.requires))
+    for name in ("absent", "unmet"):  # it is an in-tree backend, which needs none
+        monkeypatch.setattr(decision, name, lambda _: [])
+    tree.learn()
+    return tree
+
+
+needs_runs = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="no run can be told from another here")
+
+
+def promised(tree):
+    """What this run was promised."""
+    where = memory.real(str(tree.path))
+    asked = answers.question(where, "build_wheel", None, tree.environ)
+    return lease.find(str(tree.cache), lease.run(where, tree.environ, asked))
+
+
+@needs_runs
+def test_lean_requires_promise_the_wheel(lean):
+    """Nothing is to be installed, for the wheel is kept for this run; its delivery is the end of that."""
+    first = lean.heavy()
+    assert replay.requires(str(lean.path), lean.environ, None, now=later) == []
+    held = promised(lean)
+    assert (held.name, Path(held.wheel).read_bytes()) == first
+    assert replay.metadata(str(lean.path), lean.environ, None, str(lean.dist), now=later) is not None
+    assert promised(lean) is not None
+    assert lean.wheel() == first
+    assert promised(lean) is None
+    assert [path for path in lean.cache.iterdir() if path.name.endswith(".tmp")] == []
+
+
+@needs_runs
+def test_promise_of_the_recipes_is_kept_by_the_replay(lean):
+    """One run has one name on both roads."""
+    assert build.requires(lean.call()) == []
+    assert promised(lean) is not None
+    assert lean.wheel() is not None
+    assert promised(lean) is None
+
+
+@needs_runs
+def test_promise_of_the_replay_is_kept_by_the_recipes(lean):
+    """Also when the store is lost meanwhile."""
+    first = lean.heavy()
+    assert replay.requires(str(lean.path), lean.environ, None, now=later) == []
+    shutil.rmtree(lean.cache / "v1")
+    assert lean.wheel() is None
+    asked = lean.calls()
+    assert lean.heavy() == first
+    assert lean.calls() == asked
+
+
+@needs_runs
+def test_promise_of_something_else_is_for_the_recipes(lean):
+    """A run that was promised another wheel, or told what to install, is theirs."""
+    where = memory.real(str(lean.path))
+    run = lease.run(where, lean.environ, answers.question(where, "build_wheel", None, lean.environ))
+    for wheel in (None, (str(lean.path / "pyproject.toml"), "other-1.0-py3-none-any.whl")):
+        lease.grant(str(lean.cache), run, key="k" * 64, digest="d" * 32, wheel=wheel)
+        assert lean.wheel() is None
+        assert promised(lean) is not None
+
+
+@needs_runs
+def test_leases_do_not_pile_up(lean):
+    """Who only asks never fetches what was kept."""
+    for number in range(20):
+        run = number.to_bytes(16, "big")
+        lease.grant(str(lean.cache), run, key="k" * 64, digest="d" * 32, wheel=None)
+    old = time.time() - 2 * 86400
+    for path in (lean.cache / "leases").iterdir():
+        os.utime(path, (old, old))
+    assert replay.requires(str(lean.path), lean.environ, None, now=later) == []
+    assert len(list((lean.cache / "leases").iterdir())) == 1
+
+
+def test_requirements_are_withheld_where_that_was_decided_alone(lean):
+    """Not without lean requirements, not in an environment that stays, not where tox asks."""
+    assert replay.requires(str(lean.path), {**lean.environ, "TOX_ENV_NAME": "x"}, None, now=later) is None
+    assert replay.requires(str(lean.path), {**lean.environ, "PYTHONPATH": ""}, None, now=later) is None
+
+
+def test_requirements_of_a_build_that_is_not_lean_are_asked_for(known):
+    """They are the inner backend's to say."""
+    assert replay.requires(str(known.path), known.environ, None, now=later) is None
+    known.environ["PYTHONPATH"] = str(known.folder / "pip-build-env-x" / "overlay")
+    known.learn()
+    assert known.wheel() is not None
+    assert replay.requires(str(known.path), known.environ, None, now=later) is None
+
+
+# --- what a hit costs
+
+PROGRAM = """
+import sys
+before = set(sys.modules)
+import freshwheel
+answer = {call}
+loaded = sorted(set(sys.modules) - before)
+import json
+print(json.dumps([answer, loaded]))
+"""
+CALLS = {
+    "wheel": "freshwheel.build_wheel(sys.argv[1])",
+    "metadata": "freshwheel.prepare_metadata_for_build_wheel(sys.argv[1])",
+    "requires": "freshwheel.get_requires_for_build_wheel()",
+}
+
+
+def loaded(tree, hook):
+    """What a hook answers in a fresh process, and what it loads beside a bare interpreter."""
+    command = [sys.executable, "-c", PROGRAM.format(call=CALLS[hook]), str(tree.dist)]
+    done = subprocess.run(
+        command, check=True, cwd=tree.path, env=tree.environ, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    answer, names = json.loads(done.stdout)
+    own = {"freshwheel", *(f"freshwheel.{name}" for name in OWN)}
+    return answer, [name for name in names if name not in own and name.partition(".")[0] not in LIGHT], done.stderr
+
+
+@pytest.mark.parametrize("hook", ["wheel", "metadata"])
+def test_hit_loads_the_light_column_only(known, hook):
+    """No recipe, no TOML, no zip; and one line says what was done."""
+    name, data = known.wheel()
+    (known.dist / name).unlink()
+    asked = known.calls()
+    answer, others, said = loaded(known, hook)
+    assert others == []
+    assert known.calls() == asked
+    if hook == "wheel":
+        assert (answer, (known.dist / name).read_bytes()) == (name, data)
+        assert said == f"freshwheel: {name} is from the store: nothing that it is made from has changed\n"
+    else:
+        assert (known.dist / answer / "METADATA").exists()
+
+
+@needs_runs
+def test_lean_requires_load_the_light_column_only(lean):
+    """The wheel is kept for the run without a look into it."""
+    answer, others, _ = loaded(lean, "requires")
+    assert (answer, others) == ([], [])
+
+
+def test_miss_loads_the_recipes(known):
+    """The watch over what is loaded can see them."""
+    (known.path / "src" / "recorded.py").write_text("ANSWER = 2\n")
+    answer, others, _ = loaded(known, "wheel")
+    assert "zipfile" in others
+    assert (known.dist / answer).exists()
