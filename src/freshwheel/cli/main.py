@@ -64,6 +64,8 @@ def _run(words: "Sequence[str]") -> int:
         options = root.parse_args(words)
     except SystemExit as stop:  # after the help, or what is wrong with the words
         return _write("", stop.code if isinstance(stop.code, int) else _USAGE)
+    except BrokenPipeError:  # the help, before Python 3.11
+        return _write("")
     if options.version:
         return _write(f"freshwheel {__version__}\n")
     if options.verb is None:
