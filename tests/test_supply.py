@@ -563,3 +563,45 @@ def test_promise_that_cannot_be_written_is_none(tree):
     assert build.requires(tree.call(**ONE_RUN)) == ["recorded-requirement"]
     tree.wheel(**ONE_RUN)
     assert tree.builds() == 1
+
+
+@pytest.fixture
+def locked(tree, monkeypatch):
+    """A tree with a crate, whose lock git ignores; cargo has nothing to say of a backend that does not call it."""
+    monkeypatch.setattr(real.opinion, "second", lambda *_, **__: real.opinion.Opinion())
+    (tree.path / ".gitignore").write_text("Cargo.lock\n")
+    (tree.path / "Cargo.toml").write_text('[package]\nname = "locked"\nversion = "1.0.0"\n')
+    (tree.path / "lib.rs").write_text("")
+    return tree
+
+
+def test_lock_that_git_ignores_is_in_the_key(locked):
+    """`cargo update` moves no label, and is another build all the same; taken back it is the earlier one."""
+    lock = locked.path / "Cargo.lock"
+    lock.write_text("one")
+    first = locked.wheel()
+    lock.write_text("two")
+    assert locked.wheel()[0] == first[0]
+    assert locked.builds() == 2
+    lock.write_text("one")
+    assert locked.wheel() == first
+    assert locked.builds() == 2
+
+
+def test_lock_that_is_born_in_the_build_belongs_to_it(locked):
+    """The next build finds it there, and is a hit."""
+    during = "open('Cargo.lock', 'w').write('one')"
+    first = locked.wheel(RECORDING_DURING=during)
+    assert locked.wheel(RECORDING_DURING=during) == first
+    assert locked.builds() == 1
+
+
+def test_lock_that_changes_during_the_build_is_no_lock(locked):
+    """Nobody knows which of the two was built."""
+    during = "open('Cargo.lock', 'w').write('two')"
+    (locked.path / "Cargo.lock").write_text("one")
+    locked.wheel(RECORDING_DURING=during)
+    assert stored(locked, "index") == []
+    locked.wheel(RECORDING_DURING=during)
+    locked.wheel(RECORDING_DURING=during)
+    assert locked.builds() == 2

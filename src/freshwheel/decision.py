@@ -11,7 +11,7 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import xxhash
 from packaging.requirements import Requirement
@@ -19,8 +19,10 @@ from packaging.utils import canonicalize_name
 
 from freshwheel import frame, memory
 from freshwheel.entry import Entry
+from freshwheel.errors import InputError
 from freshwheel.inner import interpreter, key, machine, packages
 from freshwheel.inner.extras import extras
+from freshwheel.inner.key import Component
 from freshwheel.inner.machine import Facts, Subject
 from freshwheel.inner.watch import Lookout, Watch
 from freshwheel.lease import isolation
@@ -51,6 +53,8 @@ class Case:
     writes: bool
     lean: tuple[str, ...] = ()
     """The requirements that are asked for on a miss only."""
+    locks: Mapping[bytes, tuple[str, bytes]] = field(default_factory=dict)
+    """What is in those locks that are no inputs, and decide all the same."""
 
     def entry(self) -> Entry | None:
         """What the store has for this key in this tree, all that a build had discovered being as it was."""
@@ -62,12 +66,16 @@ class Case:
         reason = self.doubt(built)
         if reason or not self.writes:
             return reason or "the store is only read"
+        if isinstance(built.later, InputError):
+            return str(built.later)
         system = content.contents(self.plan.call.tree, [os.fsencode(path) for path in built.system])
         if len(system) < len(built.system):
             return "something that was read outside of the repository can't be read again"
-        known = self.store.find(self.key, tree=self.tree)
+        # A lock that the build has made is what it was built from: the next build will find it there.
+        made = key.key([*self.facts.components, *_locked(built.later.locks, self._locks(built))])
+        known = self.store.find(made, tree=self.tree)
         draft = Draft(
-            key=self.key,
+            key=made,
             base=base,
             info=info,
             parts=key.parts(self.facts.components, salt=salt(self.store)),
@@ -85,6 +93,8 @@ class Case:
             return "the inputs moved during the build"
         if built.missed:
             return "files were read that were no inputs before"
+        if any(self._locks(built).get(path) != lock for path, lock in self.locks.items()):
+            return "a lock file changed during the build"
         if not self._stands(built.later):
             return "a tool, a variable or a requirement changed during the build"
         return built.doubt or next(iter(self.facts.unknown), "")
@@ -116,7 +126,12 @@ class Case:
         if _is_unmoved(self.facts.watch):
             return True
         again = opened(self.plan, later)
-        return isinstance(again, Case) and again.key == self.key
+        return isinstance(again, Case) and key.key(again.facts.components) == key.key(self.facts.components)
+
+    def _locks(self, built: Built) -> dict[bytes, tuple[str, bytes]]:
+        """What is in the locks after a build."""
+        paths = built.later.locks if isinstance(built.later, Snapshot) else ()
+        return content.contents(self.plan.call.tree, [os.fsencode(path) for path in paths])
 
 
 def opened(plan: Plan, found: Snapshot) -> Case | str:
@@ -150,14 +165,16 @@ def opened(plan: Plan, found: Snapshot) -> Case | str:
     )
     cache = frame.cache_directory(plan.call.environ)
     facts = machine.gather(subject, plan.call.environ, cache=cache, salt=salt(store))
+    locks = content.contents(plan.call.tree, [os.fsencode(path) for path in found.locks])
     return Case(
         plan=plan,
         found=found,
         store=store,
         facts=facts,
-        key=key.key(facts.components),
+        key=key.key([*facts.components, *_locked(found.locks, locks)]),
         writes=plan.config.store != "read",
         lean=tuple(withheld),
+        locks=locks,
     )
 
 
@@ -247,6 +264,12 @@ def _is_unmoved(watch: Watch) -> bool:
         and all(look.look(os.fsdecode(path)) == row for path, row in watch.places.items())
         and all(look.look(os.fsdecode(path)) is None for path in watch.absent)
     )
+
+
+def _locked(paths: Sequence[str], found: Mapping[bytes, tuple[str, bytes]]) -> list[Component]:
+    """What locks that are no inputs hold, as components of a key."""
+    held = {path: found.get(os.fsencode(path)) for path in paths}
+    return key.facts("lock file", {path: None if one is None else one[1].hex() for path, one in held.items()})
 
 
 def _closed(plan: Plan, found: Snapshot) -> str:

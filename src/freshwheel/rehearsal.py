@@ -22,7 +22,7 @@ from freshwheel.entry import Entry, pack
 from freshwheel.inner.programs import which
 from freshwheel.inner.watch import Lookout, folders
 from freshwheel.rows import Row
-from freshwheel.sources import disk, mounts
+from freshwheel.sources import content, disk, mounts
 from freshwheel.wheel import info
 
 __all__ = ["keep"]
@@ -106,6 +106,11 @@ def _looked(case: Case, entry: Entry) -> Lookout:
     for path, _, _ in entry.discovered:
         if lookout.look(os.fsdecode(disk.at(tree, path))) is None:
             lookout.distrust("what a build discovered is gone")
+    for name in case.found.locks:
+        lookout.look(os.fsdecode(disk.at(tree, os.fsencode(name))))
+    # Looked at before it is compared: what is in it now is what the key was made from.
+    if content.contents(call.tree, [os.fsencode(name) for name in case.found.locks]) != case.locks:
+        lookout.distrust("a lock file is another one by now")
     if case.lean:
         search = folders(call.environ.get("PATH", ""), isolation(call.environ) or ())
         for extra in case.plan.backend.lean_extras:

@@ -62,6 +62,8 @@ class Selection:
     """Files that are no inputs, where they exist, and why: what the build writes, locks that are ignored."""
     idle: tuple[str, ...]
     """Patterns of `include` that match nothing."""
+    locks: tuple[str, ...] = ()
+    """Locks that git ignores, whether they are there or not."""
 
 
 def select(disk: Disk, pyproject: Mapping[str, Any], backend: Backend, rules: Rules) -> Selection:
@@ -122,6 +124,7 @@ class _Search:
             roots=tuple(asked),
             left_out={**written, **locks},
             idle=tuple(text for text in tree.idle if text in rules.include),
+            locks=tuple(sorted(locks)),
         )
 
     def walk(self, rules: Rules, patterns: Sequence[str]) -> Walk:

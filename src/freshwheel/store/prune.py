@@ -27,7 +27,7 @@ _HOUR = 3600 * _SECOND
 _DAY = 24 * _HOUR
 _BAD = 7 * _DAY
 """How long what was wrong is kept for people to look at."""
-_BESIDE = (("memory", ".bin"), ("trees", ".json"), ("trees", ".inputs"), ("builds", ".bin"))
+_BESIDE = (("answers", ".bin"), ("memory", ".bin"), ("trees", ".json"), ("trees", ".inputs"), ("builds", ".bin"))
 """What lies in the cache directory for each tree."""
 
 
