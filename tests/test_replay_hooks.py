@@ -618,3 +618,20 @@ def test_miss_loads_the_recipes(known):
     answer, others, _ = loaded(known, "wheel")
     assert "zipfile" in others
     assert (known.dist / answer).exists()
+
+
+def test_lock_that_git_ignores_is_observed(tree, monkeypatch):
+    """It is no input, so that no digest tells that it moved, and was born or went."""
+    monkeypatch.setattr(build.real.opinion, "second", lambda *_, **__: build.real.opinion.Opinion())
+    lock = tree.path / "Cargo.lock"
+    (tree.path / ".gitignore").write_text("Cargo.lock\n")
+    (tree.path / "Cargo.toml").write_text('[package]\nname = "locked"\nversion = "1.0.0"\n')
+    (tree.path / "lib.rs").write_text("")
+    bare = tree.learn()
+    assert tree.wheel() == bare
+    lock.write_text("one")
+    assert tree.wheel() is None
+    first = tree.learn()
+    assert tree.wheel() == first
+    lock.write_text("two")
+    assert tree.wheel() is None
