@@ -55,7 +55,7 @@ def modules():
 
 def test_wheel_holds_the_package_and_nothing_else(wheel):
     """The wheel has each module, `py.typed` and the licence: no tests, no fixtures, no litter."""
-    metadata = {f"{INFO}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "licenses/LICENSE")}
+    metadata = {f"{INFO}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")}
     assert set(wheel) == modules() | metadata
 
 
