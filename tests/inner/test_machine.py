@@ -774,3 +774,48 @@ def test_the_facts_of_this_machine(tmp_path):
     assert shown["interpreter version"] == sys.version
     assert shown["platform system"] == sys.platform
     assert os.fsencode(os.path.realpath(sys._base_executable)) in found.watch.places
+
+
+PERSONAL = [
+    ("maturin", ".cargo/config.toml", {}),
+    ("maturin", ".cargo/config", {}),
+    ("setuptools-rust", ".cargo/config.toml", {}),
+    ("maturin", "elsewhere/config.toml", {"CARGO_HOME": "elsewhere"}),
+    ("maturin", "pyo3.txt", {"PYO3_CONFIG_FILE": "pyo3.txt"}),
+    ("setuptools", ".pydistutils.cfg", {}),
+    ("any", ".pydistutils.cfg", {}),
+    ("setuptools", "extra.cfg", {"DIST_EXTRA_CONFIG": "extra.cfg"}),
+    ("scikit-build-core", "tools.cmake", {"CMAKE_TOOLCHAIN_FILE": "tools.cmake"}),
+]
+
+
+@pytest.mark.parametrize(("backend", "path", "named"), PERSONAL)
+def test_file_of_a_person_is_in_the_key(world, backend, path, named):
+    """What lies outside of the tree and tells a tool how to build: that it is born, changes, and goes."""
+    environ = {name: str(world.folder / value) for name, value in named.items()}
+    file = world.folder / path
+    file.parent.mkdir(exist_ok=True)
+    without = world.facts(backend, environ=environ)
+    assert os.fsencode(file) in without.watch.absent
+    file.write_text("one")
+    one = world.facts(backend, environ=environ)
+    assert os.fsencode(file) in one.watch.places
+    file.write_text("two")
+    keys = [key.key(found.components) for found in (without, one, world.facts(backend, environ=environ))]
+    assert len(set(keys)) == 3
+    file.unlink()
+    assert world.key(backend, environ=environ) == keys[0]
+
+
+def test_file_of_a_person_is_not_shown(world):
+    """Registries have their tokens in the configuration of cargo."""
+    (world.folder / ".cargo").mkdir()
+    (world.folder / ".cargo" / "config.toml").write_text('token = "a-secret"')
+    assert "a-secret" not in repr(world.facts().components) + repr(world.parts())
+
+
+def test_configuration_of_cargo_that_includes_others_is_not_known(world):
+    """What is in them would have to be asked; until then nothing is stored."""
+    (world.folder / ".cargo").mkdir()
+    (world.folder / ".cargo" / "config.toml").write_text('include = ["more.toml"]')
+    assert [text for text in world.facts().unknown if "includes" in text]

@@ -21,6 +21,7 @@ __all__ = [
     "Value",
     "commands",
     "component",
+    "configurations",
     "constraints",
     "difference",
     "distributions",
@@ -177,6 +178,11 @@ def distributions(found: Mapping[str, tuple[str, str]]) -> list[Component]:
 def constraints(contents: Mapping[str, bytes | None]) -> list[Component]:
     """What holds the requirements down: variable -> contents of the files it names; None: they can't be read."""
     return [secret(name, value) for name, value in contents.items()]
+
+
+def configurations(contents: Mapping[str, bytes]) -> list[Component]:
+    """Files outside of the tree that tell tools how to build; tokens may stand in them."""
+    return [secret(f"configuration {name}", value) for name, value in contents.items()]
 
 
 def tools(outputs: Mapping[str, str]) -> list[Component]:

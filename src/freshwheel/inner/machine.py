@@ -15,7 +15,7 @@ from typing import Any
 
 from freshwheel import backends
 from freshwheel.backends import Backend
-from freshwheel.inner import _sitecustomize, key, packages, platforms, programs, repository
+from freshwheel.inner import _sitecustomize, key, packages, personal, platforms, programs, repository
 from freshwheel.inner.answers import Answers
 from freshwheel.inner.key import Component, Value
 from freshwheel.inner.programs import Run, which
@@ -99,6 +99,7 @@ def gather(  # noqa: PLR0913 - what a test replaces
         *key.facts("platform", platforms.facts(environ, about.lookout, run=run, platform=platform)),
         *key.requirements([*subject.requires, *subject.lean]),
         *key.constraints(about.constraints()),
+        *key.configurations(about.configurations()),
         *key.environment(about.environment()),
         *key.commands(about.commands()),
         *key.tools(about.tools(Answers(cache), started=now())),
@@ -233,6 +234,20 @@ class _Gathering:
         nested = [os.fsdecode(one) for one in _NESTED.findall(data)]
         below = [self._constraint(name, os.path.join(os.path.dirname(path), one), seen) for one in nested]
         return b"\0".join([data, *[one or b"" for one in below]])
+
+    def configurations(self) -> dict[str, bytes]:
+        """What is in the files by which a person tells tools how to build, as far as they are there."""
+        found: dict[str, bytes] = {}
+        for name, path in personal.files(self._subject.backend, self._environ, tree=self._subject.tree).items():
+            if self.lookout.look(path) is None or os.path.isdir(path):
+                continue
+            data = _bytes(path)
+            if data is None:
+                self.unknown[f"what is in {name}: it can't be read"] = None
+            elif b"include" in data and "cargo" in name:
+                self.unknown[f"what {name} includes"] = None
+            found[name] = data or b""
+        return found
 
     def commands(self) -> dict[str, tuple[str, bytes]]:
         """How the commands of the project ended, and what they wrote."""
