@@ -42,13 +42,13 @@ ROWS = (
     ("shelf", ("shelf.py",)),
     ("facts", ("backends.py", "memory.py", "lease.py", "entry.py")),
     ("nouns", ("model.py",)),
-    ("ground", ("frame.py", "rows.py", "errors.py", "pep440.py", "about.py")),
+    ("ground", ("families.py", "frame.py", "parsed.py", "rows.py", "errors.py", "pep440.py", "about.py")),
 )
 """From the top to the bottom, the floor being the last eight; modules of one folder may import each other."""
 
 LIGHT = (
     *("__init__.py", "hooks.py", "guard.py", "replay.py", "memory.py", "answers.py", "shelf.py", "entry.py"),
-    *("lease.py", "frame.py", "rows.py", "about.py"),
+    *("lease.py", "families.py", "frame.py", "rows.py", "about.py"),
 )
 LIGHT_LIBRARIES = frozenset(
     ("sys", "os", "time", "errno", "stat", "struct", "_struct", "fcntl", "msvcrt", "xxhash", "_imp")
@@ -62,7 +62,9 @@ PURE = (
     "entry.py",
     "errors.py",
     "inner/key.py",
+    "families.py",
     "model.py",
+    "parsed.py",
     "pep440.py",
     "reading.py",
     "sources/cargo.py",
@@ -71,7 +73,6 @@ PURE = (
     "sources/globs.py",
     "sources/litter.py",
     "sources/outputs.py",
-    "sources/parsed.py",
     "sources/roots.py",
     "sources/scan.py",
     "sources/tables.py",

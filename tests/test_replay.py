@@ -502,6 +502,6 @@ def test_an_answer_loads_the_light_column_only(tmp_path, edited):
     done = subprocess.run(command, cwd=woods.path, check=True, capture_output=True, text=True)
     answer, loaded = json.loads(done.stdout)
     assert answer == woods.observed().digest.hex()
-    names = ("about", "answers", "entry", "frame", "hooks", "lease", "memory", "replay", "rows", "shelf")
+    names = ("about", "answers", "entry", "families", "frame", "hooks", "lease", "memory", "replay", "rows", "shelf")
     own = {"freshwheel", *(f"freshwheel.{name}" for name in names)}
     assert [name for name in loaded if name not in own and name.partition(".")[0] not in LIGHT] == []

@@ -20,7 +20,7 @@ from freshwheel.sources import mounts
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 HOUR = 3600 * 10**9
 LIGHT = {"sys", "os", "time", "errno", "stat", "struct", "fcntl", "msvcrt", "xxhash", "_imp", "_struct"}
-OWN = ("about", "answers", "entry", "frame", "hooks", "lease", "memory", "replay", "rows", "shelf")
+OWN = ("about", "answers", "entry", "families", "frame", "hooks", "lease", "memory", "replay", "rows", "shelf")
 
 pytestmark = pytest.mark.skipif(
     os.name == "nt" or mounts.slack(tempfile.gettempdir()) is None,

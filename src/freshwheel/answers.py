@@ -10,7 +10,7 @@ import sys
 
 import xxhash
 
-from freshwheel import frame, lease, memory, rows, shelf
+from freshwheel import families, frame, lease, memory, rows, shelf
 from freshwheel.entry import Blob, is_key, is_name, unpack
 
 TYPE_CHECKING = False
@@ -153,12 +153,12 @@ def distributions(path: "Iterable[str]", keep: "Callable[[str, str], bool] | Non
 
 def family(names: "Iterable[str]", patterns: "Iterable[str]", harmless: "Iterable[str]") -> list[str]:
     """Those of the names, sorted, that fit a pattern, which is a name or has one `*`, and none of the harmless."""
-    fits, spares = _matcher(patterns), _matcher(harmless)
+    fits, spares = families.matcher(patterns), families.matcher(harmless)
     return sorted(name for name in names if fits(name) and not spares(name))
 
 
 def stamp(salt: bytes, name: str, *values: str) -> bytes:
-    """What is kept of a variable: 8 bytes, which are not to be looked up elsewhere."""
+    """What is kept of a variable: 8 bytes, too few to find a long value by, and with a salt of the store."""
     return rows.stamp(frame.framed(salt, *map(_bytes, (name, *values))))
 
 
@@ -254,32 +254,6 @@ def _interpreter() -> list[str]:
         *(sys.platform, str(sys.maxsize), os.path.realpath(base), library or ""),
         *((system.sysname, system.machine) if system is not None else ()),
     ]
-
-
-def _matcher(patterns: "Iterable[str]") -> "Callable[[str], bool]":
-    """Whether a name is one of the patterns, or of a family among them."""
-    whole, starts, ends, both = set(), [], [], []
-    for pattern in patterns:
-        start, star, end = pattern.partition("*")
-        if not star:
-            whole.add(pattern)
-        elif start and end:
-            both.append((start, end, len(pattern) - 1))
-        elif end:
-            ends.append(end)
-        else:
-            starts.append(start)
-    first, last = tuple(starts), tuple(ends)
-
-    def fits(name: str) -> bool:
-        return (
-            name in whole
-            or name.startswith(first)
-            or name.endswith(last)
-            or any(len(name) >= least and name.startswith(start) and name.endswith(end) for start, end, least in both)
-        )
-
-    return fits
 
 
 def _is_absent(path: bytes) -> bool:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
+from freshwheel import families
+
 __all__ = [
     "BASE_PYTHON_VARIABLES",
     "HARMLESS",
@@ -259,18 +261,7 @@ def names(requires: Sequence[str]) -> frozenset[str]:
 
 def shapes(backend: Backend, name: str) -> bool:
     """Whether the environment variable `name` shapes the wheels of `backend`."""
-    return _fits(name, backend.env) and not _fits(name, HARMLESS)
-
-
-def _fits(name: str, patterns: Sequence[str]) -> bool:
-    """Whether `name` is one of `patterns`, or of a family among them."""
-    for pattern in patterns:
-        start, star, end = pattern.partition("*")
-        if name == pattern or (
-            star and len(name) >= len(pattern) - 1 and name.startswith(start) and name.endswith(end)
-        ):
-            return True
-    return False
+    return families.matcher(backend.env)(name) and not families.matcher(HARMLESS)(name)
 
 
 def _normal(name: str) -> str:

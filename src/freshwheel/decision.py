@@ -107,7 +107,8 @@ class Case:
     def places(self) -> list[bytes]:
         """The absolute paths that bind a wheel to its tree: of each root, spelled and resolved."""
         tree = self.plan.call.tree
-        folders = [tree, *(os.path.normpath(os.path.join(tree, path)) for path in self.plan.outside())]
+        outside = [path for path, kind in self.found.roots if kind in ("crate", "folder") and path.startswith("..")]
+        folders = [tree, *(os.path.normpath(os.path.join(tree, path)) for path in outside)]
         return sorted({os.fsencode(one) for path in folders for one in (path, os.path.realpath(path))})
 
     @contextlib.contextmanager

@@ -116,6 +116,8 @@ class Snapshot:
     """When the first look was taken: ns since the epoch."""
     idle: tuple[str, ...] = ()
     """Patterns of `include` that match nothing."""
+    roots: tuple[tuple[str, str], ...] = ()
+    """Where the inputs were looked for: path, and `crate`, `folder`, `file` or `glob`."""
     locks: tuple[str, ...] = ()
     """Cargo.lock files that decide what is built and are no inputs, whether they are there or not."""
 

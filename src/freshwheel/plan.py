@@ -88,25 +88,19 @@ class Plan:
         """The requirements of `[build-system]`."""
         return tuple(_build_requires(self.project))
 
-    def outside(self) -> list[str]:
-        """The folders outside the project directory that inputs are looked for in."""
-        roots = self.select(Disk(self.call.tree)).roots
-        return [root.path for root in roots if root.kind in ("crate", "folder") and root.path.startswith("..")]
-
     def environment(self, found: Snapshot) -> Scan:
         """The environment names that the settings declare and that the project's own build scripts read."""
         read = scripts.scanned(self.call.tree, found.inputs, self.config.backend_path)
         return Scan(names=read.names.union(self.config.env), unknown=read.unknown)
 
-    def globs(self) -> list[str]:
+    def globs(self, found: Snapshot) -> list[str]:
         """Patterns that all inputs match, and maybe more: the folders that they lie in, and single files."""
-        roots = self.select(Disk(self.call.tree)).roots
-        folders = [f"{root.path}/**" if root.path else "**" for root in roots if root.kind in ("crate", "folder")]
+        folders = [f"{path}/**" if path else "**" for path, kind in found.roots if kind in ("crate", "folder")]
         return [
             "pyproject.toml",
             *self.own_path,
             *folders,
-            *(root.path for root in roots if root.kind in ("file", "glob")),
+            *(path for path, kind in found.roots if kind in ("file", "glob")),
         ]
 
     @property

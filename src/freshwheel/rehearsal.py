@@ -20,7 +20,8 @@ from freshwheel.answers import Answer
 from freshwheel.decision import Case, isolation
 from freshwheel.entry import Entry, pack
 from freshwheel.inner.programs import which
-from freshwheel.inner.watch import Lookout, folders
+from freshwheel.inner.watch import Lookout
+from freshwheel.lease import folders
 from freshwheel.rows import Row
 from freshwheel.sources import content, disk, mounts
 from freshwheel.wheel import info

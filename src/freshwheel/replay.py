@@ -15,11 +15,14 @@ from freshwheel.entry import unpack
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import TypeVar
 
     from freshwheel.answers import Answer
     from freshwheel.lease import Lease
     from freshwheel.memory import Memory
     from freshwheel.shelf import Shelf
+
+    T = TypeVar("T")
 
 __all__ = ["metadata", "requires", "source_digest", "wheel"]
 
@@ -39,12 +42,7 @@ def source_digest(
     tree: str, environ: "Mapping[str, str]", settings: object, *, now: "Callable[[], int]" = time.time_ns
 ) -> str | None:
     """The source digest of `tree`, if the memory of it still knows; `now` is the time in ns."""
-    try:
-        return _source_digest(tree, environ, settings, now())
-    except MemoryError:
-        raise
-    except Exception:  # noqa: BLE001 - a memory must never be in the way, whatever is wrong with it
-        return None
+    return _unless_odd(lambda: _source_digest(tree, environ, settings, now()))
 
 
 def wheel(
@@ -56,12 +54,7 @@ def wheel(
     now: "Callable[[], int]" = time.time_ns,
 ) -> str | None:
     """The file name of the wheel, handed out into `directory` once more."""
-    try:
-        return _wheel(_Case(tree, environ, settings, now), directory)
-    except MemoryError:
-        raise
-    except Exception:  # noqa: BLE001 - as above
-        return None
+    return _unless_odd(lambda: _wheel(_Case(tree, environ, settings, now), directory))
 
 
 def metadata(
@@ -73,23 +66,23 @@ def metadata(
     now: "Callable[[], int]" = time.time_ns,
 ) -> str | None:
     """The name of the `.dist-info` folder, written into `directory` once more."""
-    try:
-        return _metadata(_Case(tree, environ, settings, now), directory)
-    except MemoryError:
-        raise
-    except Exception:  # noqa: BLE001 - as above
-        return None
+    return _unless_odd(lambda: _metadata(_Case(tree, environ, settings, now), directory))
 
 
 def requires(
     tree: str, environ: "Mapping[str, str]", settings: object, *, now: "Callable[[], int]" = time.time_ns
 ) -> list[str] | None:
     """No requirement, where this run of a frontend now has a lease of the wheel."""
+    return _unless_odd(lambda: _requires(_Case(tree, environ, settings, now), now()))
+
+
+def _unless_odd(answer: "Callable[[], T | None]") -> "T | None":
+    """The answer, None where anything is wrong: what is remembered must never be in the way."""
     try:
-        return _requires(_Case(tree, environ, settings, now), now())
+        return answer()
     except MemoryError:
         raise
-    except Exception:  # noqa: BLE001 - as above
+    except Exception:  # noqa: BLE001 - whatever it is
         return None
 
 

@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 from freshwheel.model import Input
-from freshwheel.sources import digest, opinion, units
+from freshwheel.sources import digest, opinion
 from freshwheel.sources.cargo import Closure, Crate
 from freshwheel.sources.ground import Scope
 
@@ -321,20 +321,6 @@ def test_refusals_end_in_a_reason(ground, monkeypatch):
 
     monkeypatch.setattr(opinion, "units", refused)
     assert ground.second() == opinion.Opinion(reason="the records of cargo can't be read: Permission denied")
-
-
-def test_target_folders():
-    """A variable wins over the configuration, and that over the workspaces."""
-
-    def found(environ=None, **more):
-        folders = units.target_folders("/t", environ or {}, ["", "../a"], **more)
-        return [folder.replace(os.sep, "/") for folder in folders]
-
-    assert found() == ["/a/target", "/t/target"]
-    assert found(target_dir="out") == ["/t/out"]
-    assert found({"CARGO_BUILD_TARGET_DIR": "../b"}, target_dir="out") == ["/b"]
-    assert found({"CARGO_TARGET_DIR": "/c", "CARGO_BUILD_TARGET_DIR": "../b"}) == ["/c"]
-    assert found({"CARGO_TARGET_DIR": "/c", "CARGO_BUILD_BUILD_DIR": "{workspace-root}/d"}) == ["/a/d", "/c", "/t/d"]
 
 
 def test_packed_file_that_is_no_input(ground):

@@ -13,10 +13,12 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from freshwheel import parsed
 from freshwheel.backends import Backend, Extra
 from freshwheel.inner import programs
 from freshwheel.inner.programs import Run
-from freshwheel.inner.watch import Lookout, folders
+from freshwheel.inner.watch import Lookout
+from freshwheel.lease import folders
 
 __all__ = ["extras"]
 
@@ -55,7 +57,7 @@ def extras(  # noqa: PLR0913 - what a test replaces
             return False
         if not platform.startswith(extra.platform) or (extra.unless is not None and environ.get(extra.unless)):
             return False
-        if extra.setting is not None and _at(pyproject, extra.setting[0]) != extra.setting[1]:
+        if extra.setting is not None and parsed.at(pyproject, extra.setting[0]) != extra.setting[1]:
             return False
         if extra.requirement == "wheel" and _has_own_wheel(pyproject):
             return False
@@ -94,13 +96,13 @@ def _of_scikit_build(known: Iterable[Extra], pyproject: Mapping[str, Any], tree:
     """
     table = "tool.scikit-build"
     found = []
-    if _at(pyproject, f"{table}.wheel.cmake") is not False:
+    if parsed.at(pyproject, f"{table}.wheel.cmake") is not False:
         for extra in known:
             name = _parsed(extra.requirement)
             text = _wanted(pyproject, f"{table}.{name.name}", tree) if name is not None else ""
             found.append(replace(extra, requirement=f"{name.name}{text}") if name is not None and text else extra)
     given = [text for text in _texts(pyproject, f"{table}.build.requires") if _parsed(text) is not None]
-    metadata = _at(pyproject, f"{table}.metadata")
+    metadata = parsed.at(pyproject, f"{table}.metadata")
     for one in metadata.values() if isinstance(metadata, Mapping) else ():
         name = one.get("provider") if isinstance(one, Mapping) else None
         given += [_PROVIDERS[name]] if isinstance(name, str) and name in _PROVIDERS else []
@@ -109,14 +111,14 @@ def _of_scikit_build(known: Iterable[Extra], pyproject: Mapping[str, Any], tree:
 
 def _wanted(pyproject: Mapping[str, Any], path: str, tree: str) -> str:
     """The specifier of a tool that its table or, for CMake, its file states; nothing where there is none."""
-    stated, least = _at(pyproject, f"{path}.version"), _at(pyproject, f"{path}.minimum-version")
+    stated, least = parsed.at(pyproject, f"{path}.version"), parsed.at(pyproject, f"{path}.minimum-version")
     if isinstance(stated, str) and stated != "CMakeLists.txt":
         return stated
     if isinstance(least, str):
         return f">={least}"
     if not path.endswith(".cmake"):
         return ""
-    folder = _at(pyproject, f"{path}.source-dir")
+    folder = parsed.at(pyproject, f"{path}.source-dir")
     place = os.path.join(tree, folder if isinstance(folder, str) else "", "CMakeLists.txt")
     try:
         with open(place, encoding="utf-8-sig", errors="replace") as file:
@@ -127,7 +129,7 @@ def _wanted(pyproject: Mapping[str, Any], path: str, tree: str) -> str:
 
 
 def _texts(pyproject: Mapping[str, Any], path: str) -> list[str]:
-    found = _at(pyproject, path)
+    found = parsed.at(pyproject, path)
     return [text for text in found if isinstance(text, str)] if isinstance(found, list) else []
 
 
@@ -150,10 +152,3 @@ def _allows(requirement: str, version: str) -> bool:
         return Requirement(requirement).specifier.contains(version, prereleases=True)
     except InvalidRequirement:
         return False
-
-
-def _at(value: Any, path: str) -> Any:
-    """What stands below a dotted path; None for nothing."""
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value

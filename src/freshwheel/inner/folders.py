@@ -6,14 +6,14 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import xxhash
 
 from freshwheel.frame import framed
 
-__all__ = ["Profile", "build_folders", "look", "private"]
+__all__ = ["Profile", "build_folders", "files", "look", "private", "profile"]
 
 _TARGET_DIR = "CARGO_TARGET_DIR"
 _BUILD_DIR = "CARGO_BUILD_BUILD_DIR"
@@ -68,6 +68,28 @@ def build_folders(
     return None if None in folders else sorted(folder for folder in folders if folder is not None)
 
 
+def profile(path: str, entries: Iterable[os.DirEntry[str]]) -> Profile:
+    """The state of a folder, over the paths, sizes and mtimes of these entries in it. Raises OSError."""
+    rows = sorted((one.path[len(path) :], one.stat(follow_symlinks=False)) for one in entries)
+    texts = [b"%d %d %s" % (row.st_size, row.st_mtime_ns, os.fsencode(name)) for name, row in rows]
+    stamp = xxhash.xxh3_128_digest(framed(*texts))
+    return Profile(stamp=stamp, newest=max((row.st_mtime_ns for _, row in rows), default=0))
+
+
+def files(path: str, depth: int | None = None) -> Iterator[os.DirEntry[str]]:
+    """All that is no folder, so many folders deep; none where there is no folder. Raises OSError."""
+    try:
+        with os.scandir(path) as listing:
+            entries = list(listing)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in entries:
+        if not entry.is_dir(follow_symlinks=False):
+            yield entry
+        elif depth is None or depth > 1:
+            yield from files(entry.path, None if depth is None else depth - 1)
+
+
 def private(environ: Mapping[str, str], folder: str) -> dict[str, str]:
     """The environment for a build in an empty `folder` of its own, where nothing is stale.
 
@@ -110,30 +132,13 @@ def _profile(path: str) -> Profile:
     units = os.path.join(path, _UNITS)
     try:
         if os.path.isdir(units):
-            built = _files(os.path.join(path, "build"), 2)
-            entries = [*_files(units, 2), *(one for one in built if one.name in _COMPARED)]
+            built = files(os.path.join(path, "build"), 2)
+            entries = [*files(units, 2), *(one for one in built if one.name in _COMPARED)]
         else:
-            entries = list(_files(path, _DEEPEST))
-        rows = sorted((one.path[len(path) :], one.stat(follow_symlinks=False)) for one in entries)
+            entries = list(files(path, _DEEPEST))
+        return profile(path, entries)
     except OSError:
         return Profile(stamp=b"", newest=0)
-    texts = [b"%d %d %s" % (row.st_size, row.st_mtime_ns, os.fsencode(name)) for name, row in rows]
-    stamp = xxhash.xxh3_128_digest(framed(*texts))
-    return Profile(stamp=stamp, newest=max((row.st_mtime_ns for _, row in rows), default=0))
-
-
-def _files(path: str, depth: int) -> Iterator[os.DirEntry[str]]:
-    """All that is no folder, so many folders deep; none where there is no folder."""
-    try:
-        with os.scandir(path) as listing:
-            entries = list(listing)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    for entry in entries:
-        if not entry.is_dir(follow_symlinks=False):
-            yield entry
-        elif depth > 1:
-            yield from _files(entry.path, depth - 1)
 
 
 def _options(arguments: Sequence[str]) -> tuple[str, list[str]] | None:

@@ -7,13 +7,11 @@ what a `GLOB` finds is always of now. Ninja compares times, as cargo does, and k
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import xxhash
-
 from freshwheel.backends import Backend
-from freshwheel.frame import framed
+from freshwheel.inner import folders
 from freshwheel.inner.folders import Profile
 
 __all__ = ["folder", "look", "unwatched"]
@@ -57,14 +55,10 @@ def folder(
 def look(path: str) -> dict[str, Profile]:
     """The state of a kept folder, as `folders.look` has that of cargo's: over paths, sizes and mtimes of all in it."""
     try:
-        rows = sorted((one.path[len(path) :], one.stat(follow_symlinks=False)) for one in _files(path))
+        entries = list(folders.files(path))
+        return {path: folders.profile(path, entries)} if entries else {}
     except OSError:
         return {path: Profile(stamp=b"", newest=0)}
-    if not rows:
-        return {}
-    texts = [b"%d %d %s" % (row.st_size, row.st_mtime_ns, os.fsencode(name)) for name, row in rows]
-    stamp = xxhash.xxh3_128_digest(framed(*texts))
-    return {path: Profile(stamp=stamp, newest=max(row.st_mtime_ns for _, row in rows))}
 
 
 def unwatched(changes: Iterable[bytes]) -> str:
@@ -78,17 +72,3 @@ def unwatched(changes: Iterable[bytes]) -> str:
 
 def _table(value: object) -> Mapping[str, object]:
     return value if isinstance(value, Mapping) else {}
-
-
-def _files(path: str) -> Iterator[os.DirEntry[str]]:
-    """All that is no folder; nothing where there is no folder."""
-    try:
-        with os.scandir(path) as listing:
-            entries = list(listing)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            yield from _files(entry.path)
-        else:
-            yield entry

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from freshwheel import parsed
 from freshwheel.frame import framed
 
 __all__ = [
@@ -219,9 +220,9 @@ def versioned(pyproject: Mapping[str, Any], requires: Iterable[str]) -> str | No
     for name, tables in _VERSIONED.items():
         where, values = _PROVIDERS.get(name, ("", ()))
         by_requirement = name in wanted and name not in _NOT_BY_REQUIREMENT
-        if by_requirement or any(_at(pyproject, table) is not None for table in tables):
+        if by_requirement or any(parsed.at(pyproject, table) is not None for table in tables):
             return name
-        if where and _at(pyproject, where) in values:
+        if where and parsed.at(pyproject, where) in values:
             return name
     return None
 
@@ -295,12 +296,6 @@ def _value(given: Any) -> Value:
     if isinstance(given, list | tuple):
         return ("list", tuple(_value(one) for one in given))
     return ("other", type(given).__name__, repr(given))
-
-
-def _at(value: Any, path: str) -> Any:
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
 
 
 def _normal(name: str) -> str:

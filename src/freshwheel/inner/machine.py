@@ -14,13 +14,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from freshwheel import backends
+from freshwheel.answers import stamp
 from freshwheel.backends import Backend
 from freshwheel.inner import _sitecustomize, key, packages, personal, platforms, programs, repository
 from freshwheel.inner.answers import Answers
 from freshwheel.inner.key import Component, Value
 from freshwheel.inner.programs import Run, which
 from freshwheel.inner.tools import Tools
-from freshwheel.inner.watch import Lookout, Watch, folders, stamp
+from freshwheel.inner.watch import Lookout, Watch
+from freshwheel.lease import folders
 
 __all__ = ["Facts", "Subject", "gather", "interpreter"]
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from freshwheel import rows
-from freshwheel.frame import framed
+from freshwheel.answers import stamp
 from freshwheel.rows import Row
 
-__all__ = ["Lookout", "Watch", "folders", "stamp"]
+__all__ = ["Lookout", "Watch"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,21 +79,3 @@ class Lookout:
             path=path,
             untrusted=tuple(self.untrusted),
         )
-
-
-def stamp(salt: bytes, name: str, *values: str) -> bytes:
-    """What a watch keeps of a variable: 8 bytes, too few to find a long value by, and with a salt of the store."""
-    return rows.stamp(framed(salt, *[text.encode("utf-8", "surrogatepass") for text in (name, *values)]))
-
-
-def folders(path: str, private: Iterable[str]) -> list[str]:
-    """The entries of PATH that count: those in the private environment of one build are left out.
-
-    Their places are new every time, and what is in them was brought by the requirements.
-    """
-    roots = [os.path.normcase(os.path.join(root, "")) for root in private]
-    return [
-        entry
-        for entry in path.split(os.pathsep)
-        if not any(os.path.normcase(os.path.join(entry, "")).startswith(root) for root in roots)
-    ]

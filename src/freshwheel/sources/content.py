@@ -68,6 +68,7 @@ def snapshot(
             looks=replace(look.looks(), plain=selection.tree.plain),
             started=started,
             idle=selection.idle,
+            roots=tuple([(root.path, root.kind) for root in selection.roots]),
             locks=selection.locks,
         )
     raise _restless(moved)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from freshwheel.backends import Backend
+from freshwheel.parsed import at, entries, table, text, texts
 from freshwheel.sources.cargo import normal, relative
-from freshwheel.sources.parsed import at, entries, table, text, texts
 
 __all__ = ["outputs"]
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from freshwheel.backends import Backend
+from freshwheel.parsed import at, entries, table, text, texts
 from freshwheel.sources import globs
 from freshwheel.sources.cargo import Closure, lies_in, normal, relative
 from freshwheel.sources.outputs import outputs
-from freshwheel.sources.parsed import at, entries, table, text, texts
 
 __all__ = ["Root", "manifests", "outputs", "roots"]
 

@@ -7,7 +7,6 @@ order they are asked, and reads what they want to know.
 from __future__ import annotations
 
 import os
-import re
 import stat
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +15,7 @@ from typing import Any
 
 from freshwheel.backends import Backend
 from freshwheel.model import Input
-from freshwheel.sources import cargo, gitignore, globs, outputs, roots
+from freshwheel.sources import cargo, gitignore, outputs, roots
 from freshwheel.sources.cargo import Closure
 from freshwheel.sources.disk import Disk
 from freshwheel.sources.roots import Root
@@ -33,7 +32,6 @@ _LARGEST = 1 << 24
 """Bytes. Nobody writes a larger manifest, and parsing it would take minutes."""
 _OPAQUE = ("Cargo.lock", "rust-toolchain")
 """Files that decide something, but nothing that must be understood."""
-_WILD = re.compile(r"[*?\[{]")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,9 +126,8 @@ class _Search:
         )
 
     def walk(self, rules: Rules, patterns: Sequence[str]) -> Walk:
-        """A new walk; `patterns` are included as well, as far as the dialect has them."""
-        sound = [text for text in patterns if globs.check(text) is None]
-        return Walk(self.disk, include=[*rules.include, *sound], exclude=rules.exclude)
+        """A new walk; `patterns` are included as well."""
+        return Walk(self.disk, include=[*rules.include, *patterns], exclude=rules.exclude)
 
     def take(self, walk: Walk, root: Root) -> None:
         """Walks a root, or takes its file."""
@@ -138,9 +135,6 @@ class _Search:
             walk.file(root.path)
         elif root.kind != "glob":
             walk.root(root.path, crate=root.kind == "crate")
-        elif globs.check(root.path) is not None:
-            # A pattern of another dialect: everything that it could match.
-            walk.root("/".join(_literal(root.path)))
 
     def closure(self, found: Sequence[str]) -> tuple[list[str], Closure]:
         """The manifests that are built, and their closure; `found` are those that lie in the project."""
@@ -240,13 +234,3 @@ def _parent(folder: str) -> str:
     if not folder or folder.endswith(".."):
         return _joined(folder, "..")
     return folder.rpartition("/")[0]
-
-
-def _literal(pattern: str) -> list[str]:
-    """The segments of a pattern before the first that has a wildcard, or any other oddity."""
-    names: list[str] = []
-    for name in pattern.strip("/").split("/"):
-        if not name or "\\" in name or "\0" in name or _WILD.search(name):
-            break
-        names.append(name)
-    return names

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Unit", "target_folders", "units"]
+__all__ = ["Unit", "units"]
 
 _OUTPUTS = ("output", "stdout")
 """Where the output of a build script is kept, beside `root-output`; newer versions of cargo call it stdout."""
@@ -48,21 +48,6 @@ def units(folder: str) -> list[Unit]:
             title = os.path.basename(profile)
             found.append(Unit(kind=kind, name=name, profile=title, folder=folder, stamp=stamp, text=text))
     return found
-
-
-def target_folders(
-    tree: str, environ: Mapping[str, str], workspaces: Sequence[str], *, target_dir: str | None = None
-) -> list[str]:
-    """The target folders of cargo, absolute, whether they exist or not.
-
-    `workspaces` are the folders of the workspace roots, relative to `tree`. `target_dir` is `build.target-dir` of
-    cargo's configuration, joined to the folder that holds the `.cargo` folder.
-    """
-    named = environ.get("CARGO_TARGET_DIR") or environ.get("CARGO_BUILD_TARGET_DIR") or target_dir
-    folders = [named] if named else [os.path.join(one, "target") for one in workspaces]
-    if build := environ.get("CARGO_BUILD_BUILD_DIR"):
-        folders += [build.replace("{workspace-root}", os.path.join(tree, one)) for one in workspaces]
-    return sorted({os.path.normpath(os.path.join(tree, one)) for one in folders})
 
 
 def _profiles(folder: str) -> Iterator[str]:
