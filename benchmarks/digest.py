@@ -24,7 +24,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from freshwheel import memory, replay
+from freshwheel import frame, memory, replay, rows
 from freshwheel.plan import Call, Plan
 
 BUDGETS = {
@@ -235,7 +235,7 @@ class Bench:
         self.digest = self.full()
         known = memory.load(cache, memory.real(planted.tree))
         assert known is not None
-        assert known.seal != memory.UNSEALED
+        assert not known.seal.count(rows.UNSEALED)
         self.known = known
         self.paths = [
             *memory.split(known.inputs),
@@ -327,7 +327,14 @@ def edited(known: memory.Memory) -> memory.Memory:
     column, stamps = bytearray(known.column), bytearray(known.stamps)
     column[17 * middle + 1 : 17 * middle + 17] = bytes(16)
     stamps[8 * middle : 8 * middle + 8] = b"\1" * 8
-    return known.but(column=bytes(column), stamps=bytes(stamps), digest=bytes(16), seal=b"\1" * 16)
+    seal, block, first = bytearray(known.seal), 0, 0
+    for paths in frame.blocks(known.inputs):
+        first += len(paths)
+        block += 1
+        if first > middle:
+            break
+    seal[16 * block : 16 * block + 16] = b"\1" * 16
+    return known.but(column=bytes(column), stamps=bytes(stamps), digest=bytes(16), seal=bytes(seal))
 
 
 def moved(known: memory.Memory) -> dict[str, memory.Memory]:
@@ -338,7 +345,7 @@ def moved(known: memory.Memory) -> dict[str, memory.Memory]:
     place = memory.split(known.places).index(folder)
     start = 8 * (len(memory.split(known.links)) + place)
     watched = known.watched[:start] + b"\1" * 8 + known.watched[start + 8 :]
-    old = {"watched": watched, "digest": bytes(16), "seal": b"\1" * 16}
+    old = {"watched": watched, "digest": bytes(16), "seal": b"\1" * len(known.seal)}
     column, stamps, after = known.column, known.stamps, middle + 1
     return {
         "added": known.but(

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = [
     "KIND",
     "PLAIN",
-    "UNSEALED",
     "WATCHED",
     "Memory",
     "dump",
@@ -40,8 +39,6 @@ __all__ = [
     "split",
 ]
 
-UNSEALED = bytes(16)
-"""In place of the seal where a row is not trusted."""
 WATCHED, PLAIN, KIND = b".pk"
 """A place whose row must not move; a folder all of whose files are inputs, unless they are litter; a place of which
 nothing but the type was asked: its row is that of `rows.kind`."""
@@ -49,7 +46,7 @@ nothing but the type was asked: its row is that of `rows.kind`."""
 _SETTING = "freshwheel."
 _VARIABLE = "FRESHWHEEL_"
 _NO_SETTING = "FRESHWHEEL_CACHE_DIR"
-_MAGIC = b"FWMEM\0\0\2"
+_MAGIC = b"FWMEM\0\0\3"
 """The last byte is the edition of this format."""
 _STRICT_SLACK = 60 * 10**9
 """Of the rows of files on a file system that is not known to keep exact times."""
@@ -98,7 +95,7 @@ class Memory:
     absent: bytes
     """What was asked for and was not there; one that is among `links` or `inputs` is a link that leads nowhere."""
     seal: bytes
-    """16 bytes over the packed rows of inputs, links and places, which tell in one comparison that nothing moved."""
+    """What `rows.seal` says of links and places, then of the inputs, those of each block of `frame.blocks` together."""
     answers: "Mapping[str, bytes]"
     """What else was answered, by name."""
 
@@ -166,7 +163,7 @@ def observed(  # noqa: PLR0913 - one for each thing that was observed
         flags=bytes([(flags or {}).get(path, WATCHED) for path, _ in places]),
         watched=b"".join(others),
         absent=b"\0".join(sorted(set(absent))),
-        seal=_seal(file_rows + other_rows, files + others),
+        seal=rows.seal(other_rows, others) + _seals(names, file_rows, files),
         answers=dict(answers or {}),
     )
 
@@ -295,10 +292,13 @@ def _stamped(found: "Sequence[Row]", started: int, slack: int | None) -> list[by
     ]
 
 
-def _seal(found: "Sequence[Row]", stamps: "Sequence[bytes]") -> bytes:
-    if rows.UNTRUSTED in stamps:
-        return UNSEALED
-    return xxhash.xxh3_128_digest(b"".join(map(rows.packed, found)))
+def _seals(names: bytes, found: "Sequence[Row]", stamps: "Sequence[bytes]") -> bytes:
+    """The seal of each block of inputs."""
+    seals, end = b"", 0
+    for paths in frame.blocks(names):
+        start, end = end, end + len(paths)
+        seals += rows.seal(found[start:end], stamps[start:end])
+    return seals
 
 
 def _fits(memory: Memory) -> bool:
@@ -311,7 +311,7 @@ def _fits(memory: Memory) -> bool:
         and len(memory.column) == _WIDTH * count
         and len(memory.flags) == others[2]
         and len(memory.watched) == 8 * (others[1] + others[2])
-        and [len(memory.rules), len(memory.digest), len(memory.seal)] == [16, 16, 16]
+        and [len(memory.rules), len(memory.digest), len(memory.seal) % 16] == [16, 16, 0]
     )
 
 

@@ -7,8 +7,6 @@ import errno
 import os
 import time
 
-import xxhash
-
 from freshwheel import answers, frame, lease, memory, rows, shelf
 from freshwheel.entry import unpack
 
@@ -28,8 +26,8 @@ __all__ = ["metadata", "requires", "source_digest", "wheel"]
 
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _GONE = (errno.ENOENT, errno.ENOTDIR)
-_WIDTH = 40
-"""Bytes of a packed row."""
+_WIDTH, _COLUMN, _STAMP, _SEAL = 40, 17, 8, 16
+"""Bytes of a packed row; of kind and content; of a row hash; of a seal."""
 _BLOCK = 64
 """Rows that are compared at once."""
 _HOOK = "build_wheel"
@@ -195,24 +193,20 @@ def _looked(known: "Memory", stem: bytes, started: int) -> "Memory | None":
     """The memory as it is now: the same one if nothing moved; None if more moved than what files hold."""
     if not all(_is_absent(path, stem, known) for path in memory.split(known.absent)):
         return None
-    blocks = [b"".join(rows.seen(os.lstat, _at(stem, paths), gone=_GONE)) for paths in frame.blocks(known.inputs)]
     others = rows.seen(os.lstat, _at(stem, memory.split(known.links))) + _seen_places(known, stem)
-    if known.seal == _seal(blocks, others):
-        return known
-    packs = [block[start : start + _WIDTH] for block in blocks for start in range(0, len(block), _WIDTH)]
-    moved = list(_moved(known.watched, b"".join(map(rows.stamp, others))))
+    calm = rows.sealed(b"".join(others)) == known.seal[:_SEAL]
+    moved = [] if calm else list(_moved(known.watched, b"".join(map(rows.stamp, others))))
     if moved:
-        known, packs = _spliced(known, packs, others, moved, started)
-    return _mended(known, stem, packs, others, started)
+        known, packs = _spliced(known, stem, others, moved, started)
+    else:
+        packs = (b"".join(rows.seen(os.lstat, _at(stem, paths), gone=_GONE)) for paths in frame.blocks(known.inputs))
+    blocks = {number: pack for number, pack in enumerate(packs) if rows.sealed(pack) != _seal(known, number)}
+    return _mended(known, stem, blocks, others, started) if blocks or not calm else known
 
 
-def _seal(packs: "Iterable[bytes]", others: "Iterable[bytes]") -> bytes:
-    """The seal of these packed rows, or of blocks of them."""
-    summary = xxhash.xxh3_128()
-    for pack in packs:
-        summary.update(pack)
-    summary.update(b"".join(others))
-    return summary.digest()
+def _seal(known: "Memory", block: int) -> bytes:
+    """The seal of a block of inputs."""
+    return known.seal[_SEAL * (block + 1) : _SEAL * (block + 2)]
 
 
 def _seen_places(known: "Memory", stem: bytes) -> list[bytes]:
@@ -226,46 +220,80 @@ def _seen_places(known: "Memory", stem: bytes) -> list[bytes]:
 
 
 def _spliced(
-    known: "Memory", packs: list[bytes], others: list[bytes], moved: list[int], started: int
-) -> "tuple[Memory, list[bytes]]":
-    """The memory and the packed rows, with the files that came and without those that went. Raises where it can't."""
+    known: "Memory", stem: bytes, others: list[bytes], moved: list[int], started: int
+) -> "tuple[Memory, Iterable[bytes]]":
+    """The memory with the files that came and without those that went, and the packed rows of each block of inputs.
+
+    Raises where it can't. No input is sealed any more.
+    """
     from freshwheel.sources import splice  # noqa: PLC0415 - heavy, and needed where a file came or went only
 
     links = len(others) - len(known.flags)
     if moved[0] < links:
         raise splice.RefusedError
-    changed, packs = splice.spliced(known, packs, others[links:], [number - links for number in moved])
+    packs = [pack for paths in frame.blocks(known.inputs) for pack in rows.seen(os.lstat, _at(stem, paths), gone=_GONE)]
+    known, packs = splice.spliced(known, packs, others[links:], [number - links for number in moved])
     watched = bytearray(known.watched)
     for number in moved:
         is_trusted = rows.trusted(rows.unpacked(others[number]), started=started, slack=known.slack or 0)
         watched[8 * number : 8 * number + 8] = rows.stamp(others[number]) if is_trusted else rows.UNTRUSTED
-    return changed.but(watched=bytes(watched)), packs
+    looks = iter(packs)
+    blocks = [b"".join([next(looks) for _ in paths]) for paths in frame.blocks(known.inputs)]
+    return known.but(watched=bytes(watched), seal=bytes(_SEAL * (1 + len(blocks)))), blocks
 
 
-def _mended(known: "Memory", stem: bytes, packs: list[bytes], others: list[bytes], started: int) -> "Memory | None":
+def _mended(
+    known: "Memory", stem: bytes, blocks: "Mapping[int, bytes]", others: list[bytes], started: int
+) -> "Memory | None":
     """The memory with those files read again that moved; None if one of them is no regular file (any more)."""
-    inputs = _at(stem, memory.split(known.inputs))
-    column, stamps = bytearray(known.column), bytearray(known.stamps)
-    is_sealed = rows.UNTRUSTED not in known.watched
-    for number in _moved(known.stamps, b"".join(map(rows.stamp, packs))):
-        was_file = column[17 * number] in b"fx"
-        found = rows.read(inputs[number], follow=False) if was_file else None
-        if found is None:
-            return None
-        kind, content, row = found
-        packs[number] = rows.packed(row)
-        is_trusted = rows.trusted(row, started=started, slack=known.slack or 0)
-        is_sealed = is_sealed and is_trusted
-        column[17 * number : 17 * number + 17] = kind + content
-        stamps[8 * number : 8 * number + 8] = rows.stamp(packs[number]) if is_trusted else rows.UNTRUSTED
+    column, stamps, seal = bytearray(known.column), bytearray(known.stamps), bytearray(known.seal)
+    seal[:_SEAL] = rows.UNSEALED if rows.UNTRUSTED in known.watched else rows.sealed(b"".join(others))
+    first = 0
+    for block, paths in enumerate(frame.blocks(known.inputs)):
+        if block in blocks:
+            found = _read(known, _at(stem, paths), first, blocks[block], started)
+            if found is None:
+                return None
+            end = first + len(paths)
+            column[_COLUMN * first : _COLUMN * end], stamps[_STAMP * first : _STAMP * end] = found[:2]
+            seal[_SEAL * (block + 1) : _SEAL * (block + 2)] = found[2]
+        first += len(paths)
     digest = bytes.fromhex(rows.digest(known.rules, known.inputs, bytes(column)))
     return known.but(
         column=bytes(column),
         stamps=bytes(stamps),
         digest=digest,
-        seal=_seal([b"".join(packs)], others) if is_sealed else memory.UNSEALED,
+        seal=bytes(seal),
         answers=known.answers if digest == known.digest else {},
     )
+
+
+def _read(
+    known: "Memory", paths: list[bytes], first: int, packs: bytes, started: int
+) -> "tuple[bytes, bytes, bytes] | None":
+    """Column, stamps and seal of a block of inputs, those that moved read again; None where one is no regular file.
+
+    `first` is the number of its first input, `packs` are the packed rows.
+    """
+    end = first + len(paths)
+    column, stamps = (
+        bytearray(known.column[_COLUMN * first : _COLUMN * end]),
+        known.stamps[_STAMP * first : _STAMP * end],
+    )
+    looks = [packs[start : start + _WIDTH] for start in range(0, len(packs), _WIDTH)]
+    after = bytearray().join(map(rows.stamp, looks))
+    for number in _moved(stamps, after):
+        was_file = column[_COLUMN * number] in b"fx"
+        found = rows.read(paths[number], follow=False) if was_file else None
+        if found is None:
+            return None
+        kind, content, row = found
+        looks[number] = rows.packed(row)
+        is_trusted = rows.trusted(row, started=started, slack=known.slack or 0)
+        column[_COLUMN * number : _COLUMN * (number + 1)] = kind + content
+        after[_STAMP * number : _STAMP * (number + 1)] = rows.stamp(looks[number]) if is_trusted else rows.UNTRUSTED
+    is_sealed = all(after[start : start + _STAMP] != rows.UNTRUSTED for start in range(0, len(after), _STAMP))
+    return bytes(column), bytes(after), rows.sealed(b"".join(looks)) if is_sealed else rows.UNSEALED
 
 
 def _moved(before: bytes, after: bytes) -> "Iterator[int]":

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EDITION",
     "NOTHING",
+    "UNSEALED",
     "UNTRUSTED",
     "RestlessError",
     "Row",
@@ -24,6 +25,8 @@ __all__ = [
     "packed",
     "read",
     "row",
+    "seal",
+    "sealed",
     "seen",
     "stamp",
     "trusted",
@@ -38,8 +41,12 @@ Row = tuple[int, int, int, int, int]
 
 stamp = xxhash.xxh3_64_digest
 """The row hash: 8 bytes of a packed row."""
+sealed = xxhash.xxh3_128_digest
+"""The seal of rows that are trusted: 16 bytes of the packed ones."""
 UNTRUSTED = bytes(8)
 """In place of the row hash where the row proves nothing."""
+UNSEALED = bytes(16)
+"""In place of the seal where one of its rows proves nothing."""
 
 NOTHING = bytes(40)
 """In place of the packed row where there is nothing."""
@@ -84,6 +91,11 @@ def unpacked(pack: bytes) -> Row:
 def kind(row: Row) -> Row:
     """The row that stands for the type alone: it moves where a file becomes a folder, and not where that changes."""
     return stat.S_IFMT(row[0]), 0, 0, 0, 0
+
+
+def seal(found: "Iterable[Row]", stamps: "Container[bytes]") -> bytes:
+    """The 16 bytes that tell in one comparison that none of these rows moved; `stamps` are their row hashes."""
+    return UNSEALED if UNTRUSTED in stamps else sealed(b"".join(map(packed, found)))
 
 
 def seen(
