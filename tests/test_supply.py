@@ -556,6 +556,46 @@ def test_requirements_are_asked_for_where_the_environment_stays(tree, environ):
 
 
 @PROC
+@pytest.mark.parametrize("store", ["off", "read"])
+def test_wheel_that_was_built_for_its_metadata_is_not_built_again_in_this_run(tree, tmp_path, store):
+    """Where the store has no say as well; the lease goes with the delivery."""
+    without_prepare(tree)
+    prepared = build.metadata(tree.call(**ONE_RUN, FRESHWHEEL_STORE=store), str(tmp_path / "prepared"))
+    name, _ = tree.wheel(**ONE_RUN, FRESHWHEEL_STORE=store)
+    assert name.startswith(prepared.removesuffix(".dist-info"))
+    assert tree.builds() == 1
+    tree.wheel(**ONE_RUN, FRESHWHEEL_STORE=store)
+    assert tree.builds() == 2
+
+
+@PROC
+def test_edit_after_the_metadata_is_built(tree, tmp_path):
+    """All that it takes is installed, so the newest sources are better than the wheel that is kept."""
+    without_prepare(tree)
+    build.metadata(tree.call(**ONE_RUN, FRESHWHEEL_STORE="off"), str(tmp_path / "prepared"))
+    tree.edit()
+    tree.wheel(**ONE_RUN, FRESHWHEEL_STORE="off")
+    assert tree.member("recorded.py") == b"ANSWER = 2\n"
+
+
+@PROC
+@pytest.mark.parametrize("other", [ANOTHER_RUN, {}])
+def test_wheel_that_was_built_for_its_metadata_is_kept_for_its_own_run_alone(tree, tmp_path, other):
+    """The environment of another run may hold other tools."""
+    without_prepare(tree)
+    build.metadata(tree.call(**ONE_RUN, FRESHWHEEL_STORE="off"), str(tmp_path / "prepared"))
+    tree.wheel(**other, FRESHWHEEL_STORE="off")
+    assert tree.builds() == 2
+
+
+def without_prepare(tree):
+    """An inner backend like Meson's, that has no hook for metadata."""
+    backend = tree.path / "_backend" / "recording.py"
+    assert "def prepare_metadata_for_build_wheel(" in (text := backend.read_text())
+    backend.write_text(f"{text}\ndel prepare_metadata_for_build_wheel\n")
+
+
+@PROC
 def test_promise_that_cannot_be_written_is_none(tree):
     """Then the requirements are installed, and the store is asked again."""
     tree.wheel(**ONE_RUN)

@@ -103,5 +103,6 @@ def _metadata_by_building(plan: Plan, directory: str) -> str:
     """As `metadata`, for an inner backend that has no hook for it, or a tree whose digest can't be told."""
     with supply.private() as private:
         name = _wheel(plan, private)
+        supply.lend(plan, os.path.join(private, name))
         with supply.written(directory):
             return info.from_wheel(os.path.join(private, name), directory)

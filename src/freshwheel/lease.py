@@ -38,7 +38,7 @@ class Lease:
     folder: str
     """Where the lease lies."""
     key: str
-    """The build key that was decided for."""
+    """The build key that was decided for; nothing: the wheel was built in this run, which has all that it takes."""
     digest: str
     """The source digest then."""
     name: str

@@ -20,10 +20,11 @@ from freshwheel.plan import Plan
 from freshwheel.store.store import Finished
 from freshwheel.wheel import archive
 
-__all__ = ["private", "promise", "ready", "wheel", "written"]
+__all__ = ["lend", "private", "promise", "ready", "wheel", "written"]
 
 _SAME = "nothing that it is made from has changed"
 _PROMISED = "this run was promised it"
+_PREPARED = "this run has built it for its metadata"
 _MOVED = "the sources changed after it was asked what to install"
 _UNREAD = "the inputs can't be read"
 _INSTALL = "[tool.freshwheel] requires it: without build isolation, install it; else run the same command again"
@@ -36,7 +37,7 @@ def wheel(plan: Plan, directory: str) -> tuple[str, str]:
         return _leased(plan, held, found, directory)
     case = decision.opened(plan, found) if isinstance(found, Snapshot) else _UNREAD
     answer = _stored(case, directory) if isinstance(case, Case) else None
-    if answer is None and held is not None and _withheld(plan):
+    if answer is None and held is not None and held.key and _withheld(plan):
         return _leased(plan, held, found, directory)
     if held is not None:
         lease.drop(held)
@@ -82,20 +83,29 @@ def _promised(case: Case, identity: bytes) -> str:
     return ""
 
 
+def lend(plan: Plan, path: str) -> None:
+    """The wheel at `path`, built for its metadata, is kept for the later hooks of this run, if it is of the tree."""
+    cache, mark, identity = frame.cache_directory(plan.call.environ), archive.mark_of(path), _identity(plan)
+    if plan.call.hook == "build_wheel" and cache and identity and mark is not None and mark.settled:
+        lease.sweep(cache, time.time())
+        lease.grant(cache, identity, key="", digest=mark.digest, wheel=(path, os.path.basename(path)))
+
+
 @contextlib.contextmanager
 def ready(plan: Plan) -> Iterator[str | None]:
     """The path of the wheel of this call, while the context lasts; None where it must be built first."""
     held, found = _held(plan), real.attempt(plan)
     with private() as folder:
         if held is not None and isinstance(found, Snapshot) and _is_of(held, found):
-            one = Outcome(hook="metadata", decided="lease", why=_PROMISED, wheel=held.name, key=held.key)
+            why = _PROMISED if held.key else _PREPARED
+            one = Outcome(hook="metadata", decided="lease", why=why, wheel=held.name, key=held.key)
             account.note(plan, None, one, found)
             yield _taken(held, folder)
             return
         case = decision.opened(plan, found) if isinstance(found, Snapshot) else _UNREAD
         entry = case.entry() if isinstance(case, Case) else None
         answer = _delivered(case, entry, folder) if isinstance(case, Case) and entry is not None else None
-        if answer is None and held is not None and _withheld(plan):
+        if answer is None and held is not None and held.key and _withheld(plan):
             one = Outcome(hook="metadata", decided="lease", why=_MOVED, wheel=held.name, key=held.key)
             account.note(plan, None, one, None)
             yield _taken(held, folder)
@@ -178,10 +188,11 @@ def _leased(plan: Plan, held: Lease, found: object, directory: str) -> tuple[str
         frame.copy(held.wheel, target)
     mark = archive.mark_of(target)
     lease.drop(held)
-    why = _MOVED if moved else _PROMISED
+    source, why = ("from the store", _PROMISED) if held.key else ("not built again", _PREPARED)
+    why = _MOVED if moved else why
     one = Outcome(hook="wheel", decided="lease", why=why, wheel=held.name, digest=held.digest, key=held.key)
     account.note(plan, None, one, found if isinstance(found, Snapshot) and not moved else None)
-    plan.call.say(f"{_MOVED}: this wheel is of those before" if moved else f"{held.name} is from the store: {_SAME}")
+    plan.call.say(f"{_MOVED}: this wheel is of those before" if moved else f"{held.name} is {source}: {_SAME}")
     return held.name, mark.inner_wheel if mark is not None else held.name
 
 
