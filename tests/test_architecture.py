@@ -25,6 +25,7 @@ ROWS = (
     ("entry", ("__main__.py",)),
     ("doors", ("hooks.py", "cli/", "pytest_plugin.py", "guard.py")),
     ("side door", ("replay.py",)),
+    ("recheck", ("recheck.py",)),
     ("hall", ("build.py", "report.py", "history.py")),
     ("supply", ("supply.py",)),
     ("accounts", ("account.py",)),
@@ -38,22 +39,23 @@ ROWS = (
     ("settings", ("config.py",)),
     ("readings", ("reading.py",)),
     ("records", ("state.py", "outcome.py")),
+    ("echo", ("echo.py",)),
     ("answers", ("answers.py",)),
     ("shelf", ("shelf.py",)),
     ("facts", ("backends.py", "memory.py", "lease.py", "entry.py")),
     ("nouns", ("model.py",)),
     ("ground", ("families.py", "frame.py", "parsed.py", "rows.py", "errors.py", "pep440.py", "about.py")),
 )
-"""From the top to the bottom, the floor being the last eight; modules of one folder may import each other."""
+"""From the top to the bottom, the floor being the last nine; modules of one folder may import each other."""
 
 LIGHT = (
-    *("__init__.py", "hooks.py", "guard.py", "replay.py", "memory.py", "answers.py", "shelf.py", "entry.py"),
-    *("lease.py", "families.py", "frame.py", "rows.py", "about.py"),
+    *("__init__.py", "hooks.py", "guard.py", "replay.py", "recheck.py", "echo.py", "memory.py", "answers.py"),
+    *("shelf.py", "entry.py", "lease.py", "families.py", "frame.py", "rows.py", "about.py"),
 )
 LIGHT_LIBRARIES = frozenset(
     ("sys", "os", "time", "errno", "stat", "struct", "_struct", "fcntl", "msvcrt", "xxhash", "_imp")
 )
-OFF_THE_LIGHT_ROAD = {"hooks.py": ("build.py", "errors.py"), "replay.py": ("sources/splice.py",)}
+OFF_THE_LIGHT_ROAD = {"hooks.py": ("build.py", "errors.py"), "recheck.py": ("sources/splice.py",)}
 """What a light module may import inside a function: the step to the recipes, when there is no way around them."""
 
 PURE = (

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freshwheel import memory, replay, rows
+from freshwheel import memory, recheck, replay, rows
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="no row is trusted on Windows")
 
@@ -118,7 +118,7 @@ def reads(monkeypatch):
         found.append(os.path.basename(path))
         return real(path, follow=follow)
 
-    monkeypatch.setattr(replay.rows, "read", read)
+    monkeypatch.setattr(recheck.rows, "read", read)
     return found
 
 
@@ -361,7 +361,7 @@ def test_a_file_that_is_deleted_while_one_looks_is_not_answered(woods, monkeypat
         (woods.path / "run.sh").unlink()
         return real(path, follow=follow)
 
-    monkeypatch.setattr(replay.rows, "read", read)
+    monkeypatch.setattr(recheck.rows, "read", read)
     assert woods.ask() is None
 
 
@@ -502,6 +502,20 @@ def test_an_answer_loads_the_light_column_only(tmp_path, edited):
     done = subprocess.run(command, cwd=woods.path, check=True, capture_output=True, text=True)
     answer, loaded = json.loads(done.stdout)
     assert answer == woods.observed().digest.hex()
-    names = ("about", "answers", "entry", "families", "frame", "hooks", "lease", "memory", "replay", "rows", "shelf")
+    names = (
+        "about",
+        "answers",
+        "echo",
+        "entry",
+        "families",
+        "frame",
+        "hooks",
+        "lease",
+        "memory",
+        "recheck",
+        "replay",
+        "rows",
+        "shelf",
+    )
     own = {"freshwheel", *(f"freshwheel.{name}" for name in names)}
     assert [name for name in loaded if name not in own and name.partition(".")[0] not in LIGHT] == []

@@ -13,14 +13,41 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel import answers, backends, build, decision, lease, memory, rehearsal, replay, shelf
+from freshwheel import (
+    answers,
+    backends,
+    build,
+    decision,
+    echo,
+    history,
+    lease,
+    memory,
+    outcome,
+    rehearsal,
+    replay,
+    shelf,
+)
 from freshwheel.inner import machine
 from freshwheel.sources import mounts
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 HOUR = 3600 * 10**9
 LIGHT = {"sys", "os", "time", "errno", "stat", "struct", "fcntl", "msvcrt", "xxhash", "_imp", "_struct"}
-OWN = ("about", "answers", "entry", "families", "frame", "hooks", "lease", "memory", "replay", "rows", "shelf")
+OWN = (
+    "about",
+    "answers",
+    "echo",
+    "entry",
+    "families",
+    "frame",
+    "hooks",
+    "lease",
+    "memory",
+    "recheck",
+    "replay",
+    "rows",
+    "shelf",
+)
 
 pytestmark = pytest.mark.skipif(
     os.name == "nt" or mounts.slack(tempfile.gettempdir()) is None,
@@ -168,6 +195,34 @@ def test_each_question_has_its_own_answer(known):
     known.heavy({"a": "1"})
     assert known.wheel({"a": "1"}) is not None
     assert known.wheel({}) == first
+
+
+def test_answers_that_are_given_again_are_on_record(known, tmp_path):
+    """`why` names them before those that the recipes gave, with the same wheel; the record stays short."""
+    name, _ = known.wheel()
+    assert replay.metadata(str(known.path), known.environ, None, str(tmp_path / "info"), now=later)
+    found = history.why(known.call()).outcomes
+    assert [(one.hook, one.decided, one.wheel) for one in found[:2]] == [
+        ("metadata", "hit", name),
+        ("wheel", "hit", name),
+    ]
+    assert found[0].why == "nothing that the last answer rests on has moved"
+    assert (found[0].digest, found[0].key) == (known.answer.digest.decode(), known.answer.key.decode())
+    assert found[2].decided in ("hit", "built")
+    for _ in range(100):
+        known.wheel()
+    assert len(history.why(known.call()).outcomes) <= outcome.MOST
+    assert Path(echo.place(str(known.cache), memory.real(str(known.path)))).stat().st_size < 10_000
+
+
+@pytest.mark.parametrize("record", [b"", b"\xff\n\n1 2 3\n", b"x wheel a b c\n", b"1 wheel a b c d\n"])
+def test_damaged_record_of_answers_is_passed_over(known, record):
+    """It is for people; an answer needs none of it."""
+    first = known.wheel()
+    Path(echo.place(str(known.cache), memory.real(str(known.path)))).write_bytes(record)
+    assert echo.load(str(known.cache), memory.real(str(known.path))) == []
+    assert known.wheel() == first
+    assert history.why(known.call()).outcomes[0].hook == "wheel"
 
 
 def test_an_entry_that_is_used_is_not_old(known):

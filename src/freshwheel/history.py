@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from freshwheel import account, decision, frame, outcome
+from freshwheel import account, decision, echo, frame, memory, outcome
 from freshwheel.account import Comparison
 from freshwheel.outcome import Outcome
 from freshwheel.plan import Call, Plan
 
 __all__ = ["Why", "why"]
+
+
+_UNMOVED = "nothing that the last answer rests on has moved"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,5 +48,14 @@ def why(call: Call) -> Why:
         store=case if isinstance(case, str) else "",
         last=last,
         found=found,
-        outcomes=tuple(outcomes),
+        outcomes=tuple(sorted([*_again(cache, call.tree), *outcomes], key=lambda one: -one.when)[: outcome.MOST]),
     )
+
+
+def _again(cache: str | None, tree: str) -> list[Outcome]:
+    """What was answered again, the newest first; before an outcome of the same second."""
+    found = echo.load(cache, memory.real(tree)) if cache is not None else []
+    return [
+        Outcome(hook=hook, decided="hit", why=_UNMOVED, wheel=wheel, digest=digest, key=key, when=when)
+        for when, hook, wheel, digest, key in found
+    ]
