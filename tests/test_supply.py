@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel import build, real
+from freshwheel import build, decision, real
 from freshwheel.errors import FreshwheelError, InnerError
 from freshwheel.store.store import Store
 from freshwheel.wheel import archive
@@ -276,6 +276,28 @@ def damaged(path):
     path.write_bytes(bytes(data))
 
 
+@pytest.mark.parametrize(
+    ("hook", "environ"),
+    [
+        ("build_wheel", {}),
+        ("build_wheel", {"FRESHWHEEL_STORE": "off"}),
+        ("build_wheel", {"CIBUILDWHEEL": "1"}),
+        ("build_editable", {}),
+    ],
+)
+def test_real_builds_in_one_tree_wait_for_each_other(tree, monkeypatch, hook, environ):
+    """Also where the store has no say: the lock of the installers is of setuptools, which they do not see here."""
+    held, original = [], Store.tree_lock
+
+    def watched(self, path, *rest):
+        held.append(path)
+        return original(self, path, *rest)
+
+    monkeypatch.setattr(Store, "tree_lock", watched)
+    tree.wheel(hook, **environ)
+    assert held == [str(tree.path)]
+
+
 @pytest.mark.parametrize("harm", [Path.unlink, damaged])
 @pytest.mark.parametrize("what", ["blobs", "index"])
 def test_harm_in_the_store_is_an_ordinary_build(tree, harm, what):
@@ -302,7 +324,7 @@ def test_evicted_finished_wheel_is_made_from_the_inner_one(tree):
     assert tree.builds() == 1
 
 
-@pytest.mark.parametrize("when", ["find", "hand_out"])
+@pytest.mark.parametrize("when", ["candidates", "hand_out"])
 def test_store_that_goes_while_it_is_read_is_an_ordinary_build(tree, monkeypatch, when):
     """Somebody clears the caches between two steps."""
     first = tree.wheel()
@@ -312,6 +334,7 @@ def test_store_that_goes_while_it_is_read_is_an_ordinary_build(tree, monkeypatch
         if when == "hand_out":
             shutil.rmtree(tree.cache, ignore_errors=True)
         found = original(self, *arguments, **options)
+        found = iter(list(found)) if when == "candidates" else found
         shutil.rmtree(tree.cache, ignore_errors=True)
         return found
 
@@ -482,6 +505,24 @@ def test_file_outside_that_a_build_had_read_is_held_against_the_entry(tree, tmp_
     assert tree.builds() == 2
 
 
+def test_entry_that_is_of_no_use_hides_none_that_is(tree, tmp_path, monkeypatch):
+    """One key may have a wheel for all trees, and one that names its tree; each has seen its own files."""
+    header = tmp_path / "system.h"
+    original = real.build
+
+    def reading(plan, private):
+        return dataclasses.replace(original(plan, private), system={str(header): "the compiler"})
+
+    monkeypatch.setattr(real, "build", reading)
+    monkeypatch.setattr(decision, "_names", lambda *_: header.read_text() == "two")
+    header.write_text("one")
+    tree.wheel()
+    header.write_text("two")
+    tree.wheel()
+    tree.wheel()
+    assert tree.builds() == 2
+
+
 def test_requirement_that_is_nowhere_is_named(tree):
     """An inner backend without its companion may make a wheel all the same, and leave half of it out."""
     tree.set('requires = ["no-such-companion>=1"]')
@@ -591,8 +632,7 @@ def test_wheel_that_was_built_for_its_metadata_is_kept_for_its_own_run_alone(tre
 def without_prepare(tree):
     """An inner backend like Meson's, that has no hook for metadata."""
     backend = tree.path / "_backend" / "recording.py"
-    assert "def prepare_metadata_for_build_wheel(" in (text := backend.read_text())
-    backend.write_text(f"{text}\ndel prepare_metadata_for_build_wheel\n")
+    backend.write_text(f"{backend.read_text()}\ndel prepare_metadata_for_build_wheel\n")
 
 
 @PROC

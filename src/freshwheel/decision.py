@@ -58,8 +58,7 @@ class Case:
 
     def entry(self) -> Entry | None:
         """What the store has for this key in this tree, all that a build had discovered being as it was."""
-        entry = self.store.find(self.key, tree=self.tree)
-        return entry if entry is not None and self._holds(entry) else None
+        return next(filter(self._holds, self.store.candidates(self.key, tree=self.tree)), None)
 
     def keep(self, built: Built, info: Mapping[str, bytes], base: str, finished: Mapping[bytes, Finished]) -> str:
         """Why a build is not in the store now; nothing: it is."""
@@ -73,7 +72,8 @@ class Case:
             return "something that was read outside of the repository can't be read again"
         # A lock that the build has made is what it was built from: the next build will find it there.
         made = key.key([*self.facts.components, *_locked(built.later.locks, self._locks(built))])
-        known = self.store.find(made, tree=self.tree)
+        # What an earlier entry had discovered is no more, so that it would never be a hit again.
+        stale = [one for one in self.store.candidates(made, tree=self.tree) if not self._holds(one)]
         draft = Draft(
             key=made,
             base=base,
@@ -81,10 +81,9 @@ class Case:
             parts=key.parts(self.facts.components, salt=salt(self.store)),
             discovered=[(path, kind, content) for path, (kind, content) in system.items()],
             tree=self.tree if _names(built.path, self.places()) else None,
+            installed=self._installed(),
             milliseconds=built.milliseconds,
         )
-        # What an earlier entry had discovered is no more, so that it would never be a hit again.
-        stale = known if known is not None and not self._holds(known) else None
         return self.store.put(draft, built.path, finished, stale=stale).reason
 
     def doubt(self, built: Built) -> str:
@@ -116,6 +115,12 @@ class Case:
         """Nobody else builds this key or in this tree meanwhile, as far as that can be had."""
         with self.store.single_flight(self.key), self.store.tree_lock(self.plan.call.tree):
             yield
+
+    def _installed(self) -> dict[str, str]:
+        """Name -> version of what an installer had put into the environment for this one build."""
+        roots = [os.path.join(root, "") for root in isolation(self.plan.call.environ) or ()]
+        path = [folder for folder in sys.path if folder.startswith(tuple(roots))]
+        return {name: one.version for name, one in packages.installed(path).items()}
 
     def _holds(self, entry: Entry) -> bool:
         """Whether all is as it was that the build of an entry had discovered."""

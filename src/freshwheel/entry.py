@@ -77,7 +77,7 @@ class Entry:
     """A value: nobody changes one."""
 
     __slots__ = (
-        *("base", "created", "discovered", "finished", "info", "inner", "key", "milliseconds", "outcome", "parts"),
+        *("base", "created", "discovered", "finished", "info", "inner", "installed", "key", "milliseconds", "parts"),
         "tree",
     )
 
@@ -97,8 +97,8 @@ class Entry:
     """What must be as it was for the entry to be a hit; sorted."""
     tree: bytes | None
     """16 bytes that name the only tree it may be handed out in; None: any."""
-    outcome: "Mapping[str, str]"
-    """What was decided, in words."""
+    installed: "Mapping[str, str]"
+    """What an installer had put into the environment for this one build, name -> version: for people."""
     milliseconds: int
     """What the build took."""
     created: int
@@ -115,7 +115,7 @@ class Entry:
         parts: "Mapping[str, str]",
         discovered: "Sequence[Discovered]",
         tree: bytes | None,
-        outcome: "Mapping[str, str]",
+        installed: "Mapping[str, str]",
         milliseconds: int,
         created: int,
     ) -> None:
@@ -127,7 +127,7 @@ class Entry:
         self.parts = parts
         self.discovered = tuple(sorted(discovered))
         self.tree = tree
-        self.outcome = outcome
+        self.installed = installed
         self.milliseconds = milliseconds
         self.created = created
 
@@ -153,7 +153,7 @@ def dump(entry: Entry) -> bytes:
     """The bytes of an entry: equal entries have equal bytes."""
     body = framed(
         *(entry.key.encode(), _wheel(entry.inner), _blob(entry.info), _bytes(entry.base), entry.tree or b""),
-        *(_NUMBER.pack(entry.milliseconds), _NUMBER.pack(entry.created), _table(entry.parts), _table(entry.outcome)),
+        *(_NUMBER.pack(entry.milliseconds), _NUMBER.pack(entry.created), _table(entry.parts), _table(entry.installed)),
         framed(*[field for path, kind, content in entry.discovered for field in (path, _bytes(kind), content)]),
         framed(*[field for tag, wheel in sorted(entry.finished.items()) for field in (tag, _wheel(wheel))]),
     )
@@ -206,7 +206,7 @@ def _parsed(  # noqa: PLR0913, PLR0917 - the fields, in their order
     milliseconds: bytes,
     created: bytes,
     parts: bytes,
-    outcome: bytes,
+    installed: bytes,
     discovered: bytes,
     finished: bytes,
 ) -> Entry:
@@ -224,7 +224,7 @@ def _parsed(  # noqa: PLR0913, PLR0917 - the fields, in their order
             for path, kind, content in zip(found[::3], found[1::3], found[2::3], strict=True)
         ],
         tree=tree or None,
-        outcome=_table_of(outcome),
+        installed=_table_of(installed),
         milliseconds=_NUMBER.unpack(milliseconds)[0],
         created=_NUMBER.unpack(created)[0],
     )

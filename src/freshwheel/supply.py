@@ -17,7 +17,7 @@ from freshwheel.lease import Lease
 from freshwheel.model import Snapshot
 from freshwheel.outcome import Outcome
 from freshwheel.plan import Plan
-from freshwheel.store.store import Finished
+from freshwheel.store.store import Finished, Store
 from freshwheel.wheel import archive
 
 __all__ = ["lend", "private", "promise", "ready", "wheel", "written"]
@@ -43,11 +43,10 @@ def wheel(plan: Plan, directory: str) -> tuple[str, str]:
         lease.drop(held)
     if answer is not None:
         return answer
-    if isinstance(case, str):
-        return _built(plan, directory, case)
-    with case.alone():
+    with _alone(plan, case):
         # Somebody else may have built it while this one waited.
-        return _stored(case, directory) or _built(plan, directory, case)
+        again = _stored(case, directory) if isinstance(case, Case) else None
+        return again or _built(plan, directory, case)
 
 
 def promise(plan: Plan) -> bool:
@@ -194,6 +193,24 @@ def _leased(plan: Plan, held: Lease, found: object, directory: str) -> tuple[str
     account.note(plan, None, one, found if isinstance(found, Snapshot) and not moved else None)
     plan.call.say(f"{_MOVED}: this wheel is of those before" if moved else f"{held.name} is {source}: {_SAME}")
     return held.name, mark.inner_wheel if mark is not None else held.name
+
+
+@contextlib.contextmanager
+def _alone(plan: Plan, case: Case | str) -> Iterator[None]:
+    """Nobody else builds the same, or in this tree, meanwhile, as far as that can be had.
+
+    The lock of a tree lies in the store, also where that has no say; what is known to write nothing there needs none,
+    nor does an unpacked source distribution, which is the run's own.
+    """
+    writes_nothing = plan.backend.store == "off" and bool(plan.backend.modules)
+    with contextlib.ExitStack() as stack:
+        if isinstance(case, Case):
+            stack.enter_context(case.alone())
+        elif not writes_nothing and plan.project.sdist_version is None:
+            store = Store.open(frame.cache_directory(plan.call.environ))
+            if isinstance(store, Store):
+                stack.enter_context(store.tree_lock(plan.call.tree))
+        yield
 
 
 def _stored(case: Case, directory: str) -> tuple[str, str] | None:

@@ -32,7 +32,7 @@ class Shop:
             inner, finished = (self.folder / f"{name}-{number}-py3-none-any.whl" for name in ("inner", "demo"))
             inner.write_bytes(b"inner" * (number + 1))
             finished.write_bytes(b"finished" * (number + 1))
-            draft = Draft(key=key, base="1", info={}, milliseconds=1500)
+            draft = Draft(key=key, base="1", info={}, milliseconds=1500, installed={"maturin": "1.9"})
             kept = {TAG: Finished(path=str(finished), label="s0")} if number == 0 else {}
             assert store.put(draft, str(inner), kept).entry is not None
         return self
@@ -110,6 +110,7 @@ def test_list(shop):
     assert shop("list") == (0, "no entries\n", "")
     assert shop.json("list") == (0, {"entries": []})
     found = shop.fill().json("list")[1]["entries"]
+    assert all(one["built_with"] == {"maturin": "1.9"} for one in found)
     assert [(one["wheel"], one["key"], one["milliseconds"]) for one in found] == [
         ("demo-0-py3-none-any.whl", KEYS[0], 1500),
         ("inner-1-py3-none-any.whl", KEYS[1], 1500),

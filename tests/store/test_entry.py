@@ -28,7 +28,7 @@ ENTRIES = st.fixed_dictionaries(
         "parts": TABLES,
         "discovered": st.lists(st.tuples(PATHS, TEXT, st.binary(max_size=16)), max_size=4),
         "tree": st.none() | st.binary(min_size=16, max_size=16),
-        "outcome": TABLES,
+        "installed": TABLES,
         "milliseconds": st.integers(0, 10**9),
         "created": st.integers(0, (1 << 63)),
     }
@@ -47,7 +47,7 @@ def small(**other):
         "parts": {"abi": "cp311"},
         "discovered": [(b"../shared/x.h", "f", bytes(16))],
         "tree": None,
-        "outcome": {"what": "built"},
+        "installed": {"what": "built"},
         "milliseconds": 7,
         "created": 8,
     }

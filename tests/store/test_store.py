@@ -22,12 +22,12 @@ POSIX = pytest.mark.skipif(os.name == "nt", reason="permissions and links are th
 
 def test_what_was_put_is_handed_out(bench):
     """Bytes, metadata and all that was said."""
-    put = bench.put(b"wheel", finished={TAG: b"finished"}, discovered=[(b"x.h", "f", b"1")], outcome={"a": "b"})
+    put = bench.put(b"wheel", finished={TAG: b"finished"}, discovered=[(b"x.h", "f", b"1")], installed={"a": "b"})
     assert put.reason == ""
     entry = bench.store.find(KEY)
     assert entry == put.entry
     assert (entry.base, entry.parts, entry.milliseconds) == ("1.0", {"abi": "cp311"}, 9)
-    assert (entry.discovered, entry.outcome) == (((b"x.h", "f", b"1"),), {"a": "b"})
+    assert (entry.discovered, entry.installed) == (((b"x.h", "f", b"1"),), {"a": "b"})
     assert bench.taken() == b"wheel"
     assert bench.store.hand_out(entry.finished[TAG].blob, str(bench.target))
     assert bench.target.read_bytes() == b"finished"
@@ -70,10 +70,10 @@ def test_an_entry_whose_discoveries_changed_is_replaced_if_the_caller_says_so(be
     """Else the key would be a miss for ever."""
     first = bench.put(b"one", discovered=[(b"x.h", "f", b"1")]).entry
     draft = bench.draft(discovered=[(b"x.h", "f", b"2")])
-    put = bench.store.put(draft, bench.wheel(b"two"), stale=first)
+    put = bench.store.put(draft, bench.wheel(b"two"), stale=[first])
     assert put.entry == bench.store.find(KEY)
     assert bench.taken() == b"two"
-    late = bench.store.put(bench.draft(discovered=[(b"x.h", "f", b"3")]), bench.wheel(b"three"), stale=first)
+    late = bench.store.put(bench.draft(discovered=[(b"x.h", "f", b"3")]), bench.wheel(b"three"), stale=[first])
     assert late.entry is None
     assert bench.taken() == b"two"
 
@@ -293,7 +293,7 @@ def test_what_lost_a_race_takes_nothing_along(bench, monkeypatch):
     monkeypatch.setattr(Shelf, "holds", lambda *_: False)  # what both have seen
     entry = bench.store._entry(bench.draft(), bench.wheel(b"two"), {}, new := [])
     monkeypatch.setattr(Shelf, "holds", holds)
-    put = bench.store._settled(entry, None)
+    put = bench.store._settled(entry, [])
     assert (put.entry, new[0].is_new) == (None, True)
     bench.store._undo(new, put.other)
     assert bench.store.hand_out(put.other.finished[TAG].blob, str(bench.target))

@@ -86,6 +86,7 @@ def _listed(store: Store) -> Answer:
                 "used": one.item.time // 10**9,
                 "key": one.entry.key,
                 "milliseconds": one.entry.milliseconds,
+                "built_with": dict(one.entry.installed),
             }
             for one in found
         ]

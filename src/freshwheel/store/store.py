@@ -58,7 +58,7 @@ class Draft:
     """What must be as it was for the entry to be a hit."""
     tree: bytes | None = None
     """16 bytes that name the only tree it may be handed out in; None: any."""
-    outcome: Mapping[str, str] = field(default_factory=dict)
+    installed: Mapping[str, str] = field(default_factory=dict)
     milliseconds: int = 0
 
 
@@ -88,14 +88,18 @@ class Store:
         return Refusal(reason=found) if isinstance(found, str) else cls(found)
 
     def find(self, key: str, *, tree: bytes | None = None) -> Entry | None:
-        """The entry of a key that may be handed out in a tree. A damaged one is put away.
+        """The first of `candidates`."""
+        return next(self.candidates(key, tree=tree), None)
 
-        What it has discovered is for the caller to look at.
+    def candidates(self, key: str, *, tree: bytes | None) -> Iterator[Entry]:
+        """The entries of a key that may be handed out in a tree: that of all trees, and its own. Damaged ones go.
+
+        What they have discovered is for the caller to look at.
         """
-        found = self.shelf.find(key)
-        if found is None and tree is not None:
-            found = self.shelf.find(_bound(key, tree))
-        return found if found is None or found.tree in (None, tree) else None
+        for place in (key, *(() if tree is None else (_bound(key, tree),))):
+            found = self.shelf.find(place)
+            if found is not None and found.tree in (None, tree):
+                yield found
 
     def hand_out(self, blob: Blob, target: str) -> bool:
         """Whether `target` now holds the blob: a copy, never a link, compared with its digest while it was made."""
@@ -107,12 +111,12 @@ class Store:
         return None if data is None else unpack(data)
 
     def put(
-        self, draft: Draft, inner: str, finished: Mapping[bytes, Finished] | None = None, *, stale: Entry | None = None
+        self, draft: Draft, inner: str, finished: Mapping[bytes, Finished] | None = None, *, stale: Sequence[Entry] = ()
     ) -> Put:
         """Stores the inner wheel at a path, and what was made from it, by 16 bytes that name version and mark.
 
         The first build of a key stays: another result is reported, and not written. Only an entry that the caller has
-        found and could not use, because what it discovered has changed, is replaced: `stale`.
+        found and could not use, because what it discovered has changed, is replaced: one of `stale`.
         """
         new: list[Placed] = []
         try:
@@ -188,7 +192,7 @@ class Store:
             parts=draft.parts,
             discovered=draft.discovered,
             tree=draft.tree,
-            outcome=draft.outcome,
+            installed=draft.installed,
             milliseconds=draft.milliseconds,
             created=time.time_ns(),
         )
@@ -199,7 +203,7 @@ class Store:
         new.append(placed)
         return Wheel(os.path.basename(path), placed.blob, label)
 
-    def _settled(self, entry: Entry, stale: Entry | None) -> Put:
+    def _settled(self, entry: Entry, stale: Sequence[Entry]) -> Put:
         """The entry is that of its key, or there is an earlier one. Raises OSError."""
         for attempt in range(3):
             known = self.shelf.find(entry.key)
@@ -208,7 +212,7 @@ class Store:
                     self.shelf.put_away(self.shelf.entry_place(entry.key))
                 if publish.add(self.shelf, entry):
                     return Put(entry=entry)
-            elif stale is not None and _is_same(known, stale):
+            elif any(_is_same(known, one) for one in stale):
                 publish.replace(self.shelf, entry)
                 return Put(entry=entry)
             elif not (self.shelf.holds(known.inner.blob) and self.shelf.holds(known.info)):
