@@ -1,0 +1,98 @@
+"""The page of the matrix, as text: a pure function of what was expected, what happened, and the versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .expectations import Cell, Expected, disagreement
+from .situations import INSTALLERS, SITUATIONS, Happened
+
+__all__ = ["page"]
+
+HEAD = """\
+# Installers
+
+What each installer does with a project that freshwheel builds, situation by situation. `make matrix` runs every cell \
+with the installers from PyPI and writes this page; what was expected of each cell was written down before the first \
+run, in `tests/frontends/matrix/expectations.toml`. Where something else happened, a note says so and why.
+
+The project is a Rust extension with Python beside it and a crate outside of its folder. It is installed, something \
+happens to it, and it is installed again in the same way; what is shown is what became of that second time.
+
+| word | meaning |
+|---|---|
+| built | the first time: built once, installed under the label of the tree |
+| hit | the same version and the same behaviour; nothing was built |
+| follows | the tree has changed, and what is installed with it; nothing was built twice |
+| **not asked** | the installer did not ask freshwheel, and what is there is that of before; the note says how it asks |
+| refused | the installer ends with an error |
+| n/a | does not apply, for the reason in the note |
+
+## Versions
+
+"""
+WORDS = {
+    "built": "built",
+    "hit": "hit",
+    "follows": "follows",
+    "stale": "**not asked**",
+    "error": "refused",
+    "none": "n/a",
+}
+PLAIN = ("built", "hit", "follows")
+"""What needs no note."""
+
+
+def page(
+    expected: Mapping[Cell, Expected],
+    otherwise: Mapping[Cell, Expected],
+    seen: Mapping[Cell, Happened],
+    versions: Mapping[str, str],
+) -> str:
+    """The page. A cell that was not run, and applies, says so."""
+    notes: dict[str, int] = {}
+    lines = [HEAD, "| installer | version |\n|---|---|\n"]
+    lines += [f"| {title} | {versions[title]} |\n" for title in INSTALLERS]
+    for group in dict.fromkeys(one.group for one in SITUATIONS.values()):
+        situations = [title for title, one in SITUATIONS.items() if one.group == group]
+        lines.append(f"\n## {group}\n\n| installer | {' | '.join(map(_code, situations))} |\n")
+        lines.append("|---" * (len(situations) + 1) + "|\n")
+        for title in INSTALLERS:
+            row = [_cell((title, one), expected, otherwise, seen, notes) for one in situations]
+            lines.append(f"| {title} | {' | '.join(row)} |\n")
+    lines.append("\n## Notes\n\n")
+    lines += [f"{number}. {note}\n" for note, number in notes.items()]
+    return "".join(lines)
+
+
+def _cell(
+    cell: Cell,
+    expected: Mapping[Cell, Expected],
+    otherwise: Mapping[Cell, Expected],
+    seen: Mapping[Cell, Happened],
+    notes: dict[str, int],
+) -> str:
+    wanted = otherwise.get(cell, expected[cell])
+    happened = Happened(verdict="none") if wanted.verdict == "none" else seen.get(cell)
+    if happened is None:
+        return "not run"
+    against = disagreement(wanted, happened)
+    word = WORDS.get(happened.verdict, happened.verdict)
+    if against:
+        note = f"Not explained yet: {against}."
+    elif cell in otherwise:
+        note = _note(wanted) + f" Not as expected ({expected[cell].verdict}); seen with {wanted.version}."
+    elif wanted.verdict in PLAIN:
+        return word
+    else:
+        note = _note(wanted)
+    return f"{word} ({notes.setdefault(note, len(notes) + 1)})"
+
+
+def _note(one: Expected) -> str:
+    why = f"{one.why[:1].upper()}{one.why[1:]}."
+    return f"{why} To make it ask: `{one.ask}`." if one.ask else why
+
+
+def _code(title: str) -> str:
+    return f"`{title}`" if title.startswith(("name", ".")) else title

@@ -1,0 +1,1 @@
+pub const WORD: &str = "outside-one\0";

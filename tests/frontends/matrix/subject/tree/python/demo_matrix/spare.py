@@ -1,0 +1,1 @@
+"""A file that may go, or get another name."""
