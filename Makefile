@@ -8,7 +8,7 @@ RUN := $(BIN)/python
 # One process per core; a file stays together, for what its tests share.
 SPREAD := -n auto --dist loadfile
 
-.PHONY: help venv demo test fast lint trial fuzz abuse bench clean
+.PHONY: help venv demo test fast lint docs trial matrix fuzz abuse bench clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile
@@ -23,7 +23,7 @@ venv: .venv/stamp  ## the environment that all the others run in
 demo: venv  ## a Rust project is installed, edited, installed again, taken back
 	@$(RUN) .ci/demo.py
 
-test: lint  ## lint, the fast tests on every other CPython of this machine, then the whole suite
+test: lint docs  ## lint, the site, the fast tests on every other CPython of this machine, then the whole suite
 	@$(RUN) .ci/pythons.py $(PYTHONS)
 	@$(RUN) -m pytest $(SPREAD) -m "not trial"
 
@@ -35,19 +35,25 @@ lint: venv  ## ruff and mypy
 	@$(RUN) -m ruff format --check
 	@$(RUN) -m mypy
 
+docs: venv  ## the site of the documentation, into build/site
+	@$(RUN) .ci/docs.py
+
 trial: venv  ## two real projects from PyPI, wrapped: minutes
 	@$(RUN) benchmarks/trial.py
+
+matrix: venv  ## every installer in every situation, and the page about them: an hour
+	@$(RUN) .ci/matrix.py
 
 fuzz: venv  ## 100,000 changes of small trees: what is remembered, found and worked out slowly agrees
 	@$(RUN) tests/fuzz.py
 
-abuse: venv  ## the store under kills, damage, full disks and crowds: minutes
-	@ABUSE=20 $(RUN) -m pytest -q --durations=12 tests/store
+abuse: venv  ## store and hooks under kills, damage, full disks, edits and crowds: half an hour
+	@ABUSE=20 $(RUN) -m pytest -q --durations=20 tests/store tests/abuse tests/frontends/test_runs.py
 
 bench: venv  ## what freshwheel costs
 	@$(RUN) benchmarks/rewrite.py
 	@$(RUN) benchmarks/digest.py
 
 clean:  ## as after a clone
-	rm -rf .venv .venv-pythons .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .venv .venv-docs .venv-pythons .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find src tests benchmarks .ci -name __pycache__ -type d -prune -exec rm -rf {} +

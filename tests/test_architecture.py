@@ -24,14 +24,20 @@ ROWS = (
     ("facade", ("__init__.py",)),
     ("entry", ("__main__.py",)),
     ("doors", ("hooks.py", "cli/", "pytest_plugin.py", "guard.py")),
+    ("mirror", ("mirror.py",)),
+    ("standing", ("standing.py",)),
     ("side door", ("replay.py",)),
     ("recheck", ("recheck.py",)),
-    ("hall", ("build.py", "report.py", "history.py")),
+    ("hall", ("adoption.py", "build.py", "cache_keys.py", "report.py", "history.py", "upload.py")),
+    ("inspection", ("inspection.py",)),
+    ("editables", ("editable.py",)),
+    ("placement", ("placement.py",)),
     ("supply", ("supply.py",)),
+    ("proofs", ("proof.py",)),
     ("accounts", ("account.py",)),
     ("rehearsal", ("rehearsal.py",)),
     ("finish and decision", ("decision.py", "finish.py")),
-    ("real builds", ("real.py",)),
+    ("real builds and discoveries", ("discovery.py", "real.py")),
     ("notices", ("notice.py",)),
     ("plan", ("plan.py",)),
     ("recollection", ("recollection.py",)),
@@ -41,24 +47,47 @@ ROWS = (
     ("records", ("state.py", "outcome.py")),
     ("echo", ("echo.py",)),
     ("answers", ("answers.py",)),
-    ("shelf", ("shelf.py",)),
-    ("facts", ("backends.py", "memory.py", "lease.py", "entry.py")),
-    ("nouns", ("model.py",)),
-    ("ground", ("families.py", "frame.py", "parsed.py", "rows.py", "errors.py", "pep440.py", "about.py")),
+    ("shelf", ("shelf.py", "spares.py")),
+    ("facts", ("backends.py", "memory.py", "lease.py", "entry.py", "inplace.py")),
+    ("nouns", ("model.py", "native.py")),
+    (
+        "ground",
+        ("families.py", "frame.py", "parsed.py", "rows.py", "errors.py", "pep440.py", "about.py", "installs.py"),
+    ),
 )
 """From the top to the bottom, the floor being the last nine; modules of one folder may import each other."""
 
 LIGHT = (
     *("__init__.py", "hooks.py", "guard.py", "replay.py", "recheck.py", "echo.py", "memory.py", "answers.py"),
-    *("shelf.py", "entry.py", "lease.py", "families.py", "frame.py", "rows.py", "about.py"),
+    *("shelf.py", "entry.py", "lease.py", "families.py", "frame.py", "rows.py", "about.py", "native.py"),
+    *("inplace.py", "installs.py", "standing.py"),
 )
 LIGHT_LIBRARIES = frozenset(
     ("sys", "os", "time", "errno", "stat", "struct", "_struct", "fcntl", "msvcrt", "xxhash", "_imp")
 )
-OFF_THE_LIGHT_ROAD = {"hooks.py": ("build.py", "errors.py"), "recheck.py": ("sources/splice.py",)}
+OFF_THE_LIGHT_ROAD = {
+    "guard.py": ("mirror.py", "warnings"),
+    "hooks.py": ("build.py", "errors.py"),
+    "recheck.py": ("sources/splice.py",),
+}
 """What a light module may import inside a function: the step to the recipes, when there is no way around them."""
 
 PURE = (
+    "adopt/aim.py",
+    "adopt/comparisons.py",
+    "adopt/edits.py",
+    "adopt/excludes.py",
+    "adopt/facts.py",
+    "adopt/pins.py",
+    "adopt/proposal.py",
+    "adopt/remarks.py",
+    "adopt/statements.py",
+    "adopt/switch.py",
+    "adopt/undo.py",
+    "adopt/uv_check.py",
+    "adopt/uv_globs.py",
+    "adopt/uv_keys.py",
+    "adopt/uv_table.py",
     "backends.py",
     "config.py",
     "entry.py",
@@ -66,6 +95,7 @@ PURE = (
     "inner/key.py",
     "families.py",
     "model.py",
+    "native.py",
     "parsed.py",
     "pep440.py",
     "reading.py",
@@ -87,7 +117,8 @@ PURE = (
 )
 PURE_LIBRARIES = frozenset(
     (
-        *("__future__", "ast", "bisect", "collections", "dataclasses", "datetime", "difflib", "enum", "functools"),
+        *("__future__", "ast", "bisect", "collections", "copy", "dataclasses", "datetime", "difflib", "enum"),
+        "functools",
         *(
             "hashlib",
             "itertools",

@@ -1,13 +1,17 @@
 """The pages: what they name exists, and what they show works."""
 
+import argparse
+import importlib.util
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from freshwheel import config
+from freshwheel import backends, config, errors
+from freshwheel.cli import words
 from freshwheel.model import Project
 
 if sys.version_info >= (3, 11):
@@ -17,11 +21,14 @@ else:
 
 REPOSITORY = Path(__file__).parents[1]
 PAGES = sorted({*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md"), *REPOSITORY.glob("fixtures/*/README.md")})
+DOCS = REPOSITORY / "docs"
 README = (REPOSITORY / "README.md").read_text("utf-8")
 MAKEFILE = (REPOSITORY / "Makefile").read_text("utf-8")
+COMMANDS = (DOCS / "reference" / "cli.md").read_text("utf-8")
+HOOKS = (REPOSITORY / ".pre-commit-hooks.yaml").read_text("utf-8")
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^```(\w*)(?: [^\n]*)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 def blocks(text, language):
@@ -107,3 +114,189 @@ def test_commands_in_the_contributors_page_exist():
     named = set(re.findall(r"`make (?:\w+=\S+ )?(\w+)`", text))
     assert named
     assert named <= set(re.findall(r"^(\w+):", MAKEFILE, re.MULTILINE))
+
+
+def own_table(text):
+    """The table of freshwheel in a TOML text; None where it has none."""
+    return tomllib.loads(text).get("tool", {}).get("freshwheel")
+
+
+SNIPPETS = [
+    pytest.param(block, id=f"{page.relative_to(REPOSITORY).as_posix()}-{number}")
+    for page in PAGES
+    if page != REPOSITORY / "README.md"
+    for number, block in enumerate(blocks(page.read_text("utf-8"), "toml"))
+    if own_table(block) is not None
+]
+
+
+@pytest.mark.parametrize("block", SNIPPETS)
+def test_settings_on_other_pages_are_accepted(block):
+    """So is what the other pages tell people to write, in a project with a dynamic version."""
+    table = tomllib.loads(block)
+    table.setdefault("project", {"name": "demo", "dynamic": ["version"]})
+    project = Project(tree=str(REPOSITORY), pyproject=table, sdist_version=None)
+    found = config.parse(project, None, {}, importable=lambda _: True)
+    assert found.backend == table["tool"]["freshwheel"]["backend"]
+
+
+def rows(text, heading):
+    """The cells of the first table behind a heading, row by row, without its head."""
+    part = re.split(rf"^{heading}$", text, maxsplit=1, flags=re.MULTILINE)[1]
+    lines = re.search(r"(?:^\|.*\n)+", part, re.MULTILINE)[0].splitlines()
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines[2:]]
+
+
+def test_the_page_of_settings_is_that_of_the_code():
+    """Its tables have each key with its type and default, each switch from outside, and nothing else."""
+    text = (DOCS / "reference" / "configuration.md").read_text("utf-8")
+    keys = [[f"`{key.name}`", key.holds, spelled(key.default)] for key in config.KEYS]
+    assert rows(text, "## Keys of the table") == keys
+    for key in config.KEYS:
+        assert f"\n### {key.name}\n" in text
+    outside = [[f"`{key.variable}`", f"`{key.setting}`"] for key in config.KEYS if key.anywhere]
+    outside += [[f"`{name}`", ""] for name in config.ENVIRONMENT_ONLY]
+    assert [row[:2] for row in rows(text, "## Variables")] == outside
+
+
+def spelled(default):
+    """A default as the page has it: TOML is code, words are words."""
+    return f"`{default}`" if default[0] in '["' or default in ("true", "false") else default
+
+
+def test_the_page_of_settings_has_the_default_of_the_store():
+    """For each known inner backend, and for all others, it says whether the store is on."""
+    text = (DOCS / "reference" / "configuration.md").read_text("utf-8")
+    said = {"on": "on", "off": "off", "extensions": "on if the project has extension modules, else off"}
+    wanted = [[known.name, said[known.store]] for known in (*backends.KNOWN, backends.Backend(name="any other"))]
+    table = re.search(r"^\| inner backend \|.*\n(?:^\|.*\n)+", text, re.MULTILINE)[0]
+    assert [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]] == wanted
+
+
+def leaves(root):
+    """An error and all that are below it."""
+    return [root, *(below for one in root.__subclasses__() for below in leaves(one))]
+
+
+def test_the_page_of_errors_is_that_of_the_code():
+    """It has each error that a person may see, with its exit code; the page of commands has each code."""
+    ours = [one for one in leaves(errors.FreshwheelError) if one.__module__ == errors.__name__]
+    page = rows((DOCS / "reference" / "errors.md").read_text("utf-8"), "# Errors and exit codes")
+    assert {(row[0], row[1]) for row in page} == {(f"`{one.__name__}`", str(one.exit_code)) for one in ours}
+    codes = {row[0] for row in rows(COMMANDS, "## Exit codes")}
+    assert {str(one.exit_code) for one in ours} | {"0"} <= codes
+
+
+def verbs():
+    """The parser of each verb, and of each action of a verb as `verb action`."""
+    found = {}
+    for name, one in subparsers(words.parser()).items():
+        found.update({f"{name} {action}": below for action, below in subparsers(one).items()} or {name: one})
+    return found
+
+
+def subparsers(parser):
+    """The parsers below a parser, by name."""
+    found = [action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    return dict(found[0]) if found else {}
+
+
+@pytest.mark.parametrize("verb", sorted(subparsers(words.parser())))
+def test_each_verb_has_its_part_of_the_page(verb):
+    """The page of commands has a heading for each verb, and a row for each action."""
+    assert re.search(rf"^## {verb}$", COMMANDS, re.MULTILINE)
+    part = re.split(r"^## ", COMMANDS.split(f"\n## {verb}\n", 1)[1], flags=re.MULTILINE)[0]
+    for action in subparsers(subparsers(words.parser())[verb]):
+        assert f"| `{action}` |" in part
+
+
+def options():
+    """Each option with the verb that it is of, without those that all have."""
+    return [
+        (verb, list(action.option_strings))
+        for verb, parser in sorted(verbs().items())
+        for action in parser._actions
+        if action.option_strings and not {"--help", "--json"}.intersection(action.option_strings)
+    ]
+
+
+@pytest.mark.parametrize(("verb", "names"), options(), ids=lambda value: value if isinstance(value, str) else value[0])
+def test_each_option_is_on_the_page(verb, names):
+    """The table of options has each, with its verb."""
+    spelled = ", ".join(f"`{name}`" for name in names)
+    page = rows(COMMANDS, "# The command line")
+    assert [row for row in page if row[0] == spelled and f"`{verb}`" in row[1].split(", ")]
+
+
+def test_no_option_is_on_the_page_that_is_none():
+    """What the table of options names can be written."""
+    known = {(name, verb) for verb, names in options() for name in names}
+    for row in rows(COMMANDS, "# The command line"):
+        for name in re.findall(r"`(-[^`]*)`", row[0]):
+            for verb in re.findall(r"`([^`]*)`", row[1]):
+                assert verb in ("freshwheel", "store") or (name, verb) in known
+
+
+def commands():
+    """What the pages show of the command line, each once: from blocks, from recipes for CI, from running text.
+
+    A verb that is only named, in running text, stands for itself.
+    """
+    found = set()
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        found.update(re.findall(r"^\s*(?:\$ |- run: )(?:[A-Z_]+=\S+ )*freshwheel (.*)$", text, re.MULTILINE))
+        found.update(re.findall(r"`(?:[A-Z_]+=\S+ )*freshwheel ([a-z][^`]*)`", text))
+    found.update(re.findall(r"^ *entry: freshwheel (.*)$", HOOKS, re.MULTILINE))
+    return sorted(found)
+
+
+@pytest.mark.parametrize("command", commands())
+def test_commands_on_the_pages_can_be_written(command):
+    """The command line understands each."""
+    if command in subparsers(words.parser()):
+        return
+    try:
+        words.parser().parse_args(shlex.split(command))
+    except SystemExit:
+        pytest.fail(f"`freshwheel {command}` is not understood")
+
+
+def test_each_page_is_in_the_menu():
+    """The menu of the site has every page once, and nothing else but what is added from elsewhere."""
+    menu = re.findall(r"^ +- (\S+\.md)$", (REPOSITORY / "mkdocs.yml").read_text("utf-8"), re.MULTILINE)
+    pages = [page.relative_to(DOCS).as_posix() for page in DOCS.glob("**/*.md")]
+    added = [place for place in site().SHOWN.values() if place.endswith(".md")]
+    assert sorted(menu) == sorted([*pages, *added])
+
+
+def site():
+    """The module that adds pages to the site."""
+    spec = importlib.util.spec_from_file_location("pages", REPOSITORY / ".ci" / "pages.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("place", "link", "moved"),
+    [
+        ("reference/digest.md", "../../fixtures/digest-vectors/vectors.json", "vectors.json"),
+        ("development/contributing.md", "docs/development/architecture.md", "architecture.md"),
+        ("development/contributing.md", "CHANGELOG.md", "changelog.md"),
+        ("index.md", "reference/cli.md#uv", "reference/cli.md#uv"),
+        ("how-to/ci.md", "https://pypi.org/a#b", "https://pypi.org/a#b"),
+        ("how-to/ci.md", "#releases", "#releases"),
+    ],
+)
+def test_links_lead_to_the_same_place_on_the_site(place, link, moved):
+    """What is elsewhere in the repository is found where the site has it; all else stays."""
+    assert site().moved(f"see [it]({link}), and", place) == f"see [it]({moved}), and"
+
+
+def test_hooks_of_pre_commit_are_on_the_page():
+    """Each hook that the repository offers is named where people look for it."""
+    page = (DOCS / "how-to" / "ci.md").read_text("utf-8")
+    ids = re.findall(r"^- id: (\S+)$", HOOKS, re.MULTILINE)
+    assert ids == ["freshwheel-uv-keys", "freshwheel-check"]
+    assert [name for name in ids if f"- id: {name}\n" not in page] == []

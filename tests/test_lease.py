@@ -126,13 +126,17 @@ def test_cache_that_can_not_be_written_grants_nothing(tmp_path):
 
 
 def test_leases_of_runs_that_are_over_are_swept(cache, tmp_path, monkeypatch):
-    """Those of a day ago, those whose environment is gone, and what is none; the others stay."""
+    """Those of a day ago, those whose environment is gone, and what is none and never will be; the others stay."""
     environment = tmp_path / "environment"
     environment.mkdir()
     monkeypatch.setattr(sys, "prefix", str(environment))
     granted(cache, tmp_path, bytes(16))
     broken = granted(cache, tmp_path, bytes(15) + b"\1")
     os.unlink(os.path.join(broken.folder, "terms"))
+    open(os.path.join(broken.folder, ".wheel.1.ab.tmp"), "xb").close()
+    lease.sweep(cache, time.time())
+    assert len(os.listdir(os.path.join(cache, "leases"))) == 2  # it may be one that is being written
+    os.utime(broken.folder, (time.time() - 3600,) * 2)
     lease.sweep(cache, time.time())
     assert os.listdir(os.path.join(cache, "leases")) == ["00" * 16]
     lease.sweep(cache, time.time() + 2 * 86400)

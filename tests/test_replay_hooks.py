@@ -23,6 +23,7 @@ from freshwheel import (
     lease,
     memory,
     outcome,
+    real,
     rehearsal,
     replay,
     shelf,
@@ -223,6 +224,20 @@ def test_damaged_record_of_answers_is_passed_over(known, record):
     assert echo.load(str(known.cache), memory.real(str(known.path))) == []
     assert known.wheel() == first
     assert history.why(known.call()).outcomes[0].hook == "wheel"
+
+
+def test_variable_that_a_build_has_asked_for_is_observed(tree, monkeypatch):
+    """It is in no key, and all the same the answer rests on it."""
+    original = real.build
+
+    def asking(plan, private):
+        return dataclasses.replace(original(plan, private), names=("OPENSSL_DIR",))
+
+    monkeypatch.setattr(real, "build", asking)
+    first = tree.learn(OPENSSL_DIR="/one")
+    assert tree.wheel(OPENSSL_DIR="/one") == first
+    assert tree.wheel(OPENSSL_DIR="/two") is None
+    assert tree.wheel() is None
 
 
 def test_an_entry_that_is_used_is_not_old(known):

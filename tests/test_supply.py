@@ -523,6 +523,29 @@ def test_entry_that_is_of_no_use_hides_none_that_is(tree, tmp_path, monkeypatch)
     assert tree.builds() == 2
 
 
+def test_variable_that_a_build_has_asked_for_is_held_against_the_entry(tree, monkeypatch):
+    """Nobody could know of it before: Rust's `option_env!`, and build scripts of foreign crates, as OPENSSL_DIR."""
+    original = real.build
+
+    def asking(plan, private):
+        return dataclasses.replace(original(plan, private), names=("OPENSSL_DIR", "PATH", "CARGO_HOME", "VIRTUAL_ENV"))
+
+    monkeypatch.setattr(real, "build", asking)
+    tree.wheel(OPENSSL_DIR="/one")
+    tree.wheel(OPENSSL_DIR="/one", CARGO_HOME="/elsewhere", VIRTUAL_ENV="/new")
+    assert tree.builds() == 1
+    tree.wheel(OPENSSL_DIR="/two")
+    assert tree.builds() == 2
+    assert any("a variable that a build has read has changed" in line for line in tree.said)
+    tree.wheel(OPENSSL_DIR="/two")
+    assert tree.builds() == 2
+    tree.wheel()
+    assert tree.builds() == 3
+    tree.wheel(OPENSSL_DIR="")
+    assert tree.builds() == 4
+    assert not any(b"/one" in path.read_bytes() for path in tree.cache.rglob("*") if path.is_file())
+
+
 def test_requirement_that_is_nowhere_is_named(tree):
     """An inner backend without its companion may make a wheel all the same, and leave half of it out."""
     tree.set('requires = ["no-such-companion>=1"]')

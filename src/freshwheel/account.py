@@ -141,7 +141,11 @@ def _of_entry(case: Case) -> str:
     if case.store.find(case.key, tree=case.tree) is None:
         return ""
     stale = case.entry() is None
-    return "what a build has read outside of the repository has changed" if stale else "its wheel can't be used"
+    return (
+        "a file outside of the repository or a variable that a build has read has changed"
+        if stale
+        else "its wheel can't be used"
+    )
 
 
 def _of_last(plan: Plan, case: Case) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from freshwheel import decision, finish, real, supply
+from freshwheel import decision, editable, finish, real, supply
 from freshwheel.errors import HookMissingError, InputError
 from freshwheel.inner import interpreter
 from freshwheel.plan import Call, Plan
@@ -22,7 +22,7 @@ __all__ = ["Call", "build_inputs", "metadata", "requires", "sdist", "source_dige
 def requires(call: Call) -> list[str]:
     """The requirements that the frontend installs before it builds: those of the table and the inner backend's own."""
     plan = Plan.of(call)
-    if call.hook == "build_wheel" and supply.promise(plan):
+    if (plan.in_place and editable.promise(plan)) or (call.hook == "build_wheel" and supply.promise(plan)):
         return []
     wanted = decision.lean(plan) or list(plan.config.requires)
     if plan.config.backend_path or interpreter.importable(_package(plan.config.backend)):
@@ -34,8 +34,9 @@ def requires(call: Call) -> list[str]:
 def metadata(call: Call, directory: str) -> str:
     """The name of the `.dist-info` folder written into `directory`."""
     plan = Plan.of(call)
-    if call.hook == "build_wheel":
-        with supply.ready(plan) as path:
+    if call.hook == "build_wheel" or plan.in_place:
+        ready = editable.ready if plan.in_place else supply.ready
+        with ready(plan) as path:
             if path is not None:
                 with supply.written(directory):
                     return info.from_wheel(path, directory)
@@ -92,9 +93,10 @@ def _package(backend: str) -> str:
 
 
 def _wheel(plan: Plan, directory: str) -> str:
-    """As `wheel`: from a lease, from the store, or from a real build."""
+    """As `wheel`: from what is kept, or from a real build."""
     before = folder.standing(directory)
-    name, inner = supply.wheel(plan, directory)
+    supplied = editable.wheel if plan.in_place else supply.wheel
+    name, inner = supplied(plan, directory)
     folder.clear(directory, before, new=name, inner=inner)
     return name
 

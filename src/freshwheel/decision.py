@@ -17,8 +17,8 @@ import xxhash
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from freshwheel import frame, memory
-from freshwheel.entry import Entry
+from freshwheel import discovery, frame, memory
+from freshwheel.entry import Discovered, Entry
 from freshwheel.errors import InputError
 from freshwheel.inner import interpreter, key, machine, packages
 from freshwheel.inner.extras import extras
@@ -62,13 +62,15 @@ class Case:
 
     def keep(self, built: Built, info: Mapping[str, bytes], base: str, finished: Mapping[bytes, Finished]) -> str:
         """Why a build is not in the store now; nothing: it is."""
+        if self.plan.call.hook != "build_wheel":
+            return "editable wheels are not stored"
         reason = self.doubt(built)
         if reason or not self.writes:
             return reason or "the store is only read"
         if isinstance(built.later, InputError):
             return str(built.later)
-        system = content.contents(self.plan.call.tree, [os.fsencode(path) for path in built.system])
-        if len(system) < len(built.system):
+        discovered = self.discovered(built)
+        if discovered is None:
             return "something that was read outside of the repository can't be read again"
         # A lock that the build has made is what it was built from: the next build will find it there.
         made = key.key([*self.facts.components, *_locked(built.later.locks, self._locks(built))])
@@ -79,7 +81,7 @@ class Case:
             base=base,
             info=info,
             parts=key.parts(self.facts.components, salt=salt(self.store)),
-            discovered=[(path, kind, content) for path, (kind, content) in system.items()],
+            discovered=discovered,
             tree=self.tree if _names(built.path, self.places()) else None,
             installed=self._installed(),
             milliseconds=built.milliseconds,
@@ -122,10 +124,16 @@ class Case:
         path = [folder for folder in sys.path if folder.startswith(tuple(roots))]
         return {name: one.version for name, one in packages.installed(path).items()}
 
+    def discovered(self, built: Built, *, more: Sequence[str] = ()) -> list[Discovered] | None:
+        """What a build has taken that is not in the key, and `more` files; None where that can't be read again."""
+        plan = self.plan
+        names = discovery.counting(built.names, plan.backend, self.facts.watch.names)
+        return discovery.taken(plan.call.tree, [*built.system, *more], names, plan.call.environ, salt(self.store))
+
     def _holds(self, entry: Entry) -> bool:
         """Whether all is as it was that the build of an entry had discovered."""
-        now = content.contents(self.plan.call.tree, [path for path, _, _ in entry.discovered])
-        return all(now.get(path) == (kind, content) for path, kind, content in entry.discovered)
+        call = self.plan.call
+        return discovery.hold(entry.discovered, call.tree, call.environ, salt(self.store) if entry.discovered else b"")
 
     def _stands(self, later: Snapshot) -> bool:
         """Whether the key is that of the build's end as well; all is asked again only where something moved."""
@@ -280,7 +288,7 @@ def _locked(paths: Sequence[str], found: Mapping[bytes, tuple[str, bytes]]) -> l
 
 def _closed(plan: Plan, found: Snapshot) -> str:
     """Why the store has no say, before anything is looked at."""
-    if plan.call.hook != "build_wheel":
+    if plan.call.hook != "build_wheel" and not plan.in_place:
         return "editable wheels are not stored"
     if plan.kind == "release":
         return "this is a release"

@@ -51,4 +51,5 @@ def load(cache: str, tree: bytes) -> "list[tuple[int, str, str, str, str]]":
     except OSError:
         return []
     found = [line.split(" ") for line in reversed(lines)]
-    return [(int(one[0]), *one[1:]) for one in found if len(one) == _FIELDS and one[0].isdecimal()]
+    fit = [one for one in found if len(one) == _FIELDS and one[0].isdecimal()]
+    return [(int(when), hook, name, digest, key) for when, hook, name, digest, key in fit]

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 __all__ = [
     "ConfigError",
+    "DifferenceError",
     "FreshwheelError",
     "HookMissingError",
     "InnerError",
@@ -92,3 +93,9 @@ class WheelError(FreshwheelError):
 
 class WheelUnfamiliarError(WheelError):
     """A wheel is of a form that freshwheel does not rewrite; it may still be a good wheel."""
+
+
+class DifferenceError(FreshwheelError):
+    """A clean build gives another wheel than the stored one, although all that is known to decide is the same."""
+
+    exit_code = 6

@@ -40,12 +40,16 @@ class Name:
         return xxhash.xxh3_128_digest(frame.framed(self.version.encode(), self.mark))
 
 
-def named(plan: Plan, digest: str, *, settled: bool, stated: str, inner: str) -> Name:
-    """The name for the wheel with the file name `inner`, in which the inner backend has stated a version."""
+def named(plan: Plan, digest: str, *, native: str | None, stated: str, inner: str) -> Name:
+    """The name for the wheel with the file name `inner`, in which the inner backend has stated a version.
+
+    Without a native digest the tree moved during the build.
+    """
     label = version.label(digest) if plan.kind == "labelled" else None
     stamp = Mark(
         digest=digest,
-        settled=settled,
+        settled=native is not None,
+        native=native,
         label=label,
         base=version_of(plan, stated, None),
         backend=plan.config.backend,
@@ -91,20 +95,22 @@ def finish(plan: Plan, built: Built, directory: str) -> tuple[str, Name | None]:
         inner = archive.read(built.path)
     except WheelUnfamiliarError as error:
         return _pass_on(plan, built.path, directory, error), None
-    digest, settled = _digest(plan, built.path, built.earlier, built.later)
-    name = named(plan, digest, settled=settled, stated=inner.version, inner=os.path.basename(built.path))
+    digest, native = _digest(plan, built.path, built.earlier, built.later)
+    name = named(plan, digest, native=native, stated=inner.version, inner=os.path.basename(built.path))
     return archive.rewrite(inner, directory, version=name.version, mark=name.mark), name
 
 
-def _digest(plan: Plan, path: str, earlier: Snapshot | InputError, later: Snapshot | InputError) -> tuple[str, bool]:
-    """The digest that names what was built, and whether it is that of a tree.
+def _digest(
+    plan: Plan, path: str, earlier: Snapshot | InputError, later: Snapshot | InputError
+) -> tuple[str, str | None]:
+    """The digest that names what was built, and the native digest; None: the first one is that of no tree.
 
     Bytes that are equal before and after prove nothing about the time between: a row that moved means that some other
     content may have been compiled. Such a wheel gets a digest that no tree has, and so the next build replaces it.
     """
     if isinstance(earlier, Snapshot) and isinstance(later, Snapshot):
         if (earlier.digest, earlier.rows) == (later.digest, later.rows):
-            return later.digest, True
+            return later.digest, later.native
         moved = _moved(earlier, later)
         locks = [path for path in moved if os.path.basename(path) == "Cargo.lock"]
         todo = "commit it, or have git ignore it" if locks == moved else "list it in [tool.freshwheel] exclude"
@@ -118,7 +124,7 @@ def _digest(plan: Plan, path: str, earlier: Snapshot | InputError, later: Snapsh
     known = [found.digest if isinstance(found, Snapshot) else None for found in (earlier, later)]
     with open(path, "rb") as file:
         inner = hashlib.sha256(file.read()).hexdigest()
-    return version.unsettled(known[0], known[1], inner), False
+    return version.unsettled(known[0], known[1], inner), None
 
 
 def _moved(earlier: Snapshot, later: Snapshot) -> list[str]:

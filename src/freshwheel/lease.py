@@ -24,6 +24,8 @@ _WHEEL = "wheel"
 _TERMS = "terms"
 _AGE = 24 * 3600
 """Seconds. No run lasts longer."""
+_YOUNG = 60
+"""Seconds. It takes no longer to write a lease."""
 _ROOMS = ("pip-build-env-", "build-env-", "pdm-build-env-")
 """How the folders begin that installers make for one build."""
 _BUILDS = "builds-v0"
@@ -135,8 +137,10 @@ def find(cache: str, identity: bytes) -> "Lease | None":
 def drop(lease: "Lease") -> None:
     """Removes a lease."""
     _gone(os.path.join(lease.folder, _TERMS))
-    _gone(lease.wheel)
     try:
+        # Somebody may have been killed while the wheel was written.
+        for name in os.listdir(lease.folder):
+            _gone(os.path.join(lease.folder, name))
         os.rmdir(lease.folder)
     except OSError:
         return
@@ -150,14 +154,15 @@ def sweep(cache: str, now: float) -> None:
     except OSError:
         return
     for name in names:
-        folder = os.path.join(top, name)
+        folder, age = os.path.join(top, name), 0.0
         try:
+            age = abs(now - os.stat(folder).st_mtime)
             with open(os.path.join(folder, _TERMS), "rb") as file:
                 found = _parsed(file.read(), folder, bytes.fromhex(name))
-            old = abs(now - os.stat(folder).st_mtime) > _AGE
         except (OSError, ValueError):
-            found, old = None, True
-        if old or found is None or not os.path.exists(found.prefix):
+            found = None
+        # What is none may be one that is being written.
+        if age > (_AGE if found is not None else _YOUNG) or (found is not None and not os.path.exists(found.prefix)):
             drop(Lease(folder=folder, key="", digest="", name="", prefix=""))
 
 

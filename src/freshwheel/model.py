@@ -118,6 +118,8 @@ class Snapshot:
     """Patterns of `include` that match nothing."""
     roots: tuple[tuple[str, str], ...] = ()
     """Where the inputs were looked for: path, and `crate`, `folder`, `file` or `glob`."""
+    native: str = ""
+    """The digest of the inputs that are not surely pure Python: 32 hex digits."""
     locks: tuple[str, ...] = ()
     """Cargo.lock files that decide what is built and are no inputs, whether they are there or not."""
 
@@ -140,3 +142,5 @@ class Mark:
     """The file name that the inner backend gave its wheel."""
     freshwheel: str
     """The version of freshwheel that wrote this."""
+    native: str | None = None
+    """The native digest, 32 hex digits; None for a tree that moved, and in the marks of earlier versions."""

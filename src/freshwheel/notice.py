@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import xxhash
 
-from freshwheel import backends, frame
+from freshwheel import backends, frame, native
 from freshwheel.inner import force, kept, packages, setuptools
 from freshwheel.inner.folders import Profile
 from freshwheel.inner.force import Record, Seen
@@ -27,7 +27,7 @@ from freshwheel.sources.cargo import Closure
 from freshwheel.sources.ground import Scope
 from freshwheel.sources.watches import watches
 
-__all__ = ["arguments", "around", "doubt", "fresh", "kept_folder", "recipe", "times", "unseen", "used"]
+__all__ = ["arguments", "around", "doubt", "fresh", "kept_folder", "recipe", "taken", "times", "unseen", "used"]
 
 
 def arguments(plan: Plan) -> list[str]:
@@ -114,6 +114,22 @@ def doubt(folder: str | None, record: Record | None, state: Mapping[str, Profile
         what = path or "a requirement, a tool or a variable"
         return f"{what} changed, and a command of the build in {folder} may not know; remove that folder"
     return ""
+
+
+def taken(scope: Scope, closure: Closure, places: Sequence[str]) -> frozenset[str] | None:
+    """The pure Python that cargo has read, as its records say; None where it may have read any."""
+    paths = [one.path for one in scope.inputs]
+    column = b"".join([one.kind + one.content for one in scope.inputs])
+    pure = frozenset(os.fsdecode(paths[number]) for number in native.pure(paths, column))
+    if not pure or not closure.crates:
+        return frozenset()
+    try:
+        found = watches(scope, closure, places)
+    except OSError:
+        return None
+    if not found.compiled or found.ran or not found.macros <= unwatched.HARMLESS:
+        return None  # nobody knows which files a build script reads, or a macro
+    return pure & {path for unit in found.compiled for path in unit.paths}
 
 
 @contextlib.contextmanager

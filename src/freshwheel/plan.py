@@ -21,6 +21,9 @@ from freshwheel.sources.scan import Scan
 
 __all__ = ["Call", "Plan"]
 
+_IN_PLACE = ("maturin", "setuptools", "setuptools-rust")
+"""Known backends whose editable builds do. Others build again when they are imported, or nobody knows."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
@@ -114,6 +117,11 @@ class Plan:
         if self.call.environ.get("CIBUILDWHEEL") and (not origin or origin.startswith("[")):
             return "release"
         return "labelled" if self.project.version_is_dynamic else "plain"
+
+    @property
+    def in_place(self) -> bool:
+        """Whether this is an editable build that puts its extension modules into the tree."""
+        return self.call.hook == "build_editable" and self.backend.name in _IN_PLACE
 
     @property
     def own_path(self) -> tuple[str, ...]:

@@ -50,6 +50,10 @@ class Built:
     """Why the wheel may hold what the sources are not, so that it must not be stored; nothing where it can't."""
     system: Mapping[str, str] = field(default_factory=dict)
     """Absolute paths outside of the repository that builds of this tree have read, and who."""
+    taken: frozenset[str] | None = frozenset()
+    """Pure Python among the inputs that an editable build has read; None: it may have read any."""
+    names: tuple[str, ...] = ()
+    """Variables that were asked for, sorted."""
     milliseconds: int = 0
 
     @property
@@ -85,15 +89,18 @@ def attempt(plan: Plan, *, again: bool = False) -> Snapshot | InputError:
         raise
 
 
-def build(plan: Plan, private: str) -> Built:
-    """A wheel of the inner backend, in the folder `private`. Raises InnerError where that fails."""
+def build(plan: Plan, private: str, *, clean: bool = False) -> Built:
+    """A wheel of the inner backend, in the folder `private`. Raises InnerError where that fails.
+
+    A `clean` one takes nothing from earlier builds, and leaves their folders and the times in the tree alone.
+    """
     before = attempt(plan)
     if isinstance(before, InputError) or plan.project.sdist_version is not None:
         with notice.fresh(plan) as (variables, _), opened(plan, variables) as inner:
             path = inner.build(plan.call.hook, private, plan.config.inner_settings)
         return Built(path=path, earlier=before, later=attempt(plan, again=True))
     with _Bench.of(plan, before) as bench:
-        return bench.build(private)
+        return bench.cleanly(private) if clean else bench.build(private)
 
 
 @dataclass(kw_only=True)
@@ -149,6 +156,26 @@ class _Bench:
             self.doubt = self.doubt or notice.used(self.plan, empty)
         return self.judged(path, started, earlier, later)
 
+    def cleanly(self, private: str) -> Built:
+        """Builds in empty folders, and looks at what that has done."""
+        with tempfile.TemporaryDirectory(prefix="freshwheel-clean-", ignore_cleanup_errors=True) as folder:
+            settings, more = kept.fresh(self.plan.config.inner_settings, os.path.join(folder, "build"))
+            if self.closure.crates:
+                self.apart()
+            more |= {} if self.spare is None else folders.private({}, self.spare.name)
+            started = time.time_ns()
+            with notice.fresh(self.plan) as (variables, empty), opened(self.plan, more | variables) as inner:
+                path = inner.build(self.plan.call.hook, private, settings)
+                self.doubt = self.doubt or notice.used(self.plan, empty)
+        return self.judged(path, started, self.before, attempt(self.plan, again=True))
+
+    def apart(self) -> None:
+        """Gives cargo an empty folder to work in."""
+        if any(word.partition("=")[0] == "--target-dir" for word in notice.arguments(self.plan)):
+            self.doubt = "an argument chooses the target folder of cargo, where not everything can be forced"
+        self.places = None
+        self.spare = tempfile.TemporaryDirectory(prefix="freshwheel-target-", ignore_cleanup_errors=True)
+
     def look(self) -> dict[str, folders.Profile]:
         """The state of all build folders."""
         found = folders.look(self.places or [])
@@ -173,10 +200,7 @@ class _Bench:
             if left and self.kept in found:
                 self.doubt = f"{os.fsdecode(left[0])} can't be touched, and may be stale in {self.kept}"
         if refused and self.closure.crates:
-            if any(word.partition("=")[0] == "--target-dir" for word in notice.arguments(self.plan)):
-                self.doubt = "an argument chooses the target folder of cargo, where not everything can be forced"
-            self.places = None
-            self.spare = tempfile.TemporaryDirectory(prefix="freshwheel-target-", ignore_cleanup_errors=True)
+            self.apart()
         # Where one refused, others were touched all the same.
         return attempt(self.plan, again=True) if times else self.before
 
@@ -231,9 +255,10 @@ class _Bench:
         if isinstance(later, InputError) or isinstance(earlier, InputError):
             return Built(path=path, earlier=earlier, later=later, doubt=self.doubt)
         scope = self.scope(later, private=os.path.dirname(path))
-        opinions = [opinion.third(scope, path)] if self.plan.call.hook == "build_wheel" else []
+        editable = self.plan.call.hook == "build_editable"
+        opinions = [] if editable else [opinion.third(scope, path)]
+        used = [self.spare.name] if self.spare is not None else self.places or []
         if self.closure.crates:
-            used = [self.spare.name] if self.spare is not None else self.places or []
             opinions.append(opinion.second(scope, self.closure, used, since=started))
         missed = {one.path: one for found in opinions for one in found.missed}
         system = {one.path: one.by for found in opinions for one in found.system}
@@ -256,6 +281,8 @@ class _Bench:
             written=written,
             doubt=self.doubt or next((one.reason for one in opinions if one.reason), "") or _restless(system, started),
             system=fresh.system,
+            taken=notice.taken(scope, self.closure, used) if editable else frozenset(),
+            names=tuple(sorted({name for one in opinions for name in one.names})),
             milliseconds=(time.time_ns() - started) // 10**6,
         )
 

@@ -118,7 +118,7 @@ def _read(
     )
     looks = [packs[start : start + _WIDTH] for start in range(0, len(packs), _WIDTH)]
     after = bytearray().join(map(rows.stamp, looks))
-    for number in _moved(stamps, after):
+    for number in _moved(stamps, bytes(after)):
         was_file = column[_COLUMN * number] in b"fx"
         found = rows.read(paths[number], follow=False) if was_file else None
         if found is None:

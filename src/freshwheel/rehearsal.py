@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from packaging.utils import canonicalize_name
 
-from freshwheel import answers, backends, frame, memory, rows
+from freshwheel import answers, backends, discovery, frame, memory, rows
 from freshwheel.answers import Answer
 from freshwheel.decision import Case, isolation
 from freshwheel.entry import Entry, pack
@@ -53,6 +53,8 @@ def keep(case: Case, entry: Entry, tag: bytes, wheel: str) -> bool:
 def _answer(case: Case, entry: Entry, tag: bytes, wheel: str) -> Answer | None:
     """The answer; None where it must not be given again without asking."""
     call, watch = case.plan.call, case.facts.watch
+    if case.plan.config.store == "verify":
+        return None  # each one is to be built
     finished = entry.finished.get(tag)
     asked = answers.question(memory.real(call.tree), call.hook, call.settings, call.environ)
     if finished is None or asked is None or case.plan.kind == "release" or case.facts.unknown or watch.untrusted:
@@ -104,8 +106,9 @@ def _looked(case: Case, entry: Entry) -> Lookout:
     lookout.places |= {disk.at(tree, path): row for path, row in found.places.items() if path not in found.kinds}
     lookout.absent |= watch.absent | {disk.at(tree, path) for path in found.absent}
     lookout.names |= watch.names.keys()
-    for path, _, _ in entry.discovered:
-        if lookout.look(os.fsdecode(disk.at(tree, path))) is None:
+    lookout.names |= set(discovery.variables(entry.discovered))
+    for path, kind, _ in entry.discovered:
+        if kind != discovery.VARIABLE and lookout.look(os.fsdecode(disk.at(tree, path))) is None:
             lookout.distrust("what a build discovered is gone")
     for name in case.found.locks:
         lookout.look(os.fsdecode(disk.at(tree, os.fsencode(name))))

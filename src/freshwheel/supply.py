@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-from freshwheel import account, answers, decision, finish, frame, lease, memory, real, rehearsal
+from freshwheel import account, answers, decision, finish, frame, lease, memory, proof, real, rehearsal
 from freshwheel.decision import Case
 from freshwheel.entry import Entry
 from freshwheel.errors import FreshwheelError, InnerError, WheelError
@@ -20,7 +20,7 @@ from freshwheel.plan import Plan
 from freshwheel.store.store import Finished, Store
 from freshwheel.wheel import archive
 
-__all__ = ["lend", "private", "promise", "ready", "wheel", "written"]
+__all__ = ["check", "lend", "private", "promise", "ready", "run", "wheel", "withheld", "written"]
 
 _SAME = "nothing that it is made from has changed"
 _PROMISED = "this run was promised it"
@@ -36,8 +36,9 @@ def wheel(plan: Plan, directory: str) -> tuple[str, str]:
     if held is not None and _is_of(held, found):
         return _leased(plan, held, found, directory)
     case = decision.opened(plan, found) if isinstance(found, Snapshot) else _UNREAD
-    answer = _stored(case, directory) if isinstance(case, Case) else None
-    if answer is None and held is not None and held.key and _withheld(plan):
+    # What must be proved is proved behind the locks.
+    answer = _stored(case, directory) if isinstance(case, Case) and not proof.wanted(plan) else None
+    if answer is None and held is not None and held.key and withheld(plan):
         return _leased(plan, held, found, directory)
     if held is not None:
         lease.drop(held)
@@ -51,11 +52,11 @@ def wheel(plan: Plan, directory: str) -> tuple[str, str]:
 
 def promise(plan: Plan) -> bool:
     """Whether this run of a frontend has the wheel already, so that nothing need be installed to build it."""
-    if not decision.passing(plan):
+    if not decision.passing(plan) or proof.wanted(plan):
         return False
     found = real.attempt(plan)
     case = decision.opened(plan, found) if isinstance(found, Snapshot) else _UNREAD
-    identity = _identity(plan)
+    identity = run(plan)
     name = _promised(case, identity) if isinstance(case, Case) and identity is not None else ""
     if name:
         one = Outcome(hook="requires", decided="hit", why=_SAME, wheel=name)
@@ -84,7 +85,7 @@ def _promised(case: Case, identity: bytes) -> str:
 
 def lend(plan: Plan, path: str) -> None:
     """The wheel at `path`, built for its metadata, is kept for the later hooks of this run, if it is of the tree."""
-    cache, mark, identity = frame.cache_directory(plan.call.environ), archive.mark_of(path), _identity(plan)
+    cache, mark, identity = frame.cache_directory(plan.call.environ), archive.mark_of(path), run(plan)
     if plan.call.hook == "build_wheel" and cache and identity and mark is not None and mark.settled:
         lease.sweep(cache, time.time())
         lease.grant(cache, identity, key="", digest=mark.digest, wheel=(path, os.path.basename(path)))
@@ -104,7 +105,7 @@ def ready(plan: Plan) -> Iterator[str | None]:
         case = decision.opened(plan, found) if isinstance(found, Snapshot) else _UNREAD
         entry = case.entry() if isinstance(case, Case) else None
         answer = _delivered(case, entry, folder) if isinstance(case, Case) and entry is not None else None
-        if answer is None and held is not None and held.key and _withheld(plan):
+        if answer is None and held is not None and held.key and withheld(plan):
             one = Outcome(hook="metadata", decided="lease", why=_MOVED, wheel=held.name, key=held.key)
             account.note(plan, None, one, None)
             yield _taken(held, folder)
@@ -118,6 +119,13 @@ def ready(plan: Plan) -> Iterator[str | None]:
             one = Outcome(hook="metadata", decided="hit", why=_SAME, wheel=answer[0])
         account.note(plan, case, one, case.found)
         yield None if answer is None else os.path.join(folder, answer[0])
+
+
+def check(plan: Plan) -> None:
+    """Raises InnerError where something is not installed that a build needs."""
+    if gone := decision.absent(plan.config.requires):
+        # Setuptools without setuptools-rust would make a wheel, and leave out what is Rust.
+        raise InnerError(f"not installed: {', '.join(gone)}", hint=_INSTALL)
 
 
 @contextlib.contextmanager
@@ -137,7 +145,7 @@ def written(directory: str) -> Iterator[None]:
         raise FreshwheelError(f"can't write to {directory}: {error.strerror or error}") from error
 
 
-def _identity(plan: Plan) -> bytes | None:
+def run(plan: Plan) -> bytes | None:
     """What this run is known by; None where nobody made an environment for it."""
     if decision.isolation(plan.call.environ) is None:
         return None
@@ -149,9 +157,9 @@ def _identity(plan: Plan) -> bytes | None:
 def _held(plan: Plan) -> Lease | None:
     """What this run was promised."""
     cache = frame.cache_directory(plan.call.environ)
-    if cache is None or plan.call.hook != "build_wheel" or (identity := _identity(plan)) is None:
+    if cache is None or plan.call.hook != "build_wheel" or (own := run(plan)) is None:
         return None
-    return lease.find(cache, identity)
+    return lease.find(cache, own)
 
 
 def _is_of(held: Lease, found: object) -> bool:
@@ -159,7 +167,7 @@ def _is_of(held: Lease, found: object) -> bool:
     return isinstance(found, Snapshot) and found.digest == held.digest
 
 
-def _withheld(plan: Plan) -> bool:
+def withheld(plan: Plan) -> bool:
     """Whether a real build would miss something here, as after a hit; the inner backend is asked, if it is there."""
     package = plan.config.backend.partition(":")[0].partition(".")[0]
     if decision.unmet(plan.config.requires) or not (plan.config.backend_path or interpreter.importable(package)):
@@ -218,6 +226,8 @@ def _stored(case: Case, directory: str) -> tuple[str, str] | None:
     entry = case.entry()
     if entry is None:
         return None
+    if proof.wanted(case.plan):
+        return _proved(case, entry, directory)
     with written(directory):
         answer = _delivered(case, entry, directory)
     if answer is not None:
@@ -227,9 +237,26 @@ def _stored(case: Case, directory: str) -> tuple[str, str] | None:
     return answer
 
 
+def _proved(case: Case, entry: Entry, directory: str) -> tuple[str, str] | None:
+    """As `_stored`, after a clean build has given the same; raises DifferenceError if it has not."""
+    with private() as folder:
+        answer = _delivered(case, entry, folder)
+        if answer is None:
+            return None
+        check(case.plan)
+        with private() as apart:
+            if not proof.proved(case, os.path.join(folder, answer[0]), apart):
+                return None
+        with written(directory):
+            frame.copy(os.path.join(folder, answer[0]), os.path.join(directory, answer[0]))
+    return answer
+
+
 def _delivered(case: Case, entry: Entry, directory: str) -> tuple[str, str] | None:
     """The finished wheel of an entry, now in `directory`; made from the inner one where it is not kept."""
-    name = finish.named(case.plan, case.found.digest, settled=True, stated=entry.base, inner=entry.inner.name)
+    name = finish.named(
+        case.plan, case.found.digest, native=case.found.native, stated=entry.base, inner=entry.inner.name
+    )
     ready = entry.finished.get(name.tag)
     if ready is not None and case.store.hand_out(ready.blob, os.path.join(directory, ready.name)):
         rehearsal.keep(case, entry, name.tag, os.path.join(directory, ready.name))
@@ -253,9 +280,7 @@ def _delivered(case: Case, entry: Entry, directory: str) -> tuple[str, str] | No
 
 def _built(plan: Plan, directory: str, case: Case | str) -> tuple[str, str]:
     """The wheel of a real build, which is stored if it may be."""
-    if gone := decision.absent(plan.config.requires):
-        # Setuptools without setuptools-rust would make a wheel, and leave out what is Rust.
-        raise InnerError(f"not installed: {', '.join(gone)}", hint=_INSTALL)
+    check(plan)
     why, unstored = account.reason(plan, case), ""
     with private() as folder:
         built = real.build(plan, folder)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from freshwheel import about, errors, plan
+from freshwheel.cli import console, verbs
 from freshwheel.cli import main as door
 from freshwheel.cli.main import main
 from freshwheel.cli.words import parser
@@ -38,16 +39,16 @@ def options_of(one):
 
 def test_the_page_names_every_verb_and_option():
     """And nothing that the parser does not have."""
-    [verbs] = [action.choices for action in parser()._actions if isinstance(action.choices, dict)]
+    [names] = [action.choices for action in parser()._actions if isinstance(action.choices, dict)]
     titles = set(re.findall(r"^## ([a-z]+)$", PAGE, re.MULTILINE))
-    assert titles == set(verbs) == {*door._VERBS, "store"}
+    assert titles == set(names) == {*verbs._VERBS, *verbs._OTHERS}
     assert set(re.findall(r"`(--?[a-z0-9][a-z-]*)`", PAGE)) == options_of(parser())
 
 
 def test_the_page_names_every_exit_code():
     """Those of the errors, and those of the door."""
     leaves = [value for value in vars(errors).values() if isinstance(value, type) and hasattr(value, "exit_code")]
-    codes = {leaf.exit_code for leaf in leaves} | {0, 1, door._USAGE, door._INTERRUPTED}
+    codes = {leaf.exit_code for leaf in leaves} | {0, 1, verbs.USAGE, door._INTERRUPTED}
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", PAGE, re.MULTILINE)} == codes
 
 
@@ -228,7 +229,7 @@ def test_a_name_that_the_terminal_cannot_show(desk, monkeypatch):
 def test_who_waits_for_long_is_told_why(desk, monkeypatch):
     """A line on standard error, on a terminal, and never beside JSON or NULs."""
     desk.pyproject()
-    monkeypatch.setattr(door, "_PATIENCE", 0)
+    monkeypatch.setattr(console, "_PATIENCE", 0)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     real = plan.Plan.of
 

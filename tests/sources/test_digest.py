@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from freshwheel import native
 from freshwheel.model import Input
 from freshwheel.sources import digest, tables
 
@@ -103,6 +105,16 @@ def test_vectors_of_trees(vector, naive):
     rules = digest.rules(include=vector["include"], exclude=vector["exclude"], always=vector["always"])
     entries = {bytes.fromhex(one["path"]): (one["kind"].encode(), content_of(one)) for one in vector["entries"]}
     assert digest.digest(inputs(entries), rules) == naive.digest(entries, rules) == vector["digest"]
+    left = {path: entry for path, entry in entries.items() if not is_pure(path, entry[0], entries)}
+    assert native.digest(rules, *digest.columns(inputs(entries))) == naive.digest(left, rules) == vector["native"]
+
+
+def is_pure(path, kind, paths):
+    """Whether an input is pure Python, as the reference page says it."""
+    folder, name = os.path.split(os.fsdecode(path))
+    package = any(os.fsencode(os.path.join(folder, one)) in paths for one in ("__init__.py", "__init__.pyi"))
+    named = (name.endswith((".py", ".pyi")) and name != "setup.py") or name == "py.typed"
+    return kind in (b"f", b"x") and named and package and folder not in ("", "..") and not folder.endswith("/..")
 
 
 @given(ENTRIES, st.binary(min_size=16, max_size=16))

@@ -21,6 +21,7 @@ STAMP = Mark(
     backend="maturin",
     inner_wheel="demo-1.2.3-py3-none-any.whl",
     freshwheel="0.1.0",
+    native="1c" * 16,
 )
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 
@@ -37,6 +38,7 @@ def marks(draw):
         backend=draw(TEXTS),
         inner_wheel=draw(TEXTS),
         freshwheel=draw(TEXTS),
+        native=draw(st.none() | st.text("0123456789abcdef", min_size=32, max_size=32)),
     )
 
 
@@ -74,6 +76,7 @@ def test_a_mark_as_it_lies_in_the_wheel():
         '  "freshwheel": "0.1.0",',
         '  "inner_wheel": "demo-1.2.3-py3-none-any.whl",',
         '  "label": "s5e1fa9c03b7d",',
+        f'  "native": "{"1c" * 16}",',
         '  "settled": true',
         "}",
     ]
@@ -84,7 +87,14 @@ def test_keys_of_a_later_version():
     assert mark.parse(altered(later={"a": [1]})) == STAMP
 
 
-@pytest.mark.parametrize("key", [*(field.name for field in dataclasses.fields(Mark)), "format"])
+def test_mark_of_an_earlier_version():
+    """It has no native digest."""
+    assert mark.parse(altered(native=...)) == dataclasses.replace(STAMP, native=None)
+
+
+@pytest.mark.parametrize(
+    "key", [*(field.name for field in dataclasses.fields(Mark) if field.name != "native"), "format"]
+)
 @pytest.mark.parametrize("value", [..., 1.5, [], {}, ""])
 def test_a_field_of_another_type_or_none(key, value):
     """The reason names the field."""
@@ -100,6 +110,8 @@ def test_a_field_of_another_type_or_none(key, value):
         (altered(settled=1), "settled has the wrong type"),
         (altered(settled=None), "settled has the wrong type"),
         (altered(base=None), "base has the wrong type"),
+        (altered(native=1), "native digest is not"),
+        (altered(native=""), "native digest is not"),
         (altered(digest="5E1FA9C03B7D" + "0" * 20), "digest is not"),
         (altered(digest="5e1fa9c03b7d" + "0" * 21), "digest is not"),
         (altered(label="s000000000000"), "label is not that of its digest"),

@@ -6,7 +6,7 @@ import io
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from freshwheel.account import Comparison, told
@@ -16,6 +16,7 @@ from freshwheel.outcome import Outcome
 from freshwheel.report import Check, Inputs
 
 __all__ = [
+    "Answer",
     "Line",
     "as_json",
     "check_lines",
@@ -42,6 +43,15 @@ class Line(NamedTuple):
 
     text: str
     role: str = "text"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What there is to say: for people, for programs, and whether something is wrong."""
+
+    lines: list[Line]
+    value: Mapping[str, Any]
+    wrong: bool = False
 
 
 def inputs_lines(found: Inputs, *, verbose: bool = False) -> list[Line]:

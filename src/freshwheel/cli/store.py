@@ -4,29 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
 
 from freshwheel import frame
 from freshwheel.cli import render
-from freshwheel.cli.render import Line
+from freshwheel.cli.render import Answer, Line
 from freshwheel.store.prune import AGE, SIZE, Pruned
 from freshwheel.store.store import Refusal, Store
 from freshwheel.store.survey import Listed
 
-__all__ = ["Answer", "answer"]
+__all__ = ["answer"]
 
 _KEY = 12
 """Digits of a key that are shown to people."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
-    """What there is to say: for people, for programs, and whether something is wrong."""
-
-    lines: list[Line]
-    value: Mapping[str, Any]
-    wrong: bool = False
 
 
 def answer(

@@ -13,8 +13,12 @@ __all__ = ["parser", "seconds", "size"]
 _ABOUT = {
     "digest": "print the source digest",
     "inputs": "list the inputs, each under its reason, and what is left out",
-    "check": "compare the declared inputs with what builds have shown",
+    "check": "compare the declared inputs with what builds have shown, or look at distributions before an upload",
     "why": "compare the tree with its last wheel, and list what was decided",
+    "status": "hold what is installed from folders of this machine against those folders",
+    "verify": "hold a wheel against its RECORD, its mark, and a tree",
+    "uv": "show, check or write the keys by which uv decides whether to build again",
+    "init": "switch a project to freshwheel: show the change of pyproject.toml, or write it",
     "store": "look after the store of built wheels",
 }
 _ACTIONS = {
@@ -25,6 +29,7 @@ _ACTIONS = {
     "clear": "remove everything",
 }
 
+_PYTHON = "the interpreter of another environment (default: the active one, else that of freshwheel)"
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SPANS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
 
@@ -46,15 +51,40 @@ def parser() -> argparse.ArgumentParser:
         if verb == "store":
             _add_actions(one, options)
             continue
-        one.add_argument(
-            "path", nargs="?", default=".", metavar="PATH", help="the directory of pyproject.toml (default: this one)"
-        )
+        if verb == "status":
+            one.add_argument("names", nargs="*", metavar="DIST", help="the distributions (default: all of them)")
+            one.add_argument("--python", metavar="PYTHON", help=_PYTHON)
+        else:
+            _add_places(one, verb)
         forms = one.add_mutually_exclusive_group()
         forms.add_argument("--json", action="store_true", help="print JSON")
         if verb == "inputs":
             forms.add_argument("-0", "--null", action="store_true", help="print the paths alone, a NUL behind each")
             one.add_argument("-v", "--verbose", action="store_true", help="list the folders that are not looked into")
+        if verb == "uv":
+            ways = one.add_mutually_exclusive_group()
+            ways.add_argument("--check", action="store_true", help="fail if the keys are not complete and exact")
+            ways.add_argument("--yes", action="store_true", help="write them into pyproject.toml")
+            one.add_argument("--names", action="store_true", help="no globs outside of PATH, for uv before 0.7.21")
+        if verb == "init":
+            one.add_argument("--yes", action="store_true", help="write pyproject.toml, and do not ask")
+            one.add_argument("--undo", action="store_true", help="take freshwheel out again")
+            one.add_argument("--no-label", dest="label", action="store_false", help="leave the version as it is")
+            one.add_argument("--force", action="store_true", help="go on where something speaks against it")
     return root
+
+
+def _add_places(one: argparse.ArgumentParser, verb: str) -> None:
+    """The words that say what a verb is asked about."""
+    project = "the directory of pyproject.toml"
+    if verb == "verify":
+        one.add_argument("wheel", metavar="WHEEL", help="the wheel file")
+        one.add_argument("path", nargs="?", metavar="PATH", help=f"{project} that it is held against (default: none)")
+    elif verb == "check":
+        about = f"{project} (default: this one); or folders of distributions, or some of them"
+        one.add_argument("path", nargs="*", metavar="PATH", help=about)
+    else:
+        one.add_argument("path", nargs="?", default=".", metavar="PATH", help=f"{project} (default: this one)")
 
 
 def size(text: str) -> int:

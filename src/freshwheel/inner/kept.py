@@ -14,13 +14,17 @@ from freshwheel.backends import Backend
 from freshwheel.inner import folders
 from freshwheel.inner.folders import Profile
 
-__all__ = ["folder", "look", "unwatched"]
+__all__ = ["folder", "fresh", "look", "unwatched"]
 
 _WATCHED = (
     *(".c", ".c++", ".cc", ".cmake", ".cpp", ".cu", ".cuh", ".cxx", ".f", ".f03", ".f90", ".f95", ".for", ".h", ".h++"),
     *(".hh", ".hpp", ".hxx", ".inc", ".inl", ".ipp", ".m", ".mm", ".s", ".tcc", ".tpp"),
 )
 """Endings of files that only compilers read, who tell ninja, and of what is read to configure."""
+_KEYS = ("build-dir", "builddir", "skbuild.build-dir")
+"""Config settings that name such a folder."""
+_VARIABLE = "SKBUILD_BUILD_DIR"
+"""It wins over the settings."""
 _CONFIGURES = frozenset(("cmakelists.txt", "meson.build", "meson.options", "meson_options.txt", "pyproject.toml"))
 
 
@@ -39,7 +43,7 @@ def folder(
     if backend.name == "scikit-build-core":
         tool = _table(_table(pyproject).get("tool")).get("scikit-build")
         others = _table(tool).get("overrides")  # whether they apply is not known; a folder that is not there is no harm
-        values = [given.get("build-dir"), given.get("skbuild.build-dir"), environ.get("SKBUILD_BUILD_DIR")]
+        values = [given.get("build-dir"), given.get("skbuild.build-dir"), environ.get(_VARIABLE)]
         tables = [tool, *(others if isinstance(others, list) else [])]
         values += [_table(table).get("build-dir") for table in tables]
     elif backend.name == "meson-python":
@@ -50,6 +54,14 @@ def folder(
     path = found if isinstance(found, str) else ""
     whole, brace, _ = path.partition("{")
     return os.path.dirname(whole) if brace else path
+
+
+def fresh(
+    settings: Mapping[str, str | Sequence[str]] | None, folder: str
+) -> tuple[Mapping[str, str | Sequence[str]] | None, dict[str, str]]:
+    """The config settings, and the variables, for a build in the empty `folder`, or one of the backend's own."""
+    rest = None if settings is None else {name: value for name, value in settings.items() if name not in _KEYS}
+    return rest, {_VARIABLE: folder}
 
 
 def look(path: str) -> dict[str, Profile]:

@@ -24,10 +24,10 @@ from freshwheel.inner.tools import Tools
 from freshwheel.inner.watch import Lookout, Watch
 from freshwheel.lease import folders
 
-__all__ = ["Facts", "Subject", "gather", "interpreter"]
+__all__ = ["NEW_EVERY_TIME", "Facts", "Subject", "gather", "interpreter"]
 
 _CONSTRAINTS = ("PIP_BUILD_CONSTRAINT", "PIP_CONSTRAINT", "UV_BUILD_CONSTRAINT", "UV_CONSTRAINT")
-_NEW_EVERY_TIME = frozenset(("PATH", "PWD", "PYTHONPATH", "TEMP", "TMP", "TMPDIR", "VIRTUAL_ENV"))
+NEW_EVERY_TIME = frozenset(("PATH", "PWD", "PYTHONPATH", "TEMP", "TMP", "TMPDIR", "VIRTUAL_ENV"))
 """Variables that installers set anew for each build. What is found by them counts, not where it lies."""
 _NESTED = re.compile(rb"^\s*(?:-c|-r|--constraint|--requirement)[\s=]+(\S+)", re.MULTILINE)
 _DEEPEST = 50
@@ -150,7 +150,7 @@ class _Gathering:
         self._salt = salt
         self._platform = platform
         self._folders = folders(environ.get("PATH", ""), subject.private or ())
-        self._named = subject.env | (subject.scanned - _NEW_EVERY_TIME)
+        self._named = subject.env | (subject.scanned - NEW_EVERY_TIME)
         self._shaping = sorted(
             name for name in environ if name in self._named or backends.shapes(subject.backend, name)
         )

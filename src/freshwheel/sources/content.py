@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from freshwheel import rows
+from freshwheel import native, rows
 from freshwheel.errors import InputError
 from freshwheel.model import Input, Snapshot
 from freshwheel.rows import Row
@@ -58,10 +58,12 @@ def snapshot(
             moved = error.path
             continue
         inputs = tuple([Input(path=path, kind=kind, content=content) for path, kind, content, _ in seen])
+        columns = digest.columns(inputs)
         said = selection.rules
         rules = digest.rules(include=said.include, exclude=said.exclude, always=said.always)
         return Snapshot(
-            digest=digest.digest(inputs, rules),
+            digest=rows.digest(rules, *columns),
+            native=native.digest(rules, *columns),
             rules=rules,
             inputs=inputs,
             rows=tuple([row for *_, row in seen]),

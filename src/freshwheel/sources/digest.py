@@ -12,7 +12,7 @@ from freshwheel.model import Input
 from freshwheel.rows import EDITION
 from freshwheel.rows import digest as digest_of_columns
 
-__all__ = ["digest", "link", "of", "rules"]
+__all__ = ["columns", "digest", "link", "of", "rules"]
 
 _RULES = b"freshwheel inputs"
 
@@ -22,10 +22,13 @@ of = xxhash.xxh3_128_digest
 
 def digest(inputs: Sequence[Input], rules: bytes) -> str:
     """The source digest, 32 hex digits, of inputs in any order; `rules` are the 16 bytes that `rules` returns."""
+    return digest_of_columns(rules, *columns(inputs))
+
+
+def columns(inputs: Sequence[Input]) -> tuple[bytes, bytes]:
+    """The sorted paths of inputs with a NUL between two, and kind and content of each."""
     ordered = sorted(inputs, key=attrgetter("path"))
-    names = b"\0".join([one.path for one in ordered])
-    contents = b"".join([one.kind + one.content for one in ordered])
-    return digest_of_columns(rules, names, contents)
+    return b"\0".join([one.path for one in ordered]), b"".join([one.kind + one.content for one in ordered])
 
 
 def rules(*, include: Sequence[str], exclude: Sequence[str], always: Sequence[str]) -> bytes:

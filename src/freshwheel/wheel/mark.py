@@ -52,6 +52,7 @@ def parse(data: bytes) -> Mark:
         backend=_text(found, "backend"),
         inner_wheel=_text(found, "inner_wheel"),
         freshwheel=_text(found, "freshwheel"),
+        native=_native(found),
     )
 
 
@@ -69,6 +70,14 @@ def _value(found: Mapping[str, Any], key: str, *kinds: type) -> Any:
     if type(found[key]) not in kinds:
         raise ValueError(f"its {key} has the wrong type")
     return found[key]
+
+
+def _native(found: Mapping[str, Any]) -> str | None:
+    """The native digest; earlier versions wrote none."""
+    native = found.get("native")
+    if native is not None and not (isinstance(native, str) and _DIGEST.fullmatch(native)):
+        raise ValueError(f"its native digest is not 32 hex digits: {native!r}")
+    return native
 
 
 def _text(found: Mapping[str, Any], key: str) -> str:

@@ -1,0 +1,183 @@
+"""What is to stand in a `pyproject.toml` after the switch, and why: decided from what it says now and from the tree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from freshwheel import backends, pep440, reading
+from freshwheel import parsed as tables
+from freshwheel.adopt.facts import Facts, Stated
+from freshwheel.adopt.statements import Document
+from freshwheel.backends import Backend
+from freshwheel.errors import ConfigError, FreshwheelError, Problem
+
+__all__ = ["Aim", "aimed", "lines"]
+
+_BACKEND = "setuptools.build_meta"
+_LEGACY = "setuptools.build_meta:__legacy__"
+_DEFAULT = '["setuptools>=40.8.0"]'
+"""What frontends require where pyproject says nothing (PEP 518)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Aim:
+    """What is to stand in the file; texts are pieces of TOML, as they are written there now where they are."""
+
+    known: Backend
+    backend: str
+    path: str | None
+    requires: str
+    """The former requirements."""
+    lean: bool
+    """Whether these move, to be installed for a real build only."""
+    version: str | None
+    """The own base version."""
+    opens: bool
+    """Whether a static version becomes dynamic."""
+    plain: bool
+    """Whether labels are turned off."""
+    steps: tuple[str, ...]
+    """All that in sentences, with the reasons."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Version:
+    """What becomes of the version."""
+
+    step: str
+    own: str | None = None
+    opens: bool = False
+    plain: bool = False
+
+
+def aimed(document: Document, pyproject: Mapping[str, Any], facts: Facts, *, label: bool) -> Aim:
+    """The aim for one project. Raises ConfigError where the file makes no sense as it is."""
+    system = pyproject.get("build-system", {})
+    if not isinstance(system, Mapping):
+        raise _wrong("build-system", f"must be a table, not {reading.type_of(system)}")
+    _demand_sound(system)
+    requires = _raw(document, "build-system", "requires") if "requires" in system else _DEFAULT
+    wanted = [one for one in system.get("requires", ["setuptools"]) if isinstance(one, str)]
+    path = _raw(document, "build-system", "backend-path") if "backend-path" in system else None
+    if "build-backend" in system:
+        backend, module = _raw(document, "build-system", "build-backend"), system["build-backend"]
+    else:
+        # The older way of setuptools lets a setup.py import what lies beside it.
+        module = _LEGACY if "setup.py" in facts.files else _BACKEND
+        backend = f'"{module}"'
+    known = backends.find(module, wanted, in_tree=path is not None)
+    lean = _may_be_lean(known, wanted, facts)
+    version = _version(document, pyproject, facts, known, label=label)
+    steps = [f"{module} stays the backend that builds, and freshwheel calls it"]
+    if "build-backend" not in system:
+        steps[0] = f"no backend was named, which means setuptools: {steps[0]}"
+    if lean:
+        steps.append("its requirements are installed for a real build only; a wheel from the store needs none of them")
+    return Aim(
+        known=known,
+        backend=backend,
+        path=path,
+        requires=requires,
+        lean=lean,
+        version=version.own,
+        opens=version.opens,
+        plain=version.plain,
+        steps=(*steps, version.step),
+    )
+
+
+def lines(aim: Aim) -> list[str]:
+    """The lines of `[tool.freshwheel]`."""
+    found = [f"backend = {aim.backend}"]
+    found += [f"backend-path = {aim.path}"] if aim.path is not None else []
+    found += [f"requires = {aim.requires}"] if aim.lean else []
+    found += [f"version = {aim.version}"] if aim.version is not None else []
+    found += ['label = "off"'] if aim.plain else []
+    return found
+
+
+def _demand_sound(system: Mapping[str, Any]) -> None:
+    """Raises ConfigError for a `[build-system]` that no frontend takes."""
+    if system and "requires" not in system:
+        raise _wrong("build-system.requires", "is missing")
+    backend, requires = system.get("build-backend", ""), system.get("requires", [])
+    if not isinstance(backend, str):
+        raise _wrong("build-system.build-backend", f"must be a string, not {reading.type_of(backend)}")
+    if not isinstance(requires, list) or not all(isinstance(one, str) for one in requires):
+        raise _wrong("build-system.requires", "must be a list of strings")
+    if "backend-path" in system and "build-backend" not in system:
+        raise _wrong("build-system.backend-path", "stands there without build-backend")
+
+
+def _may_be_lean(known: Backend, requires: Sequence[str], facts: Facts) -> bool:
+    """Whether the requirements may be left out on a hit: freshwheel must know what else the backend would ask for."""
+    if not (known.store == "on" or (known.store == "extensions" and facts.has_extensions())):
+        return False
+    _, problems = reading.finish(reading.list_of(reading.requirement)([*requires], "build-system.requires"))
+    if problems or not backends.names(requires).intersection(known.distributions):
+        return False
+    return not any("setup_requires" in facts.texts.get(name, "") for name in ("setup.py", "setup.cfg"))
+
+
+def _version(
+    document: Document, pyproject: Mapping[str, Any], facts: Facts, known: Backend, *, label: bool
+) -> _Version:
+    """What becomes of the version."""
+    static = tables.at(pyproject, "project.version")
+    if isinstance(static, str):
+        return _of_static(document, static, known, _stated(known, facts, pyproject), label=label)
+    project = pyproject.get("project")
+    if project is not None and "version" not in tables.texts(project, "dynamic"):
+        return _Version(step="[project] has no version and does not list it as dynamic, so there is no label")
+    if not label:
+        return _Version(step="no labels, as asked for: the version stays as it is in every wheel", plain=True)
+    return _Version(step="the version is dynamic, so it stays where the backend reads it, and wheels get a label")
+
+
+def _of_static(document: Document, static: str, known: Backend, stated: Stated | None, *, label: bool) -> _Version:
+    """What becomes of a static version, beside the one that the backend would find by itself."""
+    step, own, opens = "", None, False
+    if not label:
+        step = "as asked for"
+    elif stated is not None and _equal(stated.version, static):
+        opens, step = True, f"{stated.where} states the version {static} too, so it is left to that"
+    elif not known.own_version:
+        step = f"for labels, list it as dynamic and let {known.name} read it from a file"
+    elif pep440.parsed(static) is None:
+        step = "since it is no version of PEP 440"
+    elif stated is None and known.name == "maturin":
+        step = "since the Cargo.toml that maturin takes, or its version, was not found"
+    else:
+        opens, own = True, _raw(document, "project", "version")
+        states = f"{stated.where} states {stated.version} and the distribution {static}" if stated is not None else ""
+        step = f"{states or f'the version {static} becomes dynamic'}: it is [tool.freshwheel] version now, and wheels "
+        step += "get a label; --no-label leaves it static"
+    if not opens:
+        step = f"the version {static} stays static: wheels have the mark, and the store, but no label; {step}"
+    return _Version(step=step, own=own, opens=opens)
+
+
+def _stated(known: Backend, facts: Facts, pyproject: Mapping[str, Any]) -> Stated | None:
+    """The version that the backend would find by itself."""
+    if known.name == "maturin":
+        return facts.of_maturin(pyproject)
+    return facts.of_meson() if known.name == "meson-python" else None
+
+
+def _equal(one: str, other: str) -> bool:
+    version = pep440.parsed(one)
+    return version is not None and version == pep440.parsed(other)
+
+
+def _raw(document: Document, *path: str) -> str:
+    """How a value is written. Raises FreshwheelError where it is not written in one place."""
+    statement = document.statement(*path)
+    if statement is None:
+        raise FreshwheelError(f"pyproject.toml does not say {'.'.join(path)} in one place, so it was left alone")
+    return statement.value.of(document.text)
+
+
+def _wrong(where: str, what: str) -> ConfigError:
+    return ConfigError([Problem(where, what)])

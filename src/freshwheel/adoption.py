@@ -1,0 +1,224 @@
+"""The recipe of `init`: a project's files are read, the change is asked for, and it is written, or taken back.
+
+What is written can be taken back from what stands in it; where that would not give the same bytes, the former ones are
+kept in the cache directory under the digest of the new ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import posixpath
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from freshwheel import frame
+from freshwheel import parsed as tables
+from freshwheel.adopt import proposal, undo
+from freshwheel.adopt.facts import Facts
+from freshwheel.adopt.proposal import Proposal
+from freshwheel.errors import ConfigError, FreshwheelError, InputError, Problem
+
+__all__ = ["propose", "retract", "write"]
+
+_NAME = "pyproject.toml"
+_MOST = 20_000
+"""Files that are looked at; a tree with more has its data in it."""
+_LARGEST = 1 << 20
+"""Bytes of a text that is read."""
+_LEVELS = 10
+_PRUNED = ("__pycache__", "node_modules", "site-packages", "target", "vendor")
+_EVIDENCE = ("CACHEDIR.TAG", "pyvenv.cfg")
+_TOLD = (
+    *("CMakeLists.txt", "Cargo.toml", "GNUmakefile", "Justfile", "MANIFEST.in", "Makefile", "justfile", "meson.build"),
+    *("meson.options", "pdm.lock", "setup.cfg", "tox.ini", "uv.lock", ".bumpversion.cfg", ".bumpversion.toml"),
+    ".gitlab-ci.yml",
+)
+_TELLING = re.compile(
+    r".*\.(?:cmake|sh)|\.github/workflows/.*\.ya?ml|(?:.*/)?requirements/[^/]+\.(?:txt|in)"
+    r"|.*(?:requirements|constraints)[^/]*\.(?:txt|in)",
+    re.IGNORECASE,
+)
+_HEAD = b"freshwheel undo 1 "
+
+
+def propose(tree: str, *, label: bool = True) -> Proposal:
+    """The switch of the project in `tree`. Raises FreshwheelError where there is none to propose."""
+    data = _read(tree)
+    return proposal.propose(data, _facts(tree, data), label=label)
+
+
+def retract(tree: str, environ: Mapping[str, str]) -> Proposal:
+    """The way back for the project in `tree`: to the same bytes, if the file is as it was written."""
+    data = _read(tree)
+    former = _kept(data, environ)
+    if former is not None:
+        return Proposal(before=data, after=former, steps=("the file becomes what it was, byte for byte",))
+    found = undo.undone(data)
+    if found.before == found.after:
+        return found
+    step = "this is made from what stands in [tool.freshwheel]; all else in the file stays as it is"
+    return replace(found, steps=(*found.steps, step))
+
+
+def write(tree: str, wanted: Proposal, environ: Mapping[str, str], *, back: bool = False) -> list[str]:
+    """Writes what is wanted, and says what a person should know then; `back`: there is no way back to be kept.
+
+    Raises FreshwheelError where it can't be written, or the file is another one than that of the proposal.
+    """
+    path = os.path.realpath(os.path.join(tree, _NAME))
+    if _read(tree) != wanted.before:
+        raise FreshwheelError(f"{_NAME} was changed meanwhile, so it was left alone", hint="try again")
+    said = [] if back or _is_reversible(wanted) or _keep(wanted, environ) else [_unkept()]
+    try:
+        if not os.access(path, os.W_OK):
+            raise FreshwheelError(f"{_NAME} is not writable, so it was left alone")
+        _replace(path, wanted.after)
+    except OSError as error:
+        raise FreshwheelError(f"{_NAME} can't be written: {error.strerror or error}") from error
+    return said
+
+
+def _unkept() -> str:
+    return "the former file could not be kept; --undo gives back what it said, perhaps not the same bytes"
+
+
+def _replace(path: str, data: bytes) -> None:
+    """`path` holds `data`, wholly or not at all, with the permissions and, if possible, the owner that it had."""
+    status = os.stat(path)
+    temporary = frame.beside(path)
+    try:
+        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if hasattr(os, "chown"):
+            with contextlib.suppress(OSError):
+                os.chown(temporary, status.st_uid, status.st_gid)
+        os.chmod(temporary, stat.S_IMODE(status.st_mode))
+        os.replace(temporary, path)
+    except BaseException:
+        frame.remove(temporary)
+        raise
+
+
+def _is_reversible(wanted: Proposal) -> bool:
+    """Whether the new text by itself leads back to the same bytes."""
+    try:
+        return undo.undone(wanted.after).after == wanted.before
+    except FreshwheelError:
+        return False
+
+
+def _place(data: bytes, environ: Mapping[str, str]) -> str | None:
+    cache = frame.cache_directory(environ)
+    return None if cache is None else os.path.join(cache, "adopted", hashlib.sha256(data).hexdigest())
+
+
+def _keep(wanted: Proposal, environ: Mapping[str, str]) -> bool:
+    """Whether the former bytes could be kept."""
+    place = _place(wanted.after, environ)
+    if place is None:
+        return False
+    digest = hashlib.sha256(wanted.before).hexdigest().encode()
+    try:
+        frame.settle(os.path.dirname(place))
+        frame.write(place, _HEAD + digest + b"\n" + wanted.before, mode=0o600)
+    except OSError:
+        return False
+    return True
+
+
+def _kept(data: bytes, environ: Mapping[str, str]) -> bytes | None:
+    """The former bytes of a file that was not edited since, if they were kept."""
+    place = _place(data, environ)
+    if place is None:
+        return None
+    try:
+        with open(place, "rb") as file:
+            head, _, former = file.read().partition(b"\n")
+    except OSError:
+        return None
+    return former if head == _HEAD + hashlib.sha256(former).hexdigest().encode() else None
+
+
+def _read(tree: str) -> bytes:
+    path = os.path.join(tree, _NAME)
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError(f"{_NAME} can't be read: it is not a regular file")
+        if status.st_size > _LARGEST:
+            raise InputError(f"{_NAME} is larger than {_LARGEST >> 20} MiB")
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        raise ConfigError(
+            [Problem(_NAME, "is missing", "a project needs one before freshwheel can build it")]
+        ) from None
+    except OSError as error:
+        raise InputError(f"{_NAME} can't be read: {error.strerror or error}") from error
+
+
+def _facts(tree: str, data: bytes) -> Facts:
+    files = sorted(_files(tree))
+    texts = {}
+    for path in [*(path for path in files if _is_telling(path)), *_manifests_above(data)]:
+        text = _text(os.path.join(tree, path))
+        if text is not None:
+            texts[path] = text
+    return Facts(files=tuple(files), texts=texts)
+
+
+def _files(tree: str) -> Iterator[str]:
+    """The files of a project, without what tools have put there."""
+    number = 0
+    for folder, folders, names in os.walk(tree):
+        stem = os.path.relpath(folder, tree).replace(os.sep, "/")
+        stem = "" if stem == "." else f"{stem}/"
+        if stem and any(name in names for name in _EVIDENCE):
+            folders.clear()
+            continue
+        folders[:] = sorted(name for name in folders if name == ".github" or _is_looked_into(name))
+        for name in names:
+            yield f"{stem}{name}"
+        number += len(names)
+        if number > _MOST:
+            return
+
+
+def _is_looked_into(name: str) -> bool:
+    return not name.startswith(".") and name not in _PRUNED
+
+
+def _is_telling(path: str) -> bool:
+    name = posixpath.basename(path)
+    return name in _TOLD or name.endswith(".py") or _TELLING.fullmatch(path) is not None
+
+
+def _manifests_above(data: bytes) -> list[str]:
+    """Where the Cargo manifest that pyproject names is, and those above it, as far as they lie outside."""
+    _, pyproject = proposal.decoded(data)
+    folder = posixpath.dirname((tables.text(pyproject, "tool.maturin.manifest-path") or "").replace("\\", "/"))
+    found = []
+    for _ in range(_LEVELS):
+        path = posixpath.normpath(posixpath.join(folder, "Cargo.toml"))
+        if path.startswith("../"):
+            found.append(path)
+        folder = posixpath.join(folder, "..")
+    return found
+
+
+def _text(path: str) -> str | None:
+    """What a file holds; None for what is no text, or a long one."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # to open a fifo would wait for ever
+            return None
+        with open(path, "rb") as file:
+            data = file.read(_LARGEST + 1)
+        return data.decode("utf-8-sig") if len(data) <= _LARGEST else None
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,101 @@
+"""The verb `init`: the change of `pyproject.toml` as a difference, what would hurt, and whether it was written."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from freshwheel import adoption
+from freshwheel.adopt.facts import Remark
+from freshwheel.adopt.proposal import Proposal
+from freshwheel.cli.render import Answer, Line
+
+__all__ = ["answer"]
+
+_ROLES = {"stop": "bad", "harm": "note", "note": "text"}
+_NAME = "pyproject.toml"
+_MOST = 10
+"""Places of one remark that are shown to people."""
+
+
+def answer(
+    tree: str,
+    environ: Mapping[str, str],
+    options: argparse.Namespace,
+    agreed: Callable[[list[Line]], bool] | None = None,
+) -> Answer:
+    """The answer to one call; `agreed` shows lines to a person and asks whether to write, None: nobody can be asked."""
+    undo, yes = options.undo, options.yes
+    found = adoption.retract(tree, environ) if undo else adoption.propose(tree, label=options.label)
+    lines = _proposed(found)
+    is_changed, is_stopped, written, wrong, said = found.before != found.after, bool(found.stops), False, False, []
+    if is_changed and is_stopped and not options.force:
+        said, wrong = [Line("not written; --force writes it all the same, with --yes", "bad")], True
+    elif is_changed and not yes and agreed is None:
+        said = [Line("not written; --yes writes it", "do")]
+    elif is_changed:
+        if not yes and agreed is not None:
+            written = agreed(lines)
+            lines = []
+        if yes or written:
+            notes = adoption.write(tree, found, environ, back=undo)
+            said = [*(Line(note, "note") for note in notes), Line(_written(undo=undo), "good")]
+            written = True
+        else:
+            said, wrong = [Line("not written", "bad")], True
+    return Answer(lines=[*lines, *said], value=_value(found, written=written), wrong=wrong)
+
+
+def _written(*, undo: bool) -> str:
+    return f"wrote {_NAME}" if undo else f"wrote {_NAME}; `freshwheel init --undo` takes it back"
+
+
+def _proposed(found: Proposal) -> list[Line]:
+    """The difference, its reasons, and the remarks."""
+    lines = [Line(text, _role(text)) for text in _difference(found)]
+    lines += [Line(step, "good") for step in found.steps]
+    for remark in found.remarks:
+        lines += _remark(remark)
+    return lines
+
+
+def _remark(remark: Remark) -> list[Line]:
+    lines = [Line(remark.what, _ROLES[remark.weight]), *(Line(f"  {place}") for place in remark.where[:_MOST])]
+    if len(remark.where) > _MOST:
+        lines.append(Line(f"  and {len(remark.where) - _MOST} more; --json lists them", "note"))
+    return [*lines, Line(f"  -> {remark.todo}", "do")] if remark.todo else lines
+
+
+def _difference(found: Proposal) -> list[str]:
+    """The lines of a unified difference; those that differ in their end alone show it as it is escaped."""
+    before, after = (data.decode("utf-8", "replace").removeprefix("\ufeff") for data in (found.before, found.after))
+    names = (_NAME, _NAME)
+    texts = [line.removesuffix("\n") for line in difflib.unified_diff(before.split("\n"), after.split("\n"), *names)]
+    return [text.removesuffix("\r") for text in texts]
+
+
+def _role(text: str) -> str:
+    if text.startswith(("+++", "---", "@@")):
+        return "head"
+    return {"+": "good", "-": "bad"}.get(text[:1], "text")
+
+
+def _value(found: Proposal, *, written: bool) -> dict[str, Any]:
+    return {
+        "changed": found.before != found.after,
+        "written": written,
+        "steps": list(found.steps),
+        "remarks": [
+            {
+                "kind": one.kind,
+                "weight": one.weight,
+                "what": one.what,
+                "todo": one.todo,
+                "where": list(one.where),
+            }
+            for one in found.remarks
+        ],
+        "difference": "".join(f"{text}\n" for text in _difference(found)),
+    }

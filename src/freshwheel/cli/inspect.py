@@ -1,0 +1,108 @@
+"""The verb `verify`, and `check` for distributions: what is asked about, and how the answers look."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from freshwheel import inspection, upload
+from freshwheel.cli import render
+from freshwheel.cli.render import Answer, Line
+from freshwheel.inspection import Finding
+from freshwheel.plan import Call
+
+__all__ = ["are_distributions", "checked", "refused", "verified"]
+
+
+def are_distributions(paths: Sequence[str]) -> bool:
+    """Whether these are files, or folders of them, and not one project.
+
+    A directory with `pyproject.toml` is a project, whatever else lies in it.
+    """
+    if len(paths) != 1:
+        return bool(paths)
+    if os.path.isdir(paths[0]):
+        return not _is_project(paths[0]) and bool(_listed(paths))
+    return upload.is_one(paths[0]) or bool(_listed(paths))
+
+
+def refused(paths: Sequence[str]) -> str | None:
+    """Why there is nothing to check, in words; None: there is."""
+    projects = [path for path in paths if _is_project(path)]
+    if projects:
+        return f"{projects[0]}: it is a project; those are checked one at a time, and apart from distributions"
+    found = _listed(paths)
+    missing = [path for path in paths if not os.path.lexists(path) and not glob.glob(path)]
+    if missing:
+        return f"{missing[0]}: there is no such file"
+    return None if found else "there is neither a wheel nor a source distribution"
+
+
+def checked(paths: Sequence[str], say: Callable[[str], None]) -> Answer:
+    """What is wrong with distributions; a file that is none is only named."""
+    for path in paths:
+        if os.path.isfile(path) and not upload.is_one(path):
+            say(f"{path} is not looked at: it is neither a wheel nor a source distribution")
+    found = upload.check(_listed(paths))
+    value = {
+        "files": list(found.files),
+        "findings": [_value(one) for one in found.findings],
+        "notes": list(found.notes),
+    }
+    lines = [*_told(found.findings, found.notes), _count(found.findings)]
+    return Answer(lines=lines, value=value, wrong=bool(found.findings))
+
+
+def verified(path: str, call: Call | None) -> Answer:
+    """What is wrong with one wheel, alone or held against a tree."""
+    found = inspection.inspect(path, call)
+    mark = found.mark
+    value = {
+        "wheel": found.name.filename,
+        "digest": mark.digest if mark is not None else None,
+        "label": mark.label if mark is not None else None,
+        "base": mark.base if mark is not None else None,
+        "backend": mark.backend if mark is not None else None,
+        "settled": mark.settled if mark is not None else None,
+        "tree": found.tree or None,
+        "same": found.is_of_tree,
+        "findings": [_value(one) for one in found.findings],
+        "notes": list(found.notes),
+    }
+    lines = [Line(found.name.filename, "head")]
+    if mark is not None:
+        lines.append(Line(f"  built from {mark.digest} by {mark.backend}"))
+    lines += _told(found.findings, found.notes)
+    if found.is_of_tree:
+        lines.append(Line("it is what the tree says", "good"))
+    return Answer(lines=[*lines, _count(found.findings)], value=value, wrong=bool(found.findings))
+
+
+def _is_project(path: str) -> bool:
+    return os.path.lexists(os.path.join(path, "pyproject.toml"))
+
+
+def _listed(paths: Sequence[str]) -> list[str]:
+    """The distributions; none in a folder that can't be listed."""
+    try:
+        return upload.distributions(paths)
+    except OSError:
+        return []
+
+
+def _told(findings: Sequence[Finding], notes: Sequence[str]) -> list[Line]:
+    lines: list[Line] = []
+    for one in findings:
+        lines += [Line(one.where, "bad"), Line(f"  {one.what}"), Line(f"  {one.todo}", "do")]
+    return [*lines, *(Line(f"note: {note}", "note") for note in notes)]
+
+
+def _count(findings: Sequence[Finding]) -> Line:
+    total = len(findings)
+    return Line(render.count(total, "finding") if total else "no findings", "bad" if total else "good")
+
+
+def _value(one: Finding) -> dict[str, Any]:
+    return {"kind": one.kind, "where": one.where, "what": one.what, "todo": one.todo}

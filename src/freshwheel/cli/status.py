@@ -1,0 +1,91 @@
+"""The verb `status`: how what is installed stands to the folders that it came from."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from freshwheel import installs, mirror
+from freshwheel.cli import render
+from freshwheel.cli.render import Answer, Line
+from freshwheel.errors import FreshwheelError
+from freshwheel.mirror import Status
+
+__all__ = ["answer", "found", "lines"]
+
+_ASKED = "import importlib.machinery as m, json, sys; print(json.dumps([m.EXTENSION_SUFFIXES[0], sys.path]))"
+_ROLES = {"current": "good", "stale": "bad", "unknown": "bad", "skipped": "note"}
+_TIMEOUT = 20
+
+
+def answer(names: Sequence[str], environ: Mapping[str, str], *, python: str | None = None) -> Answer:
+    """What there is to say; raises as `found`."""
+    statuses = found(names, environ, python=python)
+    value = {"distributions": [asdict(one) for one in statuses]}
+    return Answer(lines=lines(statuses), value=value, wrong=any(one.wrong for one in statuses))
+
+
+def found(names: Sequence[str], environ: Mapping[str, str], *, python: str | None = None) -> list[Status]:
+    """The statuses in an environment: that of `python`, or the active one, or freshwheel's own.
+
+    Raises FreshwheelError where an interpreter gives no answer, or a name is not there.
+    """
+    suffix, path = _environment(environ, python)
+    statuses = mirror.statuses(path, environ, suffix=suffix, names=names)
+    known = {installs.normal(one.name) for one in statuses}
+    missing = [name for name in names if installs.normal(name) not in known]
+    if missing:
+        hint = "`freshwheel status` lists all that is; --python names the interpreter of another environment"
+        raise FreshwheelError(f"not installed from a folder or a URL: {', '.join(missing)}", hint=hint)
+    return statuses
+
+
+def lines(statuses: Sequence[Status]) -> list[Line]:
+    """A line each, with the reason and what to do below."""
+    if not statuses:
+        return [Line("nothing here was installed from a folder of this machine", "note")]
+    heads = [f"{one.name} {one.version}" for one in statuses]
+    width = max(map(len, heads))
+    shown: list[Line] = []
+    for head, one in zip(heads, statuses, strict=True):
+        kind = "editable" if one.editable else "wheel"
+        where = f"  {kind:8}  {one.tree}" if one.tree else ""
+        shown.append(Line(f"{head:{width}}  {one.state:7}{where}".rstrip(), _ROLES[one.state]))
+        shown += [Line(f"  {one.why}")] if one.why else []
+        shown += [Line(f"  {one.mend}", "do")] if one.mend else []
+        if one.undeclared:
+            shown.append(Line(f"  a build has read what is not declared: {', '.join(one.undeclared)}", "bad"))
+            shown.append(Line(f"  freshwheel check {one.tree}", "do"))
+    return shown
+
+
+def _environment(environ: Mapping[str, str], python: str | None) -> tuple[str, list[str]]:
+    """How extension modules of an environment end, and where its modules are looked for."""
+    active = environ.get("VIRTUAL_ENV", "")
+    if python is None and active and os.path.realpath(active) != os.path.realpath(sys.prefix):
+        python = os.path.join(active, *(("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")))
+    if python is None:
+        return importlib.machinery.EXTENSION_SUFFIXES[0], list(sys.path)
+    return _asked(python)
+
+
+def _asked(python: str) -> tuple[str, list[str]]:
+    """As `_environment`, of another interpreter; raises FreshwheelError."""
+    try:
+        done = subprocess.run(  # noqa: S603 - the interpreter that a person names
+            [python, "-c", _ASKED],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT,
+            stdin=subprocess.DEVNULL,
+        )
+        suffix, path = json.loads(done.stdout)
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        raise FreshwheelError(f"{python} does not say where its modules are: {render.visible(str(error))}") from error
+    return str(suffix), [str(one) for one in path]

@@ -1,0 +1,217 @@
+"""The verbs: each asks a recipe, and writes its answer. Each loads what it needs itself."""
+
+import os
+
+from freshwheel.cli import console
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from freshwheel.cli.render import Answer, Line
+    from freshwheel.plan import Call
+
+__all__ = ["USAGE", "digest_text", "run", "tree_of"]
+
+USAGE = 2
+"""The exit code where the words are wrong."""
+_NEVER_BUILT = (
+    "no build of this tree is on record, so there is nothing to compare its inputs with; "
+    "build it once, for example with `pip wheel --no-deps .` or `uv build --wheel`"
+)
+
+
+def run(options: "argparse.Namespace") -> int:
+    """The exit code of the verb that was named. Raises FreshwheelError."""
+    return _OTHERS.get(options.verb, _answered)(options)
+
+
+def _answered(options: "argparse.Namespace") -> int:
+    """The exit code of a verb, whose answer is written."""
+    tree = tree_of(options.path)
+    if (wrong := _unfit(tree)) is not None:
+        console.say(f"error: {options.path}: {wrong}")
+        return USAGE
+    timer = None if options.json or getattr(options, "null", False) else console.timer()
+    try:
+        answer, code = _VERBS[options.verb](_call(tree), options)
+    finally:
+        if timer is not None:
+            timer.cancel()
+    return console.write(answer, code)
+
+
+def _call(tree: str) -> "Call":
+    from freshwheel.plan import Call  # noqa: PLC0415 - see the module's docstring
+
+    return Call(tree=tree, environ=dict(os.environ), hook="build_wheel", settings=None, say=console.say)
+
+
+def _digest(call: "Call", options: "argparse.Namespace") -> "tuple[str, int]":
+    from freshwheel import report  # noqa: PLC0415 - see the module's docstring
+
+    return digest_text(report.digest(call), as_json=options.json), 0
+
+
+def _inputs(call: "Call", options: "argparse.Namespace") -> "tuple[str | bytes, int]":
+    from freshwheel import report  # noqa: PLC0415 - see the module's docstring
+    from freshwheel.cli import render  # noqa: PLC0415 - see the module's docstring
+
+    found = report.inputs(call)
+    if options.null:
+        return render.paths(found), 0
+    if options.json:
+        return render.as_json(render.inputs_value(found)), 0
+    return console.painted(render.inputs_lines(found, verbose=options.verbose)), 0
+
+
+def _check(call: "Call", options: "argparse.Namespace") -> "tuple[str, int]":
+    from freshwheel import report  # noqa: PLC0415 - see the module's docstring
+    from freshwheel.cli import render  # noqa: PLC0415 - see the module's docstring
+
+    found = report.check(call)
+    if not found.built:
+        console.say(_NEVER_BUILT)
+    answer = render.as_json(render.check_value(found)) if options.json else console.painted(render.check_lines(found))
+    return answer, console.FAILED if found.findings else 0
+
+
+def _why(call: "Call", options: "argparse.Namespace") -> "tuple[str, int]":
+    from freshwheel import history  # noqa: PLC0415 - see the module's docstring
+    from freshwheel.cli import render  # noqa: PLC0415 - see the module's docstring
+
+    found = history.why(call)
+    return render.as_json(render.why_value(found)) if options.json else console.painted(render.why_lines(found)), 0
+
+
+def _uv(call: "Call", options: "argparse.Namespace") -> "tuple[str, int]":
+    from freshwheel.cli import cache_keys  # noqa: PLC0415 - see the module's docstring
+
+    found = cache_keys.answer(call, check=options.check, write=options.yes, names=options.names)
+    return _shown(found, options), console.FAILED if found.wrong else 0
+
+
+def _checked(options: "argparse.Namespace") -> int:
+    """The exit code of `check`, for a project or for distributions, whose answer is written."""
+    from freshwheel.cli import inspect  # noqa: PLC0415 - see the module's docstring
+
+    if not inspect.are_distributions(options.path):
+        options.path = "".join(options.path) or "."
+        return _answered(options)
+    if (wrong := inspect.refused(options.path)) is not None:
+        console.say(f"error: {wrong}")
+        return USAGE
+    found = inspect.checked(options.path, console.say)
+    return console.write(_shown(found, options), console.FAILED if found.wrong else 0)
+
+
+def _verified(options: "argparse.Namespace") -> int:
+    """The exit code of `verify`, whose answer is written."""
+    from freshwheel.cli import inspect  # noqa: PLC0415 - see the module's docstring
+
+    tree = None if options.path is None else tree_of(options.path)
+    wrong = None if tree is None else _unfit(tree)
+    if wrong is not None or not os.path.isfile(options.wheel):
+        console.say(
+            f"error: {options.wheel}: there is no such file" if wrong is None else f"error: {options.path}: {wrong}"
+        )
+        return USAGE
+    found = inspect.verified(options.wheel, None if tree is None else _call(tree))
+    return console.write(_shown(found, options), console.FAILED if found.wrong else 0)
+
+
+def _init(options: "argparse.Namespace") -> int:
+    """The exit code of `init`, whose answer is written."""
+    from freshwheel.cli import adopt  # noqa: PLC0415 - see the module's docstring
+
+    tree = tree_of(options.path)
+    if (wrong := _unfit(tree)) is not None:
+        console.say(f"error: {options.path}: {wrong}")
+        return USAGE
+
+    def agreed(lines: "list[Line]") -> bool:
+        return console.write(console.painted(lines)) == 0 and console.asked("write pyproject.toml?")
+
+    asked = agreed if console.is_watched() and not options.json else None
+    found = adopt.answer(tree, os.environ, options, asked)
+    return console.write(_shown(found, options), console.FAILED if found.wrong else 0)
+
+
+def _store(options: "argparse.Namespace") -> int:
+    """The exit code of an action of `store`, whose answer is written."""
+    from freshwheel.cli import render  # noqa: PLC0415 - see the module's docstring
+    from freshwheel.cli import store as shop  # noqa: PLC0415 - see the module's docstring
+
+    if options.action == "clear" and not options.yes and (options.json or not console.is_watched()):
+        console.say("error: nobody can be asked whether everything may go: --yes says so")
+        return USAGE
+    found = shop.answer(
+        options.action,
+        os.environ,
+        size=getattr(options, "size", None),
+        age=getattr(options, "age", None),
+        agreed=lambda place: options.yes or console.asked(f"remove everything in {render.visible(place)}?"),
+    )
+    return console.write(_shown(found, options), console.FAILED if found.wrong else 0)
+
+
+def _status(options: "argparse.Namespace") -> int:
+    """The exit code of `status`, whose answer is written."""
+    from freshwheel.cli import status  # noqa: PLC0415 - see the module's docstring
+
+    found = status.answer(options.names, os.environ, python=options.python)
+    return console.write(_shown(found, options), console.FAILED if found.wrong else 0)
+
+
+def _shown(found: "Answer", options: "argparse.Namespace") -> str:
+    """An answer as it was asked for."""
+    from freshwheel.cli import render  # noqa: PLC0415 - see the module's docstring
+
+    return render.as_json(found.value) if options.json else console.painted(found.lines)
+
+
+_VERBS: "dict[str, Callable[[Call, argparse.Namespace], tuple[str | bytes, int]]]" = {
+    "digest": _digest,
+    "inputs": _inputs,
+    "check": _check,
+    "why": _why,
+    "uv": _uv,
+}
+
+
+_OTHERS: "dict[str, Callable[[argparse.Namespace], int]]" = {
+    "check": _checked,
+    "verify": _verified,
+    "store": _store,
+    "init": _init,
+    "status": _status,
+}
+"""Verbs that are asked about something else than one project."""
+
+
+def tree_of(path: str) -> str:
+    """The directory that is asked about; nothing where there is no working directory any more."""
+    try:
+        return os.path.realpath(path if os.path.isabs(path) else os.path.join(os.getcwd(), path))
+    except OSError:
+        return ""
+
+
+def _unfit(tree: str) -> str | None:
+    """Why this is no project directory, None if it is one."""
+    if not os.path.isdir(tree):
+        return "there is no such directory"
+    above = tree
+    while not os.path.lexists(os.path.join(above, "pyproject.toml")):
+        above, below = os.path.dirname(above), above
+        if above == below:
+            return "there is no pyproject.toml in it"
+    if above != tree:
+        return f"there is no pyproject.toml in it; {above} has one"
+    return None
+
+
+def digest_text(digest: str, *, as_json: bool) -> str:
+    """A digest as it is written."""
+    return f'{{\n  "digest": "{digest}"\n}}\n' if as_json else f"{digest}\n"

@@ -1,0 +1,130 @@
+"""Where an editable wheel comes from: the last inner one of this tree, made anew, or a real build, which is kept here.
+
+An editable wheel leads to the tree. What is compiled for it lies there, and need not be compiled again while all that
+it is made from is as it was: then only what leads there is made anew, under the label of the tree as it is now.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+
+from freshwheel import account, decision, finish, frame, lease, real, supply
+from freshwheel.decision import Case
+from freshwheel.inplace import Record
+from freshwheel.lease import Lease
+from freshwheel.model import Snapshot
+from freshwheel.outcome import Outcome
+from freshwheel.placement import SAME, Placement, searched
+from freshwheel.plan import Plan
+from freshwheel.wheel import archive
+
+__all__ = ["promise", "ready", "wheel"]
+
+_MOVED = "the sources changed after it was asked what to install"
+
+
+def wheel(plan: Plan, directory: str) -> tuple[str, str]:
+    """The file name of the editable wheel in `directory`, and that of the inner wheel it was made from."""
+    held, case = _held(plan), _opened(plan)
+    if isinstance(case, str):
+        late = held is not None and supply.withheld(plan)
+        return _leased(plan, held, directory) if held is not None and late else supply.wheel(plan, directory)
+    with case.alone():
+        place = Placement.of(case)
+        answer, why = place.answer(directory)
+        if answer is None and held is not None and supply.withheld(plan):
+            return _leased(plan, held, directory)
+        if held is not None:
+            lease.drop(held)
+        return answer or _built(place, directory, why)
+
+
+def promise(plan: Plan) -> bool:
+    """Whether the wheel of this run can be had without a build, so that nothing need be installed for it."""
+    if not decision.passing(plan) or (run := supply.run(plan)) is None:
+        return False
+    case = _opened(plan)
+    if isinstance(case, str):
+        return False
+    with case.alone(), supply.private() as folder:
+        place = Placement.of(case)
+        found = place.fitting()
+        if isinstance(found, Record) and place.restored(found) is None:  # later there may be nothing to build with
+            found = ""
+        name = _made(place, found, folder, hook="requires")
+        if not name:
+            return False
+        lease.sweep(place.cache, time.time())
+        kept = (os.path.join(folder, name), name)
+        return lease.grant(place.cache, run, key=case.key, digest=case.found.digest, wheel=kept) is not None
+
+
+@contextlib.contextmanager
+def ready(plan: Plan) -> Iterator[str | None]:
+    """The path of the editable wheel, while the context lasts; None where it must be built first."""
+    held, case = _held(plan), _opened(plan)
+    with supply.private() as folder:
+        name = ""
+        if isinstance(case, Case):
+            place = Placement.of(case)
+            name = _made(place, place.fitting(), folder, hook="metadata")
+        if not name and held is not None and supply.withheld(plan):
+            name = held.name
+            with supply.written(folder):
+                frame.copy(held.wheel, os.path.join(folder, name))
+        yield os.path.join(folder, name) if name else None
+
+
+def _made(place: Placement, found: Record | str, folder: str, *, hook: str) -> str:
+    """The file name of the wheel, made in `folder` for a hook that delivers none; nothing: it must be built."""
+    made = place.made(found, folder) if isinstance(found, Record) else None
+    name = made[0] if made is not None else ""
+    why = SAME if name else place.reason(found if isinstance(found, str) else "")
+    one = Outcome(hook=hook, decided="hit" if name else "miss", why=why, wheel=name)
+    account.note(place.case.plan, place.case, one, place.case.found)
+    return name
+
+
+def _held(plan: Plan) -> Lease | None:
+    """What this run was promised."""
+    run, cache = supply.run(plan), frame.cache_directory(plan.call.environ)
+    return lease.find(cache, run) if run is not None and cache is not None else None
+
+
+def _leased(plan: Plan, held: Lease, directory: str) -> tuple[str, str]:
+    """What was promised, where nothing can be built any more: under its own label, which says what it is of."""
+    target = os.path.join(directory, held.name)
+    with supply.written(directory):
+        frame.copy(held.wheel, target)
+    mark = archive.mark_of(target)
+    lease.drop(held)
+    one = Outcome(hook="editable", decided="lease", why=_MOVED, wheel=held.name, digest=held.digest, key=held.key)
+    account.note(plan, None, one, None)
+    plan.call.say(f"{_MOVED}: this wheel is of those before, and what is compiled may be too; install again")
+    return held.name, mark.inner_wheel if mark is not None else held.name
+
+
+def _opened(plan: Plan) -> Case | str:
+    """The case of a call, or why nothing that is kept has a say."""
+    found = real.attempt(plan)
+    return decision.opened(plan, found) if isinstance(found, Snapshot) else "the inputs can't be read"
+
+
+def _built(place: Placement, directory: str, found: str) -> tuple[str, str]:
+    """The wheel of a real build, which is kept for this tree if it may be."""
+    case, unstored = place.case, "it is of an unfamiliar form"
+    supply.check(case.plan)
+    why, before = place.reason(found), searched(case, case.found)
+    with supply.private() as folder:
+        built = real.build(case.plan, folder)
+        finish.tell(case.plan, built)
+        with supply.written(directory):
+            made, name = finish.finish(case.plan, built, directory)
+        if name is not None:
+            unstored = place.keep(built, before)
+        one = Outcome(hook="editable", decided="built", why=why, wheel=made, unstored=unstored)
+        account.built(case.plan, case, built, one)
+        return made, os.path.basename(built.path)

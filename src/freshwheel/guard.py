@@ -1,0 +1,71 @@
+"""The guard of an import: says where an installed package is not what its tree says. A door of the light column.
+
+A package that wants it has this in its `__init__`, before it imports an extension module:
+
+    try:
+        from freshwheel import guard
+    except ImportError:  # who only uses the package does not have it
+        pass
+    else:
+        guard.check("the-name-of-the-distribution")
+
+Where the package was not installed from a folder of this machine, that is one look for its metadata.
+"""
+
+import _imp
+import os
+import sys
+
+from freshwheel import installs, standing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from freshwheel.installs import Install
+
+__all__ = ["StaleError", "StaleWarning", "check"]
+
+
+class StaleWarning(UserWarning):
+    """What is imported is not what the tree says."""
+
+
+class StaleError(ImportError):
+    """What is imported is not what the tree says."""
+
+
+def check(name: str, *, error: bool = False) -> None:
+    """Warns with StaleWarning where the distribution is stale; with `error` raises StaleError.
+
+    Nothing else that goes wrong here ever gets in the way of an import.
+    """
+    try:
+        reason = _stale(name)
+    except Exception:  # noqa: BLE001 - whatever it is
+        return
+    if not reason:
+        return
+    if error:
+        raise StaleError(reason, name=name)
+    import warnings  # noqa: PLC0415 - needed where something is wrong only
+
+    warnings.warn(reason, StaleWarning, stacklevel=3)
+
+
+def _stale(name: str) -> str:
+    """What is wrong with a distribution, and what mends it; nothing where it is right, or has no tree here."""
+    for install in installs.found(sys.path, name):
+        if install.origin != "folder" or not install.marked("digest") or not os.path.isdir(install.tree):
+            return ""
+        now = standing.digests(install.tree, os.environ) or _looked(install)
+        found = standing.judged(install, now, os.environ, _imp.extension_suffixes()[0]) if now is not None else None
+        if found is not None and found.state == "stale":
+            option = "-e " if install.editable else ""
+            return f'{install.name} is stale: {found.why}; install it again: pip install {option}"{install.tree}"'
+    return ""
+
+
+def _looked(install: "Install") -> "standing.Digests | None":
+    """The digests of a tree in which more has moved than its memory can tell; None where they can't be told."""
+    from freshwheel import mirror  # noqa: PLC0415 - heavy, and needed where more moved than what files hold only
+
+    return mirror.digests(install.tree, dict(os.environ))

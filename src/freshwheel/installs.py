@@ -1,0 +1,130 @@
+"""What was installed from a folder of this machine, as `direct_url.json` says (PEP 610). Part of the light column.
+
+Only the folders of an environment are read. A file that says something odd says nothing.
+"""
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Literal
+
+    Origin = Literal["folder", "elsewhere"]
+
+__all__ = ["Install", "found", "normal"]
+
+_INFO = ".dist-info"
+_DIRECT = "direct_url.json"
+_MARK = "freshwheel.json"
+_LARGEST = 1 << 16
+_DIGITS = 32
+
+
+class Install:
+    """A value: one distribution in an environment that came from no index."""
+
+    __slots__ = ("editable", "info", "name", "origin", "tree", "version")
+
+    name: str
+    version: str
+    info: str
+    """The path of its `.dist-info`."""
+    origin: "Origin"
+    """A folder; or version control, or an archive."""
+    tree: str
+    """That folder."""
+    editable: bool
+
+    def __init__(self, *, info: str, origin: "Origin", tree: str, editable: bool) -> None:
+        self.info = info
+        self.name, _, self.version = os.path.basename(info)[: -len(_INFO)].partition("-")
+        self.origin = origin
+        self.tree = tree
+        self.editable = editable
+
+    def mark(self) -> bytes | None:
+        """What its mark says; None where it has none."""
+        return _read(os.path.join(self.info, _MARK))
+
+    def installer(self) -> str:
+        """The name of the program that installed it; nothing where that is not said."""
+        return (_read(os.path.join(self.info, "INSTALLER")) or b"").decode("utf-8", "replace").strip()
+
+    def marked(self, field: str) -> str:
+        """A digest of its mark: `digest` or `native`; nothing where there is none, or where it is of no tree."""
+        data = self.mark() or b""
+        start = data.find(f'"{field}": "'.encode()) + len(field) + 5
+        digest = data[start : start + _DIGITS].decode("ascii", "replace")
+        is_one = start > len(field) + 4 and data[start + _DIGITS : start + _DIGITS + 1] == b'"'
+        return digest if is_one and b'"settled": true' in data else ""
+
+
+def found(path: "Iterable[str]", name: str | None = None) -> "Iterator[Install]":
+    """The distributions in the folders of `path`, of which the first of a name counts; `name`: only those of it."""
+    wanted = None if name is None else normal(name)
+    known = set()
+    for folder in path:
+        for info in _infos(folder):
+            called = normal(info.partition("-")[0])
+            if called in known or (wanted is not None and called != wanted):
+                continue
+            known.add(called)
+            place = os.path.join(folder, info)
+            data = _read(os.path.join(place, _DIRECT))
+            if data is not None and (origin := _origin(data)) is not None:
+                yield Install(info=place, origin=origin[0], tree=origin[1], editable=origin[2])
+
+
+def normal(name: str) -> str:
+    """A name as it is compared (PEP 503), with underscores."""
+    words = name.lower().replace("-", "_").replace(".", "_").split("_")
+    return "_".join([word for word in words if word])
+
+
+def _infos(folder: str) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(folder or ".") if name.endswith(_INFO))
+    except OSError:
+        return []
+
+
+def _read(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(_LARGEST)
+    except OSError:
+        return None
+    return data
+
+
+def _origin(data: bytes) -> "tuple[Origin, str, bool] | None":
+    """Where a distribution came from: its kind, the folder, and whether it is editable; None where that is odd."""
+    text = data.decode("utf-8", "replace")
+    if '"dir_info"' not in text:
+        return ("elsewhere", "", False) if '"url"' in text else None
+    _, _, rest = text.partition('"url"')
+    url = rest.partition('"')[2].partition('"')[0]
+    if not url.startswith("file://") or "\\" in url:
+        return None
+    editable = "".join(text.partition('"editable"')[2].split())
+    return "folder", _path(url[len("file://") :]), editable.startswith(":true")
+
+
+def _path(url: str) -> str:
+    """The path that the rest of a file URL names."""
+    first, *rest = url.partition("#")[0].encode().split(b"%")
+    data = first + b"".join([_decoded(part) for part in rest])
+    path = os.fsdecode(data)
+    if os.name == "nt":
+        return os.path.normpath(path.lstrip("/") if path[:1] == "/" else f"//{path}")
+    host, slash, below = path.partition("/")
+    return os.path.normpath(slash + below) if host in ("", "localhost") else path
+
+
+def _decoded(part: bytes) -> bytes:
+    """What follows a percent sign, which stands for a byte."""
+    try:
+        return bytes([int(part[:2], 16)]) + part[2:]
+    except ValueError:
+        return b"%" + part

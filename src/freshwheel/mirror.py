@@ -1,0 +1,183 @@
+"""The recipe of `status`: what is installed from a folder of this machine, held against that folder.
+
+Values in, values out: nothing is printed, and no inner backend is needed.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from freshwheel import frame, installs, outcome, standing, state
+from freshwheel.errors import FreshwheelError
+from freshwheel.installs import Install
+from freshwheel.plan import Call, Plan
+from freshwheel.sources import project
+from freshwheel.standing import Digests
+
+__all__ = ["Status", "digests", "statuses"]
+
+_MOST = 3
+"""Files that are named."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Status:
+    """How one installed distribution stands to the folder that it was installed from."""
+
+    name: str
+    version: str
+    tree: str
+    """Nothing where it came from elsewhere."""
+    editable: bool
+    state: Literal["current", "stale", "unknown", "skipped"]
+    why: str
+    mend: str
+    """The command that mends it; nothing where there is none, or no need."""
+    digest: str = ""
+    """The source digest of its mark."""
+    tree_digest: str = ""
+    """That of the tree now."""
+    undeclared: tuple[str, ...] = ()
+    """Files that a build has read, and that the settings do not name; `freshwheel check` fails for them."""
+
+    @property
+    def wrong(self) -> bool:
+        """Whether somebody has to do something."""
+        return self.state in ("stale", "unknown") or bool(self.undeclared)
+
+
+def statuses(
+    path: Sequence[str], environ: Mapping[str, str], *, suffix: str, names: Sequence[str] = ()
+) -> list[Status]:
+    """All that was installed from a folder into the environment whose modules are looked for in `path`, by name.
+
+    `suffix` ends extension modules of its Python. With `names` only these, and whatever came from elsewhere too.
+    """
+    wanted = {installs.normal(name) for name in names}
+    found = [one for one in installs.found(path) if not wanted or installs.normal(one.name) in wanted]
+    return [_status(one, environ, suffix) for one in sorted(found, key=lambda one: installs.normal(one.name))]
+
+
+def digests(tree: str, environ: Mapping[str, str]) -> Digests | None:
+    """The digests of a tree, by the full road; None where they can't be told."""
+    try:
+        found = Plan.of(_call(tree, environ)).snapshot()
+    except FreshwheelError:
+        return None
+    return Digests(source=found.digest, native=found.native)
+
+
+def _status(install: Install, environ: Mapping[str, str], suffix: str) -> Status:
+    """How one stands."""
+    if install.origin != "folder":
+        return _said(install, "skipped", "it did not come from a folder of this machine")
+    if not os.path.isfile(os.path.join(install.tree, "pyproject.toml")):
+        gone = "there is no project any more" if os.path.isdir(install.tree) else "the folder is gone"
+        return _said(install, "stale", gone, mend=f"install it from where it is now, or uninstall {install.name}")
+    if install.mark() is None:
+        if not _is_wrapped(install.tree, environ):
+            return _said(install, "skipped", "its project does not use freshwheel")
+        return _said(install, "stale", "it was built without freshwheel", mend=_mend(install))
+    now = standing.digests(install.tree, environ)
+    if now is None:
+        try:
+            found = Plan.of(_call(install.tree, environ)).snapshot()
+        except FreshwheelError as error:
+            return _said(install, "unknown", error.render().replace("\n", "; "))
+        now = Digests(source=found.digest, native=found.native)
+    return _judged(install, now, environ, suffix)
+
+
+def _judged(install: Install, now: Digests, environ: Mapping[str, str], suffix: str) -> Status:
+    """How one with a mark stands to a tree with these digests."""
+    found = standing.judged(install, now, environ, suffix)
+    why, mend = found.why, "" if found.state == "current" else _mend(install)
+    if found.state == "stale" and (other := _other(install, environ)):
+        why, mend = f"the folder has another project now: {other}", f"uninstall {install.name}"
+    elif found.state == "stale":
+        why = "; ".join([why, *_changes(install, environ)])
+    known = state.load(frame.cache_directory(environ), install.tree)
+    return Status(
+        name=install.name,
+        version=install.version,
+        tree=install.tree,
+        editable=install.editable,
+        state=found.state,
+        why=why,
+        mend=mend,
+        digest=install.marked("digest"),
+        tree_digest=now.source,
+        undeclared=tuple(sorted(known.discovered)),
+    )
+
+
+def _said(install: Install, what: Literal["stale", "unknown", "skipped"], why: str, *, mend: str = "") -> Status:
+    """A status that needs no digest."""
+    return Status(
+        name=install.name,
+        version=install.version,
+        tree=install.tree,
+        editable=install.editable,
+        state=what,
+        why=why,
+        mend=mend,
+        digest=install.marked("digest"),
+    )
+
+
+def _mend(install: Install) -> str:
+    """The command that installs it again, with the program that did it."""
+    where = ("-e " if install.editable else "") + shlex.quote(install.tree)
+    if install.installer() != "uv":
+        return f"python -m pip install {where}"
+    if os.path.exists(os.path.join(install.tree, "uv.lock")):
+        return f"uv sync --project {shlex.quote(install.tree)} --reinstall-package {install.name}"
+    return f"uv pip install {where}"
+
+
+def _changes(install: Install, environ: Mapping[str, str]) -> Iterator[str]:
+    """Which inputs are not what they were when it was built, where that is on record."""
+    before = outcome.inputs(frame.cache_directory(environ), install.tree, install.marked("digest"))
+    if before is None:
+        return
+    try:
+        found = outcome.changes(before, Plan.of(_call(install.tree, environ)).snapshot().inputs)
+    except FreshwheelError:
+        return
+    for verb in ("changed", "added", "removed"):
+        names: tuple[str, ...] = getattr(found, verb)
+        if names:
+            rest = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+            yield f"{verb}: {', '.join(names[:_MOST])}{rest}"
+
+
+def _other(install: Install, environ: Mapping[str, str]) -> str:
+    """The name of the project in the folder, where it is not that of the distribution."""
+    name = _project(install.tree, environ).get("project", {}).get("name", "")
+    is_other = isinstance(name, str) and name and installs.normal(name) != installs.normal(install.name)
+    return str(name) if is_other else ""
+
+
+def _is_wrapped(tree: str, environ: Mapping[str, str]) -> bool:
+    return _project(tree, environ).get("build-system", {}).get("build-backend") == "freshwheel"
+
+
+def _project(tree: str, environ: Mapping[str, str]) -> Mapping[str, dict[str, object]]:
+    """The tables of pyproject.toml; none where it can't be read."""
+    try:
+        found = project.read(tree, now=_call(tree, environ).now).pyproject
+    except FreshwheelError:
+        return {}
+    return {name: table for name, table in found.items() if isinstance(table, dict)}
+
+
+def _call(tree: str, environ: Mapping[str, str]) -> Call:
+    return Call(tree=tree, environ=environ, hook="build_wheel", settings=None, say=_silent)
+
+
+def _silent(_: str) -> None:
+    """Nobody is told anything."""

@@ -1,0 +1,53 @@
+"""Which inputs are pure Python, and the digest of all others, as docs/reference/digest.md says. In the light column."""
+
+from freshwheel.rows import digest as digest_of_columns
+
+__all__ = ["digest", "packages", "pure"]
+
+_WIDTH = 17
+"""Bytes of kind and content."""
+_MARKERS = (b"__init__.py", b"__init__.pyi")
+_ENDINGS = (b".py", b".pyi")
+_TYPED = b"py.typed"
+_SCRIPT = b"setup.py"
+"""Runs in a build, wherever it lies."""
+_FILES = b"fx"
+"""The kinds of regular files: a link may lead to anything."""
+
+
+def packages(paths: "list[bytes]") -> "frozenset[bytes]":
+    """The folders that are packages: those with an `__init__`, but for the project directory and what is outside."""
+    folders = {path.rpartition(b"/")[0] for path in paths if path.endswith(_MARKERS) and _name(path) in _MARKERS}
+    return frozenset(folder for folder in folders if folder and _name(folder) != b"..")
+
+
+def pure(paths: "list[bytes]", column: bytes) -> "list[int]":
+    """The numbers of the inputs that are surely pure Python: modules, stubs and `py.typed` of packages.
+
+    `column` has 17 bytes for each path, kind and content.
+    """
+    folders = packages(paths)
+    return [
+        number
+        for number, path in enumerate(paths)
+        if path.endswith((*_ENDINGS, _TYPED))
+        and column[_WIDTH * number] in _FILES
+        and path.rpartition(b"/")[0] in folders
+        and (path.endswith(_ENDINGS) or _name(path) == _TYPED)
+        and _name(path) != _SCRIPT
+    ]
+
+
+def digest(rules: bytes, names: bytes, column: bytes) -> str:
+    """The native digest, 32 hex digits: as `rows.digest`, over the inputs that are not surely pure Python."""
+    paths = names.split(b"\0") if names else []
+    left_out = frozenset(pure(paths, column))
+    if not left_out:
+        return digest_of_columns(rules, names, column)
+    kept = [number for number in range(len(paths)) if number not in left_out]
+    cells = [column[_WIDTH * number : _WIDTH * number + _WIDTH] for number in kept]
+    return digest_of_columns(rules, b"\0".join([paths[number] for number in kept]), b"".join(cells))
+
+
+def _name(path: bytes) -> bytes:
+    return path.rpartition(b"/")[2]

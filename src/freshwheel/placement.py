@@ -1,0 +1,239 @@
+"""One tree, and what is kept of its editable builds: what of it fits the tree as it is, and what a build has left.
+
+Nothing here can fail a build. Whatever is in doubt means that one is needed.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import os
+import sysconfig
+import time
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from freshwheel import account, decision, discovery, finish, inplace, memory, native, outcome, real, spares, supply
+from freshwheel.decision import Case
+from freshwheel.errors import WheelError
+from freshwheel.inner import key
+from freshwheel.inner.key import Component
+from freshwheel.inplace import Module, Record
+from freshwheel.model import Snapshot
+from freshwheel.outcome import Outcome
+from freshwheel.real import Built
+from freshwheel.rows import Row
+from freshwheel.sources import content, modules, reach
+from freshwheel.wheel import archive
+
+__all__ = ["SAME", "Placement", "searched"]
+
+SAME = "nothing that is compiled has changed"
+
+_SOURCES = "source digest"
+_OWN = ("interpreter EXT_SUFFIX", "interpreter SOABI", "interpreter cache tag", "interpreter version")
+"""Parts of a key that differ between Pythons for which one module may do."""
+_REFUSALS = (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
+_STRICT = "__editable__."
+"""A folder of links that setuptools makes for its strict mode: a new file would be missing there."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Placement:
+    """One tree, and what is kept of its editable builds."""
+
+    case: Case
+    cache: str
+    tree: bytes
+    """Its real path."""
+    records: Sequence[Record]
+
+    @classmethod
+    def of(cls, case: Case) -> Placement:
+        """What is kept now."""
+        cache, tree = os.path.dirname(case.store.shelf.root), memory.real(case.plan.call.tree)
+        return cls(case=case, cache=cache, tree=tree, records=inplace.load(cache, tree))
+
+    def fitting(self) -> Record | str:
+        """The record of the tree as it is; else why there is none that will do, nothing: there is none."""
+        if self.case.plan.config.store == "verify":
+            return "it is to be verified"
+        full, _ = _keys(self.case, self.case.found, self.case.locks)
+        record = next((one for one in self.records if one.key == full and self.holds(one)), None)
+        if record is None:
+            return ""
+        states = {one.path: inplace.state(self.tree, one, record, self.records) for one in record.modules}
+        foreign = [os.fsdecode(path) for path, state in states.items() if state == "foreign"]
+        return f"{foreign[0]} is not what a build of freshwheel left there" if foreign else record
+
+    def holds(self, record: Record) -> bool:
+        """Whether all is as it was that the build of a record has read beside the native inputs."""
+        if record.whole and record.digest != self.case.found.digest:
+            return False
+        rests = [(path, held[:1].decode(), held[1:]) for path, held in record.rests.items()]
+        call = self.case.plan.call
+        return discovery.hold(rests, call.tree, call.environ, decision.salt(self.case.store) if rests else b"")
+
+    def made(self, record: Record, directory: str) -> tuple[str, str] | None:
+        """The wheel for the tree as it is now, made from the inner one of a record; None where that can't be had."""
+        found = self.case.found
+        with supply.private() as folder:
+            path = os.path.join(folder, record.wheel.name)
+            if not spares.fetch(self.cache, self.tree, record.wheel, path):
+                return None
+            try:
+                inner = archive.read(path)
+                name = finish.named(
+                    self.case.plan, found.digest, native=found.native, stated=inner.version, inner=record.wheel.name
+                )
+                return archive.rewrite(inner, directory, version=name.version, mark=name.mark), record.wheel.name
+            except (WheelError, OSError):
+                return None  # a build will say it, if it is the folder of the frontend that can't be written to
+
+    def restored(self, record: Record) -> list[str] | None:
+        """The paths of the modules that were put back, so that all are there; None where one can't be."""
+        put: list[str] = []
+        for one in record.modules:
+            if inplace.state(self.tree, one, record, self.records) != "intact":
+                if not spares.put_back(self.cache, self.tree, one):
+                    return None
+                put.append(os.fsdecode(one.path))
+        return put
+
+    def answer(self, directory: str) -> tuple[tuple[str, str] | None, str]:
+        """The wheel, with the modules of its record in the tree, and nothing; None where a build is needed, and why."""
+        case, now, record = self.case, time.time_ns(), self.fitting()
+        if isinstance(record, str):
+            return None, record
+        put = self.restored(record)
+        if put is None:
+            return None, "what was kept can't be put back"
+        later = real.attempt(case.plan, again=True)
+        if not isinstance(later, Snapshot) or (later.digest, later.rows) != (case.found.digest, case.found.rows):
+            return None, "the inputs moved meanwhile"
+        with supply.written(directory):
+            made = self.made(record, directory)
+        if made is None:
+            return None, "the wheel that was kept can't be used"
+        if case.writes:
+            spares.used(self.cache, self.tree, record, now)
+        why = f"{SAME}; {', '.join(put)} {'is' if len(put) == 1 else 'are'} back" if put else SAME
+        account.note(case.plan, case, Outcome(hook="editable", decided="hit", why=why, wheel=made[0]), case.found)
+        case.plan.call.say(f"{made[0]} was made without a build: {why}")
+        return made, ""
+
+    def reason(self, found: str) -> str:
+        """Why it must be built, in words; `found` is what is known already."""
+        case = self.case
+        outcomes = outcome.load(self.cache, case.plan.call.tree)
+        last = outcome.base(outcomes, "editable")
+        if found or last is None:
+            return found or "first build here"
+        before = outcome.inputs(self.cache, case.plan.call.tree, last.digest)
+        differing = account.words(account.compared(last, outcome.parts(outcomes, last.key), before, case.found, case))
+        if differing:
+            return "; ".join(differing)
+        return f"nothing was kept of the last one: {last.unstored}" if last.unstored else "what was kept is gone"
+
+    def keep(self, built: Built, before: Mapping[bytes, Row] | None) -> str:
+        """Why nothing of a build is kept now; nothing: it is."""
+        case = self.case
+        reason = case.doubt(built) or ("" if case.writes else "the store is only read") or _more(built.path)
+        if reason or not isinstance(built.later, Snapshot):
+            return reason or str(built.later)
+        made = searched(case, built.later)
+        if before is None or made is None:
+            return "the tree can't be searched for what it has put there"
+        put = [path for path, row in made.items() if before.get(path) != row]
+        if not put:
+            return "it has put no module into the tree whose name says for which Python it is"
+        rests = case.discovered(built, more=sorted(built.taken or ()))
+        held = content.contents(case.plan.call.tree, [*put, os.fsencode(built.path)])
+        if rests is None or len(held) <= len(put):
+            return "something that it has read or made can't be read again"
+        full, kin = _keys(case, built.later, content.contents(case.plan.call.tree, _paths(built.later.locks)))
+        record = Record(
+            abi=_abi(),
+            native=built.later.native,
+            digest=built.later.digest,
+            key=full,
+            kin=kin,
+            whole=built.taken is None,
+            rests={path: kind.encode() + one for path, kind, one in rests},
+            modules=[Module(path=path, content=held[path][1], mode=made[path][0] & 0o777) for path in sorted(put)],
+            wheel=inplace.Wheel(name=os.path.basename(built.path), content=held[os.fsencode(built.path)][1]),
+        )
+        files = {one.content: os.path.join(case.plan.call.tree, os.fsdecode(one.path)) for one in record.modules}
+        files[record.wheel.content] = built.path
+        return "" if spares.keep(self.cache, self.tree, record, files) else "it can't be written to the cache directory"
+
+
+def _keys(case: Case, found: Snapshot, locks: Mapping[bytes, tuple[str, bytes]]) -> tuple[str, str]:
+    """The key of the native part, and the one that Pythons have in common for which one module may do.
+
+    All counts that shapes a wheel, but for pure Python; and what the redirection itself may rest on.
+    """
+    plan = case.plan
+    requires = [*plan.requires, *plan.config.requires]
+    reaching = reach.reaching(
+        plan.call.tree, found.inputs, plan.project.pyproject, name=plan.backend.name, requires=requires
+    )
+    packages = native.packages([one.path for one in found.inputs])
+    parts: list[Component] = [
+        *(one for one in case.facts.components if one.name != _SOURCES),
+        *key.facts("lock file", {path: _hex(locks.get(os.fsencode(path))) for path in found.locks}),
+        key.component("tree", os.fsencode(plan.call.tree)),
+        key.component("native digest", found.native),
+        key.component("packages", tuple(sorted(packages))),
+        key.component("reaching", tuple(part for one in reaching for part in (one.path, one.kind + one.content))),
+    ]
+    return key.key(parts), key.key([one for one in parts if one.name not in _OWN])
+
+
+def _hex(held: tuple[str, bytes] | None) -> str | None:
+    return None if held is None else held[1].hex()
+
+
+def _paths(names: Sequence[str]) -> list[bytes]:
+    return [os.fsencode(name) for name in names]
+
+
+def _abi() -> str:
+    return str(sysconfig.get_config_var("EXT_SUFFIX") or "")
+
+
+def searched(case: Case, found: Snapshot) -> dict[bytes, Row] | None:
+    """The extension modules in the tree that this Python could load; None where that can't be told."""
+    roots = [path for path, kind in found.roots if kind in ("crate", "folder")]
+    endings = tuple(importlib.machinery.EXTENSION_SUFFIXES)
+    try:
+        return modules.found(case.plan.call.tree, roots, endings)
+    except (OSError, modules.CrowdedError):
+        return None
+
+
+def _more(wheel: str) -> str:
+    """What of an editable wheel is more than a redirection into the tree, in words: that is not made anew."""
+    try:
+        with zipfile.ZipFile(wheel) as file:
+            for name in file.namelist():
+                if name.partition("/")[0].endswith(".dist-info") or _is_finder(name):
+                    continue
+                if not name.endswith(".pth") or "/" in name:
+                    return f"its wheel holds {name}"
+                lines = file.read(name).decode().splitlines()
+                if not all(line.startswith("import ") or _leads_to_tree(line) for line in lines if line.strip()):
+                    return f"{name} leads elsewhere than to the sources"
+    except _REFUSALS:
+        return "its wheel can't be read"
+    return ""
+
+
+def _is_finder(name: str) -> bool:
+    return name.startswith("__editable__") and name.endswith("_finder.py") and "/" not in name
+
+
+def _leads_to_tree(line: str) -> bool:
+    """Whether a path is that of a folder, and none of links."""
+    return os.path.isdir(line) and not any(name.startswith(_STRICT) for name in line.split(os.sep))

@@ -1,0 +1,86 @@
+"""The pytest plugin: before a run, says which local installs are stale. Off unless the ini option `freshwheel` is set.
+
+`freshwheel = warn` writes a line for each; `freshwheel = error` ends the run before a test is collected.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import os
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+__all__ = ["pytest_addoption", "pytest_configure"]
+
+_OPTION = "freshwheel"
+_MODES = ("warn", "error")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The ini option."""
+    about = "say before a run (warn), or end it (error), where what is installed from a folder is not what that says"
+    parser.addini(_OPTION, about, default="")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Looks once in a run: not in the workers of xdist. Raises pytest.UsageError."""
+    mode = str(config.getini(_OPTION)).strip()
+    if not mode or hasattr(config, "workerinput"):
+        return
+    if mode not in _MODES:
+        raise pytest.UsageError(f'the ini option {_OPTION} is "warn" or "error", and not "{mode}"')
+    stale = list(_stale())
+    if stale and mode == "error":
+        raise pytest.UsageError("\n".join(stale))
+    if stale:
+        config.pluginmanager.register(_Teller(config, stale))
+
+
+class _Teller:
+    """Says it before the first test."""
+
+    def __init__(self, config: pytest.Config, stale: list[str]) -> None:
+        self.config = config
+        self.stale = stale
+
+    def pytest_sessionstart(self) -> None:
+        """Writes the lines, where something is written at all."""
+        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            for line in self.stale:
+                reporter.write_line(line, yellow=True)
+
+
+def _stale() -> Iterator[str]:
+    """What is stale, each with its reason and what mends it."""
+    from freshwheel import installs, standing  # noqa: PLC0415 - a run without the option loads nothing of it
+
+    suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
+    for install in installs.found(sys.path):
+        if install.origin != "folder" or not (install.mark() or _may_be_wrapped(install.tree)):
+            continue
+        if install.marked("digest"):
+            now = standing.digests(install.tree, os.environ)
+            if now is not None and standing.judged(install, now, os.environ, suffix).state == "current":
+                continue
+        yield from _told(install.name, suffix)
+
+
+def _may_be_wrapped(tree: str) -> bool:
+    """Whether a project may use freshwheel by now, though what is installed was built without it."""
+    try:
+        with open(os.path.join(tree, "pyproject.toml"), "rb") as file:
+            return b"tool.freshwheel" in file.read()
+    except OSError:
+        return False
+
+
+def _told(name: str, suffix: str) -> Iterator[str]:
+    """As `_stale`, of one of which it is not known at once that it is right."""
+    from freshwheel import mirror  # noqa: PLC0415 - heavy, and rarely needed
+
+    for one in mirror.statuses(sys.path, dict(os.environ), suffix=suffix, names=[name]):
+        if one.state in ("stale", "unknown"):
+            yield f"freshwheel: {one.name} is {one.state}: {one.why}" + (f"; mend it: {one.mend}" if one.mend else "")

@@ -1,0 +1,594 @@
+"""The switch, on pyproject.toml files as projects have them: what each becomes, and the way back."""
+
+import pytest
+
+from freshwheel.adopt import proposal, undo
+from freshwheel.adopt.facts import Facts
+from freshwheel.errors import ConfigError, FreshwheelError
+
+CRATE = '[package]\nname = "demo"\nversion = "1.2.3"\n'
+
+SHAPES = {
+    "maturin, the version of Cargo repeated": (
+        """[build-system]
+requires = ["maturin>=1.9,<2"]
+build-backend = "maturin"
+
+[project]
+name = "demo"
+version = "1.2.3" # keep in step with Cargo.toml
+requires-python = ">=3.10"
+
+[tool.maturin]
+module-name = "demo._demo"
+""",
+        {"Cargo.toml": CRATE},
+        """[build-system]
+requires = ["freshwheel"]
+build-backend = "freshwheel"
+
+[tool.freshwheel]
+backend = "maturin"
+requires = ["maturin>=1.9,<2"]
+
+[project]
+name = "demo"
+dynamic = ["version"] # keep in step with Cargo.toml
+requires-python = ">=3.10"
+
+[tool.maturin]
+module-name = "demo._demo"
+""",
+    ),
+    "maturin, Cargo says 0.1.0 for ever": (
+        """[build-system]
+# These requirements must be kept sync with the requirements files.
+requires = [
+    "maturin>=1.9.4,<2",
+    "cffi>=1.12; platform_python_implementation != 'PyPy'", # for the build script
+    "setuptools!=74.0.0"
+]
+build-backend = "maturin"
+
+[project]
+name = "demo"
+version = "46.0.0.dev1"
+requires-python = ">=3.10"
+
+[tool.maturin]
+manifest-path = "src/rust/Cargo.toml"
+""",
+        {"src/rust/Cargo.toml": '[package]\nname = "demo"\nversion = "0.1.0"\n'},
+        """[build-system]
+# These requirements must be kept sync with the requirements files.
+requires = ["freshwheel"]
+build-backend = "freshwheel"
+
+[tool.freshwheel]
+backend = "maturin"
+requires = [
+    "maturin>=1.9.4,<2",
+    "cffi>=1.12; platform_python_implementation != 'PyPy'", # for the build script
+    "setuptools!=74.0.0"
+]
+version = "46.0.0.dev1"
+
+[project]
+name = "demo"
+dynamic = ["version"]
+requires-python = ">=3.10"
+
+[tool.maturin]
+manifest-path = "src/rust/Cargo.toml"
+""",
+    ),
+    "maturin in a workspace, the version inherited": (
+        """[project]
+name = "demo"
+dynamic = ["version"]
+requires-python = ">=3.11"
+
+[build-system]
+requires = ['maturin>=1,<2']
+build-backend = 'maturin'
+""",
+        {
+            "Cargo.toml": '[package]\nname = "demo"\nversion = { workspace = true }\n',
+            "../Cargo.toml": '[workspace.package]\nversion = "1.2.3"\n',
+        },
+        """[project]
+name = "demo"
+dynamic = ["version"]
+requires-python = ">=3.11"
+
+[build-system]
+requires = ["freshwheel"]
+build-backend = "freshwheel"
+
+[tool.freshwheel]
+backend = 'maturin'
+requires = ['maturin>=1,<2']
+""",
+    ),
+    "setuptools-rust, Cargo says something else": (
+        """[build-system]
+requires = [
+    "setuptools>=42.0.0",
+    "setuptools-rust>=1.7.0",
+]
+build-backend = "setuptools.build_meta"
+
+[project]
+name = "demo"
+# When updating this, also update demo/__about__.py!
+version = "5.0.0"
+requires-python = ">=3.10"
+dynamic = ["readme"]
+
+[[tool.setuptools-rust.ext-modules]]
+target = "demo._demo"
+""",
+        {"src/_demo/Cargo.toml": CRATE, "src/_demo/src/lib.rs": ""},
+        """[build-system]
+requires = ["freshwheel"]
+build-backend = "freshwheel"
+
+[tool.freshwheel]
+backend = "setuptools.build_meta"
+requires = [
+    "setuptools>=42.0.0",
+    "setuptools-rust>=1.7.0",
+]
+version = "5.0.0"
+
+[project]
+name = "demo"
+# When updating this, also update demo/__about__.py!
+requires-python = ">=3.10"
+dynamic = ["version", "readme"]
+
+[[tool.setuptools-rust.ext-modules]]
+target = "demo._demo"
+""",
+    ),
+    "setuptools, pure, the version an attribute": (
+        """[build-system]
+requires = ["setuptools>=77", "wheel"]
+build-backend = "setuptools.build_meta"
+[project]
+name = "demo"
+dynamic = ["version"]
+requires-python = ">=3.10"
+[tool.setuptools.dynamic]
+version = { attr = "demo.__version__" }
+""",
+        {"demo/__init__.py": '__version__ = "1.2.3"\n'},
+        """[build-system]
+requires = ["freshwheel", "setuptools>=77", "wheel"]
+build-backend = "freshwheel"
+
+[tool.freshwheel]
+backend = "setuptools.build_meta"
+[project]
+name = "demo"
+dynamic = ["version"]
+requires-python = ">=3.10"
+[tool.setuptools.dynamic]
+version = { attr = "demo.__version__" }
+""",
+    ),
+    "setuptools with a C extension in setup.py, no backend named": (
+        """[build-system]
+requires = ["setuptools", "Cython>=3"]
+
+[tool.black]
+line-length = 100
+""",
+        {"setup.py": "from setuptools import setup\nsetup()\n", "demo/fast.c": ""},
+        """[build-system]
+requires = ["freshwheel"]
+build-backend = "freshwheel"
+
+[tool.freshwheel]
+backend = "setuptools.build_meta:__legacy__"
+requires = ["setuptools", "Cython>=3"]
+
+[tool.black]
+line-length = 100
+""",
+    ),
+    "no build-system at all": (
+        """[project]
+name = "demo"
+dynamic = ["version"]
+requires-python = ">=3.10"
+""",
+        {"setup.cfg": "[metadata]\nversion = 1.2.3\n"},
+        """[project]
+name = "demo"
+dynamic = ["version"]
+requires-python = ">=3.10"
+
+[build-system]
+requires = ["freshwheel", "setuptools>=40.8.0"]
+build-backend = "freshwheel"
+
+[tool.freshwheel]
+backend = "setuptools.build_meta"
+""",
+    ),
+    "hatchling, the version static": (
+        """[project]
+name = "demo"
+version = "1.2.3"
+requires-python = ">=3.10"
+
+[build-system]
+requires = [
+  # the backend, and how it asks git
+  "hatchling>=1.27",
+  "hatch-vcs",
+]
+build-backend = "hatchling.build"
+
+# what is packed
+[tool.hatch.build.targets.wheel]
+packages = ["src/demo"]""",
+        {"src/demo/__init__.py": ""},
+        """[project]
+name = "demo"
+version = "1.2.3"
+requires-python = ">=3.10"
+
+[build-system]
+requires = [
+  "freshwheel",
+  # the backend, and how it asks git
+  "hatchling>=1.27",
+  "hatch-vcs",
+]
+build-backend = "freshwheel"
+
+[tool.freshwheel]
+backend = "hatchling.build"
+
+# what is packed
+[tool.hatch.build.targets.wheel]
+packages = ["src/demo"]""",
+    ),
+    "scikit-build-core, dotted keys below": (
+        """[build-system]
+requires = ["scikit-build-core >=0.10", "pybind11"]
+build-backend = "scikit_build_core.build"
+# do not pin these
+
+[project]
+name = "demo"
+dynamic = ["version"]
+requires-python = ">=3.10"
+
+[tool.scikit-build]
+metadata.version.provider = "scikit_build_core.metadata.setuptools_scm"
+wheel.packages = []
+""",
+        {"CMakeLists.txt": ""},
+        """[build-system]
+requires = ["freshwheel"]
+build-backend = "freshwheel"
+# do not pin these
+
+[tool.freshwheel]
+backend = "scikit_build_core.build"
+requires = ["scikit-build-core >=0.10", "pybind11"]
+
+[project]
+name = "demo"
+dynamic = ["version"]
+requires-python = ">=3.10"
+
+[tool.scikit-build]
+metadata.version.provider = "scikit_build_core.metadata.setuptools_scm"
+wheel.packages = []
+""",
+    ),
+    "meson-python, the version of meson.build repeated": (
+        """[build-system]
+build-backend = 'mesonpy'
+requires = [
+  'meson-python>=0.17', 'numpy' ]
+
+[project]
+name = 'demo'
+dynamic = [
+    'readme',
+]
+version = '1.2.3'
+requires-python = '>=3.10'
+""",
+        {"meson.build": "project(\n  'demo',\n  'c',\n  version: '1.2.3',\n)\n"},
+        """[build-system]
+build-backend = "freshwheel"
+requires = ["freshwheel"]
+
+[tool.freshwheel]
+backend = 'mesonpy'
+requires = [
+  'meson-python>=0.17', 'numpy' ]
+
+[project]
+name = 'demo'
+dynamic = [
+    'version',
+    'readme',
+]
+requires-python = '>=3.10'
+""",
+    ),
+    "a wrapper in the tree": (
+        """[build-system]
+requires = ["setuptools>=77"]
+backend-path = ["_build"] # ours
+build-backend = "wrapped"
+
+[project]
+name = "demo"
+version = "1.2.3"
+requires-python = ">=3.10"
+""",
+        {"_build/wrapped.py": ""},
+        """[build-system]
+requires = ["freshwheel", "setuptools>=77"]
+# ours
+build-backend = "freshwheel"
+
+[tool.freshwheel]
+backend = "wrapped"
+backend-path = ["_build"]
+
+[project]
+name = "demo"
+version = "1.2.3"
+requires-python = ">=3.10"
+""",
+    ),
+    "poetry, as inline tables": (
+        """build-system = { requires = ["poetry-core>=1.0.0"], build-backend = "poetry.core.masonry.api" }
+
+[tool.poetry]
+name = "demo"
+version = "1.2.3"
+[tool.poetry.dependencies]
+python = "^3.10"
+""",
+        {},
+        """build-system = { requires = ["freshwheel", "poetry-core>=1.0.0"], build-backend = "freshwheel" }
+
+[tool.poetry]
+name = "demo"
+version = "1.2.3"
+[tool.poetry.dependencies]
+python = "^3.10"
+
+[tool.freshwheel]
+backend = "poetry.core.masonry.api"
+""",
+    ),
+    "flit, dotted keys at the top": (
+        """build-system.requires = ["flit_core>=3.11"]
+build-system.build-backend = "flit_core.buildapi"
+project.name = "demo"
+project.dynamic = ["version", "description"]
+project.requires-python = ">=3.10"
+""",
+        {"demo.py": ""},
+        """build-system.requires = ["freshwheel", "flit_core>=3.11"]
+build-system.build-backend = "freshwheel"
+project.name = "demo"
+project.dynamic = ["version", "description"]
+project.requires-python = ">=3.10"
+
+[tool.freshwheel]
+backend = "flit_core.buildapi"
+""",
+    ),
+    "setuptools, the version a dotted key": (
+        """[build-system]
+requires = ["setuptools"] # and nothing else
+build-backend = "setuptools.build_meta"
+
+[project]
+name = "demo"
+requires-python = ">=3.10"
+version = '2.0'
+""",
+        {"demo/__init__.py": ""},
+        """[build-system]
+requires = ["freshwheel", "setuptools"] # and nothing else
+build-backend = "freshwheel"
+
+[tool.freshwheel]
+backend = "setuptools.build_meta"
+version = '2.0'
+
+[project]
+name = "demo"
+requires-python = ">=3.10"
+dynamic = ["version"]
+""",
+    ),
+}
+"""Before, what else is in the tree, after."""
+
+FROM_THE_TABLE = {
+    "maturin, Cargo says 0.1.0 for ever",
+    "maturin in a workspace, the version inherited",
+    "setuptools, pure, the version an attribute",
+    "hatchling, the version static",
+    "scikit-build-core, dotted keys below",
+    "poetry, as inline tables",
+    "flit, dotted keys at the top",
+    "setuptools, the version a dotted key",
+}
+"""Those whose new text leads back to the same bytes by itself."""
+
+
+def proposed(before, texts=None, **options):
+    """What is proposed for a text."""
+    texts = texts or {}
+    return proposal.propose(before.encode(), Facts(files=tuple(texts), texts=texts), **options)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_shape_becomes_what_is_expected(name):
+    """The pieces are in their new places, and not a byte between them has changed."""
+    before, texts, after = SHAPES[name]
+    assert proposed(before, texts).after.decode() == after
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_second_time_nothing_is_to_be_done(name):
+    """Whatever was written is recognised."""
+    _, texts, after = SHAPES[name]
+    found = proposed(after, texts)
+    assert (found.before, found.remarks) == (found.after, ())
+    assert "already" in found.steps[0]
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_way_back_needs_nothing_but_the_file(name):
+    """The text leads back to a project that says the same, most often in the same bytes."""
+    before, texts, after = SHAPES[name]
+    back = undo.undone(after.encode()).after
+    assert (back.decode() == before) == (name in FROM_THE_TABLE)
+    again = undo.undone(proposed(back.decode(), texts).after).after
+    assert again == back
+
+
+def test_what_was_written_by_somebody_else_stays_on_the_way_back():
+    """Other keys of the table, their comments, and a requirement that was added since."""
+    text = """[build-system]
+requires = ["freshwheel>=0.1", "numpy"]
+build-backend = "freshwheel"
+
+[tool.freshwheel]
+backend = "maturin" # the fast one
+requires = ["maturin>=1"]
+# generated
+exclude = ["gen.py"]
+"""
+    found = undo.undone(text.encode())
+    assert (
+        found.after.decode()
+        == """[build-system]
+requires = ["numpy", "maturin>=1"]
+build-backend = "maturin"
+
+[tool.freshwheel]
+# the fast one
+# generated
+exclude = ["gen.py"]
+"""
+    )
+    assert any("exclude" in step for step in found.steps)
+    again = proposal.propose(found.after, Facts())
+    assert b'[tool.freshwheel]\nbackend = "maturin"\n' in again.after
+    assert b'exclude = ["gen.py"]' in again.after
+
+
+def test_there_is_no_way_back_from_a_version_in_a_file():
+    """The distribution would lose its version, so it is said what to do first."""
+    text = '[build-system]\nrequires = ["freshwheel", "maturin"]\nbuild-backend = "freshwheel"\n'
+    text += '[project]\nname = "demo"\ndynamic = ["version"]\n'
+    text += '[tool.freshwheel]\nbackend = "maturin"\nversion = { path = "about.py" }\n'
+    with pytest.raises(FreshwheelError, match="would go"):
+        undo.undone(text.encode())
+
+
+def test_a_project_without_freshwheel_has_no_way_back():
+    """Nothing is changed, and it is said."""
+    found = undo.undone(b'[build-system]\nrequires = ["maturin"]\nbuild-backend = "maturin"\n')
+    assert found.before == found.after
+    assert "nothing" in found.steps[0]
+
+
+def test_without_labels_a_dynamic_version_is_plain():
+    """`label = "off"` is written."""
+    before, texts, after = SHAPES["maturin in a workspace, the version inherited"]
+    expected = after.replace("requires = ['maturin>=1,<2']\n", "requires = ['maturin>=1,<2']\nlabel = \"off\"\n")
+    assert proposed(before, texts, label=False).after.decode() == expected
+    assert undo.undone(expected.encode()).after.decode() == before
+
+
+def test_without_labels_a_static_version_stays():
+    """Nothing about it is changed, and the store is there all the same."""
+    before, texts, _ = SHAPES["maturin, Cargo says 0.1.0 for ever"]
+    after = proposed(before, texts, label=False).after.decode()
+    assert 'version = "46.0.0.dev1"\nrequires-python' in after
+    assert undo.undone(after.encode()).after.decode() == before
+
+
+@pytest.mark.parametrize(
+    ("cargo", "static"), [("1.0.0-beta.4", "1.0.0b4"), ("0.23.2-dev.0", "0.23.2.dev0"), ("1.2.3", "1.2.3")]
+)
+def test_versions_are_compared_as_versions(cargo, static):
+    """Cargo's spelling of a version is not Python's."""
+    before, _, _ = SHAPES["maturin, the version of Cargo repeated"]
+    texts = {"Cargo.toml": CRATE.replace("1.2.3", cargo)}
+    found = proposed(before.replace("1.2.3", static), texts)
+    assert b"\nversion" not in found.after
+    assert any("Cargo.toml states" in step for step in found.steps)
+
+
+def test_the_version_of_a_lost_manifest_stays_static():
+    """Where Cargo's version is not found, nothing is left to it."""
+    found = proposed(SHAPES["maturin, the version of Cargo repeated"][0])
+    assert b'version = "1.2.3"' in found.after
+    assert any("not found" in step for step in found.steps)
+
+
+@pytest.mark.parametrize("setup", ["setup(setup_requires=['numpy'])", "setup(**{'setup_requires': x})"])
+def test_requirements_of_setup_py_stand_against_lean(setup):
+    """What only setuptools itself can say must be installed to be asked, so the requirements stay."""
+    texts = {"setup.py": setup, "demo/fast.c": ""}
+    found = proposed('[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n', texts)
+    assert b'requires = ["freshwheel", "setuptools"]' in found.after
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[build-system\n",
+        'build-system = "maturin"\n',
+        '[build-system]\nrequires = "maturin"\nbuild-backend = "maturin"\n',
+        '[build-system]\nbuild-backend = "maturin"\n',
+        '[build-system]\nrequires = ["maturin"]\nbuild-backend = 3\n',
+        '[build-system]\nrequires = []\nbackend-path = ["x"]\n',
+        '[build-system]\nrequires = []\nbuild-backend = "maturin"\n',
+        '[build-system]\nrequires = ["x"]\nbuild-backend = "no module"\n',
+        '[build-system]\nrequires = ["freshwheel"]\nbuild-backend = "freshwheel"\n',
+        '[build-system]\nrequires = ["maturin"]\nbuild-backend = "maturin"\n[project]\ndynamic = "version"\n',
+        f"x = {'[' * 5000}{']' * 5000}\n",
+    ],
+)
+def test_a_file_that_makes_no_sense_is_refused(text):
+    """With what is wrong, and never with a traceback."""
+    with pytest.raises(ConfigError):
+        proposed(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'build-system = { requires = ["x"], build-backend = "y" }\ntool = { x = 1 }\n',
+        '[build-system]\nrequires = ["x"]\nbuild-backend = "y"\n[tool]\nfreshwheel = { include = ["a"] }\n',
+        '[build-system]\nrequires = ["x"]\nbuild-backend = "y"\n[tool.freshwheel]\nbackend = "z"\n',
+        "[build-system]\n",
+    ],
+)
+def test_what_can_not_be_changed_safely_is_left_alone(text):
+    """It is said what to write by hand."""
+    with pytest.raises(FreshwheelError) as caught:
+        proposed(text)
+    assert "left alone" in caught.value.message
+    assert 'build-backend = "freshwheel"' in caught.value.hint
+    assert caught.value.exit_code == 1

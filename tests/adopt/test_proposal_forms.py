@@ -1,0 +1,183 @@
+"""Odd forms of TOML: nothing but what is meant changes, in whatever way it is written."""
+
+import difflib
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from freshwheel.adopt import proposal, undo
+from freshwheel.adopt.facts import Facts
+from freshwheel.adopt.statements import Document, elements
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PLAIN = """[build-system]
+requires = [
+    # first
+    "hatchling>=1", # second
+    "hatch-vcs",
+] # third
+build-backend = "hatchling.build" # fourth
+
+# fifth
+[project]
+name = "demo"
+version = "1.0"
+requires-python = ">=3.10"
+"""
+
+
+def switched(data):
+    """The bytes after the switch."""
+    return proposal.propose(data, Facts()).after
+
+
+def test_line_ends_of_windows_stay():
+    """Each new line ends as the others do, and the way back gives the same bytes."""
+    before = PLAIN.replace("\n", "\r\n").encode()
+    after = switched(before)
+    assert after.count(b"\n") == after.count(b"\r\n") > before.count(b"\r\n")
+    assert after.replace(b"\r\n", b"\n") == switched(PLAIN.encode())
+    assert undo.undone(after).after == before
+
+
+def test_a_byte_order_mark_stays_and_is_a_reason_to_stop():
+    """Neither pip nor freshwheel reads such a file; the bytes are kept all the same."""
+    found = proposal.propose(proposal.BOM + PLAIN.encode(), Facts())
+    assert found.after == proposal.BOM + switched(PLAIN.encode())
+    assert [one.kind for one in found.stops] == ["form"]
+    assert undo.undone(found.after).after == found.before
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        '    # first\n    "hatchling>=1", # second\n    "hatch-vcs",\n] # third\n',
+        '\nbuild-backend = "freshwheel" # fourth\n',
+        "\n\n# fifth\n[project]\n",
+    ],
+)
+def test_comments_stay_with_what_they_are_about(lines):
+    """What stands beside a comment, or below it, is what it was."""
+    assert lines in switched(PLAIN.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("requires", "expected"),
+    [
+        ("[]", '["freshwheel"]'),
+        ("[ ]", '["freshwheel" ]'),
+        ("['x']", "['freshwheel', 'x']"),
+        ('[ "x" , ]', '[ "freshwheel", "x" , ]'),
+        ('["x",\n  "y"]', '["freshwheel", "x",\n  "y"]'),
+        ('[ # why\n\t"x"\n]', '[ # why\n\t"freshwheel",\n\t"x"\n]'),
+        ('[\n\n  "x",]', '[\n  "freshwheel",\n\n  "x",]'),
+        ("[\"\"\"x\"\"\", '''y''']", '["freshwheel", """x""", \'\'\'y\'\'\']'),
+        ("[\"x; os_name == 'a]#'\"]", '["freshwheel", "x; os_name == \'a]#\'"]'),
+    ],
+)
+def test_lists_keep_their_form(requires, expected):
+    """The new requirement is the first, written like the one behind it; taken out, the list is what it was."""
+    text = '[build-system]\nrequires = {}\nbuild-backend = "y"\n'
+    if requires in ("[]", "[ ]"):
+        text = text.replace("\nbuild", '\nbackend-path = ["."]\nbuild')
+    after = switched(text.format(requires).encode()).decode()
+    assert f"requires = {expected}\n" in after
+    back = undo.undone(after.encode()).after.decode()
+    assert f"requires = {requires}\n" in back
+
+
+def test_values_that_look_like_statements_are_none():
+    """Multi-line strings may hold anything."""
+    text = 'x = """\n[build-system]\nrequires = ["a"]\n"""\ny = \'\'\'\nbuild-backend = "b"\'\'\'\n'
+    text += '[build-system]\nrequires = ["c"]\nbuild-backend = "d"\nwhen = [1979-05-27 07:32:00, {a = "}"}]\n'
+    after = switched(text.encode()).decode()
+    changed = [line for line in difflib.ndiff(text.splitlines(), after.splitlines()) if line[0] == "-"]
+    assert changed == ['- requires = ["c"]', '- build-backend = "d"']
+
+
+@pytest.mark.parametrize(
+    "header", ['["build-system"]', "[ build-system ]", "['build-system'] # why", "\t[build-system]"]
+)
+@pytest.mark.parametrize("key", ["build-backend", '"build-backend"', "'build-backend' ", '"build\\u002Dbackend"'])
+def test_names_may_be_quoted(header, key):
+    """A key is what it says, not how it is spelled."""
+    text = f'{header}\nrequires = ["x"]\n{key}="y"\n'
+    after = switched(text.encode()).decode()
+    assert f'{header}\nrequires = ["freshwheel", "x"]\n{key}="freshwheel"\n' in after
+    assert undo.undone(after.encode()).after.decode() == text
+
+
+def test_every_number_of_an_array_has_a_place():
+    """Elements of all types are told from each other."""
+    text = "x = [1, -2.5e3, true, 'a,b', [1, 2], { k = ['v'] }, 1979-05-27T07:32:00Z, # c\n inf]"
+    [statement] = [one for one in Document.of(text).statements if one.path == ("x",)]
+    found = [span.of(text) for span in elements(text, statement.value)]
+    assert found == ["1", "-2.5e3", "true", "'a,b'", "[1, 2]", "{ k = ['v'] }", "1979-05-27T07:32:00Z", "inf"]
+
+
+BACKENDS = {
+    "hatchling.build": "hatchling>=1.27",
+    "maturin": "maturin>=1,<2",
+    "mesonpy": "meson_python",
+    "flit_core.buildapi": "flit-core",
+    "any.thing:x": "anything",
+}
+REQUIREMENTS = ("hatch-vcs", "x[y]>=1; python_version < '4'", "z @ file:///a#b")
+
+
+@st.composite
+def arrays(draw, needed):
+    """A list of requirements with the needed one among them, laid out in some way."""
+    found = draw(st.permutations([needed, *draw(st.lists(st.sampled_from(REQUIREMENTS), max_size=2, unique=True))]))
+    gap = st.sampled_from(("", " ", "\n", "\n  ", " # [a]\n    ", '\n\t# "b",\n\t'))
+    text = "["
+    for number, one in enumerate(found):
+        quote = "'" if "'" not in one and draw(st.booleans()) else '"'
+        last = number == len(found) - 1
+        text += draw(gap) + quote + one + quote + draw(gap) + ("," if not last or draw(st.booleans()) else "")
+    return text + draw(gap) + "]"
+
+
+@st.composite
+def files(draw):
+    """A pyproject.toml, formatted oddly."""
+    equals = draw(st.sampled_from((" = ", "=", "  =\t")))
+    indent = draw(st.sampled_from(("", "  ", "\t")))
+    after = st.sampled_from(("\n", " # c\n", "\n\n", "\n# d\n", "\n\n# e\n\n"))
+    backend = draw(st.sampled_from(sorted(BACKENDS)))
+    system = [f"requires{equals}{draw(arrays(BACKENDS[backend]))}", f"build-backend{equals}'{backend}'"]
+    system = draw(st.permutations(system))
+    if draw(st.booleans()):
+        system.insert(draw(st.integers(0, 2)), f'backend-path{equals}["a",\n"b"]')
+    project = [f'name{equals}"demo"', f"requires-python{equals}'>=3.10'"]
+    project.append(draw(st.sampled_from((f'version{equals}"1.0"', f'dynamic{equals}["version"]'))))
+    if "version" in project[-1] and "dynamic" not in project[-1] and draw(st.booleans()):
+        project.append(f'dynamic{equals}[\n"readme",\n]')
+    tables = [("[build-system]", system), ("[project]", draw(st.permutations(project)))]
+    tables.append(("[[tool.x.y]]", [f'a{equals}"""\n[build-system]"""', f"b{equals}{{ c = 1, d = [2, 3] }}"]))
+    text = draw(st.sampled_from(("", "# top\n\n", "\n")))
+    for header, lines in draw(st.permutations(tables)):
+        text += header + draw(after)
+        text += "".join(indent + line + draw(after) for line in lines)
+    text = text if draw(st.booleans()) else text.rstrip("\n")
+    return text.replace("\n", "\r\n") if draw(st.booleans()) else text
+
+
+@given(files(), st.booleans())
+def test_whatever_the_form_there_and_back_says_the_same(text, label):
+    """The switched file says what it should, all other lines are there, and the way back leads to equal tables."""
+    tomllib.loads(text)
+    found = proposal.propose(text.encode(), Facts(), label=label)
+    after = tomllib.loads(found.after.decode())
+    assert after["build-system"]["build-backend"] == "freshwheel"
+    assert after["tool"]["freshwheel"]["backend"] == tomllib.loads(text)["build-system"]["build-backend"]
+    assert found.after.decode().count("#") == text.count("#")
+    assert found.after.endswith(b"\n") == text.endswith("\n")
+    assert proposal.propose(found.after, Facts()).after == found.after
+    assert tomllib.loads(undo.undone(found.after).after.decode()) == tomllib.loads(text)

@@ -1,0 +1,252 @@
+"""The verb `init`: what it shows, what it writes and when, and how it is taken back."""
+
+import json
+import os
+import stat
+
+import pytest
+
+from freshwheel import adoption
+from freshwheel.cli import console
+
+BEFORE = """[build-system]
+requires = ["maturin>=1.9,<2"]
+build-backend = "maturin"
+
+[project]
+name = "demo"
+version = "0.1.0" # as Cargo.toml has it
+requires-python = ">=3.10"
+"""
+AFTER = """[build-system]
+requires = ["freshwheel"]
+build-backend = "freshwheel"
+
+[tool.freshwheel]
+backend = "maturin"
+requires = ["maturin>=1.9,<2"]
+
+[project]
+name = "demo"
+dynamic = ["version"] # as Cargo.toml has it
+requires-python = ">=3.10"
+"""
+
+
+@pytest.fixture
+def crate(desk):
+    """A maturin project that repeats the version of a workspace."""
+    desk.files("Cargo.toml", of='[workspace]\nmembers = ["demo"]\n[workspace.package]\nversion = "0.1.0"\n')
+    desk.files("demo/Cargo.toml", of='[package]\nname = "demo"\nversion.workspace = true\n')
+    return desk.files("demo/src/lib.rs").files("demo/pyproject.toml", of=BEFORE)
+
+
+def text(desk):
+    """What the file holds."""
+    return (desk.project / "pyproject.toml").read_bytes().decode()
+
+
+def answering(monkeypatch, word):
+    """A person who is asked, and types a word."""
+    monkeypatch.setattr(console, "is_watched", lambda: True)
+    monkeypatch.setattr(console.sys.stdin, "readline", lambda: f"{word}\n", raising=False)
+
+
+def test_nobody_to_ask_means_that_it_is_only_shown(crate):
+    """The difference and the reasons, and how to write it."""
+    code, out, err = crate("init")
+    assert (code, err, text(crate)) == (0, "", BEFORE)
+    assert '\n-build-backend = "maturin"\n' in out
+    assert '\n+backend = "maturin"\n' in out
+    assert "../Cargo.toml states the version 0.1.0 too" in out
+    assert out.endswith("not written; --yes writes it\n")
+
+
+def test_yes_writes_and_again_there_is_nothing_to_do(crate):
+    """And what is there then is not asked about."""
+    code, out, _ = crate("init", "--yes")
+    assert (code, text(crate)) == (0, AFTER)
+    assert "wrote pyproject.toml" in out
+    code, out, _ = crate("init", "--yes")
+    assert (code, out, text(crate)) == (0, "freshwheel is in place already; nothing is to be done\n", AFTER)
+
+
+@pytest.mark.parametrize(("word", "code", "expected"), [("y", 0, AFTER), ("n", 1, BEFORE), ("", 1, BEFORE)])
+def test_a_person_is_asked(crate, monkeypatch, word, code, expected):
+    """After the difference was shown, once; anything but yes is no."""
+    answering(monkeypatch, word)
+    found, out, err = crate("init")
+    assert (found, text(crate)) == (code, expected)
+    assert err == "freshwheel: write pyproject.toml? [y/N] "
+    assert out.count("+backend") == 1
+
+
+def test_undo_gives_the_same_bytes_back(crate):
+    """Also where the new text does not tell what the old one was."""
+    crate("init", "--yes")
+    code, out, _ = crate("init", "--undo")
+    assert (code, text(crate)) == (0, AFTER)
+    assert "byte for byte" in out
+    code, _, _ = crate("init", "--undo", "--yes")
+    assert (code, text(crate)) == (0, BEFORE)
+    code, out, _ = crate("init", "--undo", "--yes")
+    assert (code, out) == (0, "freshwheel is not in place; nothing is to be undone\n")
+
+
+def test_undo_of_an_edited_file_keeps_the_edit(crate):
+    """What was kept is that of another text, so the way back is made from the table, and that is said."""
+    crate("init", "--yes")
+    edited = AFTER + "\n[tool.ruff]\nline-length = 99\n"
+    crate.files("demo/pyproject.toml", of=edited)
+    code, out, _ = crate("init", "--undo", "--yes")
+    assert (code, "the version stays dynamic" in out) == (0, True)
+    expected = BEFORE.replace('version = "0.1.0"', 'dynamic = ["version"]')
+    assert text(crate) == expected + "\n[tool.ruff]\nline-length = 99\n"
+
+
+@pytest.mark.parametrize("damage", [b"", b"freshwheel undo 1 0\nx", None])
+def test_undo_believes_nothing_damaged(crate, damage):
+    """A file in the cache directory whose digest does not fit is no way back."""
+    crate("init", "--yes")
+    [kept] = (crate.cache / "adopted").iterdir()
+    kept.write_bytes(kept.read_bytes()[:-1] if damage is None else damage)
+    assert crate("init", "--undo", "--yes")[0] == 0
+    assert 'dynamic = ["version"]' in text(crate)
+
+
+def test_without_a_cache_directory_it_is_said_that_the_bytes_are_lost(crate, monkeypatch):
+    """It is written all the same: the file is the person's, and they were told."""
+    monkeypatch.setenv("FRESHWHEEL_CACHE_DIR", "relative")
+    code, out, _ = crate("init", "--yes")
+    assert (code, text(crate)) == (0, AFTER)
+    assert "could not be kept" in out
+
+
+def test_what_leads_back_by_itself_is_not_kept(desk):
+    """The cache directory is not needed for it, on this machine or on another one."""
+    before = '[build-system]\nrequires = ["flit_core"]\nbuild-backend = "flit_core.buildapi"\n'
+    desk.files("demo/pyproject.toml", of=before)
+    assert desk("init", "--yes")[0] == 0
+    assert not (desk.cache / "adopted").exists()
+    assert desk("init", "--undo", "--yes")[0] == 0
+    assert text(desk) == before
+
+
+def test_old_pythons_need_force(crate):
+    """Without it nothing is written, with it all is."""
+    crate.files("demo/pyproject.toml", of=BEFORE.replace(">=3.10", ">=3.8"))
+    code, out, _ = crate("init", "--yes")
+    assert (code, text(crate)) == (1, BEFORE.replace(">=3.10", ">=3.8"))
+    assert "pyproject.toml:8" in out
+    assert "--force" in out
+    assert crate("init", "--yes", "--force")[0] == 0
+    assert text(crate) == AFTER.replace(">=3.10", ">=3.8")
+
+
+def test_without_labels(crate):
+    """A static version stays."""
+    assert crate("init", "--yes", "--no-label")[0] == 0
+    assert 'version = "0.1.0" # as' in text(crate)
+    assert "label" not in text(crate)
+
+
+def test_what_would_hurt_is_found_in_the_tree(crate):
+    """Tests, locks and requirements of the project, but not what tools have put into it."""
+    code = "import demo\nfrom importlib.metadata import version\nassert version('demo') == demo.__version__\n"
+    crate.files("demo/tests/test_a.py", "demo/.venv/x.py", "demo/target/x.py", "demo/env/x.py", of=code)
+    crate.files("demo/env/pyvenv.cfg")
+    crate.files("demo/requirements.txt", of="demo==0.1.0+cpu\n")
+    found = {one["kind"]: one["where"] for one in crate.json("init")[1]["remarks"]}
+    assert found["comparison"] == ["tests/test_a.py:3"]
+    assert found["pin"] == ["requirements.txt:1"]
+
+
+def test_json(crate):
+    """Shows, and writes only if it is told to."""
+    code, found = crate.json("init")
+    assert (code, found["changed"], found["written"], text(crate)) == (0, True, False, BEFORE)
+    assert found["difference"].startswith("--- pyproject.toml\n+++ pyproject.toml\n@@")
+    assert found["remarks"] == [
+        {
+            "kind": "release",
+            "weight": "note",
+            "what": found["remarks"][0]["what"],
+            "todo": found["remarks"][0]["todo"],
+            "where": [],
+        }
+    ]
+    _, out, _ = crate("init", "--json", "--yes")
+    assert (json.loads(out)["written"], text(crate)) == (True, AFTER)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")
+def test_permissions_stay(crate):
+    """Those of the file, whatever the umask."""
+    path = crate.project / "pyproject.toml"
+    path.chmod(0o664)
+    crate("init", "--yes")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o664
+    assert sorted(crate.project.iterdir()) == [crate.project / name for name in ("Cargo.toml", "pyproject.toml", "src")]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege")
+def test_a_link_is_followed(crate):
+    """The file behind it is written, and the link stays."""
+    path = crate.project / "pyproject.toml"
+    path.rename(crate.root / "real.toml")
+    path.symlink_to("../real.toml")
+    assert crate("init", "--yes")[0] == 0
+    assert path.is_symlink()
+    assert (crate.root / "real.toml").read_text() == AFTER
+
+
+def test_a_file_that_changes_meanwhile_is_left_alone(crate, monkeypatch):
+    """While a person thinks about it, another program may write."""
+    answering(monkeypatch, "y")
+    monkeypatch.setattr(console, "asked", lambda _: bool(crate.files("demo/pyproject.toml", of=f"{BEFORE}# x\n")))
+    code, _, err = crate("init")
+    assert (code, text(crate)) == (1, f"{BEFORE}# x\n")
+    assert "changed meanwhile" in err
+
+
+def test_a_failing_write_leaves_the_file(crate, monkeypatch):
+    """And nothing beside it."""
+
+    def fails(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(adoption.os, "replace", fails)
+    code, _, err = crate("init", "--yes", "--no-label")
+    assert (code, text(crate)) == (1, BEFORE)
+    assert "No space left" in err
+    assert len(list(crate.project.iterdir())) == 3
+
+
+@pytest.mark.parametrize(
+    ("data", "code"), [(b"\xff", 2), (b"[", 2), (b"[build-system]\n", 1), (b"x = 1\n" * 300_000, 4)]
+)
+def test_what_can_not_be_read_is_an_error(desk, data, code):
+    """A line that says what is wrong, and no traceback."""
+    desk.pyproject()
+    (desk.project / "pyproject.toml").write_bytes(data)
+    found, out, err = desk("init", "--yes")
+    assert (found, out) == (code, "")
+    assert err.startswith("freshwheel: error: ")
+    assert (desk.project / "pyproject.toml").read_bytes() == data
+
+
+def test_without_a_file_there_is_nothing_to_switch(desk):
+    """The error says so."""
+    desk.files("demo/setup.py")
+    code, _, err = desk("init", "--yes")
+    assert (code, "no pyproject.toml" in err) == (2, True)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no fifos")
+def test_odd_files_in_the_tree_are_passed_by(crate):
+    """A fifo would never end, a link may lead nowhere, a text may be none."""
+    os.mkfifo(crate.project / "a.py")
+    (crate.project / "b.py").symlink_to("nowhere")
+    (crate.project / "c.py").write_bytes(b"\xff\x00")
+    (crate.project / "setup.py").mkdir()
+    assert crate("init")[0] == 0

@@ -1,0 +1,181 @@
+"""The verb uv: the difference, the check, the file that it writes, and what is left alone."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def files(desk):
+    """The files that the list names."""
+    table = tomllib.loads((desk.project / "pyproject.toml").read_text(encoding="utf-8"))
+    return [one.get("file") for one in table["tool"]["uv"]["cache-keys"]]
+
+
+def answer(desk, *words):
+    """Exit code and parsed JSON of one call."""
+    code, out, _ = desk(*words, "--json")
+    return code, json.loads(out)
+
+
+def test_the_list_is_shown_and_not_written(desk):
+    """Without --yes there is a difference to look at, the holes and the alternative with its price, and no change."""
+    desk.rust()
+    before = (desk.project / "pyproject.toml").read_bytes()
+    code, out, err = desk("uv")
+    assert (code, err) == (0, "")
+    assert '+    { file = "../core/src/**" },' in out
+    assert "a deleted file" in out
+    assert "symbolic link" in out
+    assert "reinstall-package" in out
+    assert out.endswith("nothing is written yet; --yes does that\n")
+    assert (desk.project / "pyproject.toml").read_bytes() == before
+
+
+def test_the_list_is_written_once(desk):
+    """--yes writes it, --check is satisfied then, and a second time nothing is changed."""
+    desk.rust()
+    assert desk("uv", "--check")[0] == 1
+    code, out, _ = desk("uv", "--yes")
+    assert code == 0
+    assert "note: before uv 0.7.21 a glob found nothing outside of the project (../core/src/**)" in out
+    assert files(desk) == [
+        "pyproject.toml",
+        "Cargo.toml",
+        "demo/**/*.py",
+        "src/**",
+        "../Cargo.lock",
+        "../Cargo.toml",
+        "../core/Cargo.toml",
+        "../core/src/**",
+        None,
+        None,
+    ]
+    assert desk("uv", "--check")[0] == 0
+    written = (desk.project / "pyproject.toml").read_bytes()
+    assert desk("uv", "--yes")[0] == 0
+    assert (desk.project / "pyproject.toml").read_bytes() == written
+
+
+def test_a_new_file_that_no_key_covers(desk):
+    """The check names it, and exits with 1."""
+    desk.rust()("uv", "--yes")
+    desk.files("demo/build.rs")
+    code, found = answer(desk, "uv", "--check")
+    assert code == 1
+    assert [(one["kind"], one["where"]) for one in found["findings"]] == [("missing", '{ file = "build.rs" }')]
+
+
+def test_what_a_build_leaves(desk):
+    """A target folder, bytecode and modules are not in the list, and do not disturb it."""
+    desk.rust()("uv", "--yes")
+    before = files(desk)
+    desk.files("target/CACHEDIR.TAG", of="Signature: 8a477f597d28d172789f06886806bc55")
+    desk.files("target/debug/a.rs", "demo/demo/__pycache__/a.pyc", "demo/demo/_native.abi3.so", "demo/src/.lib.rs.swp")
+    assert desk("uv", "--check")[0] == 0
+    assert desk("uv", "--yes")[0] == 0
+    assert files(desk) == before
+
+
+def test_a_glob_that_walks_through_target(desk):
+    """It is unrooted, and superfluous where a build was; what to write in its place is said."""
+    desk.pyproject('[tool.uv]\ncache-keys = [{ file = "**/*.rs" }]', backend="maturin")
+    desk.files("demo/Cargo.toml", of='[package]\nname = "demo"\nversion = "0.1.0"\n').files("demo/src/lib.rs")
+    desk.files("demo/target/CACHEDIR.TAG", of="Signature: 8a477f597d28d172789f06886806bc55")
+    desk.files("demo/target/debug/out/gen.rs")
+    code, out, _ = desk("uv", "--check")
+    assert code == 1
+    assert 'unrooted: { file = "**/*.rs" }' in out
+    assert "covers what is no input (tagged as a cache): target/debug/out/gen.rs" in out
+    assert 'write in its place { file = "src/**" }' in out
+
+
+def test_files_outside_by_name(desk):
+    """--names uses no glob outside, and replaces those that are there."""
+    desk.rust()("uv", "--yes")
+    assert "../core/src/**" in files(desk)
+    assert desk("uv", "--names", "--check")[0] == 1
+    desk("uv", "--names", "--yes")
+    assert "../core/src/lib.rs" in files(desk)
+    assert desk("uv", "--names", "--check")[0] == 0
+    assert desk("uv", "--check")[0] == 0
+
+
+def test_what_the_build_writes(desk):
+    """An input that the last build wrote is not watched: each build would ask for the next one."""
+    desk.rust().files("demo/demo/_gen.py").shown(written={"demo/_gen.py": "made by the build"})
+    desk("uv", "--yes")
+    assert files(desk).count("demo/__init__.py") == 1
+    assert "demo/_gen.py" not in files(desk)
+
+
+def test_a_version_from_git(desk):
+    """Where something takes the version from git, commits and tags are watched."""
+    desk.pyproject("[tool.setuptools_scm]\nlocal_scheme = 'x'", backend="setuptools.build_meta")
+    _, found = answer(desk, "uv")
+    assert {"git": {"commit": True, "tags": True}} in found["keys"]
+
+
+def test_variables(desk):
+    """Those that the settings declare, that build scripts read, and that people set for a compiler."""
+    desk.rust('env = ["DEMO_FAST"]')
+    _, found = answer(desk, "uv")
+    assert [one["env"] for one in found["keys"] if "env" in one] == ["DEMO_FAST", "MATURIN_PEP517_ARGS", "RUSTFLAGS"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="symbolic links")
+def test_a_folder_behind_a_link(desk):
+    """Its files are named one by one, because no glob of uv reaches them."""
+    desk.rust().files("protos/a.proto")
+    (desk.project / "src" / "protos").symlink_to("../../protos")
+    desk("uv", "--yes")
+    assert "src/protos/a.proto" in files(desk)
+    assert desk("uv", "--check")[0] == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a file system that knows only text")
+@pytest.mark.parametrize("name", [b"demo/src/\xff.rs", b"demo/src/[a]*.rs", b"demo/src/{x}.rs", b'demo/src/a "b".rs'])
+def test_odd_names(desk, name):
+    """They are covered, whatever is in them."""
+    try:
+        desk.rust().files(os.fsdecode(name))
+    except OSError:
+        pytest.skip("such names are refused here")
+    assert desk("uv", "--yes")[0] == 0
+    assert desk("uv", "--check")[0] == 0
+
+
+def test_a_file_that_can_not_be_changed_safely(desk):
+    """It is left alone, and standard error says what to write by hand."""
+    desk.rust("[[tool.uv]]")
+    code, _, err = desk("uv")
+    assert code == 1
+    assert "write by hand, in [tool.uv]" in err
+
+
+def test_check_and_yes_exclude_each_other(desk):
+    """One of them looks, the other one writes."""
+    assert desk.rust()("uv", "--check", "--yes")[0] == 2
+
+
+def test_json(desk):
+    """Programs get the keys, the findings, the notes, and what no list can do."""
+    code, found = answer(desk.rust(), "uv", "--yes")
+    assert code == 0
+    assert sorted(found) == ["alternative", "findings", "holes", "keys", "notes", "written"]
+    assert found["written"] is True
+    assert answer(desk, "uv", "--yes")[1]["written"] is False
+
+
+def test_no_library_of_the_extra_is_loaded():
+    """The verb needs none of the libraries of the extra."""
+    code = "import sys; import freshwheel.cli.cache_keys; print([n for n in ('tomlkit', 'rich') if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "[]\n"

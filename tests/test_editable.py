@@ -1,0 +1,585 @@
+"""Editable wheels over a setuptools that compiles by copying, and that records how it is called."""
+
+import importlib.machinery
+import json
+import os
+import shutil
+import zipfile
+
+import pytest
+
+from freshwheel import build, inplace, memory, notice, outcome
+from freshwheel.model import Input
+from freshwheel.plan import Plan
+from freshwheel.sources.cargo import Closure, Crate
+from freshwheel.sources.ground import Scope
+from freshwheel.wheel import archive
+
+SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
+
+BACKEND = """
+import base64, hashlib, json, os, pathlib, re, zipfile
+
+SUFFIX = os.environ["FAKE_SUFFIX"]
+
+def _log(hook):
+    with open(os.environ["FAKE_LOG"], "a") as file:
+        file.write(hook + "\\n")
+
+def _version():
+    return re.search('version = "(.*)"', pathlib.Path("src/demo/native.c").read_text() + 'version = "1.2.3"')[1]
+
+def _metadata():
+    return f"Metadata-Version: 2.1\\nName: demo\\nVersion: {_version()}\\n".encode()
+
+def get_requires_for_build_editable(config_settings=None):
+    _log("requires")
+    return ["fake-requirement"]
+
+def prepare_metadata_for_build_editable(metadata_directory, config_settings=None):
+    _log("metadata")
+    info = pathlib.Path(metadata_directory, f"demo-{_version()}.dist-info")
+    info.mkdir()
+    (info / "METADATA").write_bytes(_metadata())
+    return info.name
+
+def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
+    _log("build")
+    for name in os.environ.get("FAKE_MODULES", "_native").split():
+        module = pathlib.Path("src/demo", name + SUFFIX)
+        module.unlink(missing_ok=True)
+        module.write_bytes(pathlib.Path("src/demo/native.c").read_bytes() + os.environ.get("CFLAGS", "").encode())
+    exec(os.environ.get("FAKE_DURING", ""))
+    info = f"demo-{_version()}.dist-info"
+    members = {"__editable__.demo.pth": os.path.abspath("src").encode() + b"\\n"}
+    members |= json.loads(os.environ.get("FAKE_MORE", "{}"))
+    members[f"{info}/METADATA"] = _metadata()
+    members[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\\nGenerator: fake\\nRoot-Is-Purelib: false\\nTag: py3-none-any\\n"
+    members = {name: data if isinstance(data, bytes) else data.encode() for name, data in members.items()}
+    rows = []
+    for name, data in members.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+        rows.append(f"{name},sha256={digest},{len(data)}\\n")
+    members[f"{info}/RECORD"] = "".join([*rows, f"{info}/RECORD,,\\n"]).encode()
+    name = f"demo-{_version()}-0.editable-py3-none-any.whl"
+    with zipfile.ZipFile(os.path.join(wheel_directory, name), "w") as archive:
+        for member, data in members.items():
+            archive.writestr(member, data)
+    return name
+"""
+
+PYPROJECT = """
+[build-system]
+requires = ["freshwheel", "setuptools"]
+build-backend = "freshwheel"
+
+[project]
+name = "demo"
+dynamic = ["version"]
+
+[tool.freshwheel]
+backend = "setuptools.build_meta"
+store = "on"
+"""
+
+
+class Tree:
+    """A project with one module, and its editable hooks."""
+
+    def __init__(self, path, environ):
+        self.path = path
+        self.environ = environ
+        self.said = []
+        self.dist = path.with_name("dist")
+        self.module = path / "src" / "demo" / f"_native{environ['FAKE_SUFFIX']}"
+
+    @property
+    def cache(self):
+        """The cache directory."""
+        return self.environ["FRESHWHEEL_CACHE_DIR"]
+
+    @property
+    def real(self):
+        """The real path, as records have it."""
+        return memory.real(str(self.path))
+
+    def call(self, **environ):
+        """One call, as the door would make it."""
+        return build.Call(
+            tree=str(self.path),
+            environ={**self.environ, **environ},
+            hook="build_editable",
+            settings=None,
+            say=self.said.append,
+        )
+
+    def install(self, **environ):
+        """How often the inner backend has built when the wheel is there, and what the module holds then."""
+        shutil.rmtree(self.dist, ignore_errors=True)
+        name = build.wheel(self.call(**environ), str(self.dist))
+        mark = archive.mark_of(str(self.dist / name))
+        assert (mark.digest, mark.label in name) == (build.source_digest(self.call()), True)
+        return self.builds(), self.module.read_text()
+
+    def builds(self):
+        """How often the inner backend has built."""
+        return self.calls().count("build")
+
+    def calls(self):
+        """How the inner backend was called."""
+        log = self.path.with_name("log")
+        return log.read_text().split() if log.exists() else []
+
+    def native(self, text):
+        """Another source of the module."""
+        (self.path / "src" / "demo" / "native.c").write_text(text)
+
+    def python(self, text="ANSWER = 2\n", name="demo/__init__.py"):
+        """Another Python source."""
+        path = self.path / "src" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def records(self):
+        """What is kept."""
+        return inplace.load(self.cache, self.real)
+
+    def last(self):
+        """The last outcome."""
+        return outcome.load(self.cache, str(self.path))[0]
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A tree, and a cache directory of its own."""
+    package = tmp_path / "site" / "setuptools"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "build_meta.py").write_text(BACKEND)
+    foreign = ("FRESHWHEEL_", "CIBUILD", "FAKE_", "TOX_", "PYTHONPATH", "CFLAGS")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    environ |= {
+        "FAKE_LOG": str(tmp_path / "log"),
+        "FAKE_SUFFIX": SUFFIX,
+        "FRESHWHEEL_CACHE_DIR": str(tmp_path / "cache"),
+        "PYTHONPATH": str(package.parent),
+    }
+    made = Tree(tmp_path / "tree", environ)
+    made.python("ANSWER = 1\n")
+    made.native("one")
+    (made.path / "pyproject.toml").write_text(PYPROJECT)
+    return made
+
+
+def test_edit_of_python_builds_nothing(tree):
+    """The wheel is made anew under the new label, and the inner backend is not asked."""
+    assert tree.install() == (1, "one")
+    first, asked = os.listdir(tree.dist), tree.calls()
+    tree.python()
+    assert tree.install() == (1, "one")
+    assert (os.listdir(tree.dist) != first, tree.calls()) == (True, asked)
+    assert (tree.last().hook, tree.last().decided) == ("editable", "hit")
+    assert "made without a build: nothing that is compiled has changed" in tree.said[-1]
+
+
+def test_unchanged_tree_builds_nothing(tree):
+    """The same wheel, byte for byte."""
+    tree.install()
+    [path] = tree.dist.iterdir()
+    data = path.read_bytes()
+    assert tree.install() == (1, "one")
+    assert path.read_bytes() == data
+
+
+def test_edit_of_what_is_compiled_is_built(tree):
+    """A native input decides."""
+    tree.install()
+    tree.native("two")
+    assert tree.install() == (2, "two")
+    assert "was built: 1 input changed: src/demo/native.c" in tree.said[-1]
+
+
+def test_lost_module_is_back_without_a_build(tree):
+    """What is missing is copied from the cache directory, with its permissions."""
+    tree.install()
+    mode = tree.module.stat().st_mode
+    tree.module.unlink()
+    assert tree.install() == (1, "one")
+    assert tree.module.stat().st_mode == mode
+    assert "_native" in tree.last().why
+
+
+def test_module_of_another_branch_is_replaced_by_a_new_file(tree):
+    """There and back costs two builds in all, and no mapped file is written to."""
+    tree.install()
+    tree.native("two")
+    tree.install()
+    tree.native("one")
+    with tree.module.open() as mapped:
+        assert tree.install() == (2, "one")
+        assert mapped.read() == "two"
+    tree.native("two")
+    assert tree.install() == (2, "two")
+
+
+def test_module_of_somebody_else_is_built(tree):
+    """Bytes that no build of freshwheel has left there are never taken, and never kept."""
+    tree.install()
+    tree.module.write_text("own")
+    assert tree.install() == (2, "one")
+    assert "is not what a build of freshwheel left there" in tree.last().why
+    assert tree.install() == (2, "one")
+
+
+def test_link_in_place_of_the_module_is_built(tree):
+    """A link is the user's own, wherever it leads."""
+    tree.install()
+    other = tree.path.with_name("other")
+    tree.module.rename(other)
+    tree.module.symlink_to(other)
+    assert tree.install() == (2, "one")
+
+
+def test_without_a_copy_it_is_built(tree):
+    """The copies may be cleared away at any time."""
+    tree.install()
+    folder = inplace.place(tree.cache, tree.real)
+    [record] = tree.records()
+    os.unlink(os.path.join(folder, record.modules[0].content.hex()))
+    assert tree.install() == (1, "one")
+    tree.module.unlink()
+    assert tree.install() == (2, "one")
+    [record] = tree.records()
+    os.unlink(os.path.join(folder, record.wheel.content.hex()))
+    assert tree.install() == (3, "one")
+    shutil.rmtree(tree.cache)
+    assert tree.install() == (4, "one")
+
+
+def test_damaged_copy_is_never_put_back(tree):
+    """A copy is compared with its digest while it is made."""
+    tree.install()
+    [record] = tree.records()
+    path = os.path.join(inplace.place(tree.cache, tree.real), record.modules[0].content.hex())
+    with open(path, "w") as file:
+        file.write("bad")
+    tree.module.unlink()
+    assert tree.install() == (2, "one")
+    tree.module.unlink()
+    assert tree.install() == (2, "one")
+
+
+def test_new_package_makes_a_new_wheel(tree):
+    """What leads to the tree may list packages; a new module of a known one is in it already."""
+    tree.install()
+    tree.python(name="demo/more.py")
+    assert tree.install()[0] == 1
+    tree.python(name="other/__init__.py")
+    assert tree.install()[0] == 2
+
+
+@pytest.mark.parametrize(
+    "path", ["pyproject.toml", "README.md", "setup.cfg", "src/top.py", "src/space/one.py", "setup.py"]
+)
+def test_what_else_may_shape_the_wheel_makes_a_new_one(tree, path):
+    """Metadata and modules outside of packages count like native inputs."""
+    tree.install()
+    with (tree.path / path).open("a") if "space" not in path else _made(tree.path / path) as file:
+        file.write('[project.scripts]\nrun = "demo:run"\n' if path == "pyproject.toml" else "# new\n")
+    assert tree.install()[0] == 2
+
+
+def _made(path):
+    path.parent.mkdir(parents=True)
+    return path.open("a")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "from setuptools import setup\nexec(open('src/demo/__init__.py').read())\nsetup()\n",
+        "import demo\n",
+        "from .demo import version\n",
+        "from setuptools import setup, Extension\nsetup(ext_modules=[Extension('a', ['src/demo/__init__.py'])])\n",
+        "no Python",
+    ],
+)
+def test_script_that_may_read_python_makes_all_of_it_count(tree, script):
+    """Nobody knows what such a script takes from a module."""
+    (tree.path / "setup.py").write_text(script)
+    tree.install()
+    tree.python()
+    assert tree.install()[0] == 2
+
+
+@pytest.mark.parametrize("requirement", ["cython", "mypy", "cffi", "my-plugin"])
+def test_requirement_that_may_compile_python_makes_all_of_it_count(tree, requirement):
+    """Only requirements that are known to read no Python of a project leave it out."""
+    path = tree.path / "pyproject.toml"
+    path.write_text(PYPROJECT.replace('"setuptools"]', f'"setuptools", "{requirement}"]'))
+    tree.install()
+    tree.python()
+    assert tree.install()[0] == 2
+
+
+def test_module_with_the_version_counts_and_others_do_not(tree):
+    """Setuptools reads it, and only it, where it says the value literally."""
+    table = '\n[tool.setuptools.dynamic]\nversion = { attr = "demo.about.__version__" }\n'
+    (tree.path / "pyproject.toml").write_text(PYPROJECT + table)
+    tree.python('__version__ = "1"\n', name="demo/about.py")
+    tree.install()
+    tree.python()
+    assert tree.install()[0] == 1
+    tree.python('__version__ = "2"\n', name="demo/about.py")
+    assert tree.install()[0] == 2
+    tree.python("from demo import __version__\n", name="demo/about.py")
+    assert tree.install()[0] == 3
+    tree.python('__version__ = "2"\n')
+    assert tree.install()[0] == 4
+
+
+def test_variable_that_shapes_the_module_is_part_of_its_key(tree):
+    """Other flags, another module; back again, the first one."""
+    tree.install()
+    assert tree.install(CFLAGS="-g") == (2, "one-g")
+    assert tree.install() == (2, "one")
+    assert tree.install(CFLAGS="-g") == (2, "one-g")
+
+
+def test_edit_during_a_build_is_not_kept(tree):
+    """Nobody knows what was compiled (law 6)."""
+    shutil.rmtree(tree.dist, ignore_errors=True)
+    during = "pathlib.Path('src/demo/native.c').write_text('two')"
+    build.wheel(tree.call(FAKE_DURING=during), str(tree.dist))
+    assert (tree.records(), tree.last().unstored) == ([], "the inputs moved during the build")
+    assert tree.install() == (2, "two")
+
+
+@pytest.mark.parametrize("mode", ["off", "verify"])
+def test_with_the_store_off_it_is_always_built(tree, mode):
+    """The switch is one for wheels and editables, and a verification is a build."""
+    tree.install()
+    assert tree.install(FRESHWHEEL_STORE=mode)[0] == 2
+
+
+def test_store_that_is_only_read_keeps_nothing(tree):
+    """What was kept before is used."""
+    assert tree.install(FRESHWHEEL_STORE="read")[0] == 1
+    assert tree.records() == []
+    tree.install()
+    tree.module.unlink()
+    assert tree.install(FRESHWHEEL_STORE="read") == (2, "one")
+
+
+@pytest.mark.parametrize(
+    "more", [{"demo/_native.so": "x"}, {"demo-1.2.3.data/scripts/x": "x"}, {"other.pth": "/nowhere\n"}]
+)
+def test_wheel_that_holds_more_than_a_redirection_is_not_kept(tree, more):
+    """What is in it may rest on anything."""
+    assert tree.install(FAKE_MORE=json.dumps(more))[0] == 1
+    assert tree.records() == []
+    assert tree.install(FAKE_MORE=json.dumps(more))[0] == 2
+
+
+def test_module_without_a_tag_is_not_kept(tree):
+    """Its name does not say for which Python it is, and it is an input like any other file."""
+    build.wheel(tree.call(FAKE_SUFFIX=".so"), str(tree.dist))
+    build.wheel(tree.call(FAKE_SUFFIX=".so"), str(tree.dist))
+    assert tree.records() == []
+
+
+def test_prepared_metadata_is_that_of_the_wheel(tree, tmp_path):
+    """The inner backend is not asked where nothing is to be built."""
+    tree.install()
+    tree.python()
+    asked = tree.calls()
+    name = build.metadata(tree.call(), str(tmp_path / "prepared"))
+    assert tree.calls() == asked
+    tree.install()
+    [wheel] = tree.dist.iterdir()
+    with zipfile.ZipFile(wheel) as file:
+        for one in ("METADATA", "WHEEL"):
+            assert file.read(f"{name}/{one}") == (tmp_path / "prepared" / name / one).read_bytes()
+    tree.native("two")
+    name = build.metadata(tree.call(), str(tmp_path / "again"))
+    tree.install()
+    assert f"{name.removesuffix('.dist-info')}-" in os.listdir(tree.dist)[0]
+
+
+def run(tree, number):
+    """The variables of one run of an installer, which makes an environment for each."""
+    folder = f"/elsewhere/pip-build-env-{number}/site"
+    return {"PYTHONPATH": os.pathsep.join([tree.environ["PYTHONPATH"], folder])}
+
+
+PROC = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="no run can be told from another here")
+
+
+@PROC
+def test_nothing_need_be_installed_where_nothing_is_built(tree, tmp_path):
+    """From the first hook to the last, and the inner backend is not asked a thing."""
+    assert build.requires(tree.call(**run(tree, 1))) == ["fake-requirement"]
+    tree.install(**run(tree, 1))
+    tree.python()
+    tree.module.unlink()
+    asked = tree.calls()
+    assert build.requires(tree.call(**run(tree, 2))) == []
+    prepared = build.metadata(tree.call(**run(tree, 2)), str(tmp_path / "prepared"))
+    assert tree.install(**run(tree, 2)) == (1, "one")
+    assert prepared.removesuffix(".dist-info") in os.listdir(tree.dist)[0]
+    assert tree.calls() == asked
+    assert os.listdir(os.path.join(tree.cache, "leases")) == []
+
+
+@PROC
+def test_what_was_promised_is_delivered_whatever_changes_meanwhile(tree, tmp_path):
+    """Nothing can be built any more: the wheel is that of the tree before, and says so."""
+    tree.install(**run(tree, 1))
+    [first] = os.listdir(tree.dist)
+    assert build.requires(tree.call(**run(tree, 2))) == []
+    tree.native("two")
+    prepared = build.metadata(tree.call(**run(tree, 2)), str(tmp_path / "prepared"))
+    shutil.rmtree(tree.dist)
+    assert build.wheel(tree.call(**run(tree, 2)), str(tree.dist)) == first
+    assert first.startswith(prepared.removesuffix(".dist-info"))
+    assert tree.last().decided == "lease"
+    assert "the sources changed" in tree.said[-1]
+    assert build.requires(tree.call(**run(tree, 3))) == ["fake-requirement"]
+    assert tree.install(**run(tree, 3)) == (2, "two")
+
+
+@PROC
+def test_edit_of_python_after_the_promise_is_in_the_label(tree):
+    """It needs no build, so it needs nothing that is not there."""
+    tree.install(**run(tree, 1))
+    assert build.requires(tree.call(**run(tree, 2))) == []
+    tree.python()
+    assert tree.install(**run(tree, 2)) == (1, "one")
+
+
+def test_without_an_environment_of_its_own_a_run_is_promised_nothing(tree):
+    """What is there stays there."""
+    tree.install()
+    assert build.requires(tree.call()) == ["fake-requirement"]
+    assert build.requires(tree.call(**run(tree, 1), TOX_ENV_NAME=".pkg")) == ["fake-requirement"]
+
+
+def test_two_modules_come_back_together(tree):
+    """Each that is missing is put back."""
+    environ = {"FAKE_MODULES": "_native _second"}
+    tree.install(**environ)
+    second = tree.module.with_name(f"_second{SUFFIX}")
+    second.unlink()
+    tree.install(**environ)
+    assert (tree.builds(), second.exists()) == (1, True)
+
+
+def test_generated_files_and_locks_are_left_alone(tree):
+    """Nothing but the modules is ever put back."""
+    tree.install()
+    generated, lock = tree.path / "src" / "demo" / "generated.txt", tree.path / "Cargo.lock"
+    generated.write_text("made")
+    lock.write_text("version = 3")
+    tree.install()
+    generated.write_text("edited")
+    lock.write_text("version = 4")
+    tree.module.unlink()
+    tree.install()
+    assert (generated.read_text(), lock.read_text()) == ("edited", "version = 4")
+
+
+def test_only_the_last_records_are_kept(tree):
+    """The oldest goes, with its copies."""
+    for number in range(10):
+        tree.native(f"text {number}")
+        tree.install()
+    assert len(tree.records()) == 8
+    folder = inplace.place(tree.cache, tree.real)
+    wanted = {one.modules[0].content.hex() for one in tree.records()} | {
+        one.wheel.content.hex() for one in tree.records()
+    }
+    assert set(os.listdir(folder)) == wanted | {inplace.FILE}
+    tree.native("text 0")
+    assert tree.install() == (11, "text 0")
+
+
+def test_state_of_the_modules_can_be_asked(tree):
+    """What `status` and an import want to know, without a build."""
+    tree.install()
+    snapshot = Plan.of(tree.call()).snapshot()
+    ask = (tree.cache, tree.real, snapshot.native, snapshot.digest, SUFFIX)
+    path = os.fsencode(tree.module.relative_to(tree.path).as_posix())
+    assert inplace.check(*ask) == [(path, "intact")]
+    tree.module.unlink()
+    assert inplace.check(*ask) == [(path, "missing")]
+    tree.module.write_text("own")
+    assert inplace.check(*ask) == [(path, "foreign")]
+    assert inplace.check(*ask[:2], "0" * 32, *ask[3:]) is None
+
+
+LIBRARY = {"deps/demo-1.d": "x.so: src/lib.rs python/demo/embedded.py\n"}
+
+
+def taken(tree, **files):
+    """What records of cargo say of the pure Python of a project with one crate."""
+    for path, text in {"Cargo.toml": '[package]\nname = "demo"\n', "src/lib.rs": "", **files}.items():
+        (tree / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree / path).write_text(text)
+    names = (b"Cargo.toml", b"python/demo/__init__.py", b"python/demo/embedded.py", b"src/lib.rs")
+    inputs = [Input(path=name, kind=b"f", content=bytes(16)) for name in names]
+    crates = (Crate(folder="", name="demo", reason=""),)
+    closure = Closure(crates=crates, files={}, locks=("Cargo.lock",), absent=(), wanted=())
+    scope = Scope(tree=str(tree), repository=str(tree), inputs=inputs)
+    return notice.taken(scope, closure, [str(tree / "target")])
+
+
+def records(files):
+    """Records in the build folder."""
+    return {f"target/release/{path}": text for path, text in files.items()}
+
+
+def test_module_that_rustc_has_read_is_taken(tmp_path):
+    """As by `include_str!`; others are not."""
+    assert taken(tmp_path, **records(LIBRARY)) == {"python/demo/embedded.py"}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"build/demo-2/output": "cargo:rerun-if-changed=build.rs\n", "build/demo-2/root-output": "x"},
+        {"build/demo-2/output": "", "build/demo-2/root-output": "x"},
+        {"deps/include_dir_macros-1.d": "/t/libinclude_dir_macros-1.so: /registry/include_dir_macros-1/src/lib.rs\n"},
+    ],
+)
+def test_build_script_or_macro_may_have_taken_any(tmp_path, more):
+    """Nobody knows what they read."""
+    assert taken(tmp_path, **records(LIBRARY | more)) is None
+
+
+def test_without_records_any_may_have_been_taken(tmp_path):
+    """Cargo worked elsewhere."""
+    assert taken(tmp_path) is None
+
+
+def test_module_that_a_build_has_taken_counts(tree, monkeypatch):
+    """An edit of it is a build, an edit of another one is none."""
+    original = notice.taken
+    monkeypatch.setattr(notice, "taken", lambda *arguments: original(*arguments) | {"src/demo/more.py"})
+    tree.python("A = 1\n", name="demo/more.py")
+    tree.install()
+    tree.python()
+    assert tree.install()[0] == 1
+    tree.python("A = 2\n", name="demo/more.py")
+    assert tree.install()[0] == 2
+    tree.python("A = 1\n", name="demo/more.py")
+    assert tree.install()[0] == 2
+
+
+def test_where_any_may_have_been_taken_each_edit_is_a_build(tree, monkeypatch):
+    """And going back is none."""
+    monkeypatch.setattr(notice, "taken", lambda *_: None)
+    tree.install()
+    tree.python()
+    assert tree.install()[0] == 2
+    tree.python("ANSWER = 1\n")
+    assert tree.install()[0] == 2
