@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from freshwheel import account, decision, echo, frame, memory, outcome
 from freshwheel.account import Comparison
@@ -32,13 +32,13 @@ class Why:
 
 
 def why(call: Call) -> Why:
-    """The tree now against its last wheel, or editable one where there was no other."""
-    plan = Plan.of(call)
-    snapshot = plan.snapshot()
-    case = decision.opened(plan, snapshot)
+    """The tree now against its last wheel, or against its last editable one if that is newer."""
     cache = frame.cache_directory(call.environ)
     outcomes = outcome.load(cache, call.tree)
-    last = outcome.base(outcomes, "wheel") or outcome.base(outcomes, "editable")
+    last = outcome.base(outcomes, "wheel", "editable")
+    plan = Plan.of(call if last is None or last.hook == "wheel" else replace(call, hook="build_editable"))
+    snapshot = plan.snapshot()
+    case = decision.opened(plan, snapshot)
     found = None
     if last is not None:
         before = outcome.inputs(cache, call.tree, last.digest)

@@ -19,7 +19,21 @@ if TYPE_CHECKING:
 
     State = Literal["intact", "missing", "known", "foreign"]
 
-__all__ = ["FILE", "READ", "Module", "Record", "Wheel", "check", "dump", "load", "owner", "parsed", "place", "state"]
+__all__ = [
+    "FILE",
+    "READ",
+    "Module",
+    "Record",
+    "Wheel",
+    "check",
+    "dump",
+    "load",
+    "owner",
+    "parsed",
+    "place",
+    "state",
+    "top",
+]
 
 FILE = "records"
 """The name of the file, beside which the copies lie."""
@@ -136,9 +150,14 @@ def parsed(data: bytes, tree: bytes) -> "list[Record]":
     return list(map(_record, fields[1:])) if fields[0] == tree else []
 
 
+def top(cache: str) -> str:
+    """The folder in the cache directory for what is kept of all trees."""
+    return os.path.join(cache, "inplace")
+
+
 def place(cache: str, tree: bytes) -> str:
     """The folder in the cache directory for what is kept of a tree, which is a real path."""
-    return os.path.join(cache, "inplace", xxhash.xxh3_128_hexdigest(tree))
+    return os.path.join(top(cache), xxhash.xxh3_128_hexdigest(tree))
 
 
 def load(cache: str, tree: bytes) -> "list[Record]":

@@ -38,7 +38,9 @@ class Install:
 
     def __init__(self, *, info: str, origin: "Origin", tree: str, editable: bool) -> None:
         self.info = info
-        self.name, _, self.version = os.path.basename(info)[: -len(_INFO)].partition("-")
+        name, _, self.version = os.path.basename(info)[: -len(_INFO)].partition("-")
+        head = (_read(os.path.join(info, "METADATA")) or b"").partition(b"\nName: ")[2]
+        self.name = head.partition(b"\n")[0].decode("utf-8", "replace").strip() or name
         self.origin = origin
         self.tree = tree
         self.editable = editable

@@ -114,9 +114,9 @@ def add(cache: str | None, tree: str, outcome: Outcome, found: Snapshot | None =
     return True
 
 
-def base(outcomes: Sequence[Outcome], hook: str) -> Outcome | None:
-    """The last outcome that delivered something by a hook; None: there is none on record."""
-    return next((one for one in outcomes if one.hook == hook and one.decided != "miss"), None)
+def base(outcomes: Sequence[Outcome], *hooks: str) -> Outcome | None:
+    """The last outcome that delivered something by one of the hooks; None: there is none on record."""
+    return next((one for one in outcomes if one.hook in hooks and one.decided != "miss"), None)
 
 
 def parts(outcomes: Sequence[Outcome], key: str) -> Mapping[str, str]:

@@ -14,7 +14,20 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from freshwheel import account, decision, discovery, finish, inplace, memory, native, outcome, real, spares, supply
+from freshwheel import (
+    account,
+    decision,
+    discovery,
+    finish,
+    inplace,
+    memory,
+    native,
+    outcome,
+    proof,
+    real,
+    spares,
+    supply,
+)
 from freshwheel.decision import Case
 from freshwheel.errors import WheelError
 from freshwheel.inner import key
@@ -57,7 +70,7 @@ class Placement:
 
     def fitting(self) -> Record | str:
         """The record of the tree as it is; else why there is none that will do, nothing: there is none."""
-        if self.case.plan.config.store == "verify":
+        if proof.wanted(self.case.plan):
             return "it is to be verified"
         full, _ = _keys(self.case, self.case.found, self.case.locks)
         record = next((one for one in self.records if one.key == full and self.holds(one)), None)

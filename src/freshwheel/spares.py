@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from collections.abc import Iterable, Mapping
 
@@ -11,7 +12,7 @@ import xxhash
 from freshwheel import frame, inplace, rows
 from freshwheel.inplace import Module, Record, Wheel
 
-__all__ = ["MOST", "fetch", "keep", "put_back", "used"]
+__all__ = ["MOST", "clear", "fetch", "keep", "put_back", "total", "used"]
 
 MOST = 8
 """Records that are kept for one ABI."""
@@ -38,7 +39,7 @@ def keep(cache: str, tree: bytes, record: Record, files: Mapping[bytes, str]) ->
         kept = _bounded(folder, [record, *(one for one in inplace.load(cache, tree) if not _same(one, record))])
         frame.write(os.path.join(folder, inplace.FILE), inplace.dump(tree, kept), mode=0o600)
         _tidy(folder, kept)
-        _sweep(os.path.dirname(folder))
+        _sweep(inplace.top(cache))
     except (OSError, rows.RestlessError):
         return False
     return True
@@ -68,6 +69,20 @@ def fetch(cache: str, tree: bytes, wheel: Wheel, target: str) -> bool:
         return _copied(os.path.join(inplace.place(cache, tree), wheel.content.hex()), target, wheel.content, 0o666)
     except OSError:
         return False
+
+
+def total(cache: str) -> tuple[int, int]:
+    """Of how many trees something is kept, and how many bytes that is."""
+    trees = size = 0
+    for top, _, names in os.walk(inplace.top(cache)):
+        trees += inplace.FILE in names
+        size += sum(_size(os.path.join(top, name)) for name in names)
+    return trees, size
+
+
+def clear(cache: str) -> None:
+    """Nothing is kept of any tree, as far as it can be removed."""
+    shutil.rmtree(inplace.top(cache), ignore_errors=True)
 
 
 def _copied(source: str, target: str, content: bytes, mode: int) -> bool:

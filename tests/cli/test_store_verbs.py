@@ -80,6 +80,7 @@ def test_info_of_an_empty_store(shop):
         "blobs": 0,
         "bytes": 0,
         "bad": 0,
+        "editables": {"trees": 0, "bytes": 0},
         "limits": {"bytes": 5 << 30, "seconds": 30 * 86400},
     }
     code, out, err = shop("info")
@@ -194,6 +195,19 @@ def test_clear_with_yes(shop):
     assert (code, found["entries"], found["reason"]) == (0, 2, "")
     assert shop.json("info")[1]["blobs"] == 0
     assert shop("clear", "--yes") == (0, "removed 0 entries, 0 blobs, 0 other files: 0 B\n", "")
+
+
+def test_what_is_kept_of_editables_goes_with_the_store(shop):
+    """It is named as well: nobody else would find it."""
+    folder = shop.cache / "inplace" / "00"
+    folder.mkdir(parents=True)
+    (folder / "records").write_bytes(bytes(100))
+    (folder / "copy").write_bytes(bytes(1000))
+    assert "kept of editables beside it, of 1 tree: 1.1 KiB" in shop("info")[1]
+    assert shop.json("info")[1]["editables"] == {"trees": 1, "bytes": 1100}
+    shop("clear", "--yes")
+    assert not folder.exists()
+    assert shop.json("info")[1]["editables"] == {"trees": 0, "bytes": 0}
 
 
 @pytest.mark.parametrize("words", [["clear"], ["clear", "--json"]])

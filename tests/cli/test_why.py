@@ -225,11 +225,15 @@ def test_a_store_that_was_cleared(bench):
 
 
 def test_an_editable_wheel_is_an_outcome(bench):
-    """It is what the tree is held against where there was no other."""
+    """It is what the tree is held against while no other is newer."""
     assert bench.build("build_editable") == []
     bench.write("src/new.py")
     found = bench.json()
     assert (found["last"]["hook"], found["inputs"]["added"], found["parts"]) == ("editable", ["src/new.py"], None)
+    bench.build()
+    assert bench.json()["last"]["hook"] == "wheel"
+    bench.build("build_editable")
+    assert bench.json()["last"]["hook"] == "editable"
 
 
 def test_metadata_is_an_outcome(bench, tmp_path):

@@ -1,5 +1,6 @@
 """Editable installations: the tree itself is imported, under a version that names what it was at that time."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -58,7 +59,17 @@ class Editable:
         self.frontend.install(self.venv, self.tree.path, editable=True, PATH=self.path)
         assert self.venv.version(self.tree.name) == f"1.2.3+{self.tree.label()}"
         self.compiled += self.compiles() > before
+        assert self.status() == "current"
         return self.says(), self.compiled
+
+    def status(self):
+        """What `freshwheel status` says of it: its state, and the reason where it is not current."""
+        command = [self.tree.workshop.python, "-m", "freshwheel", "status", "--json", "--python", self.venv.python]
+        done = subprocess.run(command, env=self.tree.environ, capture_output=True, text=True, check=False)
+        [found] = json.loads(done.stdout)["distributions"]
+        assert done.returncode == (0 if found["state"] == "current" else 1)
+        assert ("-e" in found["mend"].split()) == (found["state"] != "current")
+        return found["state"] if found["state"] == "current" else f"{found['state']}: {found['why']}"
 
     def says(self):
         """What `demo` says."""
@@ -89,14 +100,17 @@ def test_editable_compiles_what_changed_and_nothing_else(frontends, project, ven
     at.git("commit", "-qm", "one")
     assert at.install() == ("compiled one, interpreted one", 1)
     tree.edit(python, "interpreted one", "interpreted two")
+    assert at.status() == "current"
     assert at.install() == ("compiled one, interpreted two", 1)
     at.git("switch", "-qc", "other")
     tree.edit(rust, "compiled one", "compiled two")
+    assert at.status() == f"stale: the sources of its extension modules are others now; changed: {rust}"
     at.git("commit", "-qam", "two")
     assert at.install() == ("compiled two, interpreted two", 2)
     (tree.path / module).unlink()
     generated = (tree.path / module).with_name("generated.py")
     generated.write_text("EDITED = 1\n")
+    assert at.status().startswith(f"stale: {module} is missing")
     assert at.install() == ("compiled two, interpreted two", 2)
     assert generated.read_text() == "EDITED = 1\n"
     at.git("clean", "-qxdf")
@@ -104,12 +118,14 @@ def test_editable_compiles_what_changed_and_nothing_else(frontends, project, ven
     assert at.install() == ("compiled two, interpreted two", 2)
     mapped = (tree.path / module).stat().st_ino
     at.git("switch", "-q", "main")
+    assert at.status().startswith("stale: the sources of its extension modules are others now")
     assert at.install() == ("compiled one, interpreted one", 2)
     assert (tree.path / module).stat().st_ino != mapped
     at.git("switch", "-q", "other")
     assert at.install() == ("compiled two, interpreted two", 2)
     with (tree.path / module).open("ab") as file:
         file.write(b"own build")
+    assert at.status().startswith(f"stale: {module} is none that a build of freshwheel put there")
     assert at.install() == ("compiled two, interpreted two", 3)
     assert not (tree.path / module).read_bytes().endswith(b"own build")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-from freshwheel import frame
+from freshwheel import frame, spares
 from freshwheel.cli import render
 from freshwheel.cli.render import Answer, Line
 from freshwheel.store.prune import AGE, SIZE, Pruned
@@ -18,6 +18,9 @@ _KEY = 12
 """Digits of a key that are shown to people."""
 
 
+_REFUSED = Pruned(reason="nothing was removed")
+
+
 def answer(
     action: str,
     environ: Mapping[str, str],
@@ -27,7 +30,8 @@ def answer(
     agreed: Callable[[str], bool] = lambda _: True,
 ) -> Answer:
     """The answer of one action; `agreed` asks a person whether the store at a place may be cleared."""
-    store = Store.open(frame.cache_directory(environ))
+    cache = frame.cache_directory(environ)
+    store = Store.open(cache)
     if isinstance(store, Refusal):
         return Answer(lines=[Line(store.reason, "bad")], value={"reason": store.reason}, wrong=True)
     match action:
@@ -39,19 +43,26 @@ def answer(
             limit, longest = SIZE if size is None else size, AGE if age is None else age
             return _pruned(store.prune(time.time_ns(), size=limit, age=longest, force=True))
         case "clear":
-            return _pruned(store.clear()) if agreed(store.shelf.root) else _pruned(Pruned(reason="nothing was removed"))
+            return _cleared(store, cache or "") if agreed(store.shelf.root) else _pruned(_REFUSED)
         case _:
-            return _info(store)
+            return _info(store, cache or "")
 
 
-def _info(store: Store) -> Answer:
-    found = store.info()
+def _cleared(store: Store, cache: str) -> Answer:
+    """The store is empty, and nothing is kept of editables."""
+    spares.clear(cache)
+    return _pruned(store.clear())
+
+
+def _info(store: Store, cache: str) -> Answer:
+    found, (trees, size) = store.info(), spares.total(cache)
     value = {
         "place": found.root,
         "entries": found.entries,
         "blobs": found.blobs,
         "bytes": found.size,
         "bad": found.bad,
+        "editables": {"trees": trees, "bytes": size},
         "limits": {"bytes": SIZE, "seconds": AGE},
     }
     counts = [render.count(found.entries, "entry", "entries"), render.count(found.blobs, "blob")]
@@ -60,6 +71,8 @@ def _info(store: Store) -> Answer:
         Line(", ".join([*counts, _bytes(found.size)])),
         Line(f"limits: {_bytes(SIZE)}, unused for {AGE // (24 * 3600)} days"),
     ]
+    if trees:
+        lines.append(Line(f"kept of editables beside it, of {render.count(trees, 'tree')}: {_bytes(size)}"))
     if found.bad:
         lines.append(Line(f"{render.count(found.bad, 'file')} put away as damaged", "note"))
     return Answer(lines=lines, value=value)
