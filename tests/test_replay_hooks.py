@@ -216,6 +216,20 @@ def test_answers_that_are_given_again_are_on_record(known, tmp_path):
     assert Path(echo.place(str(known.cache), memory.real(str(known.path)))).stat().st_size < 10_000
 
 
+def test_wheel_that_was_given_again_is_what_the_tree_is_held_against(known):
+    """An edit and its taking back: the last wheel is the first one once more, and nothing differs."""
+    file = known.path / "src" / "recorded.py"
+    text = file.read_text()
+    file.write_text("ANSWER = 2\n")
+    known.heavy()
+    file.write_text(text)
+    name, _ = known.heavy()
+    known.learn()
+    assert known.wheel()[0] == name
+    found = history.why(known.call())
+    assert (found.last.wheel, found.found.sources, found.last.why) == (name, False, found.outcomes[0].why)
+
+
 @pytest.mark.parametrize("record", [b"", b"\xff\n\n1 2 3\n", b"x wheel a b c\n", b"1 wheel a b c d\n"])
 def test_damaged_record_of_answers_is_passed_over(known, record):
     """It is for people; an answer needs none of it."""

@@ -34,7 +34,8 @@ class Why:
 def why(call: Call) -> Why:
     """The tree now against its last wheel, or against its last editable one if that is newer."""
     cache = frame.cache_directory(call.environ)
-    outcomes = outcome.load(cache, call.tree)
+    decided = outcome.load(cache, call.tree)
+    outcomes = sorted([*_again(cache, call.tree), *decided], key=lambda one: -one.when)[: outcome.MOST]
     last = outcome.base(outcomes, "wheel", "editable")
     plan = Plan.of(call if last is None or last.hook == "wheel" else replace(call, hook="build_editable"))
     snapshot = plan.snapshot()
@@ -42,13 +43,13 @@ def why(call: Call) -> Why:
     found = None
     if last is not None:
         before = outcome.inputs(cache, call.tree, last.digest)
-        found = account.compared(last, outcome.parts(outcomes, last.key), before, snapshot, case)
+        found = account.compared(last, outcome.parts(decided, last.key), before, snapshot, case)
     return Why(
         digest=snapshot.digest,
         store=case if isinstance(case, str) else "",
         last=last,
         found=found,
-        outcomes=tuple(sorted([*_again(cache, call.tree), *outcomes], key=lambda one: -one.when)[: outcome.MOST]),
+        outcomes=tuple(outcomes),
     )
 
 

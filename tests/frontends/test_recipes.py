@@ -18,13 +18,14 @@ pytestmark = pytest.mark.slow
 
 FIXTURE = REPOSITORY / "fixtures" / "setuptools-c"
 NOBODY = {f"GIT_{role}_{key}": "a@b" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
+WITHOUT = ('build-backend = "freshwheel"', 'build-backend = "setuptools.build_meta"')
 LEAN = """requires = ["setuptools>=77"]
 """
 
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory, outside):
-    """freshwheel's own wheel."""
+    """The wheel of freshwheel itself."""
     folder = tmp_path_factory.mktemp("own")
     run(find_uv_bin(), "build", "--quiet", "--wheel", "--out-dir", str(folder), str(REPOSITORY), environ=outside)
     [wheel] = folder.glob("*.whl")
@@ -39,11 +40,12 @@ def packager(tmp_path_factory, outside, own):
 
 
 @pytest.fixture
-def offline(outside):
-    """A machine without a network, an index, and a home."""
+def offline(tmp_path, outside):
+    """A machine without a network, an index, and a home that anything could be written into."""
+    (tmp_path / "home").touch()
     nowhere = dict.fromkeys(("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"), "http://127.0.0.1:9")
     kept = {name: value for name, value in outside.items() if not name.startswith(("PIP_", "UV_", "XDG_"))}
-    return {**kept, **nowhere, "HOME": "/nonexistent/home", "USERPROFILE": "", "LOCALAPPDATA": ""}
+    return {**kept, **nowhere, "HOME": str(tmp_path / "home"), "USERPROFILE": "", "LOCALAPPDATA": ""}
 
 
 def clone(path, *, new=()):
@@ -101,20 +103,32 @@ BUILDS = {
 @pytest.mark.parametrize("name", BUILDS)
 def test_packagers_get_the_wheel_of_the_inner_backend(tmp_path, packager, offline, name):
     """Without a network, a home and a cache, a checkout gives a wheel with a plain version and one member more."""
-    clone(tmp_path / "ours")
-    clone(tmp_path / "theirs", new=[('build-backend = "freshwheel"', 'build-backend = "setuptools.build_meta"')])
     made = {}
-    for tree in ("ours", "theirs"):
-        dist = tmp_path / f"{tree}-dist"
-        words = (*BUILDS[name], str(dist), str(tmp_path / tree))
+    for whose, new in {"ours": [], "theirs": [WITHOUT]}.items():
+        tree, dist = tmp_path / "tree", tmp_path / whose
+        clone(tree, new=new)  # in one place: its path is in what the compiler writes for debuggers
+        words = (*BUILDS[name], str(dist), str(tree))
         run(packager.python, "-m", *words, environ={**offline, "FRESHWHEEL_LABEL": "off"}, cwd=tmp_path)
-        [made[tree]] = dist.glob("*.whl")
+        [made[whose]] = dist.glob("*.whl")
+        shutil.rmtree(tree)
     assert made["ours"].name == made["theirs"].name
     ours, theirs = members(made["ours"]), members(made["theirs"])
     more = set(ours) - set(theirs)
     assert more == {"demo_setuptools_c-1.2.3.dist-info/freshwheel.json"}
     assert {member: data for member, data in ours.items() if member not in more} == theirs
-    assert not os.path.exists("/nonexistent")
+
+
+def test_a_cache_directory_that_is_no_absolute_path_is_none(tmp_path, packager, offline):
+    """Then nothing is written but what was asked for, though there is a home."""
+    (tmp_path / "home").unlink()
+    (tmp_path / "home").mkdir()
+    clone(tmp_path / "tree")
+    environ = {**offline, "FRESHWHEEL_CACHE_DIR": "none", "FRESHWHEEL_LABEL": "off"}
+    words = (*BUILDS["build"], str(tmp_path / "dist"), str(tmp_path / "tree"))
+    run(packager.python, "-m", *words, environ=environ, cwd=tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["dist", "home", "tree"]
+    assert os.listdir(tmp_path / "home") == []
+    assert sorted(os.listdir(tmp_path / "tree")) == sorted(os.listdir(FIXTURE))
 
 
 def test_packagers_are_told_what_is_missing(tmp_path, outside, offline, own):
