@@ -203,7 +203,10 @@ from freshwheel import *
 def get_requires_for_build_wheel(config_settings=None):
     wanted = freshwheel.get_requires_for_build_wheel(config_settings)
     if "GATE" in os.environ:
-        open(os.path.join(os.environ["GATE"], "asked.reached"), "w").write(repr(wanted))
+        place = os.path.join(os.environ["GATE"], "asked.reached")
+        with open(place + ".part", "w") as file:
+            file.write(repr(wanted))
+        os.rename(place + ".part", place)
         while not os.path.exists(os.path.join(os.environ["GATE"], "asked.open")):
             time.sleep(0.02)
     return wanted

@@ -208,6 +208,14 @@ def test_build_script_names_a_folder(ground):
     assert found.names == ("FOO",)
 
 
+def test_variables_are_those_of_all_profiles(ground):
+    """Where cargo had nothing to do, it does not ask again, and the variable decides all the same."""
+    ground.script("env-changed=OPENSSL_DIR")
+    ground.compiled("src/lib.rs", profile="debug")
+    ground.listed("src/lib.rs", profile="debug", stamp=NEW)
+    assert ground.second(since=NEW).names == ("OPENSSL_DIR",)
+
+
 def test_build_script_names_its_own_crate(ground):
     """Tests of a crate are no inputs, even where a build script names the folder of the crate."""
     ground.write("tests/a.rs")

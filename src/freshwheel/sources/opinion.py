@@ -86,37 +86,32 @@ class _Second:
         if all(unit.kind == "list" for unit in found):
             return Opinion(reason="cargo left no records in its target folder")
         reads: list[Read] = []
-        names: set[str] = set()
         for profile in _profiles(found, since):
             listed = {path for unit in profile if unit.kind == "list" for path in self.listed(unit)}
             for unit in profile:
                 if unit.kind == "compiled":
-                    more, variables = self.compiled(unit, listed, since)
+                    reads += self.compiled(unit, listed, since)
                 elif unit.kind == "script":
-                    more, variables = self.script(unit, listed, since)
-                else:
-                    continue
-                reads += more
-                names.update(variables)
-        return self.judged(reads, sorted(names))
+                    reads += self.script(unit, listed, since)
+        return self.judged(reads, sorted({name for unit in found for name in _asked(unit)}))
 
     def listed(self, unit: Unit) -> Iterator[str]:
         """The paths in cargo's own list of the sources of an artefact."""
         yield from (self.ground.placed(path) for path in trace.dep_info(unit.text).files if os.path.isabs(path))
 
-    def compiled(self, unit: Unit, listed: AbstractSet[str], since: int | None) -> tuple[list[Read], Sequence[str]]:
-        """What was read to compile a crate of the closure, and the variables."""
+    def compiled(self, unit: Unit, listed: AbstractSet[str], since: int | None) -> list[Read]:
+        """What was read to compile a crate of the closure."""
         info = trace.dep_info(unit.text)
         base = self.base(unit, info.files)
         if base is None or (crate := self.owner(os.path.join(base, info.files[0]), unit.name)) is None:
-            return [], ()
+            return []
         root = trace.placed(os.path.join(base, info.files[0]), self.ground.at(crate.folder))
         by = f"{root} of {crate.name}"
         reads = [Read(path=self.ground.placed(os.path.join(base, path)), by=by) for path in info.files]
-        return self.confirmed(crate, reads, unit, listed, since), info.names
+        return self.confirmed(crate, reads, unit, listed, since)
 
-    def script(self, unit: Unit, listed: AbstractSet[str], since: int | None) -> tuple[list[Read], Sequence[str]]:
-        """What a build script asks to be run again for: files and folders, and variables.
+    def script(self, unit: Unit, listed: AbstractSet[str], since: int | None) -> list[Read]:
+        """The files and folders that a build script asks to be run again for.
 
         Of a crate that is not in the closure, it counts what is a fact about this machine.
         """
@@ -132,7 +127,7 @@ class _Second:
             paths = [self.ground.placed(path) for path in output.files if os.path.isabs(path)]
             foreign = [path for path in paths if not trace.within(path, self.ground.repository, self.ground.tree)]
             reads += [Read(path=path, by=by) for path in foreign]
-        return reads, output.names
+        return reads
 
     def base(self, unit: Unit, files: Sequence[str]) -> str | None:
         """The folder that the relative ones of `files` are relative to: a workspace, that of the target folder first.
@@ -278,6 +273,13 @@ class _Third:
                 return digest.of(file.read())
         except OSError:
             return None
+
+
+def _asked(unit: Unit) -> Sequence[str]:
+    """The variables that one record names, of whatever crate and profile: one too many is a needless build at most."""
+    if unit.kind == "compiled":
+        return trace.dep_info(unit.text).names
+    return trace.script_output(unit.text).names if unit.kind == "script" else ()
 
 
 def _profiles(found: Sequence[Unit], since: int | None) -> list[list[Unit]]:
