@@ -38,7 +38,7 @@ lint: venv  ## ruff and mypy
 docs: venv  ## the site of the documentation, into build/site
 	@$(RUN) .ci/docs.py
 
-trial: venv  ## two real projects from PyPI, wrapped: minutes
+trial: venv  ## three real projects from PyPI, wrapped: many minutes
 	@$(RUN) benchmarks/trial.py
 
 matrix: venv  ## every installer in every situation, and the page about them: an hour

@@ -22,7 +22,6 @@ SAME = {
     "PIP_DEFAULT_TIMEOUT": "UV_HTTP_TIMEOUT",
     "PIP_EXTRA_INDEX_URL": "UV_INDEX",
     "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
-    "PIP_NO_INDEX": "UV_NO_INDEX",
     "PIP_TRUSTED_HOST": "UV_INSECURE_HOST",
 }
 """Variables of pip, and what uv calls them."""

@@ -14,6 +14,8 @@ import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from edits import Edit
+
 __all__ = ["Hidden", "Showing"]
 
 _CHANGED = re.compile(r"cargo::?rerun-if-changed=(.*)")
@@ -27,12 +29,6 @@ class Hidden:
     folder: str
     line: str
     """The line of `[tool.freshwheel]` that declares it."""
-    file: str
-    old: str
-    new: str
-    """A text in a file there, and the one that it is edited to."""
-    shows: str
-    """Python code that prints whether the new text was built."""
 
     def missed(self, check: str) -> bool:
         """Whether `check`, the JSON of `freshwheel check`, names something of this folder, and nothing else."""
@@ -78,17 +74,21 @@ class Showing:
     """One wrapped tree in which something is hidden, and what asks and builds it."""
 
     hidden: Hidden
+    edit: Edit
+    """Of a file there."""
     tree: str
     ask: Callable[[str], str]
     """The standard output of a verb of freshwheel, whatever its exit code."""
     install: Callable[[], tuple[str, str]]
-    """Builds and installs: the version, and what `Hidden.shows` prints."""
+    """Installs: the version, and what the edit shows."""
+    again: Callable[[], tuple[str, str]]
+    """The same, when there is nothing to build with."""
     replace: Callable[[str, str, str], None]
     """In a file, one text by another."""
 
     def declared(self) -> str:
         """What is true of the tree with the line, after a build. Raises AssertionError where it is not so."""
-        hidden = self.hidden
+        hidden, edit = self.hidden, self.edit
         findings = json.loads(self.ask("check"))["findings"]
         assert not findings, f"missed in spite of {hidden.line}: {findings}"
         inputs = {one["path"] for one in json.loads(self.ask("inputs"))["inputs"]}
@@ -97,24 +97,26 @@ class Showing:
         left = unknown(paths, inputs)
         assert not left, f"named by cargo or a build script, and no inputs: {left}"
         before = self.ask("digest")
-        self.replace(hidden.file, hidden.old, hidden.new)
+        self.replace(edit.file, edit.old, edit.new)
         edited = self.ask("digest")
-        self.replace(hidden.file, hidden.new, hidden.old)
-        assert edited != before == self.ask("digest"), f"the digest does not follow {hidden.file}"
+        self.replace(edit.file, edit.new, edit.old)
+        assert edited != before == self.ask("digest"), f"the digest does not follow {edit.file}"
         return f"{len(inputs)} inputs; all {len(paths)} that cargo and the build scripts name are among them"
 
     def undeclared(self) -> str:
         """What is true without the line, and without any memory. Raises AssertionError where it is not so."""
-        hidden = self.hidden
+        hidden, edit = self.hidden, self.edit
         self.replace("pyproject.toml", hidden.line, "")
         self.install()
         check = self.ask("check")
         assert hidden.missed(check), f"not exactly {hidden.folder} is named: {check}"
         known = self.install()
-        self.replace(hidden.file, hidden.old, hidden.new)
+        assert known == self.again(), "what was discovered makes no hit"
+        self.replace(edit.file, edit.old, edit.new)
         edited = self.install()
-        self.replace(hidden.file, hidden.new, hidden.old)
-        assert known[0] != edited[0], f"the label does not follow {hidden.file}: {known}, {edited}"
-        assert (known[1], edited[1]) == ("False", "True"), f"the program does not follow {hidden.file}"
+        self.replace(edit.file, edit.new, edit.old)
+        assert known[0] != edited[0], f"the label does not follow {edit.file}: {known}, {edited}"
+        assert (known[1], edited[1]) == edit.prints, f"the program does not follow {edit.file}"
+        assert known == self.again(), "taken back, it is no hit"
         count = len(json.loads(check)["findings"])
         return f"the first build names {count} of {hidden.folder}; then {known[0]}, and {edited[0]} for an edit there"

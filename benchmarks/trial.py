@@ -1,12 +1,17 @@
-"""Three real projects from PyPI, wrapped by freshwheel: built, installed, edited, taken back.
+"""Three real projects from PyPI, wrapped by freshwheel: built, installed, edited, taken back, and measured.
 
-    python benchmarks/trial.py [--unwrapped] [PROJECT ...]
+    python benchmarks/trial.py [--unwrapped] [--rounds N] [PROJECT ...]
 
 Downloads their source distributions, turns them into what a checkout would be, and rewrites their pyproject.toml as
 their authors would to adopt freshwheel, in a scratch folder. uv and pip then install them, isolated and without
-dependencies, into a fresh environment. Checked are the import, the version, and one behaviour that an edited line of
-Rust changes; where a build script reads what no table names, also what becomes of that. Ends with a table of seconds;
-exits with 1 if a check fails. `--unwrapped` measures the same steps of the project as it is, too.
+dependencies, into a fresh environment. Where nothing need be built, nothing but freshwheel can be installed either: no
+index is asked, and the one folder of wheels holds no other backend. Checked are the import, the version, that all hits
+give the same files, what freshwheel has on record, and one behaviour that an edited line of Rust changes; where a build
+script reads what no table names, also what becomes of that.
+
+Ends with a table of seconds, and one of the budgets: what was measured in turns with an empty project, and with the
+same edits of the project as it is, built without isolation. Exits with 1 if a check fails; a budget is only shown.
+`--unwrapped` measures the steps of the project as it is, too. `--rounds 0` leaves the budgets out.
 
 cryptography needs pkg-config and the headers of OpenSSL: on Debian, `apt-get install -y libssl-dev pkg-config`.
 """
@@ -14,32 +19,40 @@ cryptography needs pkg-config and the headers of OpenSSL: on Debian, `apt-get in
 from __future__ import annotations
 
 import argparse
-import glob
+import json
 import os
-import pathlib
-import shutil
-import subprocess
 import sys
-import tarfile
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from hidden import Hidden, Showing
+from budgets import Budgets
+from edits import Edit
+from hidden import Showing
 from subjects import SUBJECTS, Subject
+from workshop import FailedError, Workshop, replace
 
-REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-SCRIPTS = "Scripts" if os.name == "nt" else "bin"
-OUTSIDE = ("FRESHWHEEL_", "CIBUILDWHEEL", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "CARGO_TARGET_DIR")
-"""Variables, or beginnings of them, that would change what is measured."""
-
-REFRESHED = ("--refresh-package", "freshwheel")
-"""For uv: the wheel that is tried has the version of the one before."""
 STEPS = ("uv, cold", "uv again", "pip after uv", "pip again", "uv, one line edited", "uv, edit taken back")
+CONTENTS = """
+import hashlib, importlib.metadata as metadata
+found = metadata.distribution({name!r})
+own = {{"INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_build.json", "uv_cache.json"}}
+files = [f"{{file}} {{file.hash.value}}" for file in found.files if file.hash and file.name not in own]
+print(found.version, hashlib.sha256("\\n".join(sorted(files)).encode()).hexdigest(), sep="\\n")
+"""
+"""Python code that prints the version of what is installed, and a digest of all that its wheel brought."""
 
 
-class FailedError(Exception):
-    """A check or a command failed; the text says which."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Installed:
+    """What an installation took, and what is there now."""
+
+    seconds: float
+    version: str
+    contents: str
+    """A digest of the files of the wheel."""
+    shown: str
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -48,6 +61,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("projects", nargs="*", metavar="PROJECT", help=f"of {', '.join(names)}; all of them if none")
     parser.add_argument("--unwrapped", action="store_true", help="measure the projects without freshwheel, too")
+    parser.add_argument("--rounds", type=int, default=5, help="in which the budgets are measured")
     options = parser.parse_args(arguments)
     chosen = [subject for subject in SUBJECTS if subject.name in (options.projects or names)]
     if set(options.projects) - set(names):
@@ -61,94 +75,17 @@ def main(arguments: Sequence[str]) -> int:
                 rows = {"recorded earlier on two cores, unwrapped": subject.recorded}
                 if options.unwrapped:
                     rows["this run, unwrapped"] = Trial(subject, workshop, wrapped=False).run()
-                rows["this run, freshwheel"] = Trial(subject, workshop, wrapped=True).run()
+                trial = Trial(subject, workshop, wrapped=True)
+                rows["this run, freshwheel"] = trial.run()
                 print(f"\n{_table(subject, rows)}\n", flush=True)
+                if options.rounds > 0:
+                    print(f"{trial.budgets(options.rounds)}\n", flush=True)
+                trial.uncover()
     except FailedError as error:
         print(f"\nfailed: {error}", file=sys.stderr)
         return 1
     print("all checks hold")
     return 0
-
-
-class Workshop:
-    """The scratch folder, with a wheel of freshwheel in it, and the programs that work there."""
-
-    def __init__(self, scratch: str) -> None:
-        self.scratch = scratch
-        self.uv = os.path.join(os.path.dirname(sys.executable), "uv")
-        wheels = os.path.join(scratch, "wheels")
-        os.mkdir(wheels)
-        self.environ = {**_environ(os.environ), "FRESHWHEEL_CACHE_DIR": os.path.join(scratch, "cache")}
-        self.run(self.uv, "build", "--quiet", "--wheel", "--out-dir", wheels, REPOSITORY)
-        self.environ |= _find_links(self.environ, wheels)
-        [wheel] = [name for name in os.listdir(wheels) if name.endswith(".whl")]
-        self.freshwheel = "freshwheel=={}".format(wheel.split("-")[1])
-        self.python = self.venv("tools")
-        self.run(self.uv, "pip", "install", "--quiet", "--python", self.python, *REFRESHED, "pip", self.freshwheel)
-
-    def venv(self, name: str) -> str:
-        """The interpreter of a new environment."""
-        path = os.path.join(self.scratch, name)
-        self.run(self.uv, "venv", "--quiet", "--python", sys.executable, path)
-        return os.path.join(path, SCRIPTS, "python")
-
-    def tools(self) -> str:
-        """The versions of what is measured with."""
-        return ", ".join(
-            [self.run(self.uv, "--version"), self.run(self.python, "-m", "pip", "--version").split(" from ")[0]]
-        )
-
-    def require(self, libraries: Iterable[str]) -> None:
-        """Raises FailedError where pkg-config does not know of a library."""
-        for library in libraries:
-            known = shutil.which("pkg-config") and subprocess.run(["pkg-config", "--exists", library], check=False)
-            if not known or known.returncode:
-                raise FailedError(
-                    f"pkg-config and the headers of {library} are needed; name other projects, or see --help"
-                )
-
-    def forget(self) -> None:
-        """From now on freshwheel remembers nothing of what was built."""
-        self.environ["FRESHWHEEL_CACHE_DIR"] = tempfile.mkdtemp(prefix="cache-", dir=self.scratch)
-
-    def ask(self, verb: str, tree: str) -> str:
-        """The JSON that a verb of freshwheel prints about a tree; whatever is wrong with that is in there."""
-        return self.run(self.python, "-m", "freshwheel", verb, "--json", tree, codes=(0, 1))
-
-    def run(self, *command: str, cwd: str | None = None, codes: Sequence[int] = (0,)) -> str:
-        """The standard output of a program. Raises FailedError with all its output when it fails."""
-        done = subprocess.run(
-            command,
-            check=False,
-            cwd=cwd,
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-        )
-        if done.returncode not in codes:
-            raise FailedError(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
-        return done.stdout.strip()
-
-    def checkout(self, subject: Subject, folder: str) -> str:
-        """The tree of a source distribution as a checkout has it: without PKG-INFO, which would make it a release."""
-        above = os.path.join(self.scratch, folder)
-        archive = os.path.join(self.scratch, f"{subject.sdist}.tar.gz")
-        if not os.path.exists(archive):
-            command = (self.python, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", subject.name)
-            self.run(*command, "--dest", self.scratch, f"{subject.name}=={subject.version}")
-        with tarfile.open(archive) as sdist:
-            if hasattr(tarfile, "data_filter"):
-                sdist.extractall(above, filter="data")
-            else:
-                sdist.extractall(above)  # noqa: S202 - Pythons before the filter; the archive is a known one
-        tree = os.path.join(above, subject.sdist)
-        os.unlink(os.path.join(tree, "PKG-INFO"))
-        for egg_info in glob.glob(os.path.join(glob.escape(tree), "**", "*.egg-info"), recursive=True):
-            shutil.rmtree(egg_info)
-        return tree
 
 
 class Trial:
@@ -159,106 +96,118 @@ class Trial:
         self.workshop = workshop
         self.wrapped = wrapped
         self.name = f"{subject.name}-{'wrapped' if wrapped else 'unwrapped'}"
+        self.tree = workshop.checkout(subject.name, subject.version, self.name)
+        # One environment for all steps, as a person has: pip's isolated builds see its path.
+        self.python = workshop.venv(f"{self.name}-venv", *subject.needs)
+        if wrapped:
+            pyproject = os.path.join(self.tree, "pyproject.toml")
+            with open(pyproject, encoding="utf-8") as file:
+                replace(pyproject, subject.adopting(file.read(), workshop.freshwheel))
 
     def run(self) -> tuple[float, ...]:
         """Seconds of each step. Raises FailedError when a check does not hold."""
-        subject = self.subject
-        print(f"{subject.sdist}, {'freshwheel' if self.wrapped else 'unwrapped'}", flush=True)
-        tree = self.workshop.checkout(subject, self.name)
-        # One environment for all steps, as a person has: pip's isolated builds see its path.
-        python = self.workshop.venv(f"{self.name}-venv")
-        if subject.needs:
-            self.workshop.run(self.workshop.uv, "pip", "install", "--quiet", "--python", python, *subject.needs)
-        if self.wrapped:
-            edits = [(old, new.replace("{freshwheel}", self.workshop.freshwheel)) for old, new in subject.edits]
-            self.replace(os.path.join(tree, "pyproject.toml"), edits)
-        rust = os.path.join(tree, *subject.file.split("/"))
-        there, back = ((subject.old, subject.new),), ((subject.new, subject.old),)
-        seconds, seen = [], []
-        for place, step in enumerate(STEPS):
-            if place in (4, 5):
-                self.replace(rust, there if place == 4 else back)  # noqa: PLR2004 - the last two of STEPS
-            took, version, shown = self.install(tree, python, step.split()[0].rstrip(","))
-            print(f"  {step:22}{took:6.1f} s  {version}  {shown}", flush=True)
-            seconds.append(took)
-            seen.append((version, shown))
-        self.check(seen)
-        if self.wrapped and subject.hidden is not None:
-            self.uncover(tree, python, subject.hidden)
-        return tuple(seconds)
+        rust = self.subject.rust
+        print(f"{self.subject.title}, {'freshwheel' if self.wrapped else 'unwrapped'}", flush=True)
+        first = self.step(STEPS[0], rust.shows, built=True)
+        again = [self.step(step, rust.shows, built=False) for step in STEPS[1:4]]
+        for one in (first, *again):
+            self.expect(one, first, rust.prints[0], self.subject.version)
+        steps = [first, *again, *self.there_and_back(rust, first, *STEPS[4:])]
+        for edit in self.subject.others if self.wrapped else ():
+            self.there_and_back(edit, first, f"uv, {os.path.basename(edit.file)} edited", STEPS[5])
+        return tuple(one.seconds for one in steps)
 
-    def uncover(self, tree: str, python: str, hidden: Hidden) -> None:
+    def there_and_back(self, edit: Edit, first: Installed, there: str, back: str) -> list[Installed]:
+        """What one edit of the tree makes of it, and taking it back. Raises FailedError where that is wrong."""
+        path = os.path.join(self.tree, *edit.file.split("/"))
+        replace(path, [(edit.old, edit.new)])
+        self.refuse(edit)
+        edited = self.step(there, edit.shows, built=True)
+        replace(path, [(edit.new, edit.old)])
+        restored = self.step(back, edit.shows, built=False)
+        self.expect(edited, None, edit.prints[1], edit.base or self.subject.version)
+        self.expect(restored, first, edit.prints[0], self.subject.version)
+        if self.wrapped and edited.version == first.version:
+            raise FailedError(f"{self.name}: the version did not follow {edit.file}: {edited}")
+        return [edited, restored]
+
+    def step(self, title: str, shows: str, *, built: bool) -> Installed:
+        """One installation, which must have been built, or else must not. Raises FailedError where it is not so."""
+        found = self.install(title.replace(",", " ").split(maxsplit=1)[0], shows, alone=not built)
+        told = ""
+        if self.wrapped:
+            last = json.loads(self.workshop.ask("why", self.tree))["outcomes"][0]
+            told = f"  {last['decided']}: {last['why']}"
+            if (last["decided"] == "built") != built or (built and last["unstored"]):
+                raise FailedError(f"{self.name}, {title}: {json.dumps(last, indent=2)}")
+        print(f"  {title:22}{found.seconds:6.1f} s  {found.version}  {found.shown}{told}", flush=True)
+        return found
+
+    def install(self, installer: str, shows: str, *, alone: bool) -> Installed:
+        """Installs the tree; `alone` means that nothing can be had for it but freshwheel, where that is to build it."""
+        command = self.workshop.installer(installer, self.python)
+        start = time.perf_counter()
+        self.workshop.run(*command, self.tree, more=self.workshop.alone if alone and self.wrapped else None)
+        took = time.perf_counter() - start
+        code = f"{CONTENTS.format(name=self.subject.name)}\n{shows}"
+        version, contents, shown = self.workshop.run(self.python, "-c", code, cwd=self.workshop.scratch).splitlines()
+        return Installed(seconds=took, version=version, contents=contents, shown=shown)
+
+    def refuse(self, edit: Edit) -> None:
+        """Raises FailedError where an edited tree is installed with nothing at hand that could build it."""
+        for installer in ("uv", "pip") if self.wrapped else ():
+            try:
+                self.install(installer, edit.shows, alone=True)
+            except FailedError:
+                continue
+            raise FailedError(f"{self.name}: {installer} had what it takes to build {edit.file}, so no hit is proved")
+
+    def expect(self, found: Installed, same: Installed | None, shown: str, base: str) -> None:
+        """Raises FailedError where program, version or wheel is not what it should be."""
+        if found.shown != shown:
+            raise FailedError(f"{self.name}: the program did not follow the sources: not {shown!r}, {found}")
+        if not self.wrapped:
+            return
+        if not found.version.startswith(f"{base}+s"):
+            raise FailedError(f"{self.name}: a version is not {base} and a label: {found}")
+        if same is not None and (found.version, found.contents) != (same.version, same.contents):
+            raise FailedError(f"{self.name}: not the wheel of before: {found}, {same}")
+
+    def budgets(self, rounds: int) -> str:
+        """What was measured against the budgets, as Markdown."""
+        return Budgets(self.subject, self.workshop, tree=self.tree, python=self.python).measured(rounds)
+
+    def uncover(self) -> None:
         """Shows what becomes of files that no table names. Raises FailedError where that is wrong."""
+        hidden = self.subject.hidden
+        if hidden is None:
+            return
+        edit = self.subject.others[0]
         showing = Showing(
             hidden=hidden,
-            tree=tree,
-            ask=lambda verb: self.workshop.ask(verb, tree),
-            install=lambda: self.install(tree, python, "uv", hidden.shows)[1:],
-            replace=lambda file, old, new: self.replace(os.path.join(tree, *file.split("/")), [(old, new)]),
+            edit=edit,
+            tree=self.tree,
+            ask=lambda verb: self.workshop.ask(verb, self.tree),
+            install=lambda: self.visible(edit, alone=False),
+            again=lambda: self.visible(edit, alone=True),
+            replace=lambda file, old, new: replace(os.path.join(self.tree, *file.split("/")), [(old, new)]),
         )
         try:
             print(f"  with the line: {showing.declared()}", flush=True)
             self.workshop.forget()
-            print(f"  without it: {showing.undeclared()}", flush=True)
+            print(f"  without it: {showing.undeclared()}\n", flush=True)
         except AssertionError as error:
             raise FailedError(f"{self.name}: {error}") from error
 
-    def install(self, tree: str, python: str, installer: str, shows: str = "") -> tuple[float, str, str]:
-        """Seconds, the installed version, and what the program shows, or the code `shows`."""
-        if installer == "uv":
-            command = [self.workshop.uv, "pip", "install", "--python", python, *REFRESHED]
-        else:
-            command = [self.workshop.python, "-m", "pip", "--python", python, "install", "--quiet"]
-        start = time.perf_counter()
-        self.workshop.run(*command, "--no-deps", tree)
-        took = time.perf_counter() - start
-        code = f"import importlib.metadata as m; print(m.version({self.subject.name!r}))\n{shows or self.subject.shows}"
-        version, shown = self.workshop.run(python, "-c", code, cwd=self.workshop.scratch).splitlines()
-        return took, version, shown
-
-    def check(self, seen: Sequence[tuple[str, str]]) -> None:
-        """Raises FailedError where version or program did not follow the sources."""
-        *plain, edited, back = seen
-        texts = [shown for _, shown in (plain[0], edited)]
-        if texts != [self.subject.old, self.subject.new] or back[1] != self.subject.old:
-            raise FailedError(f"{self.name}: the program did not follow the sources: {seen}")
-        if not self.wrapped:
-            return
-        if set(plain) != {back} or edited[0] == back[0]:
-            raise FailedError(f"{self.name}: the version did not follow the sources: {seen}")
-        if not all(version.startswith(f"{self.subject.version}+s") for version, _ in seen):
-            raise FailedError(f"{self.name}: a version is not {self.subject.version} and a label: {seen}")
-
-    def replace(self, path: str, edits: Sequence[tuple[str, str]]) -> None:
-        """Replaces texts that must be there, once each."""
-        with open(path, encoding="utf-8", newline="") as file:
-            text = file.read()
-        for old, new in edits:
-            if text.count(old) != 1:
-                raise FailedError(f"{path} has {text.count(old)} times: {old}")
-            text = text.replace(old, new)
-        with open(path, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-
-
-def _environ(given: Mapping[str, str]) -> dict[str, str]:
-    # Bytecode is written, as on most machines: pip and the backends start faster with it.
-    without = (*OUTSIDE, "PYTHONDONTWRITEBYTECODE")
-    kept = {name: value for name, value in given.items() if not name.startswith(without)}
-    return {**kept, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "UV_PYTHON_DOWNLOADS": "never"}
-
-
-def _find_links(environ: Mapping[str, str], wheels: str) -> dict[str, str]:
-    """Variables that let isolated builds find freshwheel in a folder."""
-    # pip's links are apart by spaces, which a path may have in it and a URL has not.
-    pip = " ".join(link for link in (pathlib.Path(wheels).as_uri(), environ.get("PIP_FIND_LINKS", "")) if link)
-    uv = ",".join(link for link in (wheels, environ.get("UV_FIND_LINKS", "")) if link)
-    return {"PIP_FIND_LINKS": pip, "UV_FIND_LINKS": uv}
+    def visible(self, edit: Edit, *, alone: bool) -> tuple[str, str]:
+        """The version that uv installs, and what the code of an edit prints then."""
+        found = self.install("uv", edit.shows, alone=alone)
+        return found.version, found.shown
 
 
 def _table(subject: Subject, rows: Mapping[str, Sequence[float]]) -> str:
     """Seconds as Markdown, a row for each way to build."""
-    lines = [f"| {subject.sdist}, seconds | {' | '.join(STEPS)} |", f"|---|{'---|' * len(STEPS)}"]
+    lines = [f"| {subject.title}, seconds | {' | '.join(STEPS)} |", f"|---|{'---|' * len(STEPS)}"]
     lines += [f"| {name} | {' | '.join(f'{second:.3g}' for second in row)} |" for name, row in rows.items()]
     return "\n".join(lines)
 

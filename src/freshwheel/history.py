@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from freshwheel import account, decision, echo, frame, memory, outcome
+from freshwheel import account, decision, frame, outcome
 from freshwheel.account import Comparison
 from freshwheel.outcome import Outcome
 from freshwheel.plan import Call, Plan
 
 __all__ = ["Why", "why"]
-
-
-_UNMOVED = "nothing that the last answer rests on has moved"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,8 +31,7 @@ class Why:
 def why(call: Call) -> Why:
     """The tree now against its last wheel, or against its last editable one if that is newer."""
     cache = frame.cache_directory(call.environ)
-    decided = outcome.load(cache, call.tree)
-    outcomes = sorted([*_again(cache, call.tree), *decided], key=lambda one: -one.when)[: outcome.MOST]
+    outcomes = outcome.load(cache, call.tree)
     last = outcome.base(outcomes, "wheel", "editable")
     plan = Plan.of(call if last is None or last.hook == "wheel" else replace(call, hook="build_editable"))
     snapshot = plan.snapshot()
@@ -43,7 +39,7 @@ def why(call: Call) -> Why:
     found = None
     if last is not None:
         before = outcome.inputs(cache, call.tree, last.digest)
-        found = account.compared(last, outcome.parts(decided, last.key), before, snapshot, case)
+        found = account.compared(last, outcome.parts(outcomes, last.key), before, snapshot, case)
     return Why(
         digest=snapshot.digest,
         store=case if isinstance(case, str) else "",
@@ -51,12 +47,3 @@ def why(call: Call) -> Why:
         found=found,
         outcomes=tuple(outcomes),
     )
-
-
-def _again(cache: str | None, tree: str) -> list[Outcome]:
-    """What was answered again, the newest first; before an outcome of the same second."""
-    found = echo.load(cache, memory.real(tree)) if cache is not None else []
-    return [
-        Outcome(hook=hook, decided="hit", why=_UNMOVED, wheel=wheel, digest=digest, key=key, when=when)
-        for when, hook, wheel, digest, key in found
-    ]

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 
 import xxhash
 
-from freshwheel import frame, memory
+from freshwheel import echo, frame, memory
 from freshwheel.model import Input, Snapshot
 
 __all__ = ["MOST", "Changes", "Decided", "Outcome", "add", "base", "changes", "inputs", "load", "parts", "place"]
@@ -25,6 +25,7 @@ MOST = 20
 Decided = Literal["hit", "miss", "lease", "built"]
 """From the store; not in the store, and left to a later hook; what the run was promised; by a real build."""
 
+_UNMOVED = "nothing that the last answer rests on has moved"
 _EDITION = 1
 _LARGEST = 1 << 24
 _LARGEST_INPUTS = 1 << 28
@@ -84,10 +85,22 @@ def place(cache: str, tree: str, *, of: Literal["outcomes.json", "inputs"] = "ou
 
 
 def load(cache: str | None, tree: str) -> list[Outcome]:
-    """The last outcomes of a tree, the newest first; none where they can't be read."""
+    """The last outcomes of a tree, also those that were given again, the newest first; none where they can't be read.
+
+    One that was given again stands before another of the same second.
+    """
+    if cache is None:
+        return []
+    again = [
+        Outcome(hook=hook, decided="hit", why=_UNMOVED, wheel=wheel, digest=digest, key=key, when=when)
+        for when, hook, wheel, digest, key in echo.load(cache, memory.real(tree))
+    ]
+    return sorted([*again, *_decided(cache, tree)], key=lambda one: -one.when)[:MOST]
+
+
+def _decided(cache: str, tree: str) -> list[Outcome]:
+    """Those that the recipes have decided."""
     try:
-        if cache is None:
-            return []
         with open(place(cache, tree), "rb") as file:
             found = json.loads(file.read(_LARGEST))
         if not isinstance(found, dict) or (found.get("edition"), found.get("tree")) != (_EDITION, _name(tree)):
@@ -101,7 +114,7 @@ def add(cache: str | None, tree: str, outcome: Outcome, found: Snapshot | None =
     """Whether an outcome is on record now, and, for a hook that delivers, the inputs `found` of its wheel."""
     if cache is None:
         return False
-    outcomes = _slimmed([outcome, *load(cache, tree)][:MOST])
+    outcomes = _slimmed([outcome, *_decided(cache, tree)][:MOST])
     record = {"edition": _EDITION, "tree": _name(tree), "outcomes": [asdict(one) for one in outcomes]}
     path = place(cache, tree)
     try:
