@@ -8,7 +8,7 @@ RUN := $(BIN)/python
 # One process per core; a file stays together, for what its tests share.
 SPREAD := -n auto --dist loadfile
 
-.PHONY: help venv demo test fast lint docs trial matrix fuzz abuse bench clean
+.PHONY: help venv demo test fast nightly lint docs trial matrix fuzz abuse bench clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile
@@ -25,7 +25,7 @@ demo: venv  ## a Rust project is installed, edited, installed again, taken back
 
 test: lint docs  ## lint, the site, the fast tests on every other CPython of this machine, then the whole suite
 	@$(RUN) .ci/pythons.py $(PYTHONS)
-	@$(RUN) -m pytest $(SPREAD) -m "not trial"
+	@$(RUN) -m pytest $(SPREAD) -m "not trial and not nightly"
 
 fast: venv  ## the tests that run no installer and no compiler
 	@$(RUN) -m pytest $(SPREAD) -m "not slow and not trial"
@@ -49,6 +49,9 @@ fuzz: venv  ## 100,000 changes of small trees: what is remembered, found and wor
 
 abuse: venv  ## store and hooks under kills, damage, full disks, edits and crowds: half an hour
 	@ABUSE=20 $(RUN) -m pytest -q --durations=20 tests/store tests/abuse tests/frontends/test_runs.py
+
+nightly: trial matrix fuzz abuse  ## all that takes too long for each push: hours
+	@$(RUN) -m pytest $(SPREAD) -m nightly
 
 bench: venv  ## what freshwheel costs
 	@$(RUN) benchmarks/rewrite.py

@@ -76,7 +76,7 @@ def programs(tmp_path_factory, outside):
     return {"newest": (find_uv_bin(),), "0.5.31": (str(old / SCRIPTS / "uv"), "--names")}
 
 
-@pytest.fixture(params=["newest", "0.5.31"])
+@pytest.fixture(params=["newest", pytest.param("0.5.31", marks=pytest.mark.nightly)])
 def program(request, programs):
     """Each uv in turn."""
     return programs[request.param]

@@ -16,7 +16,7 @@ def failure(tree, dist):
     return str(caught.value)
 
 
-@pytest.mark.parametrize("fixture", ["maturin-pyo3", "setuptools-rust-pyo3"])
+@pytest.mark.parametrize("fixture", ["maturin-pyo3", pytest.param("setuptools-rust-pyo3", marks=pytest.mark.nightly)])
 def test_clean_build_of_a_crate_gives_the_stored_wheel(project, tmp_path, fixture):
     """It is compiled in an empty folder, and what an installer makes of it is the same."""
     tree = project(fixture).with_environ(FRESHWHEEL_CACHE_DIR=str(tmp_path / "cache"))
