@@ -105,6 +105,7 @@ PURE = (
     "sources/globs.py",
     "sources/litter.py",
     "sources/outputs.py",
+    "sources/quiet.py",
     "sources/roots.py",
     "sources/scan.py",
     "sources/tables.py",

@@ -24,7 +24,7 @@ from freshwheel.model import Snapshot
 from freshwheel.plan import Plan
 from freshwheel.sources import unwatched
 from freshwheel.sources.cargo import Closure
-from freshwheel.sources.ground import Scope
+from freshwheel.sources.ground import Ground, Scope
 from freshwheel.sources.watches import watches
 
 __all__ = ["arguments", "around", "doubt", "fresh", "kept_folder", "recipe", "taken", "times", "unseen", "used"]
@@ -129,7 +129,7 @@ def taken(scope: Scope, closure: Closure, places: Sequence[str]) -> frozenset[st
         return None
     if not found.compiled or found.ran or not found.macros <= unwatched.HARMLESS:
         return None  # nobody knows which files a build script reads, or a macro
-    return pure & {path for unit in found.compiled for path in unit.paths}
+    return Ground(scope).among(pure, found.read)
 
 
 @contextlib.contextmanager

@@ -125,6 +125,48 @@ def test_file_that_is_gone_is_not_missed(ground):
     assert ground.missed() == []
 
 
+@pytest.mark.parametrize(("stamp", "more"), [(OLD, {}), (NEW, {"outputs": ["src/gone.rs"]}), (NEW, {"apart": True})])
+def test_file_that_is_gone_is_no_doubt(ground, stamp, more):
+    """What an earlier build read may be gone, and so may what nobody counts."""
+    if more.get("apart"):
+        more = {"apart": [os.path.join(ground.tree, "src")]}
+    ground.compiled("src/lib.rs", "src/gone.rs", stamp=stamp)
+    assert ground.missed(since=NEW, **more) == []
+
+
+def test_file_that_this_build_read_and_is_gone(ground):
+    """Nobody knows what it was; what else was read is told all the same."""
+    ground.compiled("src/lib.rs", "src/gone.rs", ground.write("../x.txt"), stamp=NEW)
+    found = ground.second(since=NEW)
+    assert found.reason == "src/gone.rs was read by src/lib.rs of demo, and is not there"
+    assert [read.path for read in found.missed] == ["../x.txt"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the system goes by the text there")
+def test_crate_behind_a_link(ground):
+    """What lies above it lies above where the link leads, also as cargo lists it."""
+    for name in ("Cargo.toml", "src/lib.rs"):
+        ground.sources(f"real/deep/core/{name}")
+    os.symlink("real/deep/core", os.path.join(ground.tree, "core"))
+    ground.crates = closure(crate("", "demo"), crate("core", "core"))
+    ground.write("real/deep/a.txt")
+    ground.write("real/deep/b.txt")
+    ground.compiled("core/src/lib.rs", "core/src/../../a.txt", name="core", stamp=NEW)
+    ground.listed("core/src/lib.rs", "core/src/../../a.txt", "core/../b.txt", stamp=NEW)
+    ground.script("changed=../b.txt", package="core")
+    assert ground.missed(since=NEW) == ["real/deep/a.txt", "real/deep/b.txt"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the system goes by the text there")
+def test_climbing_in_a_tree_behind_a_link(ground, tmp_path):
+    """Where the link to the tree stands, nothing is read."""
+    ground.write("../x.txt")
+    ground.compiled("src/lib.rs", "src/../../x.txt")
+    os.symlink(ground.tree, tmp_path / "py")
+    ground.tree = str(tmp_path / "py")
+    assert ground.missed() == ["../x.txt"]
+
+
 def test_record_whose_crate_is_gone(ground):
     """A record whose own source is gone belongs to no crate."""
     ground.write("../x.txt")

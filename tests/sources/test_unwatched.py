@@ -15,9 +15,9 @@ B = Compiled(crate="../b", root="../b/src/lib.rs", script=False, paths=frozenset
 PLAIN = (LIB, A, B)
 
 
-def ran(*paths, narrowed=True, crate=""):
+def ran(*paths, narrowed=True, crate="", quiet=False):
     """A run of a build script."""
-    return Ran(crate=crate, paths=frozenset(paths), narrowed=narrowed)
+    return Ran(crate=crate, paths=frozenset(paths), narrowed=narrowed, quiet=quiet)
 
 
 def touched(path, *watches, how="changed", macros=(), around=False, compiled=(*PLAIN, SCRIPT)):
@@ -39,6 +39,22 @@ def test_script_that_does_not_watch():
 def test_script_that_watches(asked):
     """A file, or a folder that it lies in, is for cargo to notice."""
     assert touched("protos/a.proto", ran(asked)) == []
+
+
+@pytest.mark.parametrize("narrowed", [True, False])
+def test_script_that_reads_no_file(narrowed):
+    """No source of Rust concerns it; a variable does, and what may set one."""
+    quiet, again = ran("build.rs", narrowed=narrowed, quiet=True), ["build.rs"] if narrowed else ["Cargo.toml"]
+    assert touched("a/src/lib.rs", quiet) == []
+    assert touched("a/src/lib.rs", quiet, around=True) == again
+    assert touched("a/Cargo.toml", quiet) == again
+    assert touched(".cargo/config.toml", quiet) == again
+
+
+def test_crate_behind_a_script_that_reads_no_file():
+    """The script is not run for a source, so where a macro may have read that, the crate itself is touched."""
+    assert touched("more/x.rs", ran("build.rs", quiet=True)) == ["src/lib.rs"]
+    assert touched("more/x.rs", ran("build.rs")) == ["build.rs"]
 
 
 def test_script_that_watches_a_name_alike():

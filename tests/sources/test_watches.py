@@ -43,6 +43,23 @@ def test_compilation(tree):
     assert found.compiled == (Compiled(crate="words", root="words/src/lib.rs", script=False, paths=paths),)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the system goes by the text there")
+def test_crate_behind_a_link(tree):
+    """What its sources and its build script have above it lies above where the link leads."""
+    (tree / "real" / "deep").mkdir(parents=True)
+    os.rename(tree / "words", tree / "real" / "deep" / "words")
+    os.symlink("real/deep/words", tree / "words")
+    (tree / "real" / "deep" / "x.txt").touch()
+    files = {
+        "deps/words-1.d": "x.rlib: words/src/lib.rs words/src/../../x.txt words/src/../src/y.rs\n",
+        "build/words-2/output": "cargo:rerun-if-changed=../x.txt\ncargo:rerun-if-changed=src/../z\n",
+        "build/words-2/root-output": "x",
+    }
+    found = look(tree, files=files)
+    assert [unit.paths for unit in found.compiled] == [{"words/src/lib.rs", "real/deep/x.txt", "words/src/y.rs"}]
+    assert [run.paths for run in found.ran] == [{"real/deep/x.txt", "words/z"}]
+
+
 def test_build_script(tree):
     """Its compilation and its run."""
     files = {
@@ -66,8 +83,9 @@ def test_replaced_record(tree):
     look(tree, files=files)
     for number in (1, 2):
         os.utime(tree / "target" / "release" / "deps" / f"demo-{number}.d", (number, number))
-    (unit,) = look(tree, files={}).compiled
-    assert unit.paths == {"src/lib.rs"}
+    found = look(tree, files={})
+    assert [unit.paths for unit in found.compiled] == [{"src/lib.rs"}]
+    assert found.read == {str(tree / "src" / "lib.rs"), str(tree / "x.txt")}
 
 
 def test_source_that_is_gone(tree):
@@ -92,6 +110,28 @@ def test_own_macro(tree):
     assert look(tree, files={}).macros == {"the crate words"}
 
 
+@pytest.mark.parametrize(
+    ("manifest", "is_macro"),
+    [
+        ("lib = { proc-macro = true }\n[package]\n", True),
+        ("lib.proc-macro = true\n[package]\n", True),
+        ('[lib]\n"proc-macro" = true\n', True),
+        ("[lib]\nproc_macro = true\n", True),
+        ('[lib]\ncrate-type = ["proc-macro"]\n', True),
+        ('[lib]\ncrate_type = ["proc-macro"]\n', True),
+        ('[lib]\n"proc\\u002dm\\u0061cro" = true\n', True),
+        ("[lib\nproc-macro", True),
+        ("[lib]\nproc-macro = false\n", False),
+        ('[lib]\ncrate-type = ["cdylib"]\n', False),
+        ('lib = "proc-macro"\n[dependencies]\nproc-macro = true\nproc-macro2 = "1"\n', False),
+    ],
+)
+def test_spellings_of_a_macro(tree, manifest, is_macro):
+    """A manifest is read as cargo reads it."""
+    (tree / "words" / "Cargo.toml").write_text(manifest)
+    assert look(tree, files={}).macros == ({"the crate words"} if is_macro else set())
+
+
 def test_manifest_that_can_not_be_read(tree):
     """Nobody knows what it says."""
     (tree / "words" / "Cargo.toml").write_bytes(b"\xff")
@@ -101,3 +141,33 @@ def test_manifest_that_can_not_be_read(tree):
 def test_no_build_folder(tree):
     """Nothing is watched."""
     assert look(tree, files={}).compiled == ()
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "quiet"),
+    [
+        ("build.rs", "fn main() {}", True),
+        ("build.rs", 'fn main() { std::fs::read("x"); }', False),
+        ("build.rs more.rs", "fn main() {}", False),
+        ("build.rs", 'fn main() { std::env::var("WATCHED"); }', True),
+        ("build.rs", 'fn main() { std::env::var("DEP_X_Y"); }', True),
+        ("build.rs", 'fn main() { std::env::var("DEMO"); }', False),
+    ],
+)
+def test_build_script_that_reads_nothing(tree, read, text, quiet):
+    """It is quiet if its one text says so."""
+    (tree / "build.rs").write_text(text)
+    files = {
+        "build/demo-1/build_script_build-1.d": f"x: {read}\n",
+        "build/demo-2/output": "cargo:rerun-if-changed=build.rs\ncargo:rerun-if-env-changed=WATCHED\n",
+        "build/demo-2/root-output": "x",
+    }
+    found = look(tree, files=files)
+    assert found.ran == (Ran(crate="", paths=frozenset(["build.rs"]), narrowed=True, quiet=quiet),)
+
+
+def test_build_script_of_which_no_compilation_is_on_record(tree):
+    """Nobody knows which texts it is made from."""
+    (tree / "build.rs").write_text("fn main() {}")
+    found = look(tree, files={"build/demo-2/output": "", "build/demo-2/root-output": "x"})
+    assert not found.ran[0].quiet

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ __all__ = ["Ground", "Scope"]
 
 _HEAD = 4096
 """Bytes that are read of a file that may be evidence."""
+_CLIMBS = re.compile(r".*/\.\.(?=/|$)", re.DOTALL)
+"""The beginning of an absolute path, up to its last `..`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +44,7 @@ class Ground:
 
     def __init__(self, scope: Scope) -> None:
         self.tree = scope.tree
+        self._climbs: dict[str, str] = {}
         self.real = os.path.realpath(scope.tree)
         self.repository = self.placed(scope.repository)
         self.inputs = frozenset(os.fsdecode(one.path) for one in scope.inputs)
@@ -54,10 +58,35 @@ class Ground:
 
     def placed(self, path: str) -> str:
         """An absolute path as inputs are called; tools may spell the tree as it is, or as links lead to it."""
+        path = self.straight(path)
         spelled = trace.placed(path, self.tree)
-        if self.real == self.tree or not spelled.startswith("../"):
+        if self.real == self.tree or not spelled.startswith(".."):
             return spelled
-        return min(spelled, trace.placed(path, self.real), key=lambda one: one.split("/").count(".."))
+        really = trace.placed(path, self.real)
+        above = os.path.join(self.tree, *[".."] * _climb(spelled))
+        if os.name != "nt" and self.straight(above) != os.path.normpath(above):
+            return really
+        return min(spelled, really, key=_climb)
+
+    def straight(self, path: str) -> str:
+        """An absolute path in which `..` may be taken by the text alone: not where one follows a link.
+
+        Windows itself goes by the text.
+        """
+        climbs = _CLIMBS.match(path) if "/.." in path and os.name != "nt" else None
+        if climbs is None:
+            return path
+        head = climbs[0]
+        if head not in self._climbs:
+            self._climbs[head] = _climbed(head)
+        return self._climbs[head].rstrip("/") + path[len(head) :] or "/"
+
+    def among(self, paths: Iterable[str], others: Iterable[str]) -> frozenset[str]:
+        """Those of `paths` that are one of `others`, which are absolute, or the same file under another name."""
+        same = {self._identity(path) for path in others}
+        return frozenset(
+            path for path in paths if self._identity(path) in same or os.path.normpath(self.at(path)) in same
+        )
 
     def mode(self, path: str) -> int:
         """The type of what `path` leads to; 0 where there is nothing."""
@@ -140,3 +169,17 @@ class Ground:
                 return opened.read(_HEAD)
         except OSError:
             return b""
+
+
+def _climb(path: str) -> int:
+    return path.split("/").count("..")
+
+
+def _climbed(path: str) -> str:
+    """Where an absolute path that ends in `..` leads: by its text as long as that is the same folder."""
+    text = os.path.normpath(path)
+    try:
+        real = os.path.realpath(path)
+        return text if os.path.realpath(text) == real else real
+    except (OSError, ValueError):
+        return text

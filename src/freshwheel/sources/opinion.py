@@ -42,7 +42,7 @@ class Opinion:
     names: tuple[str, ...] = ()
     """Environment variables that were asked for, sorted."""
     reason: str = ""
-    """Why there is no opinion; nothing if there is one."""
+    """Why there is no opinion, or one on a part only; nothing if there is a whole one."""
 
 
 def second(scope: Scope, closure: Closure, folders: Sequence[str], *, since: int | None = None) -> Opinion:
@@ -79,6 +79,7 @@ class _Second:
         self.crates = {crate.folder: crate for crate in closure.crates}
         self.workspaces = [self.ground.at(lock.rpartition("/")[0]) for lock in closure.locks]
         self.owners: dict[str, Crate | None] = {}
+        self.lost: list[Read] = []
 
     def opinion(self, since: int | None) -> Opinion:
         """What the records say."""
@@ -108,6 +109,9 @@ class _Second:
         root = trace.placed(os.path.join(base, info.files[0]), self.ground.at(crate.folder))
         by = f"{root} of {crate.name}"
         reads = [Read(path=self.ground.placed(os.path.join(base, path)), by=by) for path in info.files]
+        # An older record whose files are gone is of no crate of this build: cargo would have compiled that again.
+        if since is not None and unit.stamp >= since:
+            self.lost += [read for read in reads if self.is_lost(read.path)]
         return self.confirmed(crate, reads, unit, listed, since)
 
     def script(self, unit: Unit, listed: AbstractSet[str], since: int | None) -> list[Read]:
@@ -162,6 +166,11 @@ class _Second:
             return [read for read in reads if read.path in listed]
         return reads if since is None or unit.stamp >= since else []
 
+    def is_lost(self, path: str) -> bool:
+        """Whether nothing is at `path`, and nobody spoke for it."""
+        ground = self.ground
+        return not (ground.is_settled(path) or ground.is_apart(path) or ground.mode(path))
+
     def judged(self, reads: Iterable[Read], names: Sequence[str]) -> Opinion:
         """The opinion: what is no input, and exists. A folder of which nothing is one yet stays one: more may come."""
         ground = self.ground
@@ -182,7 +191,8 @@ class _Second:
         single = {path: missed[path] for path in left if not any(path in below[folder] for folder in whole)}
         system = tuple(read for read in found.system if ground.mode(read.path))
         reads = tuple(read for _, read in sorted({**single, **whole}.items()))
-        return Opinion(missed=reads, system=system, names=tuple(names))
+        reason = next((f"{read.path} was read by {read.by}, and is not there" for read in self.lost), "")
+        return Opinion(missed=reads, system=system, names=tuple(names), reason=reason)
 
     def below(self, folder: str) -> list[str]:
         """The files below a folder that a build script names, but for what is litter, and for other crates."""

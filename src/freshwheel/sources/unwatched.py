@@ -40,6 +40,7 @@ HARMLESS = frozenset(
 """Procedural macros out of registries that read no file of a project, by the names of their crates."""
 _NEVER_LINKED = (".lock", ".md", ".py", ".pyi", ".rst", ".toml", ".typed")
 """Endings of files that no linker reads."""
+_RUST = ".rs"
 _AROUND = "a requirement, a tool or a variable changed"
 
 
@@ -75,6 +76,8 @@ class Ran:
     """Files and folders that it asked to be run again for."""
     narrowed: bool
     """Whether it asked at all; if not, cargo takes the newest time of all files that the crate would publish."""
+    quiet: bool = False
+    """Whether its text shows that it reads no file, and no variable but those that cargo sets or watches for it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,6 +88,8 @@ class Watches:
     ran: tuple[Ran, ...] = ()
     macros: frozenset[str] = frozenset()
     """Crates with procedural macros, by name, that are used somewhere in the build."""
+    read: frozenset[str] = frozenset()
+    """What rustc read for any record, of whatever crate, absolute: one that a newer one replaced may be linked."""
 
 
 def forced(
@@ -135,9 +140,13 @@ class _Search:
         return [manifest] if ours and not run.narrowed and manifest in self.present else ours
 
     def scripts(self, *, around: bool) -> None:
-        """Touches for each run of a build script that does not watch all changes, whoever else does."""
+        """Touches for each run of a build script that does not watch all changes, whoever else does.
+
+        A quiet one has nothing from any source of Rust. A manifest and a configuration can have a say in its variables.
+        """
         for run, roots in self.runs:
-            blind = next((change.path for change in self.changes if not _covers(run, change)), None)
+            changes = [change for change in self.changes if not (run.quiet and change.path.endswith(_RUST))]
+            blind = next((change.path for change in changes if not _covers(run, change)), None)
             if blind is not None or around:
                 why = _AROUND if blind is None else f"the build script does not watch {blind}"
                 self.found.update((root, why) for root in roots if root not in self.found)
@@ -145,7 +154,7 @@ class _Search:
     def near(self, change: Change) -> None:
         """Touches the crates that may have read `change` through a macro or a linker, if nothing there watches it.
 
-        A crate with a build script is compiled after it, and that is run again for every change.
+        A crate with a build script is compiled after it, and that is run again for every change; but for a quiet one.
         """
         owner = self.owner(change.path)
         near = sorted(self.crates) if owner is None else [owner]
@@ -155,7 +164,7 @@ class _Search:
             return
         if self.watches.macros <= HARMLESS and change.path.endswith(_NEVER_LINKED):
             return
-        running = {run.crate for run, _ in self.runs}
+        running = {run.crate for run, _ in self.runs if not (run.quiet and change.path.endswith(_RUST))}
         for crate in near:
             if crate not in running:
                 self.touch_crate(crate, f"nothing watches {change.path}")

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from freshwheel.sources import trace
+from freshwheel import parsed
+from freshwheel.sources import quiet, trace
 from freshwheel.sources.cargo import Closure
 from freshwheel.sources.ground import Ground, Scope
 from freshwheel.sources.units import Unit, units
 from freshwheel.sources.unwatched import Compiled, Ran, Watches
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 __all__ = ["watches"]
 
@@ -21,7 +28,6 @@ _SCRIPT = "build_script_"
 """What cargo calls the crate of a build script begins so."""
 _LIBRARY = re.compile(r"\.(?:so|dylib|dll): ")
 """The compiler loads a procedural macro, so it is compiled as a library of the system."""
-_MACRO = re.compile(r"(?m)^\s*proc[-_]macro\s*=\s*true")
 
 
 def watches(scope: Scope, closure: Closure, folders: Sequence[str]) -> Watches:
@@ -68,11 +74,17 @@ class _Reader:
             for one in newest.values()
             if one.crate is not None
         ]
-        ran = [run for unit in found if unit.kind == "script" for run in self.ran(unit)]
+        looked = self.looked(compiled)
+        ran = [run for unit in found if unit.kind == "script" for run in self.ran(unit, looked)]
         ours = {id(one.unit) for one in placed if one.crate is not None}
         libraries = [unit for unit in found if unit.kind == "compiled" and _LIBRARY.search(unit.text)]
         macros = {unit.name for unit in libraries if id(unit) not in ours}
-        return Watches(compiled=tuple(compiled), ran=tuple(ran), macros=frozenset(macros | self.own_macros()))
+        return Watches(
+            compiled=tuple(compiled),
+            ran=tuple(ran),
+            macros=frozenset(macros | self.own_macros()),
+            read=frozenset(path for one in placed for path in one.files),
+        )
 
     def placed(self, unit: Unit) -> _Placed | None:
         """A record of a compilation; None where the source that it began with is gone."""
@@ -82,18 +94,37 @@ class _Reader:
         base = next((one for one in places if files and os.path.isfile(os.path.join(one, files[0]))), None)
         if base is None:
             return None
-        paths = [os.path.normpath(os.path.join(base, path)) for path in files]
+        paths = [os.path.normpath(self.ground.straight(os.path.join(base, path))) for path in files]
         return _Placed(unit=unit, files=paths, crate=self.owner(os.path.dirname(paths[0])))
 
-    def ran(self, unit: Unit) -> list[Ran]:
+    def looked(self, compiled: Sequence[Compiled]) -> dict[str, frozenset[str]]:
+        """What build scripts that are one text and read no file look at, by the folder of their crate: variables."""
+        read: dict[str, set[str]] = {}
+        for unit in compiled:
+            if unit.script:
+                read.setdefault(unit.crate, set()).update(unit.paths)
+        found = {crate: self.variables(*paths) for crate, paths in read.items() if len(paths) == 1}
+        return {crate: names for crate, names in found.items() if names is not None}
+
+    def variables(self, path: str) -> frozenset[str] | None:
+        """What the build script at a path looks at; None where it may read files, or can't be read."""
+        try:
+            with open(self.ground.at(path), encoding="utf-8") as file:
+                return quiet.variables(file.read())
+        except (OSError, ValueError):
+            return None
+
+    def ran(self, unit: Unit, looked: Mapping[str, frozenset[str]]) -> list[Ran]:
         """A run of a build script, for each crate of the closure that has the name of its package."""
         output = trace.script_output(unit.text)
         runs: list[Ran] = []
         for crate in self.crates.values():
             if crate.name == unit.name:
                 paths = [os.path.join(self.ground.at(crate.folder), path) for path in output.files]
-                asked = frozenset(self.ground.placed(os.path.normpath(path)) for path in paths)
-                runs.append(Ran(crate=crate.folder, paths=asked, narrowed=output.narrowed))
+                asked = frozenset(map(self.ground.placed, paths))
+                names = looked.get(crate.folder)
+                still = names is not None and all(quiet.is_given(name) or name in output.names for name in names)
+                runs.append(Ran(crate=crate.folder, paths=asked, narrowed=output.narrowed, quiet=still))
         return runs
 
     def owner(self, folder: str) -> str | None:
@@ -116,6 +147,11 @@ class _Reader:
         """Whether the manifest in a folder says that its crate is a procedural macro, or can't be read."""
         try:
             with open(os.path.join(self.ground.at(folder), "Cargo.toml"), encoding="utf-8") as file:
-                return _MACRO.search(file.read()) is not None
-        except (OSError, ValueError):
+                text = file.read()
+            if "macro" not in text and "\\" not in text:
+                return False  # to parse them all takes long
+            library = parsed.table(tomllib.loads(text), "lib")
+        except (OSError, ValueError, RecursionError):
             return True
+        kinds = [kind for key in ("crate-type", "crate_type") for kind in parsed.texts(library, key)]
+        return "proc-macro" in kinds or any(library.get(key) is True for key in ("proc-macro", "proc_macro"))
