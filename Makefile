@@ -41,7 +41,7 @@ docs: venv  ## the site of the documentation, into build/site
 trial: venv  ## three real projects from PyPI, wrapped: many minutes
 	@$(RUN) benchmarks/trial.py
 
-matrix: venv  ## every installer in every situation, and the page about them: an hour
+matrix: venv  ## every installer in every situation, and the page about them: half an hour
 	@$(RUN) .ci/matrix.py
 
 fuzz: venv  ## 100,000 changes of small trees: what is remembered, found and worked out slowly agrees

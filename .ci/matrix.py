@@ -2,9 +2,10 @@
 
     python .ci/matrix.py [--jobs N] [INSTALLER ...]
 
-With the names of installers only their cells are run, and no page is written. Everything lies in a scratch folder, or
-in the one that `MATRIX_DIR` names, where the installers stay for the next time. Ends with 1 if a cell is not as
-expected and not explained.
+With the names of installers only their cells are run. Everything lies in a scratch folder, or in the one that
+`MATRIX_DIR` names, where the installers stay for the next time, and what became of each cell: so the matrix can be run
+installer by installer. The page is written when there is a result for every cell. Ends with 1 if a cell that was run is
+not as expected and not explained.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
@@ -23,8 +24,9 @@ sys.path.insert(0, REPOSITORY)
 
 from tests.frontends.matrix import expectations
 from tests.frontends.matrix.bench import Bench, FailedError
-from tests.frontends.matrix.expectations import Cell
+from tests.frontends.matrix.expectations import Cell, Expected
 from tests.frontends.matrix.page import page
+from tests.frontends.matrix.results import Results
 from tests.frontends.matrix.situations import (
     INSTALLERS,
     SITUATIONS,
@@ -58,30 +60,37 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(folder: Path, titles: Sequence[str], only: Sequence[str] | None, jobs: int) -> int:
     expected, otherwise = expectations.expected(), expectations.unexpected()
+    wanted = {**expected, **otherwise}
     bench = Bench(folder, os.environ)
     # Made here, so that no two cells make it at once.
     print(f"freshwheel and maturin: {bench.workshop}", flush=True)
-    found = versions(bench, titles)
-    print(", ".join(f"{title} is {version}" for title, version in found.items()), flush=True)
+    results = Results(folder)
+    results.begin(versions(bench, titles))
+    print(", ".join(f"{title} is {results.versions[title]}" for title in titles), flush=True)
     cells = [(title, one) for title in titles for one in only or SITUATIONS]
-    todo = [cell for cell in cells if otherwise.get(cell, expected[cell]).verdict != "none"]
-    seen: dict[Cell, Happened] = {}
+    wrong = _play_all(bench, [cell for cell in cells if wanted[cell].verdict != "none"], wanted, results, jobs)
+    if all(cell in results.seen for cell, one in wanted.items() if one.verdict != "none"):
+        text = page(expected, otherwise, expectations.choices(), results.seen, results.versions)
+        PAGE.write_text(text, encoding="utf-8", newline="\n")
+        print(f"{PAGE} is written")
+    return 1 if wrong else 0
+
+
+def _play_all(bench: Bench, todo: Sequence[Cell], wanted: Mapping[Cell, Expected], results: Results, jobs: int) -> int:
+    """How many cells are neither as expected nor explained."""
     wrong = 0
     with ThreadPoolExecutor(jobs) as pool:
         running = {pool.submit(_play, bench, cell): cell for cell in todo}
-        for one in as_completed(running):
+        for count, one in enumerate(as_completed(running), 1):
             cell = running[one]
-            seen[cell] = one.result()
-            against = expectations.disagreement(otherwise.get(cell, expected[cell]), seen[cell])
+            results.add(cell, one.result())
+            against = expectations.disagreement(wanted[cell], one.result())
             wrong += bool(against)
-            print(f"{len(seen):3}/{len(todo)}  {cell[0]}, {cell[1]}: {against or seen[cell].verdict}", flush=True)
+            print(f"{count:3}/{len(todo)}  {cell[0]}, {cell[1]}: {against or one.result().verdict}", flush=True)
             if against:
-                print(_indented(seen[cell].text), flush=True)
-    if list(titles) == list(INSTALLERS) and not only:
-        PAGE.write_text(page(expected, otherwise, seen, found), encoding="utf-8", newline="\n")
-        print(f"{PAGE} is written")
+                print(_indented(one.result().text), flush=True)
     print(f"{len(todo) - wrong} cells are as expected or explained, {wrong} are not")
-    return 1 if wrong else 0
+    return wrong
 
 
 def _play(bench: Bench, cell: Cell) -> Happened:

@@ -10,6 +10,7 @@ from .matrix import expectations, situations
 from .matrix.bench import Bench
 from .matrix.expectations import Expected
 from .matrix.page import page
+from .matrix.results import Results
 from .matrix.site import Seen
 from .matrix.situations import INSTALLERS, SITUATIONS, Happened, happened, judged
 
@@ -133,15 +134,35 @@ def test_page_has_every_cell_and_a_note_for_what_is_not_plain():
         for cell, one in EXPECTED.items()
     }
     versions = dict.fromkeys(INSTALLERS, "1.0")
-    text = page(EXPECTED, {}, as_expected, versions)
-    assert text == page(EXPECTED, {}, dict(reversed(as_expected.items())), versions)
+    choices = expectations.choices()
+    text = page(EXPECTED, {}, choices, as_expected, versions)
+    assert text == page(EXPECTED, {}, choices, dict(reversed(as_expected.items())), versions)
+    assert text.count("not tried (") == len(choices)
     assert "not run" not in text
+    assert ". An environment that exists" in text
+    assert ". uv pip sync takes" in text
     assert "Not explained" not in text
     one = ("pip", "unchanged")
-    assert "redundant (1)" in page(EXPECTED, {}, {**as_expected, one: Happened(verdict="redundant")}, versions)
+    assert "**built again** (1)" in page(
+        EXPECTED, {}, {}, {**as_expected, one: Happened(verdict="redundant")}, versions
+    )
     explained = {one: Expected(verdict="redundant", why="because", version="9")}
-    text = page(EXPECTED, explained, {**as_expected, one: Happened(verdict="redundant")}, versions)
+    text = page(EXPECTED, explained, {}, {**as_expected, one: Happened(verdict="redundant")}, versions)
     assert "Because. Not as expected (hit); seen with 9." in text
+
+
+def test_results_are_kept_for_as_long_as_the_installer_is_the_same(tmp_path):
+    """The matrix can be run installer by installer, and no page shows what another version did."""
+    cell, other = ("pip", "first"), ("uv", "first")
+    results = Results(tmp_path)
+    results.begin({"pip": "26.3", "uv": "0.13.9"})
+    results.add(cell, Happened(verdict="built", text="much " * 10_000))
+    results.add(other, Happened(verdict="stale", asked="follows"))
+    again = Results(tmp_path)
+    assert again.seen == results.seen
+    assert again.versions == {"pip": "26.3", "uv": "0.13.9"}
+    again.begin({"pip": "27.0"})
+    assert list(again.seen) == [other]
 
 
 def test_installer_that_is_not_known_is_named():

@@ -92,6 +92,7 @@ class Bench:
         self.outside |= {name: environ[name] for name in ("UV_DEFAULT_INDEX", "UV_INDEX") if name in environ}
         self._path = environ["PATH"]
         self._environ = environ
+        self.index = environ.get("UV_DEFAULT_INDEX") or environ.get("PIP_INDEX_URL") or "https://pypi.org/simple/"
         self.uv = str(Path(sys.executable).parent / "uv")
         folder.mkdir(parents=True, exist_ok=True)
 

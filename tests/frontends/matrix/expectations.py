@@ -1,4 +1,4 @@
-"""What is expected of each cell, as two files say: what was written down before, and what happened otherwise."""
+"""What is expected of each cell, as three files say: what was written before, what happened otherwise, what is left."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["FOLDER", "VERDICTS", "Cell", "Expected", "disagreement", "expected", "read", "unexpected"]
+__all__ = ["FOLDER", "VERDICTS", "Cell", "Expected", "choices", "disagreement", "expected", "read", "unexpected"]
 
 FOLDER = Path(__file__).parent
 VERDICTS = ("built", "hit", "follows", "stale", "error", "none")
@@ -58,6 +58,17 @@ def unexpected() -> dict[Cell, Expected]:
     return found
 
 
+def choices() -> dict[Cell, str]:
+    """Why nobody has tried a cell that could be brought about. Raises ValueError for one of which more is expected."""
+    applies = {cell for cell, one in {**expected(), **unexpected()}.items() if one.verdict != "none"}
+    found: dict[Cell, str] = {}
+    for table in tomllib.loads((FOLDER / "choices.toml").read_text(encoding="utf-8"))["cells"]:
+        found |= dict.fromkeys(_named(table), table["why"])
+    if strange := sorted(found.keys() & applies):
+        raise ValueError(f"more is expected of {strange}")
+    return found
+
+
 def cells() -> Iterator[Cell]:
     """All cells, in the order of the page."""
     return ((installer, situation) for installer in INSTALLERS for situation in SITUATIONS)
@@ -65,13 +76,10 @@ def cells() -> Iterator[Cell]:
 
 def read(text: str) -> dict[Cell, Expected]:
     """What one file says. Raises ValueError for what makes no sense, naming it."""
-    known = set(cells())
     found: dict[Cell, Expected] = {}
     for table in tomllib.loads(text).get("cells", []):
         one = _one(table)
-        for cell in ((installer, situation) for installer in table["installers"] for situation in table["situations"]):
-            if cell not in known:
-                raise ValueError(f"there is no such cell: {cell}")
+        for cell in _named(table):
             if cell in found:
                 raise ValueError(f"{cell} is there twice")
             found[cell] = one
@@ -87,6 +95,15 @@ def disagreement(wanted: Expected, seen: Happened) -> str:
     if wanted.verdict == "error" and not re.search(wanted.text, seen.text):
         return f"it does not say {wanted.text}"
     return ""
+
+
+def _named(table: Mapping[str, Any]) -> list[Cell]:
+    named = [(installer, situation) for installer in table["installers"] for situation in table["situations"]]
+    known = set(cells())
+    for cell in named:
+        if cell not in known:
+            raise ValueError(f"there is no such cell: {cell}")
+    return named
 
 
 def _one(table: Mapping[str, Any]) -> Expected:

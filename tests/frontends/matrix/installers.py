@@ -86,9 +86,9 @@ class Pip(Plain):
         self.requirements = (f"pip=={version}" if version else "pip",)
 
     def install(self, site: Site, way: str) -> Iterator[Command]:
-        """`pip install`."""
+        """`pip install`; without isolation the environment is activated."""
         pip = (self.program(site, "python"), "-m", "pip", "--python", site.python, "install")
-        yield Command(words=(*pip, *words(site, way)))
+        yield Command(words=(*pip, *words(site, way)), environ=site.activated if way == "isolation" else ())
 
     def ask(self, site: Site, way: str) -> Iterator[Command]:
         """It always asks."""
@@ -157,7 +157,8 @@ class Build(Plain):
         alone = way == "isolation"
         python = site.python if alone else self.program(site, "python")
         options = (*(() if way == "sdist" else ("--wheel",)), *(("--no-isolation",) if alone else ()))
-        return Command(words=(python, "-m", "build", *options, "--outdir", str(site.dist), str(site.tree)))
+        command = (python, "-m", "build", *options, "--outdir", str(site.dist), str(site.tree))
+        return Command(words=command, environ=site.activated if alone else ())
 
     def _pip(self, site: Site, *options: str) -> Command:
         [wheel] = site.dist.glob("*.whl")
@@ -215,18 +216,23 @@ class PipTools(Plain):
     def install(self, site: Site, way: str) -> Iterator[Command]:
         """`pip-compile`, then `pip-sync`; with a lock, pip-sync alone from the second time on."""
         locked = site.app / "locked.txt"
-        find = ("--no-index", "--find-links", str(site.dist)) if way == "hashes" else ()
         if way != "lock" or not locked.exists():
             wanted = site.write("app/requirements.in", "\n".join(self._wanted(site, way)) + "\n")
-            options = (*find, *(("--generate-hashes",) if way == "hashes" else ()))
+            options = (*self._find(site, way), *(("--generate-hashes",) if way == "hashes" else ()))
             compiled = (self.program(site, "pip-compile"), "--quiet", *options, "--output-file", str(locked), wanted)
             yield Command(words=compiled)
-        sync = (self.program(site, "pip-sync"), "--quiet", "--python-executable", site.python)
-        yield Command(words=(*sync, *find, str(locked)))
+        yield self._sync(site, way)
 
     def ask(self, site: Site, way: str) -> Iterator[Command]:
-        """It always asks."""
-        return self.install(site, way)
+        """The pip below it has no cache to look into."""
+        yield self._sync(site, way, "--pip-args", "--no-cache-dir")
+
+    def _sync(self, site: Site, way: str, *options: str) -> Command:
+        sync = (self.program(site, "pip-sync"), "--quiet", "--python-executable", site.python)
+        return Command(words=(*sync, *self._find(site, way), *options, str(site.app / "locked.txt")))
+
+    def _find(self, site: Site, way: str) -> tuple[str, ...]:
+        return ("--no-index", "--find-links", str(site.dist)) if way == "hashes" else ()
 
     def _wanted(self, site: Site, way: str) -> list[str]:
         """The lines of `requirements.in`."""

@@ -89,10 +89,10 @@ class Pdm(Plain):
             yield self._pdm(site, "install", *options, in_tree=in_tree)
 
     def ask(self, site: Site, way: str) -> Iterator[Command]:
-        """It is told to install again."""
-        yield self._pdm(
-            site, "sync", "--no-editable", "--reinstall", in_tree=way not in {"direct", "workspace", "sdist", "wheel"}
-        )
+        """It is told to install again; a file without its cache of wheels."""
+        options = ("--no-cache",) if way in {"sdist", "wheel"} else ()
+        in_tree = way not in {"direct", "workspace", "sdist", "wheel"}
+        yield self._pdm(site, *options, "sync", "--no-editable", "--reinstall", in_tree=in_tree)
 
     def _pdm(self, site: Site, *more: str, in_tree: bool) -> Command:
         environ = (
@@ -128,6 +128,8 @@ class Poetry(Plain):
         elif way in {"sdist", "wheel"}:
             sources, dependencies = {}, []
         text = APP.format(dependencies=quoted(*dependencies)) + "\n[tool.poetry]\npackage-mode = false\n"
+        # By the simple index, as all others: not every mirror has the JSON that poetry asks PyPI for.
+        text += f'\n[[tool.poetry.source]]\nname = "index"\nurl = "{site.bench.index}"\n'
         lines = "".join(f"{name} = {source}\n" for name, source in sources.items())
         site.write("app/pyproject.toml", text + (f"\n[tool.poetry.dependencies]\n{lines}" if lines else ""))
 

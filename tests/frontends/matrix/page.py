@@ -24,9 +24,12 @@ happens to it, and it is installed again in the same way; what is shown is what 
 | built | the first time: built once, installed under the label of the tree |
 | hit | the same version and the same behaviour; nothing was built |
 | follows | the tree has changed, and what is installed with it; nothing was built twice |
-| **not asked** | the installer did not ask freshwheel, and what is there is that of before; the note says how it asks |
+| **old** | what is installed is that of before: the installer did not ask freshwheel, or made nothing of the answer; \
+the note says what helps |
+| **built again** | right, but by more inner builds than one, for the reason in the note |
 | refused | the installer ends with an error |
-| n/a | does not apply, for the reason in the note |
+| n/a | can't be done with this installer, for the reason in the note |
+| not tried | could be done; the note says how, or which cell answers the same question |
 
 ## Versions
 
@@ -35,7 +38,8 @@ WORDS = {
     "built": "built",
     "hit": "hit",
     "follows": "follows",
-    "stale": "**not asked**",
+    "stale": "**old**",
+    "redundant": "**built again**",
     "error": "refused",
     "none": "n/a",
 }
@@ -46,6 +50,7 @@ PLAIN = ("built", "hit", "follows")
 def page(
     expected: Mapping[Cell, Expected],
     otherwise: Mapping[Cell, Expected],
+    choices: Mapping[Cell, str],
     seen: Mapping[Cell, Happened],
     versions: Mapping[str, str],
 ) -> str:
@@ -58,7 +63,13 @@ def page(
         lines.append(f"\n## {group}\n\n| installer | {' | '.join(map(_code, situations))} |\n")
         lines.append("|---" * (len(situations) + 1) + "|\n")
         for title in INSTALLERS:
-            row = [_cell((title, one), expected, otherwise, seen, notes) for one in situations]
+            cells = [(title, one) for one in situations]
+            row = [
+                f"not tried ({_number(_sentence(choices[cell]), notes)})"
+                if cell in choices
+                else _cell(cell, expected, otherwise, seen, notes)
+                for cell in cells
+            ]
             lines.append(f"| {title} | {' | '.join(row)} |\n")
     lines.append("\n## Notes\n\n")
     lines += [f"{number}. {note}\n" for note, number in notes.items()]
@@ -86,12 +97,23 @@ def _cell(
         return word
     else:
         note = _note(wanted)
-    return f"{word} ({notes.setdefault(note, len(notes) + 1)})"
+    return f"{word} ({_number(note, notes)})"
+
+
+def _number(note: str, notes: dict[str, int]) -> int:
+    return notes.setdefault(note, len(notes) + 1)
+
+
+def _sentence(clause: str) -> str:
+    """With a capital, unless it begins with the name of a program or a setting."""
+    first = clause.split(maxsplit=1)[0]
+    named = "." in first or "-" in first or any(first == title.split()[0] for title in INSTALLERS)
+    return f"{clause}." if named else f"{clause[:1].upper()}{clause[1:]}."
 
 
 def _note(one: Expected) -> str:
-    why = f"{one.why[:1].upper()}{one.why[1:]}."
-    return f"{why} To make it ask: `{one.ask}`." if one.ask else why
+    why = _sentence(one.why)
+    return f"{why} What helps: `{one.ask}`." if one.ask else why
 
 
 def _code(title: str) -> str:

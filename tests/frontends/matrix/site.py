@@ -76,6 +76,12 @@ class Site:
         return str(self.bench.venv(self.folder / "venv"))
 
     @property
+    def activated(self) -> tuple[tuple[str, str], ...]:
+        """The variables of a person who has activated that environment: maturin looks for itself on PATH."""
+        path = os.pathsep.join([str(Path(self.python).parent), self.environ["PATH"]])
+        return (("PATH", path), ("VIRTUAL_ENV", str(self.folder / "venv")))
+
+    @property
     def direct(self) -> str:
         """`name @ file://`."""
         return f"{NAME} @ {self.tree.as_uri()}"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from .bench import Bench, FailedError
 from .installers import Build, Installer, Pip, PipTools, Pipx, Uv
@@ -134,7 +136,9 @@ SITUATIONS: Mapping[str, Situation] = {
 def happened(bench: Bench, installer: Installer, situation: Situation) -> Happened:
     """What becomes of a cell; its site is removed then."""
     name = f"{installer.title}-{situation.title}".replace(" ", "-").replace("/", "").replace(":", "").replace("@", "at")
-    site = Site(bench, bench.folder / "sites" / name)
+    (bench.folder / "sites").mkdir(exist_ok=True)
+    # Never the same path twice: pdm, for one, keeps what it has built by the address of a file.
+    site = Site(bench, Path(tempfile.mkdtemp(prefix=f"{name}-", dir=bench.folder / "sites")))
     try:
         return _played(site, installer, situation)
     finally:
@@ -162,16 +166,18 @@ def _played(site: Site, installer: Installer, situation: Situation) -> Happened:
     plain = situation.static or way == "sdist"
     wanted = _wanted(site, plain=plain)
     first = site.step(installer.install(site, way), installer.python(site))
-    verdict = judged(None, first, wanted, wanted)
-    if situation.once or verdict != "built":
-        return Happened(
-            verdict=verdict if situation.once or verdict == "error" else f"first {verdict}", text=first.text
-        )
+    begun = judged(None, first, wanted, wanted)
+    if situation.once or begun == "error":
+        return Happened(verdict=begun, text=first.text)
+    if begun not in {"built", "redundant"}:
+        return Happened(verdict=f"first {begun}", text=first.text)
     if situation.change:
         situation.change(site)
     before, wanted = wanted, _wanted(site, plain=plain)
     second = site.step(installer.install(site, way), installer.python(site))
     verdict = judged(first, second, before, wanted)
+    if begun == "redundant" and verdict != begun:
+        return Happened(verdict=f"first {begun}, then {verdict}", text=first.text)
     if verdict != "stale":
         return Happened(verdict=verdict, text=second.text)
     third = site.step(installer.ask(site, way), installer.python(site))
