@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from freshwheel import build, inplace, memory, notice, outcome
+from freshwheel import build, inplace, memory, mirror, notice, outcome
 from freshwheel.model import Input
 from freshwheel.plan import Plan
 from freshwheel.sources.cargo import Closure, Crate
@@ -289,6 +289,94 @@ def test_what_else_may_shape_the_wheel_makes_a_new_one(tree, path):
     assert tree.install()[0] == 2
 
 
+@pytest.mark.parametrize(
+    "path", ["../tests/test_x.py", "../docs/conf.py", "../noxfile.py", "space/one.py", "demo/data/x.py"]
+)
+def test_edit_outside_of_packages_builds_nothing(tree, path):
+    """A test is no part of an extension module, nor is any other Python that no build reads."""
+    tree.python("ANSWER = 1\n", name=path)
+    tree.install()
+    tree.python("ANSWER = 2\n", name=path)
+    assert tree.install() == (1, "one")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "from build_helpers import x\n",
+        "exec(open('build_' + 'helpers' + '.' + 'py').read())\n",
+        "import runpy\nrunpy.run_path('x')\n",
+        "import subprocess, sys\nsubprocess.run([sys.executable, '-m', 'build_helpers'])\n",
+        "from setuptools import setup\nsetup(cmdclass=__import__('build_helpers').commands)\n",
+    ],
+)
+def test_edit_of_what_a_script_may_run_is_built(tree, script):
+    """A module beside the script is as good as the script."""
+    (tree.path / "setup.py").write_text(script)
+    tree.python("x = 1\n", name="../build_helpers.py")
+    tree.install()
+    tree.python("x = 2\n", name="../build_helpers.py")
+    assert tree.install()[0] == 2
+
+
+def test_edit_of_an_executable_script_is_built(tree):
+    """Any tool may be told to run it."""
+    path = tree.path / "tools" / "compiler.py"
+    tree.python("x = 1\n", name="../tools/compiler.py")
+    path.chmod(0o755)
+    tree.install()
+    path.write_text("x = 2\n")
+    assert tree.install()[0] == (2 if path.stat().st_mode & 0o100 else 1)
+
+
+@pytest.mark.parametrize(
+    ("table", "path"),
+    [
+        ('dynamic.version = {attr = "demo.__version__"}', "demo/_version.py"),
+        ('dynamic.version = {file = "v/_version.py"}', "demo/_version.py"),
+        ('dynamic.optional-dependencies.x = {file = ["src/demo/needs.py"]}', "demo/needs.py"),
+        ('ext-modules = [{name = "demo._n", sources = ["src/demo/made.py"]}]', "demo/made.py"),
+        ('cmdclass.build_ext = "commands.Build"', "../commands.py"),
+    ],
+)
+def test_edit_of_what_pyproject_names_is_built(tree, table, path):
+    """By a link, in any table, and whatever else is called the same."""
+    (tree.path / "pyproject.toml").write_text(f"{PYPROJECT}\n[tool.setuptools]\n{table}\n")
+    if "v/" in table:
+        if os.name == "nt":
+            pytest.skip("links need a privilege there")
+        os.symlink("src/demo", tree.path / "v")
+    tree.python("from demo._version import __version__\n")
+    tree.python("__version__ = '9'\n", name="../tests/fixtures/demo/__init__.py")
+    tree.python("x = 1\n", name=path)
+    tree.install()
+    tree.python("x = 2\n", name=path)
+    assert tree.install()[0] == 2
+
+
+def test_new_package_in_a_package_builds_nothing(tree):
+    """It is imported by the one above it; but a script may name it."""
+    tree.install()
+    tree.python(name="demo/sub/__init__.py")
+    assert tree.install()[0] == 1
+    (tree.path / "setup.py").write_text("from setuptools import setup\nsetup()\n")
+    assert tree.install()[0] == 2
+    tree.python(name="demo/more/__init__.py")
+    assert tree.install()[0] == 3
+
+
+@pytest.mark.parametrize("place", ["../elsewhere", "build/made"])
+def test_way_to_a_folder_without_sources_is_not_kept(tree, place):
+    """Nobody knows what made it, and whether it still is what was made."""
+    folder = tree.path / place
+    folder.mkdir(parents=True)
+    more = json.dumps({"other.pth": f"{os.path.normpath(folder)}\n"})
+    assert tree.install(FAKE_MORE=more)[0] == 1
+    assert tree.records() == []
+    assert tree.install(FAKE_MORE=json.dumps({"other.pth": f"{tree.path}\n"}))[0] == 2
+    assert len(tree.records()) == 1
+
+
 def _made(path):
     path.parent.mkdir(parents=True)
     return path.open("a")
@@ -507,14 +595,83 @@ def test_state_of_the_modules_can_be_asked(tree):
     """What `status` and an import want to know, without a build."""
     tree.install()
     snapshot = Plan.of(tree.call()).snapshot()
-    ask = (tree.cache, tree.real, snapshot.native, snapshot.digest, SUFFIX)
+    ask = (tree.cache, tree.real, snapshot.native, snapshot.digest)
+    more = {"abi": SUFFIX, "others": lambda _: []}
     path = os.fsencode(tree.module.relative_to(tree.path).as_posix())
-    assert inplace.check(*ask) == [(path, "intact")]
+    assert inplace.check(*ask, **more) == [(path, "intact")]
     tree.module.unlink()
-    assert inplace.check(*ask) == [(path, "missing")]
+    assert inplace.check(*ask, **more) == [(path, "missing")]
     tree.module.write_text("own")
-    assert inplace.check(*ask) == [(path, "foreign")]
-    assert inplace.check(*ask[:2], "0" * 32, *ask[3:]) is None
+    assert inplace.check(*ask, **more) == [(path, "foreign")]
+    assert inplace.check(*ask[:2], "0" * 32, ask[3], **more) is None
+
+
+def settled(tree, site, **environ):
+    """State and reason, after the tree was installed as an installer does it, if it is not in this folder yet."""
+    if not site.exists():
+        tree.install(**environ)
+        [wheel] = tree.dist.iterdir()
+        with zipfile.ZipFile(wheel) as file:
+            file.extractall(site)
+        [info] = site.glob("*.dist-info")
+        direct = {"url": tree.path.as_uri(), "dir_info": {"editable": True}}
+        (info / "direct_url.json").write_text(json.dumps(direct))
+    [one] = mirror.statuses([str(site)], tree.environ, suffix=SUFFIX)
+    return one.state, one.why
+
+
+READER = "from setuptools import setup\ntable = open('src/demo/table' + '.' + 'py').read()\nsetup()\n"
+STATED = '\n[tool.setuptools.dynamic]\nversion = { attr = "demo.table.T" }\n'
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "edited", "expected"),
+    [
+        ("setup.py", READER, "demo/table.py", "unknown"),
+        ("setup.py", READER, "demo/new.py", "unknown"),
+        ("pyproject.toml", PYPROJECT + STATED, "demo/table.py", "stale"),
+        ("README", "", "other/__init__.py", "unknown"),
+    ],
+)
+def test_status_is_never_current_where_the_next_install_builds(tree, tmp_path, path, text, edited, expected):
+    """What a script or a setting reads, and new packages, count beside what is native."""
+    (tree.path / path).write_text(text)
+    tree.python("T = 1\n", name="demo/table.py")
+    assert settled(tree, tmp_path / "there") == ("current", "")
+    tree.python("T = 2\n", name=edited)
+    assert settled(tree, tmp_path / "there")[0] == expected
+    assert tree.install()[0] == 2
+    assert settled(tree, tmp_path / "there")[0] == "current"
+
+
+def test_status_names_a_module_that_rustc_has_read(tree, tmp_path, monkeypatch):
+    """It was compiled into an extension module; an edit of another one is live."""
+    monkeypatch.setattr(notice, "taken", lambda *_: frozenset({"src/demo/table.py"}))
+    tree.python("T = 1\n", name="demo/table.py")
+    settled(tree, tmp_path / "there")
+    tree.python()
+    assert settled(tree, tmp_path / "there")[0] == "current"
+    tree.python("T = 2\n", name="demo/table.py")
+    state, why = settled(tree, tmp_path / "there")
+    assert (state, "src/demo/table.py is other now" in why) == ("stale", True)
+
+
+def test_status_says_that_a_build_script_may_have_read_what_was_edited(tree, tmp_path, monkeypatch):
+    """Not that nothing is on record."""
+    monkeypatch.setattr(notice, "taken", lambda *_: None)
+    settled(tree, tmp_path / "there")
+    tree.python()
+    assert settled(tree, tmp_path / "there") == ("unknown", "a build script may have read what was edited")
+
+
+def test_status_names_a_module_that_is_not_built_any_more(tree, tmp_path):
+    """It lies there, and is of other sources; without it all is right."""
+    tree.install(FAKE_MODULES="_native _second")
+    tree.native("two")
+    state, why = settled(tree, tmp_path / "there")
+    assert (state, f"src/demo/_second{SUFFIX} is of other sources" in why) == ("stale", True)
+    tree.module.with_name(f"_second{SUFFIX}").unlink()
+    assert settled(tree, tmp_path / "there") == ("current", "")
 
 
 LIBRARY = {"deps/demo-1.d": "x.so: src/lib.rs python/demo/embedded.py\n"}
@@ -541,6 +698,26 @@ def records(files):
 def test_module_that_rustc_has_read_is_taken(tmp_path):
     """As by `include_str!`; others are not."""
     assert taken(tmp_path, **records(LIBRARY)) == {"python/demo/embedded.py"}
+
+
+def test_module_that_any_record_names_is_taken(tmp_path):
+    """The features of the newest compilation need not be those of the one that is linked, nor its source in a crate."""
+    other = {"deps/demo-2.d": "x.so: src/lib.rs\n", "deps/part-1.d": "x.rlib: ../part.rs python/demo/__init__.py\n"}
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "part.rs").touch()
+    taken(tmp_path / "tree", **records(LIBRARY | other))
+    for number in (1, 2):
+        os.utime(tmp_path / "tree" / "target" / "release" / "deps" / f"demo-{number}.d", (number, number))
+    assert taken(tmp_path / "tree") == {"python/demo/embedded.py", "python/demo/__init__.py"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+def test_module_that_rustc_has_read_under_another_name_is_taken(tmp_path):
+    """As through a link."""
+    os.symlink("python", tmp_path / "other")
+    files = {"deps/demo-1.d": "x.so: src/lib.rs other/demo/../demo/embedded.py\n"}
+    files = {"python/demo/embedded.py": "", **records(files)}
+    assert taken(tmp_path, **files) == {"python/demo/embedded.py"}
 
 
 @pytest.mark.parametrize(

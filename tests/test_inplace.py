@@ -7,12 +7,14 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freshwheel import inplace, memory, native, rows, spares
+from freshwheel import echo, inplace, memory, native, rows, spares, standing
 from freshwheel.inplace import Module, Record, Wheel
 
 ABI = ".cpython-311-x86_64-linux-gnu.so"
 PATH = f"demo/_native{ABI}".encode()
 SHARED = b"demo/_native.abi3.so"
+HELD = {b"demo/__init__.py": b"f" + bytes(16), b"demo/table.py": b"f" + bytes(16), b"src/lib.rs": b"f" + bytes(16)}
+"""The inputs of the tree."""
 
 
 def content(data):
@@ -23,6 +25,7 @@ def content(data):
 def record(data=b"one", *, path=PATH, abi=ABI, key="key", **fields):
     """A record of one module."""
     values = {"native": "1" * 32, "digest": "2" * 32, "kin": "kin", "whole": False, "rests": {}}
+    values |= {"ways": [b"demo"], "free": [b"demo", b"."]}
     return Record(
         abi=abi,
         key=key,
@@ -64,6 +67,12 @@ class Place:
         [module] = one.modules
         return inplace.state(self.tree, module, one, inplace.load(self.cache, self.tree))
 
+    def check(self, native="1" * 32, digest="any", *, abi=ABI, held=HELD):
+        """What lies in the tree, with these digests and inputs."""
+        return inplace.check(
+            self.cache, self.tree, native, digest, abi=abi, others=lambda one: standing.others(one, held)
+        )
+
 
 @pytest.fixture
 def place(tmp_path):
@@ -74,7 +83,8 @@ def place(tmp_path):
 def fields(one):
     """All of a record."""
     modules = [(it.path, it.content, it.mode, it.stamp) for it in one.modules]
-    return (one.abi, one.native, one.digest, one.key, one.kin, one.whole, one.rests, modules, one.wheel.name)
+    texts = (one.abi, one.native, one.digest, one.key, one.kin, one.wheel.name)
+    return (*texts, one.whole, one.rests, one.ways, one.free, modules)
 
 
 @given(
@@ -246,11 +256,100 @@ def test_answer_of_check(place):
     """Path and state of each module; nothing where no build of these sources is on record."""
     place.keep(record(), b"one")
     place.put(b"one")
-    assert inplace.check(place.cache, place.tree, "1" * 32, "any", ABI) == [(PATH, "intact")]
-    assert inplace.check(place.cache, place.tree, "1" * 32, "any", ".cpython-312.so") is None
-    assert inplace.check(place.cache, place.tree, "0" * 32, "any", ABI) is None
+    assert place.check() == [(PATH, "intact")]
+    assert place.check(abi=".cpython-312.so") is None
+    assert place.check("0" * 32) is None
     place.keep(record(whole=True, digest="4" * 32), b"one")
-    assert inplace.check(place.cache, place.tree, "1" * 32, "4" * 32, ABI) == [(PATH, "intact")]
+    assert place.check(digest="4" * 32) == [(PATH, "intact")]
+
+
+def test_check_where_any_python_may_have_been_read(place):
+    """Only the very same sources will do, and that some are on record is said."""
+    place.keep(record(whole=True, digest="4" * 32), b"one")
+    place.put(b"one")
+    assert place.check(digest="4" * 32) == [(PATH, "intact")]
+    assert place.check(digest="5" * 32) == [(b"", "whole")]
+
+
+def test_check_where_python_that_was_read_is_other_now(place):
+    """It is named; variables and what lies outside are no inputs."""
+    outside = {os.fsencode(os.path.abspath("/x.h")): b"f" + bytes(16), b"$CC": b"v"}
+    place.keep(record(rests={b"demo/table.py": HELD[b"demo/table.py"], **outside}), b"one")
+    place.put(b"one")
+    assert place.check() == [(PATH, "intact")]
+    edited = {**HELD, b"demo/table.py": b"f" + b"1" * 16}
+    assert place.check(held=edited) == [(b"demo/table.py", "read")]
+    assert place.check(held={b"demo/__init__.py": HELD[b"demo/__init__.py"]}) == [(b"demo/table.py", "read")]
+    place.keep(record(rests={b"demo/table.py": edited[b"demo/table.py"]}, key="edited"), b"one")
+    assert place.check() == place.check(held=edited) == [(PATH, "intact")]
+
+
+@pytest.mark.parametrize(
+    ("more", "free", "fits"),
+    [
+        (b"demo/more.py", [], True),
+        (b"demo/sub/__init__.py", [b"demo"], True),
+        (b"demo/sub/__init__.py", [], False),
+        (b"other/__init__.py", [b"demo", b"."], False),
+        (b"top.py", [b"demo", b"."], True),
+        (b"top.py", [b"demo"], False),
+    ],
+)
+def test_check_where_there_are_other_packages(place, more, free, fits):
+    """What leads to the tree may not lead to a new one, unless it lies in a package that is led to."""
+    place.keep(record(free=free), b"one")
+    place.put(b"one")
+    held = {path: cell for path, cell in HELD.items() if path.startswith(b"demo")}
+    assert place.check(held={**held, more: b"f" + bytes(16)}) == ([(PATH, "intact")] if fits else [(b"", "ways")])
+
+
+def test_check_where_packages_lie_in_one_another(place):
+    """All below one that is free is; what was listed must be there."""
+    place.keep(record(free=[b"demo", b"."]), b"one")
+    place.put(b"one")
+    cell = b"f" + bytes(16)
+    deep = {**HELD, b"demo/a/__init__.py": cell, b"demo/a/b/__init__.py": cell}
+    assert place.check(held=deep) == [(PATH, "intact")]
+    del deep[b"demo/a/__init__.py"]
+    assert place.check(held=deep) == [(b"", "ways")]
+    assert place.check(held={b"src/lib.rs": cell}) == [(b"", "ways")]
+
+
+def test_file_that_an_import_finds_before_the_module(place):
+    """A module for one Python wins over that for all of them."""
+    place.keep(record(path=SHARED), b"one")
+    place.put(b"one", SHARED)
+    assert place.check() == [(SHARED, "intact")]
+    place.put(b"else", PATH)
+    assert place.check() == [(SHARED, "intact"), (PATH, "first")]
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "fields", "found"),
+    [
+        (f"demo/_b{ABI}".encode(), b"two", {}, True),
+        (b"demo/_b.abi3.so", b"two", {"abi": ".cpython-312.so"}, True),
+        (f"demo/_b{ABI}".encode(), b"own", {}, False),
+        (f"demo/_b{ABI}".encode(), b"two", {"native": "1" * 32}, False),
+        (b"demo/_b.cpython-312.so", b"two", {"abi": ".cpython-312.so"}, False),
+    ],
+)
+def test_module_of_other_sources_that_is_not_built_any_more(place, path, data, fields, found):
+    """It can be imported all the same; that of a user, of the same sources or of another Python is none."""
+    place.keep(record(b"two", path=path, key="other", **{"native": "3" * 32, **fields}), b"two")
+    place.keep(record(), b"one")
+    place.put(b"one")
+    place.put(data, path)
+    assert place.check() == [(PATH, "intact"), *([(path, "left")] if found else [])]
+
+
+def test_line_that_is_damaged_is_no_answer(place):
+    """Also one with more digits than can be read."""
+    path = echo.place(place.cache, place.tree)
+    os.makedirs(os.path.dirname(path))
+    with open(path, "w") as file:
+        file.write(f"{'9' * 5000} wheel a b c\n12 wheel a b c\n")
+    assert echo.load(place.cache, place.tree) == [(12, "wheel", "a", "b", "c")]
 
 
 CELL = b"f" + bytes(16)
@@ -267,17 +366,28 @@ CELL = b"f" + bytes(16)
         (b"python/demo/setup.py", False),
         (b"python/demo/more.pyx", False),
         (b"python/demo/more.py.in", False),
-        (b"python/demo/data/more.py", False),
-        (b"python/more.py", False),
-        (b"more.py", False),
-        (b"../more.py", False),
+        (b"python/demo/data/more.py", True),
+        (b"python/more.py", True),
+        (b"tests/test_more.py", True),
+        (b"more.py", True),
+        (b"../more.py", True),
+        (b"setup.py", False),
+        (b"../setup.py", False),
+        (b"py.typed", False),
+        (b"python/py.typed", False),
     ],
 )
 def test_what_is_pure_python(path, expected):
-    """Modules, stubs and the marker, in packages and nowhere else."""
+    """Modules and stubs wherever they lie, and the marker of a package."""
     paths = sorted({b"../__init__.py", b"../other/demo/__init__.py", b"__init__.py", b"python/demo/__init__.py", path})
     found = native.pure(paths, CELL * len(paths))
     assert (paths.index(path) in found) == expected
+
+
+def test_executable_module_is_pure_in_a_package_alone():
+    """Elsewhere any tool of a build may be told to run it."""
+    paths = [b"demo/__init__.py", b"demo/more.py", b"tools/link.py"]
+    assert native.pure(paths, (b"x" + bytes(16)) * len(paths)) == [0, 1]
 
 
 @pytest.mark.parametrize("kind", [b"l", b"t", b"?"])

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel import build, guard, inplace, installs, mirror, standing, state
+from freshwheel import backends, build, decision, guard, inplace, installs, mirror, plan, standing, state
 from freshwheel.cli import status
 from freshwheel.cli.main import main
 from freshwheel.errors import FreshwheelError
@@ -223,10 +223,15 @@ def test_an_undeclared_input_is_wrong(there):
     there.install()
     outside = there.tree.parent / "shared.h"
     outside.write_text("")
-    state.save(str(there.cache), str(there.tree), State(built=True, discovered={"../shared.h": "the compiler"}))
+    seen = {"../shared.h": "the compiler", "../gone.h": "the compiler"}
+    state.save(str(there.cache), str(there.tree), State(built=True, discovered=seen))
     there.install()
     one = there.status()
     assert (one.state, one.undeclared, one.wrong) == ("current", ("../shared.h",), True)
+    there.configure('backend = "recording"', 'backend = "recording"\ninclude = ["../shared.h"]')
+    there.install()
+    one = there.status()
+    assert (one.state, one.undeclared, one.wrong) == ("current", (), False)
 
 
 # --- editable ones
@@ -242,7 +247,7 @@ def compiled(there, monkeypatch):
     mark = info / "freshwheel.json"
     mark.write_text(mark.read_text().replace('"backend": "recording"', '"backend": "maturin"'))
     found = [(b"src/recorded/_native.so", "intact")]
-    monkeypatch.setattr(inplace, "check", lambda *_: found)
+    monkeypatch.setattr(inplace, "check", lambda *_, **__: found)
     return there, found
 
 
@@ -266,7 +271,13 @@ def test_what_must_be_compiled_is_not_live(compiled):
 
 
 @pytest.mark.parametrize(
-    ("what", "why"), [("missing", "is missing"), ("known", "of other sources"), ("foreign", "none that a build")]
+    ("what", "why"),
+    [
+        ("missing", "is missing"),
+        ("known", "of other sources"),
+        ("foreign", "not one that is on record"),
+        ("read", "has read it"),
+    ],
 )
 def test_modules_that_are_not_those_of_the_sources_are_named(compiled, what, why):
     """Lost, of another branch, or altered."""
@@ -281,8 +292,81 @@ def test_modules_that_are_not_those_of_the_sources_are_named(compiled, what, why
 def test_modules_of_which_nothing_is_on_record_are_not_known(compiled, monkeypatch):
     """The cache may have been cleared."""
     there, _ = compiled
-    monkeypatch.setattr(inplace, "check", lambda *_: None)
+    monkeypatch.setattr(inplace, "check", lambda *_, **__: None)
     assert (there.status().state, there.status().wrong) == ("unknown", True)
+
+
+@pytest.mark.parametrize("what", ["first", "left"])
+def test_module_that_is_superfluous_is_to_be_removed(compiled, monkeypatch, what):
+    """To install again would leave it there; the guard says the same."""
+    there, found = compiled
+    found[:] = [(b"src/recorded/_native.so", "intact"), (b"src/recorded/_old.so", what)]
+    one = there.status()
+    assert one.state == "stale"
+    assert "src/recorded/_old.so" in one.why
+    assert "_native.so" not in one.why
+    assert one.mend == f"remove '{os.path.join(there.tree, 'src/recorded/_old.so')}'"
+    monkeypatch.setattr(sys, "path", [str(there.site)])
+    for name, value in there.environ.items():
+        monkeypatch.setenv(name, value)
+    with pytest.warns(guard.StaleWarning, match="_old.so .*: remove it$"):
+        guard.check("recorded")
+
+
+@pytest.mark.parametrize(("what", "why"), [("whole", "may have read what was edited"), ("ways", "other packages")])
+def test_what_can_not_be_told_of_the_modules_is_said(compiled, what, why):
+    """It is never taken for current."""
+    there, found = compiled
+    found[:] = [(b"", what)]
+    one = there.status()
+    assert (one.state, why in one.why, one.mend) == ("unknown", True, f"python -m pip install -e '{there.tree}'")
+
+
+@pytest.mark.parametrize(
+    ("backend", "expected"),
+    [
+        ("maturin", "stale"),
+        ("setuptools.build_meta:__legacy__", "stale"),
+        ("mesonpy", "current"),
+        ("hatchling.build", "current"),
+        ("setuptools_extra", "unknown"),
+        ("maturin_wrapper:api", "unknown"),
+        ("recording", "unknown"),
+    ],
+)
+def test_only_known_backends_are_believed(compiled, backend, expected):
+    """Nobody knows what another one puts into the tree."""
+    there, found = compiled
+    found[:] = [(b"src/recorded/_native.so", "missing")]
+    [mark] = there.site.glob("*.dist-info/freshwheel.json")
+    mark.write_text(mark.read_text().replace('"backend": "maturin"', f'"backend": "{backend}"'))
+    assert there.status().state == expected
+
+
+def test_an_unknown_backend_that_compiles_nothing_is_believed(there):
+    """There is nothing that could be stale."""
+    there.install(hook="build_editable")
+    assert there.status().state == "current"
+
+
+def test_what_is_spelled_twice_is_the_same():
+    """The light column can't load what the recipes know."""
+    known = {one.encode() for known in backends.KNOWN if known.name in plan._IN_PLACE for one in known.modules}
+    assert set(standing._IN_PLACE) == known
+    assert {one.decode() for one in standing._COMPILED} == set(decision._COMPILED)
+    modules = {module.encode() for one in backends.KNOWN for module in one.modules}
+    assert set(standing._APART) <= {*modules, b"uv_build"} - known
+
+
+def test_an_editable_of_setuptools_that_compiles_nothing_is_current(there, monkeypatch):
+    """No module of it was ever put anywhere."""
+    info = there.install(hook="build_editable")
+    mark = info / "freshwheel.json"
+    mark.write_text(mark.read_text().replace('"backend": "recording"', '"backend": "setuptools.build_meta"'))
+    monkeypatch.setattr(inplace, "check", lambda *_, **__: None)
+    assert there.status().state == "current"
+    (there.tree / "src" / "_native.c").write_text("")
+    assert there.status().state == "stale"
 
 
 # --- the guard
@@ -314,6 +398,24 @@ def test_the_guard_says_what_is_stale(guarded):
         guard.check("recorded")
     with pytest.raises(guard.StaleError, match="recorded is stale"):
         guard.check("Recorded", error=True)
+
+
+def test_the_guard_says_that_a_tree_moved_while_it_was_built(guarded):
+    """As `status` does: nobody knows of which sources that is."""
+    [mark] = guarded.site.glob("*.dist-info/freshwheel.json")
+    mark.write_text(mark.read_text().replace('"settled": true', '"settled": false'))
+    with pytest.warns(guard.StaleWarning, match="moved while it was built"):
+        guard.check("recorded")
+    mark.unlink()
+    guard.check("recorded", error=True)
+
+
+def test_the_guard_is_silent_where_the_folder_has_another_project(guarded, recwarn):
+    """To install that would not mend it."""
+    guarded.configure('name = "recorded"', 'name = "other"')
+    assert guarded.status().state == "stale"
+    guard.check("recorded", error=True)
+    assert not recwarn.list
 
 
 def test_the_guard_never_gets_in_the_way(guarded, monkeypatch, recwarn):
@@ -376,6 +478,29 @@ def test_the_verb_asks_the_environment_that_is_active(there, tmp_path):
     assert (one.name, one.state) == ("recorded", "current")
     with pytest.raises(FreshwheelError, match="does not say where its modules are"):
         status.found([], there.environ, python=str(tmp_path / "no-python"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="scripts of POSIX")
+@pytest.mark.parametrize(
+    ("script", "fine"),
+    [
+        (f'echo hello\nexec "{sys.executable}" "$@"\n', True),
+        ("echo 5\n", False),
+        ("echo '[1, 2]'\n", False),
+        ("echo '[\"a\", [3]]'\n", False),
+        ("exit 0\n", False),
+    ],
+)
+def test_what_else_an_interpreter_prints_is_no_answer(there, tmp_path, script, fine):
+    """As one with a greeting does; the answer is its last line."""
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{script}")
+    python.chmod(0o755)
+    if fine:
+        status.found([], there.environ, python=str(python))
+        return
+    with pytest.raises(FreshwheelError, match="does not say where its modules are"):
+        status.found([], there.environ, python=str(python))
 
 
 def test_the_verb_ends_with_1_where_something_must_be_done(there, monkeypatch, capsys):

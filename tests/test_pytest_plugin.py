@@ -78,6 +78,23 @@ def test_a_stale_install_ends_the_run(run):
     assert "test_it" not in said
 
 
+@pytest.mark.parametrize("mode", ["warn", "error"])
+def test_what_is_not_known_ends_no_run(run, mode):
+    """It may be right; that is said, and the tests run."""
+    run.place.configure('backend = "recording"', 'backend = "recording"\nexclud = []')
+    code, said = run(f"freshwheel = {mode}")
+    assert code == 1, said  # the one test says that the heavy road was taken
+    assert said.index("recorded is unknown") < said.index("test_it")
+
+
+def test_a_folder_that_no_file_system_can_have_is_none(run):
+    """A damaged `direct_url.json` is no reason to fail."""
+    [info] = run.place.site.glob("*.dist-info")
+    (info / "direct_url.json").write_text('{"url": "file:///tmp/a%00b", "dir_info": {}}')
+    (info / "freshwheel.json").unlink()
+    assert run("freshwheel = error")[0] == 0
+
+
 def test_without_the_option_nobody_looks(run):
     """It is opt-in."""
     run.place.edit()

@@ -19,6 +19,8 @@ __all__ = ["add", "load", "place"]
 _LARGEST = 1 << 13
 """Bytes; a longer record begins anew."""
 _FIELDS = 5
+_DIGITS = 12
+"""Of the largest time that is one: what is damaged may have more than can be read."""
 
 
 def place(cache: str, tree: bytes) -> str:
@@ -51,5 +53,5 @@ def load(cache: str, tree: bytes) -> "list[tuple[int, str, str, str, str]]":
     except OSError:
         return []
     found = [line.split(" ") for line in reversed(lines)]
-    fit = [one for one in found if len(one) == _FIELDS and one[0].isdecimal()]
+    fit = [one for one in found if len(one) == _FIELDS and one[0].isdecimal() and len(one[0]) <= _DIGITS]
     return [(int(when), hook, name, digest, key) for when, hook, name, digest, key in fit]

@@ -54,14 +54,23 @@ def check(name: str, *, error: bool = False) -> None:
 def _stale(name: str) -> str:
     """What is wrong with a distribution, and what mends it; nothing where it is right, or has no tree here."""
     for install in installs.found(sys.path, name):
-        if install.origin != "folder" or not install.marked("digest") or not os.path.isdir(install.tree):
+        if install.origin != "folder" or install.mark() is None or not os.path.isdir(install.tree):
             return ""
         now = standing.digests(install.tree, os.environ) or _looked(install)
         found = standing.judged(install, now, os.environ, _imp.extension_suffixes()[0]) if now is not None else None
-        if found is not None and found.state == "stale":
-            option = "-e " if install.editable else ""
-            return f'{install.name} is stale: {found.why}; install it again: pip install {option}"{install.tree}"'
+        if found is not None and found.state == "stale" and not _is_other(install):
+            said = f"{install.name} is stale: {found.why}"
+            if found.superfluous:
+                return said
+            return f'{said}; install it again: pip install {"-e " if install.editable else ""}"{install.tree}"'
     return ""
+
+
+def _is_other(install: "Install") -> bool:
+    """Whether the folder has another project by now, which would not replace what is installed."""
+    from freshwheel import mirror  # noqa: PLC0415 - heavy, and needed where something is wrong only
+
+    return bool(mirror.other(install, dict(os.environ)))
 
 
 def _looked(install: "Install") -> "standing.Digests | None":

@@ -14,10 +14,12 @@ from freshwheel import frame, rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Literal
 
     State = Literal["intact", "missing", "known", "foreign"]
+    Finding = Literal[State, "first", "left", "read", "ways", "whole"]
+    Found = tuple[bytes, Finding]
 
 __all__ = [
     "FILE",
@@ -42,7 +44,7 @@ READ = os.O_RDONLY | sum(
 )
 """How a file is opened that is not believed to be one."""
 _LARGEST = 1 << 24
-_MAGIC = b"FWPLACE\1"
+_MAGIC = b"FWPLACE\2"
 _HEAD = 24
 """Where the fields begin."""
 _SHARED = (b".abi3.so", b".abi3t.so")
@@ -88,7 +90,7 @@ class Wheel:
 class Record:
     """A value: what one editable build of a tree was made from, and what it made."""
 
-    __slots__ = ("abi", "digest", "key", "kin", "modules", "native", "rests", "wheel", "whole")
+    __slots__ = ("abi", "digest", "free", "key", "kin", "modules", "native", "rests", "ways", "wheel", "whole")
 
     abi: str
     """The ending of extension modules of the Python that it was made for."""
@@ -103,7 +105,11 @@ class Record:
     whole: bool
     """Whether it may have read any pure Python, so that the source digest must be the same."""
     rests: "Mapping[bytes, bytes]"
-    """What it read beside the native inputs: path -> kind and content."""
+    """What it read beside the native inputs, Python among it: path -> kind and content."""
+    ways: "tuple[bytes, ...]"
+    """Packages, and modules in none, that what leads to the tree may list."""
+    free: "tuple[bytes, ...]"
+    """Packages in which another one need not be listed; `.`, if no module that is in none need be."""
     modules: "tuple[Module, ...]"
     wheel: Wheel
 
@@ -117,6 +123,8 @@ class Record:
         kin: str,
         whole: bool,
         rests: "Mapping[bytes, bytes]",
+        ways: "Iterable[bytes]",
+        free: "Iterable[bytes]",
         modules: "Iterable[Module]",
         wheel: Wheel,
     ) -> None:
@@ -127,6 +135,8 @@ class Record:
         self.kin = kin
         self.whole = whole
         self.rests = dict(rests)
+        self.ways = tuple(ways)
+        self.free = tuple(free)
         self.modules = tuple(modules)
         self.wheel = wheel
 
@@ -199,15 +209,49 @@ def state(tree: bytes, module: Module, record: Record, records: "Iterable[Record
     return "foreign" if found is None else _known(module, found[1], record, records)
 
 
-def check(cache: str, tree: bytes, native: str, digest: str, abi: str) -> "list[tuple[bytes, State]] | None":
-    """The path and the state of each module of a tree with these digests; None where no build of it is on record.
+def check(  # noqa: PLR0913 - the digests of a tree, and where to look
+    cache: str, tree: bytes, native: str, digest: str, *, abi: str, others: "Callable[[Record], list[Found]]"
+) -> "list[Found] | None":
+    """What lies in a tree with these digests, a path and a finding each; None where no build of it is on record.
 
-    `tree` is a real path, `abi` the ending of extension modules of a Python. It answers what lies in the tree, not
-    whether a build would do: what one read outside of the inputs is not looked at.
+    `tree` is a real path, `abi` the ending of extension modules of a Python; `others` are the findings because of which
+    a build would not do. Where one would, the state of each of its modules is found; `first` is what an import finds
+    before one of them, `left` what is not built any more. With no path `whole`: it may have read what was edited.
     """
     records = load(cache, tree)
-    record = next((one for one in records if one.abi == abi and one.tells(native, digest)), None)
-    return None if record is None else [(one.path, state(tree, one, record, records)) for one in record.modules]
+    akin = [one for one in records if one.abi == abi and one.native == native]
+    told = [one for one in akin if one.tells(native, digest)]
+    if not told:
+        return [(b"", "whole")] if akin else None
+    against = [others(one) for one in told]
+    if all(against):
+        return against[0]
+    record = told[against.index([])]
+    found: list[Found] = [(one.path, state(tree, one, record, records)) for one in record.modules]
+    first = _first(tree, record)
+    left = [path for path in _left(tree, record, records) if path not in first]
+    return [*found, *((path, "first") for path in first), *((path, "left") for path in left)]
+
+
+def _first(tree: bytes, record: Record) -> list[bytes]:
+    """The files that an import finds before a module of a record, which have the most special ending."""
+    own = {one.path for one in record.modules}
+    parts = [path.rpartition(b"/") for path in sorted(own)]
+    found = [folder + slash + name.partition(b".")[0] + os.fsencode(record.abi) for folder, slash, name in parts]
+    return [path for path in found if path not in own and os.path.lexists(os.path.join(tree, path))]
+
+
+def _left(tree: bytes, record: Record, records: "Iterable[Record]") -> list[bytes]:
+    """The modules in the tree that builds of other sources alone have put there, and that can be imported."""
+    own = {it.path for one in records if one.native == record.native for it in one.modules}
+    endings = (os.fsencode(record.abi), *_SHARED)
+    found = {
+        it.path
+        for one in records
+        for it in one.modules
+        if it.path not in own and it.path.endswith(endings) and state(tree, it, one, records) in ("intact", "known")
+    }
+    return sorted(found)
 
 
 def _known(module: Module, content: bytes, record: Record, records: "Iterable[Record]") -> "State":
@@ -239,6 +283,8 @@ def _dumped(record: Record) -> bytes:
         b"1" if record.whole else b"",
         frame.framed(*rests),
         frame.framed(*modules),
+        frame.framed(*record.ways),
+        frame.framed(*record.free),
     )
 
 
@@ -254,6 +300,8 @@ def _record(data: bytes) -> Record:
         kin=kin,
         whole=bool(fields[7]),
         rests=dict(zip(rests[::2], rests[1::2], strict=True)),
+        ways=frame.unframed(fields[10]),
+        free=frame.unframed(fields[11]),
         modules=[
             Module(path=modules[at], content=modules[at + 1], mode=int(modules[at + 2]), stamp=modules[at + 3])
             for at in range(0, len(modules), 4)

@@ -53,6 +53,11 @@ class Install:
         """The name of the program that installed it; nothing where that is not said."""
         return (_read(os.path.join(self.info, "INSTALLER")) or b"").decode("utf-8", "replace").strip()
 
+    def backend(self) -> bytes:
+        """The module of the inner backend, as its mark says; nothing where it does not."""
+        rest = (self.mark() or b"").partition(b'"backend": "')[2]
+        return rest.partition(b'"')[0].partition(b":")[0]
+
     def marked(self, field: str) -> str:
         """A digest of its mark: `digest` or `native`; nothing where there is none, or where it is of no tree."""
         data = self.mark() or b""

@@ -11,14 +11,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from freshwheel import frame, installs, outcome, standing, state
+from freshwheel import frame, installs, outcome, report, standing
 from freshwheel.errors import FreshwheelError
 from freshwheel.installs import Install
+from freshwheel.model import Snapshot
 from freshwheel.plan import Call, Plan
 from freshwheel.sources import project
 from freshwheel.standing import Digests
 
-__all__ = ["Status", "digests", "statuses"]
+__all__ = ["Status", "digests", "other", "statuses"]
 
 _MOST = 3
 """Files that are named."""
@@ -68,7 +69,19 @@ def digests(tree: str, environ: Mapping[str, str]) -> Digests | None:
         found = Plan.of(_call(tree, environ)).snapshot()
     except FreshwheelError:
         return None
-    return Digests(source=found.digest, native=found.native)
+    return _digests(found)
+
+
+def other(install: Install, environ: Mapping[str, str]) -> str:
+    """The name of the project in the folder, where it is not that of the distribution; else nothing."""
+    name = _project(install.tree, environ).get("project", {}).get("name", "")
+    is_other = isinstance(name, str) and name and installs.normal(name) != installs.normal(install.name)
+    return str(name) if is_other else ""
+
+
+def _digests(found: Snapshot) -> Digests:
+    paths, column = [one.path for one in found.inputs], b"".join([one.kind + one.content for one in found.inputs])
+    return Digests(source=found.digest, native=found.native, paths=paths, column=column)
 
 
 def _status(install: Install, environ: Mapping[str, str], suffix: str) -> Status:
@@ -85,10 +98,9 @@ def _status(install: Install, environ: Mapping[str, str], suffix: str) -> Status
     now = standing.digests(install.tree, environ)
     if now is None:
         try:
-            found = Plan.of(_call(install.tree, environ)).snapshot()
+            now = _digests(Plan.of(_call(install.tree, environ)).snapshot())
         except FreshwheelError as error:
             return _said(install, "unknown", error.render().replace("\n", "; "))
-        now = Digests(source=found.digest, native=found.native)
     return _judged(install, now, environ, suffix)
 
 
@@ -96,11 +108,12 @@ def _judged(install: Install, now: Digests, environ: Mapping[str, str], suffix: 
     """How one with a mark stands to a tree with these digests."""
     found = standing.judged(install, now, environ, suffix)
     why, mend = found.why, "" if found.state == "current" else _mend(install)
-    if found.state == "stale" and (other := _other(install, environ)):
-        why, mend = f"the folder has another project now: {other}", f"uninstall {install.name}"
+    if found.state == "stale" and (name := other(install, environ)):
+        why, mend = f"the folder has another project now: {name}", f"uninstall {install.name}"
+    elif found.superfluous:
+        mend = f"remove {' '.join(shlex.quote(os.path.join(install.tree, path)) for path in found.superfluous)}"
     elif found.state == "stale":
         why = "; ".join([why, *_changes(install, environ)])
-    known = state.load(frame.cache_directory(environ), install.tree)
     return Status(
         name=install.name,
         version=install.version,
@@ -111,7 +124,7 @@ def _judged(install: Install, now: Digests, environ: Mapping[str, str], suffix: 
         mend=mend,
         digest=install.marked("digest"),
         tree_digest=now.source,
-        undeclared=tuple(sorted(known.discovered)),
+        undeclared=_undeclared(install, environ),
     )
 
 
@@ -155,11 +168,12 @@ def _changes(install: Install, environ: Mapping[str, str]) -> Iterator[str]:
             yield f"{verb}: {', '.join(names[:_MOST])}{rest}"
 
 
-def _other(install: Install, environ: Mapping[str, str]) -> str:
-    """The name of the project in the folder, where it is not that of the distribution."""
-    name = _project(install.tree, environ).get("project", {}).get("name", "")
-    is_other = isinstance(name, str) and name and installs.normal(name) != installs.normal(install.name)
-    return str(name) if is_other else ""
+def _undeclared(install: Install, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """What `check` would name as missed; nothing where that can't be told: a build will say why."""
+    try:
+        return tuple(report.undeclared(_call(install.tree, environ)))
+    except FreshwheelError:
+        return ()
 
 
 def _is_wrapped(tree: str, environ: Mapping[str, str]) -> bool:

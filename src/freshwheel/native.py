@@ -2,7 +2,7 @@
 
 from freshwheel.rows import digest as digest_of_columns
 
-__all__ = ["digest", "packages", "pure"]
+__all__ = ["digest", "loose", "packages", "pure"]
 
 _WIDTH = 17
 """Bytes of kind and content."""
@@ -11,8 +11,9 @@ _ENDINGS = (b".py", b".pyi")
 _TYPED = b"py.typed"
 _SCRIPT = b"setup.py"
 """Runs in a build, wherever it lies."""
-_FILES = b"fx"
-"""The kinds of regular files: a link may lead to anything."""
+_FILE = ord("f")
+_EXECUTABLE = ord("x")
+"""In a package it is a module all the same; elsewhere any tool of a build may be told to run it."""
 
 
 def packages(paths: "list[bytes]") -> "frozenset[bytes]":
@@ -22,7 +23,7 @@ def packages(paths: "list[bytes]") -> "frozenset[bytes]":
 
 
 def pure(paths: "list[bytes]", column: bytes) -> "list[int]":
-    """The numbers of the inputs that are surely pure Python: modules, stubs and `py.typed` of packages.
+    """The numbers of the inputs that are pure Python: modules and stubs wherever they lie, `py.typed` of packages.
 
     `column` has 17 bytes for each path, kind and content.
     """
@@ -30,16 +31,26 @@ def pure(paths: "list[bytes]", column: bytes) -> "list[int]":
     return [
         number
         for number, path in enumerate(paths)
-        if path.endswith((*_ENDINGS, _TYPED))
-        and column[_WIDTH * number] in _FILES
-        and path.rpartition(b"/")[0] in folders
-        and (path.endswith(_ENDINGS) or _name(path) == _TYPED)
-        and _name(path) != _SCRIPT
+        if path.endswith((*_ENDINGS, _TYPED)) and _is_pure(path, column[_WIDTH * number], folders)
     ]
 
 
+def _is_pure(path: bytes, kind: int, folders: "frozenset[bytes]") -> bool:
+    name = _name(path)
+    packed = kind in (_FILE, _EXECUTABLE) and path.rpartition(b"/")[0] in folders
+    if path.endswith(_ENDINGS):
+        return name != _SCRIPT and (packed or kind == _FILE)
+    return packed and name == _TYPED
+
+
+def loose(paths: "list[bytes]") -> "list[bytes]":
+    """Those of all inputs that are modules and stubs in no package."""
+    folders = packages(paths)
+    return [path for path in paths if path.endswith(_ENDINGS) and path.rpartition(b"/")[0] not in folders]
+
+
 def digest(rules: bytes, names: bytes, column: bytes) -> str:
-    """The native digest, 32 hex digits: as `rows.digest`, over the inputs that are not surely pure Python."""
+    """The native digest, 32 hex digits: as `rows.digest`, over the inputs that are not pure Python."""
     paths = names.split(b"\0") if names else []
     left_out = frozenset(pure(paths, column))
     if not left_out:

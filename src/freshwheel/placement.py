@@ -12,7 +12,9 @@ import time
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import partial
 
 from freshwheel import (
     account,
@@ -33,7 +35,7 @@ from freshwheel.errors import WheelError
 from freshwheel.inner import key
 from freshwheel.inner.key import Component
 from freshwheel.inplace import Module, Record
-from freshwheel.model import Snapshot
+from freshwheel.model import Input, Snapshot
 from freshwheel.outcome import Outcome
 from freshwheel.real import Built
 from freshwheel.rows import Row
@@ -47,6 +49,8 @@ SAME = "nothing that is compiled has changed"
 _SOURCES = "source digest"
 _OWN = ("interpreter EXT_SUFFIX", "interpreter SOABI", "interpreter cache tag", "interpreter version")
 """Parts of a key that differ between Pythons for which one module may do."""
+_NO_MODULE, _NO_PACKAGE = b"/-.py", b"/-"
+"""Names that no setting can give to a module."""
 _REFUSALS = (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
 _STRICT = "__editable__."
 """A folder of links that setuptools makes for its strict mode: a new file would be missing there."""
@@ -152,7 +156,8 @@ class Placement:
     def keep(self, built: Built, before: Mapping[bytes, Row] | None) -> str:
         """Why nothing of a build is kept now; nothing: it is."""
         case = self.case
-        reason = case.doubt(built) or ("" if case.writes else "the store is only read") or _more(built.path)
+        unwritten = "" if case.writes else "the store is only read"
+        reason = case.doubt(built) or unwritten or _more(built.path, _folders(case))
         if reason or not isinstance(built.later, Snapshot):
             return reason or str(built.later)
         made = searched(case, built.later)
@@ -161,7 +166,8 @@ class Placement:
         put = [path for path, row in made.items() if before.get(path) != row]
         if not put:
             return "it has put no module into the tree whose name says for which Python it is"
-        rests = case.discovered(built, more=sorted(built.taken or ()))
+        pure, (ways, free) = _pure(case, built.later), _ways(case, built.later)
+        rests = case.discovered(built, more=sorted({*(built.taken or ()), *(pure or ())}))
         held = content.contents(case.plan.call.tree, [*put, os.fsencode(built.path)])
         if rests is None or len(held) <= len(put):
             return "something that it has read or made can't be read again"
@@ -172,8 +178,10 @@ class Placement:
             digest=built.later.digest,
             key=full,
             kin=kin,
-            whole=built.taken is None,
+            whole=built.taken is None or pure is None,
             rests={path: kind.encode() + one for path, kind, one in rests},
+            ways=ways,
+            free=free,
             modules=[Module(path=path, content=held[path][1], mode=made[path][0] & 0o777) for path in sorted(put)],
             wheel=inplace.Wheel(name=os.path.basename(built.path), content=held[os.fsencode(built.path)][1]),
         )
@@ -192,16 +200,43 @@ def _keys(case: Case, found: Snapshot, locks: Mapping[bytes, tuple[str, bytes]])
     reaching = reach.reaching(
         plan.call.tree, found.inputs, plan.project.pyproject, name=plan.backend.name, requires=requires
     )
-    packages = native.packages([one.path for one in found.inputs])
+    shaping = reach.shaping([one.path for one in found.inputs], plan.project.pyproject, name=plan.backend.name)
     parts: list[Component] = [
         *(one for one in case.facts.components if one.name != _SOURCES),
         *key.facts("lock file", {path: _hex(locks.get(os.fsencode(path))) for path in found.locks}),
         key.component("tree", os.fsencode(plan.call.tree)),
         key.component("native digest", found.native),
-        key.component("packages", tuple(sorted(packages))),
+        key.component("packages", tuple(shaping)),
         key.component("reaching", tuple(part for one in reaching for part in (one.path, one.kind + one.content))),
     ]
     return key.key(parts), key.key([one for one in parts if one.name not in _OWN])
+
+
+def _pure(case: Case, found: Snapshot) -> list[str] | None:
+    """The pure Python that counts like native inputs; None: all does, and all that is added would."""
+    plan = case.plan
+    paths, column = [one.path for one in found.inputs], b"".join([one.kind + one.content for one in found.inputs])
+    added = Input(path=min(native.packages(paths), default=b".") + _NO_MODULE, kind=b"f", content=bytes(16))
+    counting = reach.reaching(
+        plan.call.tree,
+        [*found.inputs, added],
+        plan.project.pyproject,
+        name=plan.backend.name,
+        requires=[*plan.requires, *plan.config.requires],
+    )
+    if len(counting) > len(native.pure(paths, column)):
+        return None
+    return [os.fsdecode(one.path) for one in counting if one is not added]
+
+
+def _ways(case: Case, found: Snapshot) -> tuple[list[bytes], list[bytes]]:
+    """What leads to the tree may list, and the packages in which another one need not be; as `Record` has them."""
+    paths = [one.path for one in found.inputs]
+    shaping = partial(reach.shaping, pyproject=case.plan.project.pyproject, name=case.plan.backend.name)
+    folders = sorted(native.packages(paths))
+    listed = shaping([*paths, *(folder + _NO_PACKAGE + b"/__init__.py" for folder in folders), _NO_MODULE[1:]])
+    free = [folder for folder in folders if folder + _NO_PACKAGE not in listed]
+    return shaping(paths), free if _NO_MODULE[1:] in listed else [*free, b"."]
 
 
 def _hex(held: tuple[str, bytes] | None) -> str | None:
@@ -226,7 +261,7 @@ def searched(case: Case, found: Snapshot) -> dict[bytes, Row] | None:
         return None
 
 
-def _more(wheel: str) -> str:
+def _more(wheel: str, folders: AbstractSet[str]) -> str:
     """What of an editable wheel is more than a redirection into the tree, in words: that is not made anew."""
     try:
         with zipfile.ZipFile(wheel) as file:
@@ -235,8 +270,8 @@ def _more(wheel: str) -> str:
                     continue
                 if not name.endswith(".pth") or "/" in name:
                     return f"its wheel holds {name}"
-                lines = file.read(name).decode().splitlines()
-                if not all(line.startswith("import ") or _leads_to_tree(line) for line in lines if line.strip()):
+                lines = [line for line in file.read(name).decode().splitlines() if line.strip()]
+                if not all(line.startswith("import ") or _leads_to_tree(line, folders) for line in lines):
                     return f"{name} leads elsewhere than to the sources"
     except _REFUSALS:
         return "its wheel can't be read"
@@ -247,6 +282,18 @@ def _is_finder(name: str) -> bool:
     return name.startswith("__editable__") and name.endswith("_finder.py") and "/" not in name
 
 
-def _leads_to_tree(line: str) -> bool:
-    """Whether a path is that of a folder, and none of links."""
-    return os.path.isdir(line) and not any(name.startswith(_STRICT) for name in line.split(os.sep))
+def _folders(case: Case) -> frozenset[str]:
+    """The folders that hold inputs, somewhere below them, and the project directory; really, as the system compares."""
+    folders = {""}
+    for one in case.found.inputs:
+        folder = os.fsdecode(one.path).rpartition("/")[0]
+        while folder not in folders and os.path.basename(folder) != "..":
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+    return frozenset(os.path.normcase(os.path.realpath(os.path.join(case.plan.call.tree, one))) for one in folders)
+
+
+def _leads_to_tree(line: str, folders: AbstractSet[str]) -> bool:
+    """Whether a path is that of a folder of sources, and none of links."""
+    known = os.path.isdir(line) and os.path.normcase(os.path.realpath(line)) in folders
+    return known and not any(name.startswith(_STRICT) for name in line.split(os.sep))

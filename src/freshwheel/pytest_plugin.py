@@ -31,30 +31,31 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     if mode not in _MODES:
         raise pytest.UsageError(f'the ini option {_OPTION} is "warn" or "error", and not "{mode}"')
-    stale = list(_stale())
+    found = list(_wrong())
+    stale = [line for state, line in found if state == "stale"]
     if stale and mode == "error":
         raise pytest.UsageError("\n".join(stale))
-    if stale:
-        config.pluginmanager.register(_Teller(config, stale))
+    if found:
+        config.pluginmanager.register(_Teller(config, [line for _, line in found]))
 
 
 class _Teller:
     """Says it before the first test."""
 
-    def __init__(self, config: pytest.Config, stale: list[str]) -> None:
+    def __init__(self, config: pytest.Config, lines: list[str]) -> None:
         self.config = config
-        self.stale = stale
+        self.lines = lines
 
     def pytest_sessionstart(self) -> None:
         """Writes the lines, where something is written at all."""
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
-            for line in self.stale:
+            for line in self.lines:
                 reporter.write_line(line, yellow=True)
 
 
-def _stale() -> Iterator[str]:
-    """What is stale, each with its reason and what mends it."""
+def _wrong() -> Iterator[tuple[str, str]]:
+    """State and line of what is stale, or may be, each with its reason and what mends it."""
     from freshwheel import installs, standing  # noqa: PLC0415 - a run without the option loads nothing of it
 
     suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
@@ -73,14 +74,15 @@ def _may_be_wrapped(tree: str) -> bool:
     try:
         with open(os.path.join(tree, "pyproject.toml"), "rb") as file:
             return b"tool.freshwheel" in file.read()
-    except OSError:
+    except (OSError, ValueError):  # a NUL in a path
         return False
 
 
-def _told(name: str, suffix: str) -> Iterator[str]:
-    """As `_stale`, of one of which it is not known at once that it is right."""
+def _told(name: str, suffix: str) -> Iterator[tuple[str, str]]:
+    """As `_wrong`, of one of which it is not known at once that it is right."""
     from freshwheel import mirror  # noqa: PLC0415 - heavy, and rarely needed
 
     for one in mirror.statuses(sys.path, dict(os.environ), suffix=suffix, names=[name]):
         if one.state in ("stale", "unknown"):
-            yield f"freshwheel: {one.name} is {one.state}: {one.why}" + (f"; mend it: {one.mend}" if one.mend else "")
+            mend = f"; mend it: {one.mend}" if one.mend else ""
+            yield one.state, f"freshwheel: {one.name} is {one.state}: {one.why}{mend}"

@@ -22,7 +22,7 @@ from freshwheel.sources.cargo import Closure, lies_in
 from freshwheel.sources.disk import Disk, MovedError
 from freshwheel.sources.selection import Selection
 
-__all__ = ["Check", "Finding", "Inputs", "check", "digest", "inputs"]
+__all__ = ["Check", "Finding", "Inputs", "check", "digest", "inputs", "undeclared"]
 
 _TIMES = 3
 """How often a tree that changes meanwhile is walked again."""
@@ -130,6 +130,13 @@ def check(call: Call) -> Check:
     )
 
 
+def undeclared(call: Call) -> list[str]:
+    """What is an input only because a build was seen to read it, sorted."""
+    plan = Plan.of(call)
+    known = state.load(frame.cache_directory(call.environ), call.tree)
+    return [path for path, _ in _unnamed(plan, _steady(plan, plan.select), known)] if known.discovered else []
+
+
 class _Excludes:
     """What `exclude` takes away."""
 
@@ -193,15 +200,20 @@ class _Excludes:
 
 def _missed(plan: Plan, found: Selection, known: state.State) -> Iterator[tuple[Finding, str]]:
     """What is an input only because a build was seen to read it, each with the pattern that declares it."""
+    for path, target in _unnamed(plan, found, known):
+        pattern = _pattern(target)
+        what = f"a build has taken it ({known.discovered[path]}), and nothing declares it"
+        yield Finding(kind="missed", where=path, what=what, todo=f"include = {_toml([pattern])}"), pattern
+
+
+def _unnamed(plan: Plan, found: Selection, known: state.State) -> Iterator[tuple[str, str]]:
+    """Each of these paths, and with it the path of the file, or of all below the folder."""
     if not known.discovered:
         return
     only = _paths(found) - _paths(_again(plan, replace(found.rules, discovered={})))
-    for path, by in sorted(known.discovered.items()):
+    for path in sorted(known.discovered):
         if any(lies_in(one, path) for one in only):
-            pattern = _pattern(path if path in only else f"{path}/**")
-            what = f"a build has taken it ({by}), and nothing declares it"
-            line = f"include = {_toml([pattern])}"
-            yield Finding(kind="missed", where=path, what=what, todo=line), pattern
+            yield path, path if path in only else f"{path}/**"
 
 
 def _written(

@@ -24,6 +24,14 @@ PATHS = st.binary(min_size=1, max_size=6).filter(lambda path: b"\0" not in path)
 ENTRIES = st.dictionaries(
     PATHS, st.tuples(st.sampled_from([b"f", b"x", b"t", b"l", b"?"]), st.binary(min_size=16, max_size=16))
 )
+NATIVE = st.dictionaries(
+    st.builds(
+        "{}{}".format,
+        st.sampled_from(["", "../", "../demo/", "demo/", "demo/sub/", "tests/"]),
+        st.sampled_from(["__init__.py", "__init__.pyi", "more.py", "more.pyi", "more.pyx", "py.typed", "setup.py"]),
+    ).map(str.encode),
+    st.tuples(st.sampled_from([b"f", b"x", b"t", b"l", b"?"]), st.binary(min_size=16, max_size=16)),
+)
 TEXTS = st.lists(st.text(max_size=5), max_size=3)
 ZONES = st.integers(-23 * 60, 23 * 60).map(lambda minutes: dt.timezone(dt.timedelta(minutes=minutes)))
 SCALARS = st.one_of(
@@ -112,9 +120,11 @@ def test_vectors_of_trees(vector, naive):
 def is_pure(path, kind, paths):
     """Whether an input is pure Python, as the reference page says it."""
     folder, name = os.path.split(os.fsdecode(path))
-    package = any(os.fsencode(os.path.join(folder, one)) in paths for one in ("__init__.py", "__init__.pyi"))
-    named = (name.endswith((".py", ".pyi")) and name != "setup.py") or name == "py.typed"
-    return kind in (b"f", b"x") and named and package and folder not in ("", "..") and not folder.endswith("/..")
+    marked = any(os.fsencode(os.path.join(folder, one)) in paths for one in ("__init__.py", "__init__.pyi"))
+    package = marked and folder not in ("", "..") and not folder.endswith("/..")
+    if name.endswith((".py", ".pyi")):
+        return name != "setup.py" and (kind == b"f" or (kind == b"x" and package))
+    return name == "py.typed" and package and kind in (b"f", b"x")
 
 
 @given(ENTRIES, st.binary(min_size=16, max_size=16))
@@ -123,6 +133,13 @@ def test_second_implementation_agrees(naive, entries, rules):
     forwards = digest.digest(inputs(entries), rules)
     assert forwards == naive.digest(entries, rules)
     assert forwards == digest.digest(inputs(entries)[::-1], rules)
+
+
+@given(NATIVE, st.binary(min_size=16, max_size=16))
+def test_second_implementation_agrees_on_native_digests(naive, entries, rules):
+    """As above, without pure Python."""
+    left = {path: entry for path, entry in entries.items() if not is_pure(path, entry[0], entries)}
+    assert native.digest(rules, *digest.columns(inputs(entries))) == naive.digest(left, rules)
 
 
 @given(TEXTS, TEXTS, TEXTS)

@@ -85,7 +85,15 @@ def _asked(python: str) -> tuple[str, list[str]]:
             timeout=_TIMEOUT,
             stdin=subprocess.DEVNULL,
         )
-        suffix, path = json.loads(done.stdout)
+        suffix, path = _said(done.stdout)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise FreshwheelError(f"{python} does not say where its modules are: {render.visible(str(error))}") from error
-    return str(suffix), [str(one) for one in path]
+    return suffix, path
+
+
+def _said(text: str) -> tuple[str, list[str]]:
+    """The answer of an interpreter, which may have printed more before. Raises ValueError for anything else."""
+    match json.loads(text.strip().rpartition("\n")[2]):
+        case [str(suffix), list(path)] if all(isinstance(one, str) for one in path):
+            return suffix, path
+    raise ValueError(text.strip() or "it prints nothing")
