@@ -9,6 +9,7 @@ import zipfile
 import pytest
 
 from freshwheel import build, inplace, memory, mirror, notice, outcome
+from freshwheel.inner import interpreter
 from freshwheel.model import Input
 from freshwheel.plan import Plan
 from freshwheel.sources.cargo import Closure, Crate
@@ -150,8 +151,9 @@ class Tree:
 
 
 @pytest.fixture
-def tree(tmp_path):
-    """A tree, and a cache directory of its own."""
+def tree(tmp_path, monkeypatch):
+    """A tree, and a cache directory of its own; an environment of tests may have no setuptools, real or fake."""
+    monkeypatch.setattr(interpreter, "importable", lambda _: True)
     package = tmp_path / "site" / "setuptools"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()

@@ -119,7 +119,7 @@ class Snapshot:
     roots: tuple[tuple[str, str], ...] = ()
     """Where the inputs were looked for: path, and `crate`, `folder`, `file` or `glob`."""
     native: str = ""
-    """The digest of the inputs that are not surely pure Python: 32 hex digits."""
+    """The digest of the inputs that are not pure Python: 32 hex digits."""
     locks: tuple[str, ...] = ()
     """Cargo.lock files that decide what is built and are no inputs, whether they are there or not."""
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sysconfig
@@ -129,6 +130,30 @@ def test_editable_compiles_what_changed_and_nothing_else(frontends, project, ven
     assert at.status().startswith(f"stale: {module} is none that a build of freshwheel put there")
     assert at.install() == ("compiled two, interpreted two", 3)
     assert not (tree.path / module).read_bytes().endswith(b"own build")
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(os.name == "nt", reason="cargo is wrapped in a shell script")
+def test_cargo_update_is_followed_and_never_undone(uv, project, venv, tmp_path):
+    """Another lock is a real build; what is put back later is the module alone."""
+    tree = project("maturin-pyo3")
+    python, _, module = SOURCES["maturin-pyo3"]
+    at = Editable(tree, uv, venv, tmp_path / "tools")
+    assert at.install()[1] == 1
+    lock = tree.path / "Cargo.lock"
+    version = re.search(r'name = "libc"\nversion = "(\d+\.\d+\.)(\d+)"', lock.read_text())
+    earlier = f"{version[1]}{int(version[2]) - 1}"
+    update = ["cargo", "update", "-p", "libc", "--precise", earlier]
+    if subprocess.run(update, cwd=tree.path, env=tree.environ, capture_output=True, check=False).returncode:
+        pytest.skip("no other version can be had")
+    updated = lock.read_bytes()
+    assert earlier.encode() in updated
+    assert at.status().startswith("stale: the sources of its extension modules are others now; changed: Cargo.lock")
+    assert at.install()[1] == 2
+    (tree.path / module).unlink()
+    tree.edit(python, "interpreted one", "interpreted two")
+    assert at.install() == ("compiled one, interpreted two", 2)
+    assert lock.read_bytes() == updated
 
 
 def other_python():
