@@ -23,7 +23,7 @@ venv: .venv/stamp  ## the environment that all the others run in
 demo: venv  ## a Rust project is installed, edited, installed again, taken back
 	@$(RUN) .ci/demo.py
 
-test: lint docs  ## lint, the site, the fast tests on every other CPython of this machine, then the whole suite
+test: lint docs  ## lint, the site, the fast tests on the oldest and the newest other CPython here, then the whole suite
 	@$(RUN) .ci/pythons.py $(PYTHONS)
 	@$(RUN) -m pytest $(SPREAD) -m "not trial and not nightly"
 
@@ -51,6 +51,7 @@ abuse: venv  ## store and hooks under kills, damage, full disks, edits and crowd
 	@ABUSE=20 $(RUN) -m pytest -q --durations=20 tests/store tests/abuse tests/frontends/test_runs.py
 
 nightly: trial matrix fuzz abuse  ## all that takes too long for each push: hours
+	@$(RUN) .ci/pythons.py --all $(PYTHONS)
 	@$(RUN) -m pytest $(SPREAD) -m nightly
 
 bench: venv  ## what freshwheel costs

@@ -1,9 +1,10 @@
-"""Runs the fast tests on every other CPython >= 3.10 of this machine.
+"""Runs the fast tests on the oldest and on the newest other CPython >= 3.10 of this machine, or on all of them.
 
-python .ci/pythons.py [PYTHON ...]
+python .ci/pythons.py [--all] [PYTHON ...]
 
-Looks along PATH, into the usual folders, and at pyenv's versions; one that does not start is left out, and so is an
-unfinished release. The environments stay in .venv-pythons until pyproject.toml changes.
+Those that are named are taken as well. Looks along PATH, into the usual folders, and at pyenv's versions; one that does
+not start is left out, and so is an unfinished release. The environments stay in .venv-pythons until pyproject.toml
+changes.
 """
 
 from __future__ import annotations
@@ -38,7 +39,11 @@ Found = tuple[str, str]
 def main(named: Sequence[str]) -> int:
     """0 if the fast tests pass on all."""
     own = _probe(sys.executable)
-    pythons = find([*named, *_candidates()], without=own)
+    asked = [one for one in named if one != "--all"]
+    pythons = find([*asked, *_candidates()], without=own)
+    if "--all" not in named:
+        wanted = {*pythons[:1], *pythons[-1:], *find(asked, without=own)}
+        pythons = [one for one in pythons if one in wanted]
     uv = os.path.join(os.path.dirname(sys.executable), "uv")
     ran = []
     without = [f"--ignore={one}" for one in ELSEWHERE]
