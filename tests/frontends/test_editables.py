@@ -127,7 +127,7 @@ def test_editable_compiles_what_changed_and_nothing_else(frontends, project, ven
     assert at.install() == ("compiled two, interpreted two", 2)
     with (tree.path / module).open("ab") as file:
         file.write(b"own build")
-    assert at.status().startswith(f"stale: {module} is none that a build of freshwheel put there")
+    assert at.status().startswith(f"stale: {module} is not one that is on record")
     assert at.install() == ("compiled two, interpreted two", 3)
     assert not (tree.path / module).read_bytes().endswith(b"own build")
 
