@@ -52,7 +52,17 @@ ROWS = (
     ("nouns", ("model.py", "native.py")),
     (
         "ground",
-        ("families.py", "frame.py", "parsed.py", "rows.py", "errors.py", "pep440.py", "about.py", "installs.py"),
+        (
+            "families.py",
+            "frame.py",
+            "parsed.py",
+            "phrases.py",
+            "rows.py",
+            "errors.py",
+            "pep440.py",
+            "about.py",
+            "installs.py",
+        ),
     ),
 )
 """From the top to the bottom, the floor being the last nine; modules of one folder may import each other."""
@@ -97,6 +107,7 @@ PURE = (
     "model.py",
     "native.py",
     "parsed.py",
+    "phrases.py",
     "pep440.py",
     "reading.py",
     "sources/cargo.py",

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from freshwheel import memory, recheck, replay, rows
 
+from .test_replay_hooks import LIGHT, OWN
+
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="no row is trusted on Windows")
 
 HOUR = 3600 * 10**9
 SLACK = 2 * 10**9
-LIGHT = {"sys", "os", "time", "errno", "stat", "struct", "fcntl", "msvcrt", "xxhash", "_imp", "_struct"}
 
 
 def later():
@@ -502,20 +503,5 @@ def test_an_answer_loads_the_light_column_only(tmp_path, edited):
     done = subprocess.run(command, cwd=woods.path, check=True, capture_output=True, text=True)
     answer, loaded = json.loads(done.stdout)
     assert answer == woods.observed().digest.hex()
-    names = (
-        "about",
-        "answers",
-        "echo",
-        "entry",
-        "families",
-        "frame",
-        "hooks",
-        "lease",
-        "memory",
-        "recheck",
-        "replay",
-        "rows",
-        "shelf",
-    )
-    own = {"freshwheel", *(f"freshwheel.{name}" for name in names)}
+    own = {"freshwheel", *(f"freshwheel.{name}" for name in OWN)}
     assert [name for name in loaded if name not in own and name.partition(".")[0] not in LIGHT] == []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from freshwheel import decision, frame, outcome
@@ -16,13 +16,12 @@ from freshwheel.inner import key
 from freshwheel.inner.key import Difference
 from freshwheel.model import Snapshot
 from freshwheel.outcome import Changes, Outcome
+from freshwheel.phrases import few
 from freshwheel.plan import Plan
 from freshwheel.real import Built
 
 __all__ = ["Comparison", "built", "compared", "lasting", "note", "reason", "told", "words"]
 
-_MOST = 3
-"""Names in one phrase."""
 _QUIET = ("editable wheels", "this is a release", "the store is off", "nothing is compiled", "no cache directory")
 """How the reasons begin for which the store has no say, and about which nobody need do anything."""
 _SOURCES = "source digest"
@@ -82,7 +81,7 @@ def words(found: Comparison) -> list[str]:
         for verb in ("changed", "added", "removed"):
             names = getattr(found.inputs, verb)
             if names:
-                phrases.append(f"{len(names)} input{'' if len(names) == 1 else 's'} {verb}: {_list(names)}")
+                phrases.append(f"{len(names)} input{'' if len(names) == 1 else 's'} {verb}: {few(names)}")
     elif found.sources:
         phrases.append("the sources changed" if found.inputs is None else "what selects the inputs changed")
     kinds: dict[str, list[str]] = {"changed": [], "new": [], "gone": []}
@@ -91,7 +90,7 @@ def words(found: Comparison) -> list[str]:
     for kind, names in kinds.items():
         if names:
             verb = kind if kind == "changed" else f"{'is' if len(names) == 1 else 'are'} {kind}"
-            phrases.append(f"{_list(names)} {verb}")
+            phrases.append(f"{few(names)} {verb}")
     return phrases
 
 
@@ -170,8 +169,3 @@ def _is_isolated(plan: Plan) -> bool:
 
 def _is_hidden(one: Difference) -> bool:
     return (one.before or "").startswith("#") and (one.after or "").startswith("#")
-
-
-def _list(names: Sequence[str]) -> str:
-    rest = len(names) - _MOST
-    return ", ".join(names[:_MOST]) + (f" and {rest} more" if rest > 0 else "")

@@ -32,11 +32,12 @@ from freshwheel.real import Built
 from freshwheel.sources import content
 from freshwheel.store.store import Draft, Finished, Refusal, Store
 
-__all__ = ["Case", "absent", "isolation", "lean", "opened", "passing", "unmet"]
+__all__ = ["REFUSALS", "Case", "absent", "isolation", "lean", "locked", "opened", "passing", "unmet"]
 
 _COMPILED = (".c", ".cc", ".cpp", ".cxx", ".pyx", ".rs", ".f", ".f90", ".m", ".mm", ".cu", ".cmake", ".go")
 """Endings of sources of extension modules."""
-_REFUSALS = (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
+REFUSALS = (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What a wheel that can't be read ends in."""
 _CHUNK = 1 << 20
 
 
@@ -73,7 +74,7 @@ class Case:
         if discovered is None:
             return "something that was read outside of the repository can't be read again"
         # A lock that the build has made is what it was built from: the next build will find it there.
-        made = key.key([*self.facts.components, *_locked(built.later.locks, self._locks(built))])
+        made = key.key([*self.facts.components, *locked(built.later.locks, self._locks(built))])
         # What an earlier entry had discovered is no more, so that it would never be a hit again.
         stale = [one for one in self.store.candidates(made, tree=self.tree) if not self._holds(one)]
         draft = Draft(
@@ -185,7 +186,7 @@ def opened(plan: Plan, found: Snapshot) -> Case | str:
         found=found,
         store=store,
         facts=facts,
-        key=key.key([*facts.components, *_locked(found.locks, locks)]),
+        key=key.key([*facts.components, *locked(found.locks, locks)]),
         writes=plan.config.store != "read",
         lean=tuple(withheld),
         locks=locks,
@@ -280,7 +281,7 @@ def _is_unmoved(watch: Watch) -> bool:
     )
 
 
-def _locked(paths: Sequence[str], found: Mapping[bytes, tuple[str, bytes]]) -> list[Component]:
+def locked(paths: Sequence[str], found: Mapping[bytes, tuple[str, bytes]]) -> list[Component]:
     """What locks that are no inputs hold, as components of a key."""
     held = {path: found.get(os.fsencode(path)) for path in paths}
     return key.facts("lock file", {path: None if one is None else one[1].hex() for path, one in held.items()})
@@ -320,6 +321,6 @@ def _names(wheel: str, places: Sequence[bytes]) -> bool:
                         tail = tail[-longest:] + chunk
                         if any(place in tail for place in places):
                             return True
-    except _REFUSALS:
+    except REFUSALS:
         return True
     return False

@@ -15,7 +15,6 @@ from freshwheel import account, decision, finish, frame, lease, real, supply
 from freshwheel.decision import Case
 from freshwheel.inplace import Record
 from freshwheel.lease import Lease
-from freshwheel.model import Snapshot
 from freshwheel.outcome import Outcome
 from freshwheel.placement import SAME, Placement, searched
 from freshwheel.plan import Plan
@@ -28,7 +27,7 @@ _MOVED = "the sources changed after it was asked what to install"
 
 def wheel(plan: Plan, directory: str) -> tuple[str, str]:
     """The file name of the editable wheel in `directory`, and that of the inner wheel it was made from."""
-    held, case = _held(plan), _opened(plan)
+    held, case = supply.lent(plan), supply.opened(plan, real.attempt(plan))
     if isinstance(case, str):
         late = held is not None and supply.withheld(plan)
         return _leased(plan, held, directory) if held is not None and late else supply.wheel(plan, directory)
@@ -46,7 +45,7 @@ def promise(plan: Plan) -> bool:
     """Whether the wheel of this run can be had without a build, so that nothing need be installed for it."""
     if not decision.passing(plan) or (run := supply.run(plan)) is None:
         return False
-    case = _opened(plan)
+    case = supply.opened(plan, real.attempt(plan))
     if isinstance(case, str):
         return False
     with case.alone(), supply.private() as folder:
@@ -65,7 +64,7 @@ def promise(plan: Plan) -> bool:
 @contextlib.contextmanager
 def ready(plan: Plan) -> Iterator[str | None]:
     """The path of the editable wheel, while the context lasts; None where it must be built first."""
-    held, case = _held(plan), _opened(plan)
+    held, case = supply.lent(plan), supply.opened(plan, real.attempt(plan))
     with supply.private() as folder:
         name = ""
         if isinstance(case, Case):
@@ -88,12 +87,6 @@ def _made(place: Placement, found: Record | str, folder: str, *, hook: str) -> s
     return name
 
 
-def _held(plan: Plan) -> Lease | None:
-    """What this run was promised."""
-    run, cache = supply.run(plan), frame.cache_directory(plan.call.environ)
-    return lease.find(cache, run) if run is not None and cache is not None else None
-
-
 def _leased(plan: Plan, held: Lease, directory: str) -> tuple[str, str]:
     """What was promised, where nothing can be built any more: under its own label, which says what it is of."""
     target = os.path.join(directory, held.name)
@@ -105,12 +98,6 @@ def _leased(plan: Plan, held: Lease, directory: str) -> tuple[str, str]:
     account.note(plan, None, one, None)
     plan.call.say(f"{_MOVED}: this wheel is of those before, and what is compiled may be too; install again")
     return held.name, mark.inner_wheel if mark is not None else held.name
-
-
-def _opened(plan: Plan) -> Case | str:
-    """The case of a call, or why nothing that is kept has a say."""
-    found = real.attempt(plan)
-    return decision.opened(plan, found) if isinstance(found, Snapshot) else "the inputs can't be read"
 
 
 def _built(place: Placement, directory: str, found: str) -> tuple[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import xxhash
@@ -13,6 +12,7 @@ from freshwheel import frame
 from freshwheel.about import __version__
 from freshwheel.errors import InputError, WheelUnfamiliarError
 from freshwheel.model import Mark, Snapshot
+from freshwheel.phrases import few
 from freshwheel.plan import Plan
 from freshwheel.real import Built
 from freshwheel.wheel import archive, mark, version
@@ -115,7 +115,7 @@ def _digest(
         locks = [path for path in moved if os.path.basename(path) == "Cargo.lock"]
         todo = "commit it, or have git ignore it" if locks == moved else "list it in [tool.freshwheel] exclude"
         plan.call.say(
-            f"{_list(moved)} changed during the build; if the build itself writes there, {todo}. "
+            f"{few(moved)} changed during the build; if the build itself writes there, {todo}. "
             "The next build gets another label."
         )
     else:
@@ -135,11 +135,6 @@ def _moved(earlier: Snapshot, later: Snapshot) -> list[str]:
     ]
     paths = sorted(sides[0].keys() | sides[1].keys())
     return [os.fsdecode(path) for path in paths if sides[0].get(path) != sides[1].get(path)]
-
-
-def _list(names: Sequence[str], most: int = 3) -> str:
-    rest = len(names) - most
-    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _pass_on(plan: Plan, path: str, directory: str, reason: WheelUnfamiliarError) -> str:

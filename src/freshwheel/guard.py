@@ -54,7 +54,7 @@ def check(name: str, *, error: bool = False) -> None:
 def _stale(name: str) -> str:
     """What is wrong with a distribution, and what mends it; nothing where it is right, or has no tree here."""
     for install in installs.found(sys.path, name):
-        if install.origin != "folder" or install.mark() is None or not os.path.isdir(install.tree):
+        if install.origin != "folder" or install.mark is None or not os.path.isdir(install.tree):
             return ""
         now = standing.digests(install.tree, os.environ) or _looked(install)
         found = standing.judged(install, now, os.environ, _imp.extension_suffixes()[0]) if now is not None else None

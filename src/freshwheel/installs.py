@@ -24,7 +24,7 @@ _DIGITS = 32
 class Install:
     """A value: one distribution in an environment that came from no index."""
 
-    __slots__ = ("editable", "info", "name", "origin", "tree", "version")
+    __slots__ = ("editable", "info", "mark", "name", "origin", "tree", "version")
 
     name: str
     version: str
@@ -35,6 +35,8 @@ class Install:
     tree: str
     """That folder."""
     editable: bool
+    mark: bytes | None
+    """What its mark says; None where it has none."""
 
     def __init__(self, *, info: str, origin: "Origin", tree: str, editable: bool) -> None:
         self.info = info
@@ -44,10 +46,7 @@ class Install:
         self.origin = origin
         self.tree = tree
         self.editable = editable
-
-    def mark(self) -> bytes | None:
-        """What its mark says; None where it has none."""
-        return _read(os.path.join(self.info, _MARK))
+        self.mark = _read(os.path.join(info, _MARK))
 
     def installer(self) -> str:
         """The name of the program that installed it; nothing where that is not said."""
@@ -55,12 +54,12 @@ class Install:
 
     def backend(self) -> bytes:
         """The module of the inner backend, as its mark says; nothing where it does not."""
-        rest = (self.mark() or b"").partition(b'"backend": "')[2]
+        rest = (self.mark or b"").partition(b'"backend": "')[2]
         return rest.partition(b'"')[0].partition(b":")[0]
 
     def marked(self, field: str) -> str:
         """A digest of its mark: `digest` or `native`; nothing where there is none, or where it is of no tree."""
-        data = self.mark() or b""
+        data = self.mark or b""
         start = data.find(f'"{field}": "'.encode()) + len(field) + 5
         digest = data[start : start + _DIGITS].decode("ascii", "replace")
         is_one = start > len(field) + 4 and data[start + _DIGITS : start + _DIGITS + 1] == b'"'

@@ -8,21 +8,20 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
-from freshwheel import frame, installs, outcome, report, standing
+from freshwheel import frame, installs, memory, outcome, report, standing
 from freshwheel.errors import FreshwheelError
 from freshwheel.installs import Install
-from freshwheel.model import Snapshot
+from freshwheel.phrases import few
 from freshwheel.plan import Call, Plan
-from freshwheel.sources import project
+from freshwheel.sources import digest, project
 from freshwheel.standing import Digests
 
 __all__ = ["Status", "digests", "other", "statuses"]
 
-_MOST = 3
-"""Files that are named."""
+State: TypeAlias = Literal["current", "stale", "unknown", "skipped"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +33,7 @@ class Status:
     tree: str
     """Nothing where it came from elsewhere."""
     editable: bool
-    state: Literal["current", "stale", "unknown", "skipped"]
+    state: State
     why: str
     mend: str
     """The command that mends it; nothing where there is none, or no need."""
@@ -66,10 +65,9 @@ def statuses(
 def digests(tree: str, environ: Mapping[str, str]) -> Digests | None:
     """The digests of a tree, by the full road; None where they can't be told."""
     try:
-        found = Plan.of(_call(tree, environ)).snapshot()
+        return _looked(tree, environ)
     except FreshwheelError:
         return None
-    return _digests(found)
 
 
 def other(install: Install, environ: Mapping[str, str]) -> str:
@@ -79,9 +77,11 @@ def other(install: Install, environ: Mapping[str, str]) -> str:
     return str(name) if is_other else ""
 
 
-def _digests(found: Snapshot) -> Digests:
-    paths, column = [one.path for one in found.inputs], b"".join([one.kind + one.content for one in found.inputs])
-    return Digests(source=found.digest, native=found.native, paths=paths, column=column)
+def _looked(tree: str, environ: Mapping[str, str]) -> Digests:
+    """As `digests`; raises FreshwheelError."""
+    found = Plan.of(_call(tree, environ)).snapshot()
+    names, column = digest.columns(found.inputs)
+    return Digests(source=found.digest, native=found.native, paths=memory.split(names), column=column)
 
 
 def _status(install: Install, environ: Mapping[str, str], suffix: str) -> Status:
@@ -91,14 +91,14 @@ def _status(install: Install, environ: Mapping[str, str], suffix: str) -> Status
     if not os.path.isfile(os.path.join(install.tree, "pyproject.toml")):
         gone = "there is no project any more" if os.path.isdir(install.tree) else "the folder is gone"
         return _said(install, "stale", gone, mend=f"install it from where it is now, or uninstall {install.name}")
-    if install.mark() is None:
+    if install.mark is None:
         if not _is_wrapped(install.tree, environ):
             return _said(install, "skipped", "its project does not use freshwheel")
         return _said(install, "stale", "it was built without freshwheel", mend=_mend(install))
     now = standing.digests(install.tree, environ)
     if now is None:
         try:
-            now = _digests(Plan.of(_call(install.tree, environ)).snapshot())
+            now = _looked(install.tree, environ)
         except FreshwheelError as error:
             return _said(install, "unknown", error.render().replace("\n", "; "))
     return _judged(install, now, environ, suffix)
@@ -114,21 +114,11 @@ def _judged(install: Install, now: Digests, environ: Mapping[str, str], suffix: 
         mend = f"remove {' '.join(shlex.quote(os.path.join(install.tree, path)) for path in found.superfluous)}"
     elif found.state == "stale":
         why = "; ".join([why, *_changes(install, environ)])
-    return Status(
-        name=install.name,
-        version=install.version,
-        tree=install.tree,
-        editable=install.editable,
-        state=found.state,
-        why=why,
-        mend=mend,
-        digest=install.marked("digest"),
-        tree_digest=now.source,
-        undeclared=_undeclared(install, environ),
-    )
+    one = _said(install, found.state, why, mend=mend)
+    return replace(one, tree_digest=now.source, undeclared=_undeclared(install, environ))
 
 
-def _said(install: Install, what: Literal["stale", "unknown", "skipped"], why: str, *, mend: str = "") -> Status:
+def _said(install: Install, what: State, why: str, *, mend: str = "") -> Status:
     """A status that needs no digest."""
     return Status(
         name=install.name,
@@ -164,8 +154,7 @@ def _changes(install: Install, environ: Mapping[str, str]) -> Iterator[str]:
     for verb in ("changed", "added", "removed"):
         names: tuple[str, ...] = getattr(found, verb)
         if names:
-            rest = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
-            yield f"{verb}: {', '.join(names[:_MOST])}{rest}"
+            yield f"{verb}: {few(names)}"
 
 
 def _undeclared(install: Install, environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ import os
 import sysconfig
 import time
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -25,7 +24,6 @@ from freshwheel import (
     memory,
     native,
     outcome,
-    proof,
     real,
     spares,
     supply,
@@ -39,7 +37,7 @@ from freshwheel.model import Input, Snapshot
 from freshwheel.outcome import Outcome
 from freshwheel.real import Built
 from freshwheel.rows import Row
-from freshwheel.sources import content, modules, reach
+from freshwheel.sources import content, digest, modules, reach
 from freshwheel.wheel import archive
 
 __all__ = ["SAME", "Placement", "searched"]
@@ -51,7 +49,6 @@ _OWN = ("interpreter EXT_SUFFIX", "interpreter SOABI", "interpreter cache tag", 
 """Parts of a key that differ between Pythons for which one module may do."""
 _NO_MODULE, _NO_PACKAGE = b"/-.py", b"/-"
 """Names that no setting can give to a module."""
-_REFUSALS = (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
 _STRICT = "__editable__."
 """A folder of links that setuptools makes for its strict mode: a new file would be missing there."""
 
@@ -74,7 +71,7 @@ class Placement:
 
     def fitting(self) -> Record | str:
         """The record of the tree as it is; else why there is none that will do, nothing: there is none."""
-        if proof.wanted(self.case.plan):
+        if self.case.plan.proves:
             return "it is to be verified"
         full, _ = _keys(self.case, self.case.found, self.case.locks)
         record = next((one for one in self.records if one.key == full and self.holds(one)), None)
@@ -196,14 +193,11 @@ def _keys(case: Case, found: Snapshot, locks: Mapping[bytes, tuple[str, bytes]])
     All counts that shapes a wheel, but for pure Python; and what the redirection itself may rest on.
     """
     plan = case.plan
-    requires = [*plan.requires, *plan.config.requires]
-    reaching = reach.reaching(
-        plan.call.tree, found.inputs, plan.project.pyproject, name=plan.backend.name, requires=requires
-    )
+    reaching = _reaching(case, found.inputs)
     shaping = reach.shaping([one.path for one in found.inputs], plan.project.pyproject, name=plan.backend.name)
     parts: list[Component] = [
         *(one for one in case.facts.components if one.name != _SOURCES),
-        *key.facts("lock file", {path: _hex(locks.get(os.fsencode(path))) for path in found.locks}),
+        *decision.locked(found.locks, locks),
         key.component("tree", os.fsencode(plan.call.tree)),
         key.component("native digest", found.native),
         key.component("packages", tuple(shaping)),
@@ -212,18 +206,19 @@ def _keys(case: Case, found: Snapshot, locks: Mapping[bytes, tuple[str, bytes]])
     return key.key(parts), key.key([one for one in parts if one.name not in _OWN])
 
 
+def _reaching(case: Case, inputs: Sequence[Input]) -> list[Input]:
+    """The pure Python among inputs that counts like native ones."""
+    plan = case.plan
+    requires = [*plan.requires, *plan.config.requires]
+    return reach.reaching(plan.call.tree, inputs, plan.project.pyproject, name=plan.backend.name, requires=requires)
+
+
 def _pure(case: Case, found: Snapshot) -> list[str] | None:
     """The pure Python that counts like native inputs; None: all does, and all that is added would."""
-    plan = case.plan
-    paths, column = [one.path for one in found.inputs], b"".join([one.kind + one.content for one in found.inputs])
+    names, column = digest.columns(found.inputs)
+    paths = memory.split(names)
     added = Input(path=min(native.packages(paths), default=b".") + _NO_MODULE, kind=b"f", content=bytes(16))
-    counting = reach.reaching(
-        plan.call.tree,
-        [*found.inputs, added],
-        plan.project.pyproject,
-        name=plan.backend.name,
-        requires=[*plan.requires, *plan.config.requires],
-    )
+    counting = _reaching(case, [*found.inputs, added])
     if len(counting) > len(native.pure(paths, column)):
         return None
     return [os.fsdecode(one.path) for one in counting if one is not added]
@@ -237,10 +232,6 @@ def _ways(case: Case, found: Snapshot) -> tuple[list[bytes], list[bytes]]:
     listed = shaping([*paths, *(folder + _NO_PACKAGE + b"/__init__.py" for folder in folders), _NO_MODULE[1:]])
     free = [folder for folder in folders if folder + _NO_PACKAGE not in listed]
     return shaping(paths), free if _NO_MODULE[1:] in listed else [*free, b"."]
-
-
-def _hex(held: tuple[str, bytes] | None) -> str | None:
-    return None if held is None else held[1].hex()
 
 
 def _paths(names: Sequence[str]) -> list[bytes]:
@@ -273,7 +264,7 @@ def _more(wheel: str, folders: AbstractSet[str]) -> str:
                 lines = [line for line in file.read(name).decode().splitlines() if line.strip()]
                 if not all(line.startswith("import ") or _leads_to_tree(line, folders) for line in lines):
                     return f"{name} leads elsewhere than to the sources"
-    except _REFUSALS:
+    except decision.REFUSALS:
         return "its wheel can't be read"
     return ""
 

@@ -119,6 +119,11 @@ class Plan:
         return "labelled" if self.project.version_is_dynamic else "plain"
 
     @property
+    def proves(self) -> bool:
+        """Whether what is stored is to be proved by a clean build before it is handed out."""
+        return self.config.store == "verify"
+
+    @property
     def in_place(self) -> bool:
         """Whether this is an editable build that puts its extension modules into the tree."""
         return self.call.hook == "build_editable" and self.backend.name in _IN_PLACE

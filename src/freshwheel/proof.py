@@ -12,10 +12,10 @@ from freshwheel import account, finish, frame, real
 from freshwheel.decision import Case
 from freshwheel.errors import DifferenceError, InputError
 from freshwheel.outcome import Outcome
-from freshwheel.plan import Plan
+from freshwheel.phrases import few
 from freshwheel.wheel import archive, contents
 
-__all__ = ["FOLDER", "proved", "wanted"]
+__all__ = ["FOLDER", "proved"]
 
 FOLDER = "differences"
 """In the cache directory: wheels that should have been the same."""
@@ -30,11 +30,6 @@ _HINT = (
     "a build that writes a time, something random or the path of its folder into a file differs by itself; else "
     "something decides that freshwheel does not know: [tool.freshwheel] include, env and commands name such things"
 )
-
-
-def wanted(plan: Plan) -> bool:
-    """Whether what the store has must be proved before it is handed out."""
-    return plan.config.store == "verify"
 
 
 def proved(case: Case, stored: str, private: str) -> bool:
@@ -54,7 +49,7 @@ def proved(case: Case, stored: str, private: str) -> bool:
     fresh = os.path.join(folder, finish.finish(plan, built, folder)[0])
     differing = contents.differences(archive.read(stored), archive.read(fresh), _SIDES)
     if differing:
-        why = f"a clean build gives another wheel: {_phrase(differing)}"
+        why = f"a clean build gives another wheel: {few(list(differing))}"
         account.note(plan, case, Outcome(hook="wheel", decided="miss", why=why, wheel=name), case.found)
         raise DifferenceError(_message(case, differing, stored, fresh, built.doubt), hint=_HINT)
     account.note(plan, case, Outcome(hook="wheel", decided="hit", why=_SAME, wheel=name), case.found)
@@ -98,9 +93,3 @@ def _sweep(top: str) -> None:
         for one in list(listing):
             if one.stat(follow_symlinks=False).st_mtime < time.time() - _AGE:
                 shutil.rmtree(one.path, ignore_errors=True)
-
-
-def _phrase(differing: Mapping[str, str], most: int = 3) -> str:
-    names = list(differing)
-    rest = len(names) - most
-    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")

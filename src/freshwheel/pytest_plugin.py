@@ -60,7 +60,7 @@ def _wrong() -> Iterator[tuple[str, str]]:
 
     suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
     for install in installs.found(sys.path):
-        if install.origin != "folder" or not (install.mark() or _may_be_wrapped(install.tree)):
+        if install.origin != "folder" or not (install.mark or _may_be_wrapped(install.tree)):
             continue
         if install.marked("digest"):
             now = standing.digests(install.tree, os.environ)

@@ -53,7 +53,7 @@ def keep(case: Case, entry: Entry, tag: bytes, wheel: str) -> bool:
 def _answer(case: Case, entry: Entry, tag: bytes, wheel: str) -> Answer | None:
     """The answer; None where it must not be given again without asking."""
     call, watch = case.plan.call, case.facts.watch
-    if case.plan.config.store == "verify":
+    if case.plan.proves:
         return None  # each one is to be built
     finished = entry.finished.get(tag)
     asked = answers.question(memory.real(call.tree), call.hook, call.settings, call.environ)

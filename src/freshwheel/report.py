@@ -16,6 +16,7 @@ from typing import Literal
 from freshwheel import frame, state
 from freshwheel.errors import InputError
 from freshwheel.model import Input
+from freshwheel.phrases import few
 from freshwheel.plan import Call, Plan
 from freshwheel.sources import globs, reasons, selection
 from freshwheel.sources.cargo import Closure, lies_in
@@ -26,8 +27,6 @@ __all__ = ["Check", "Finding", "Inputs", "check", "digest", "inputs", "undeclare
 
 _TIMES = 3
 """How often a tree that changes meanwhile is walked again."""
-_MOST = 3
-"""Files that one finding names."""
 _MANIFESTS = ("Cargo.toml", "CMakeLists.txt", "meson.build")
 """Files that decide what of their folder is built."""
 _AT_THE_TOP = (*_MANIFESTS, "Cargo.lock", "setup.cfg", "setup.py")
@@ -132,9 +131,11 @@ def check(call: Call) -> Check:
 
 def undeclared(call: Call) -> list[str]:
     """What is an input only because a build was seen to read it, sorted."""
-    plan = Plan.of(call)
     known = state.load(frame.cache_directory(call.environ), call.tree)
-    return [path for path, _ in _unnamed(plan, _steady(plan, plan.select), known)] if known.discovered else []
+    if not known.discovered:
+        return []
+    plan = Plan.of(call)
+    return [path for path, _ in _unnamed(plan, _steady(plan, plan.select), known)]
 
 
 class _Excludes:
@@ -236,12 +237,10 @@ def _written(
 
 def _suspicious(pattern: str, taken: Sequence[str]) -> Finding:
     """What is wrong with a pattern that takes away what a build reads."""
-    rest = len(taken) - _MOST
-    names = ", ".join(taken[:_MOST]) + (f" and {rest} more" if rest > 0 else "")
     return Finding(
         kind="excluded",
         where=pattern,
-        what=f"it takes away {names}, which the build reads: edits of that go unseen",
+        what=f"it takes away {few(taken)}, which the build reads: edits of that go unseen",
         todo="take the pattern out of exclude, or name there the files alone that the build itself writes",
     )
 

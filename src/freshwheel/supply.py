@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from freshwheel import account, answers, decision, finish, frame, lease, memory, proof, real, rehearsal
 from freshwheel.decision import Case
 from freshwheel.entry import Entry
-from freshwheel.errors import FreshwheelError, InnerError, WheelError
+from freshwheel.errors import FreshwheelError, InnerError, InputError, WheelError
 from freshwheel.inner import interpreter
 from freshwheel.lease import Lease
 from freshwheel.model import Snapshot
@@ -20,7 +20,7 @@ from freshwheel.plan import Plan
 from freshwheel.store.store import Finished, Store
 from freshwheel.wheel import archive
 
-__all__ = ["check", "lend", "private", "promise", "ready", "run", "wheel", "withheld", "written"]
+__all__ = ["check", "lend", "lent", "opened", "private", "promise", "ready", "run", "wheel", "withheld", "written"]
 
 _SAME = "nothing that it is made from has changed"
 _PROMISED = "this run was promised it"
@@ -35,9 +35,9 @@ def wheel(plan: Plan, directory: str) -> tuple[str, str]:
     held, found = _held(plan), real.attempt(plan)
     if held is not None and _is_of(held, found):
         return _leased(plan, held, found, directory)
-    case = decision.opened(plan, found) if isinstance(found, Snapshot) else _UNREAD
+    case = opened(plan, found)
     # What must be proved is proved behind the locks.
-    answer = _stored(case, directory) if isinstance(case, Case) and not proof.wanted(plan) else None
+    answer = _stored(case, directory) if isinstance(case, Case) and not plan.proves else None
     if answer is None and held is not None and held.key and withheld(plan):
         return _leased(plan, held, found, directory)
     if held is not None:
@@ -52,10 +52,10 @@ def wheel(plan: Plan, directory: str) -> tuple[str, str]:
 
 def promise(plan: Plan) -> bool:
     """Whether this run of a frontend has the wheel already, so that nothing need be installed to build it."""
-    if not decision.passing(plan) or proof.wanted(plan):
+    if not decision.passing(plan) or plan.proves:
         return False
     found = real.attempt(plan)
-    case = decision.opened(plan, found) if isinstance(found, Snapshot) else _UNREAD
+    case = opened(plan, found)
     identity = run(plan)
     name = _promised(case, identity) if isinstance(case, Case) and identity is not None else ""
     if name:
@@ -102,7 +102,7 @@ def ready(plan: Plan) -> Iterator[str | None]:
             account.note(plan, None, one, found)
             yield _taken(held, folder)
             return
-        case = decision.opened(plan, found) if isinstance(found, Snapshot) else _UNREAD
+        case = opened(plan, found)
         entry = case.entry() if isinstance(case, Case) else None
         answer = _delivered(case, entry, folder) if isinstance(case, Case) and entry is not None else None
         if answer is None and held is not None and held.key and withheld(plan):
@@ -154,12 +154,20 @@ def run(plan: Plan) -> bytes | None:
     return None if asked is None else lease.run(tree, call.environ, asked)
 
 
-def _held(plan: Plan) -> Lease | None:
+def opened(plan: Plan, found: Snapshot | InputError) -> Case | str:
+    """The case of a call with these inputs, or why nothing that is kept has a say."""
+    return decision.opened(plan, found) if isinstance(found, Snapshot) else _UNREAD
+
+
+def lent(plan: Plan) -> Lease | None:
     """What this run was promised."""
-    cache = frame.cache_directory(plan.call.environ)
-    if cache is None or plan.call.hook != "build_wheel" or (own := run(plan)) is None:
-        return None
-    return lease.find(cache, own)
+    cache, own = frame.cache_directory(plan.call.environ), run(plan)
+    return lease.find(cache, own) if cache is not None and own is not None else None
+
+
+def _held(plan: Plan) -> Lease | None:
+    """As `lent`; of an editable wheel it is not for this module to say."""
+    return lent(plan) if plan.call.hook == "build_wheel" else None
 
 
 def _is_of(held: Lease, found: object) -> bool:
@@ -226,7 +234,7 @@ def _stored(case: Case, directory: str) -> tuple[str, str] | None:
     entry = case.entry()
     if entry is None:
         return None
-    if proof.wanted(case.plan):
+    if case.plan.proves:
         return _proved(case, entry, directory)
     with written(directory):
         answer = _delivered(case, entry, directory)

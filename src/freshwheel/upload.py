@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 from freshwheel import inspection, pep440
 from freshwheel.errors import WheelError
 from freshwheel.inspection import Finding, Inspection
+from freshwheel.phrases import few
 from freshwheel.wheel import sdist, version
 from freshwheel.wheel.names import SdistName
 
@@ -147,7 +148,8 @@ def _labels(known: Sequence[_Distribution]) -> Iterator[Finding]:
     for (project, base), wheels in _releases(known):
         labels = sorted({one.label or "none" for one in wheels})
         if len(labels) > 1:
-            what = f"wheels of {base} have {len(labels)} labels: {_list(labels)}; those of one release are of one tree"
+            many = f"{len(labels)} labels: {few(labels, _MOST)}"
+            what = f"wheels of {base} have {many}; those of one release are of one tree"
             todo = "remove them all, and build again from the tree as it is now"
             yield Finding(kind="labels", where=project, what=what, todo=todo)
 
@@ -166,7 +168,7 @@ def _versions(known: Sequence[_Distribution]) -> Iterator[Finding]:
     for one in known:
         beside = {other.base for other in known if other.inspected is None and other.project == one.project}
         if one.digest is not None and beside and one.base not in beside:
-            what = f"it is of version {one.base}, and the source distribution beside it of {_list(sorted(beside))}"
+            what = f"it is of version {one.base}, and the source distribution beside it of {few(sorted(beside), _MOST)}"
             todo = "remove the older one, or build both again"
             yield Finding(kind="versions", where=one.filename, what=what, todo=todo)
 
@@ -194,8 +196,3 @@ def _releases(known: Sequence[_Distribution]) -> list[tuple[tuple[str, str], lis
         if one.inspected is not None:
             found.setdefault((one.project, one.base), []).append(one)
     return sorted(found.items())
-
-
-def _list(names: Sequence[str]) -> str:
-    rest = len(names) - _MOST
-    return ", ".join(names[:_MOST]) + (f" and {rest} more" if rest > 0 else "")

@@ -9,11 +9,10 @@ from typing import Any, Literal
 from freshwheel import parsed
 from freshwheel.adopt.uv_globs import Pattern
 from freshwheel.adopt.uv_keys import Key, Layout, keys
+from freshwheel.phrases import few
 
 __all__ = ["ALTERNATIVE", "HOLES", "Checked", "Finding", "check"]
 
-_MOST = 3
-"""Files that one finding names."""
 _DEFAULTS = ("pyproject.toml", "setup.cfg", "setup.py")
 """What uv looks at where there is no list."""
 _KINDS = ("file", "dir", "env", "git")
@@ -135,7 +134,7 @@ def _missing(
         if covered:
             left = [path for path in left if path not in set(covered)]
             none = "no key covers" if listed else "there is no list, and uv by itself does not look at"
-            yield _add(key, f"{none} {_some(covered)}")
+            yield _add(key, f"{none} {few(covered)}")
 
 
 def _is_present(key: Key, present: Sequence[Key]) -> bool:
@@ -183,7 +182,7 @@ class _Judge:
         if strange:
             reason = self.layout.others[strange[0]]
             more = f" ({reason})" if reason else ""
-            what = f"covers what is no input{more}: {_some(strange)}"
+            what = f"covers what is no input{more}: {few(strange)}"
             yield Finding(kind="superfluous", where=where, what=what, todo=self.instead(covered))
         elif not covered:
             what = "matches nothing that is there"
@@ -212,8 +211,7 @@ class _Judge:
         found = [key.render() for key, pattern in self.wanted if any(pattern.matches(path) for path in covered)]
         if not found:
             return "take it out"
-        rest = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
-        return f"write in its place {', '.join(found[:_MOST])}{rest}"
+        return f"write in its place {few(found)}"
 
 
 def _notes(present: Sequence[Key]) -> Iterator[str]:
@@ -227,13 +225,8 @@ def _notes(present: Sequence[Key]) -> Iterator[str]:
     climbing = sorted({key.text for key in present if key.kind == "file" and Pattern.of(key.text).climbs})
     if climbing:
         yield (
-            f"before uv 0.7.21 a glob found nothing outside of the project ({_some(climbing)}); --names lists the files"
+            f"before uv 0.7.21 a glob found nothing outside of the project ({few(climbing)}); --names lists the files"
         )
-
-
-def _some(paths: Sequence[str]) -> str:
-    rest = len(paths) - _MOST
-    return ", ".join(paths[:_MOST]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _shown(element: Any) -> str:
