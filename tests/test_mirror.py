@@ -450,6 +450,23 @@ def test_the_guard_loads_the_light_column_only(guarded):
     assert "freshwheel.standing" in done.stdout
 
 
+@EXACT
+def test_what_is_right_is_told_without_the_recipes(guarded):
+    """A person who asks often waits for Python, and for little else."""
+    time.sleep(2.5)
+    mirror.digests(str(guarded.tree), guarded.environ)
+    source = str(Path(guard.__file__).parents[1])
+    program = (
+        f"import sys; sys.path[:0] = [{source!r}, {str(guarded.site)!r}]\n"
+        "from freshwheel.cli.main import main; code = main(['status', 'recorded']); print(*sys.modules)\nsys.exit(code)"
+    )
+    environ = {**os.environ, **guarded.environ}
+    environ.pop("VIRTUAL_ENV", None)
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, env=environ)
+    assert " current " in done.stdout
+    assert {"freshwheel.plan", "freshwheel.build", "freshwheel.report"}.isdisjoint(done.stdout.split())
+
+
 def test_a_real_install_costs_one_look(guarded, monkeypatch):
     """Without `direct_url.json` no tree is looked for."""
     [info] = guarded.site.glob("*.dist-info")

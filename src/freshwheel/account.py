@@ -20,7 +20,7 @@ from freshwheel.phrases import few
 from freshwheel.plan import Plan
 from freshwheel.real import Built
 
-__all__ = ["Comparison", "built", "compared", "lasting", "note", "reason", "told", "words"]
+__all__ = ["Comparison", "built", "compared", "lasting", "note", "reason", "words"]
 
 _QUIET = ("editable wheels", "this is a release", "the store is off", "nothing is compiled", "no cache directory")
 """How the reasons begin for which the store has no say, and about which nobody need do anything."""
@@ -86,19 +86,12 @@ def words(found: Comparison) -> list[str]:
         phrases.append("the sources changed" if found.inputs is None else "what selects the inputs changed")
     kinds: dict[str, list[str]] = {"changed": [], "new": [], "gone": []}
     for one in found.parts or ():
-        kinds[told(one)].append(one.name)
+        kinds[one.what].append(one.name)
     for kind, names in kinds.items():
         if names:
             verb = kind if kind == "changed" else f"{'is' if len(names) == 1 else 'are'} {kind}"
             phrases.append(f"{few(names)} {verb}")
     return phrases
-
-
-def told(one: Difference) -> str:
-    """`changed`, `new` or `gone`."""
-    if one.before is None:
-        return "new"
-    return "gone" if one.after is None else "changed"
 
 
 def lasting(case: Case) -> dict[str, str]:

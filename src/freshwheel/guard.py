@@ -70,7 +70,7 @@ def _is_other(install: "Install") -> bool:
     """Whether the folder has another project by now, which would not replace what is installed."""
     from freshwheel import mirror  # noqa: PLC0415 - heavy, and needed where something is wrong only
 
-    return bool(mirror.other(install, dict(os.environ)))
+    return bool(mirror.other(install))
 
 
 def _looked(install: "Install") -> "standing.Digests | None":

@@ -1,23 +1,27 @@
 """The recipe of `status`: what is installed from a folder of this machine, held against that folder.
 
-Values in, values out: nothing is printed, and no inner backend is needed.
+Values in, values out: nothing is printed, and no inner backend is needed. What is right is told from what is
+remembered alone, so the recipes are loaded where more must be looked at.
 """
 
 from __future__ import annotations
 
 import os
 import shlex
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from freshwheel import frame, installs, memory, outcome, report, standing
+from freshwheel import frame, installs, memory, standing, state
 from freshwheel.errors import FreshwheelError
 from freshwheel.installs import Install
 from freshwheel.phrases import few
-from freshwheel.plan import Call, Plan
-from freshwheel.sources import digest, project
 from freshwheel.standing import Digests
+
+if TYPE_CHECKING:
+    from freshwheel.model import Snapshot
+    from freshwheel.plan import Call
 
 __all__ = ["Status", "digests", "other", "statuses"]
 
@@ -70,16 +74,18 @@ def digests(tree: str, environ: Mapping[str, str]) -> Digests | None:
         return None
 
 
-def other(install: Install, environ: Mapping[str, str]) -> str:
+def other(install: Install) -> str:
     """The name of the project in the folder, where it is not that of the distribution; else nothing."""
-    name = _project(install.tree, environ).get("project", {}).get("name", "")
+    name = _project(install.tree).get("project", {}).get("name", "")
     is_other = isinstance(name, str) and name and installs.normal(name) != installs.normal(install.name)
     return str(name) if is_other else ""
 
 
 def _looked(tree: str, environ: Mapping[str, str]) -> Digests:
     """As `digests`; raises FreshwheelError."""
-    found = Plan.of(_call(tree, environ)).snapshot()
+    from freshwheel.sources import digest  # noqa: PLC0415 - see the module's docstring
+
+    found = _snapshot(tree, environ)
     names, column = digest.columns(found.inputs)
     return Digests(source=found.digest, native=found.native, paths=memory.split(names), column=column)
 
@@ -92,7 +98,7 @@ def _status(install: Install, environ: Mapping[str, str], suffix: str) -> Status
         gone = "there is no project any more" if os.path.isdir(install.tree) else "the folder is gone"
         return _said(install, "stale", gone, mend=f"install it from where it is now, or uninstall {install.name}")
     if install.mark is None:
-        if not _is_wrapped(install.tree, environ):
+        if not _is_wrapped(install.tree):
             return _said(install, "skipped", "its project does not use freshwheel")
         return _said(install, "stale", "it was built without freshwheel", mend=_mend(install))
     now = standing.digests(install.tree, environ)
@@ -108,7 +114,7 @@ def _judged(install: Install, now: Digests, environ: Mapping[str, str], suffix: 
     """How one with a mark stands to a tree with these digests."""
     found = standing.judged(install, now, environ, suffix)
     why, mend = found.why, "" if found.state == "current" else _mend(install)
-    if found.state == "stale" and (name := other(install, environ)):
+    if found.state == "stale" and (name := other(install)):
         why, mend = f"the folder has another project now: {name}", f"uninstall {install.name}"
     elif found.superfluous:
         mend = f"remove {' '.join(shlex.quote(os.path.join(install.tree, path)) for path in found.superfluous)}"
@@ -144,11 +150,13 @@ def _mend(install: Install) -> str:
 
 def _changes(install: Install, environ: Mapping[str, str]) -> Iterator[str]:
     """Which inputs are not what they were when it was built, where that is on record."""
+    from freshwheel import outcome  # noqa: PLC0415 - see the module's docstring
+
     before = outcome.inputs(frame.cache_directory(environ), install.tree, install.marked("digest"))
     if before is None:
         return
     try:
-        found = outcome.changes(before, Plan.of(_call(install.tree, environ)).snapshot().inputs)
+        found = outcome.changes(before, _snapshot(install.tree, environ).inputs)
     except FreshwheelError:
         return
     for verb in ("changed", "added", "removed"):
@@ -159,26 +167,41 @@ def _changes(install: Install, environ: Mapping[str, str]) -> Iterator[str]:
 
 def _undeclared(install: Install, environ: Mapping[str, str]) -> tuple[str, ...]:
     """What `check` would name as missed; nothing where that can't be told: a build will say why."""
+    if not state.load(frame.cache_directory(environ), install.tree).discovered:
+        return ()
+    from freshwheel import report  # noqa: PLC0415 - see the module's docstring
+
     try:
         return tuple(report.undeclared(_call(install.tree, environ)))
     except FreshwheelError:
         return ()
 
 
-def _is_wrapped(tree: str, environ: Mapping[str, str]) -> bool:
-    return _project(tree, environ).get("build-system", {}).get("build-backend") == "freshwheel"
+def _is_wrapped(tree: str) -> bool:
+    return _project(tree).get("build-system", {}).get("build-backend") == "freshwheel"
 
 
-def _project(tree: str, environ: Mapping[str, str]) -> Mapping[str, dict[str, object]]:
+def _project(tree: str) -> Mapping[str, dict[str, object]]:
     """The tables of pyproject.toml; none where it can't be read."""
+    from freshwheel.sources import project  # noqa: PLC0415 - see the module's docstring
+
     try:
-        found = project.read(tree, now=_call(tree, environ).now).pyproject
+        found = project.read(tree, now=time.time_ns).pyproject
     except FreshwheelError:
         return {}
     return {name: table for name, table in found.items() if isinstance(table, dict)}
 
 
+def _snapshot(tree: str, environ: Mapping[str, str]) -> Snapshot:
+    """The inputs of a tree, by the full road; raises FreshwheelError."""
+    from freshwheel.plan import Plan  # noqa: PLC0415 - see the module's docstring
+
+    return Plan.of(_call(tree, environ)).snapshot()
+
+
 def _call(tree: str, environ: Mapping[str, str]) -> Call:
+    from freshwheel.plan import Call  # noqa: PLC0415 - see the module's docstring
+
     return Call(tree=tree, environ=environ, hook="build_wheel", settings=None, say=_silent)
 
 

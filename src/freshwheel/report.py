@@ -131,10 +131,7 @@ def check(call: Call) -> Check:
 
 def undeclared(call: Call) -> list[str]:
     """What is an input only because a build was seen to read it, sorted."""
-    known = state.load(frame.cache_directory(call.environ), call.tree)
-    if not known.discovered:
-        return []
-    plan = Plan.of(call)
+    plan, known = Plan.of(call), state.load(frame.cache_directory(call.environ), call.tree)
     return [path for path, _ in _unnamed(plan, _steady(plan, plan.select), known)]
 
 

@@ -7,13 +7,14 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from freshwheel.account import Comparison, told
-from freshwheel.history import Why
-from freshwheel.inner.key import Difference
-from freshwheel.outcome import Outcome
-from freshwheel.report import Check, Inputs
+if TYPE_CHECKING:
+    from freshwheel.account import Comparison
+    from freshwheel.history import Why
+    from freshwheel.inner.key import Difference
+    from freshwheel.outcome import Outcome
+    from freshwheel.report import Check, Inputs
 
 __all__ = [
     "Answer",
@@ -146,7 +147,7 @@ def why_value(found: Why) -> dict[str, Any]:
         inputs = {verb: list(getattr(differing.inputs, verb)) for verb in ("changed", "added", "removed")}
     if differing is not None and differing.parts is not None:
         parts = [
-            {"name": one.name, "what": told(one), "before": _shown(one.before), "after": _shown(one.after)}
+            {"name": one.name, "what": one.what, "before": _shown(one.before), "after": _shown(one.after)}
             for one in differing.parts
         ]
     return {
@@ -238,7 +239,7 @@ def _differences(found: Comparison) -> list[Line]:
 def _difference(one: Difference) -> str:
     before, after = _shown(one.before), _shown(one.after)
     values = f" ({before} -> {after})" if before is not None and after is not None else ""
-    return f"{one.name}: {told(one)}{values}"
+    return f"{one.name}: {one.what}{values}"
 
 
 def _shown(value: str | None) -> str | None:

@@ -101,6 +101,13 @@ class Difference:
     before: str | None
     after: str | None
 
+    @property
+    def what(self) -> str:
+        """`changed`, `new` or `gone`."""
+        if self.before is None:
+            return "new"
+        return "gone" if self.after is None else "changed"
+
 
 def component(name: str, value: Value) -> Component:
     """A component that anyone may see."""
