@@ -14,15 +14,11 @@ from collections.abc import Iterator
 from freshwheel import account, decision, finish, frame, lease, real, supply
 from freshwheel.decision import Case
 from freshwheel.inplace import Record
-from freshwheel.lease import Lease
 from freshwheel.outcome import Outcome
 from freshwheel.placement import SAME, Placement, searched
 from freshwheel.plan import Plan
-from freshwheel.wheel import archive
 
 __all__ = ["promise", "ready", "wheel"]
-
-_MOVED = "the sources changed after it was asked what to install"
 
 
 def wheel(plan: Plan, directory: str) -> tuple[str, str]:
@@ -30,12 +26,14 @@ def wheel(plan: Plan, directory: str) -> tuple[str, str]:
     held, case = supply.lent(plan), supply.opened(plan, real.attempt(plan))
     if isinstance(case, str):
         late = held is not None and supply.withheld(plan)
-        return _leased(plan, held, directory) if held is not None and late else supply.wheel(plan, directory)
+        return (
+            supply.leased(plan, held, None, directory) if held is not None and late else supply.wheel(plan, directory)
+        )
     with case.alone():
         place = Placement.of(case)
         answer, why = place.answer(directory)
         if answer is None and held is not None and supply.withheld(plan):
-            return _leased(plan, held, directory)
+            return supply.leased(plan, held, None, directory)
         if held is not None:
             lease.drop(held)
         return answer or _built(place, directory, why)
@@ -85,19 +83,6 @@ def _made(place: Placement, found: Record | str, folder: str, *, hook: str) -> s
     one = Outcome(hook=hook, decided="hit" if name else "miss", why=why, wheel=name)
     account.note(place.case.plan, place.case, one, place.case.found)
     return name
-
-
-def _leased(plan: Plan, held: Lease, directory: str) -> tuple[str, str]:
-    """What was promised, where nothing can be built any more: under its own label, which says what it is of."""
-    target = os.path.join(directory, held.name)
-    with supply.written(directory):
-        frame.copy(held.wheel, target)
-    mark = archive.mark_of(target)
-    lease.drop(held)
-    one = Outcome(hook="editable", decided="lease", why=_MOVED, wheel=held.name, digest=held.digest, key=held.key)
-    account.note(plan, None, one, None)
-    plan.call.say(f"{_MOVED}: this wheel is of those before, and what is compiled may be too; install again")
-    return held.name, mark.inner_wheel if mark is not None else held.name
 
 
 def _built(place: Placement, directory: str, found: str) -> tuple[str, str]:

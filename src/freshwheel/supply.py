@@ -20,12 +20,26 @@ from freshwheel.plan import Plan
 from freshwheel.store.store import Finished, Store
 from freshwheel.wheel import archive
 
-__all__ = ["check", "lend", "lent", "opened", "private", "promise", "ready", "run", "wheel", "withheld", "written"]
+__all__ = [
+    "check",
+    "leased",
+    "lend",
+    "lent",
+    "opened",
+    "private",
+    "promise",
+    "ready",
+    "run",
+    "wheel",
+    "withheld",
+    "written",
+]
 
 _SAME = "nothing that it is made from has changed"
 _PROMISED = "this run was promised it"
 _PREPARED = "this run has built it for its metadata"
 _MOVED = "the sources changed after it was asked what to install"
+_COMPILED = ", and what is compiled may be too; install again"
 _UNREAD = "the inputs can't be read"
 _INSTALL = "[tool.freshwheel] requires it: without build isolation, install it; else run the same command again"
 
@@ -34,12 +48,12 @@ def wheel(plan: Plan, directory: str) -> tuple[str, str]:
     """The file name of the wheel written into `directory`, and that of the inner wheel it was made from."""
     held, found = _held(plan), real.attempt(plan)
     if held is not None and _is_of(held, found):
-        return _leased(plan, held, found, directory)
+        return leased(plan, held, found, directory)
     case = opened(plan, found)
     # What must be proved is proved behind the locks.
     answer = _stored(case, directory) if isinstance(case, Case) and not plan.proves else None
     if answer is None and held is not None and held.key and withheld(plan):
-        return _leased(plan, held, found, directory)
+        return leased(plan, held, found, directory)
     if held is not None:
         lease.drop(held)
     if answer is not None:
@@ -195,9 +209,9 @@ def _taken(held: Lease, folder: str) -> str:
     return path
 
 
-def _leased(plan: Plan, held: Lease, found: object, directory: str) -> tuple[str, str]:
-    """What was promised."""
-    moved = not _is_of(held, found)
+def leased(plan: Plan, held: Lease, found: object, directory: str) -> tuple[str, str]:
+    """What was promised: its name, and that of its inner wheel; `found` are the inputs now, if they are known."""
+    moved, editable = not _is_of(held, found), plan.call.hook == "build_editable"
     target = os.path.join(directory, held.name)
     with written(directory):
         frame.copy(held.wheel, target)
@@ -205,9 +219,11 @@ def _leased(plan: Plan, held: Lease, found: object, directory: str) -> tuple[str
     lease.drop(held)
     source, why = ("from the store", _PROMISED) if held.key else ("not built again", _PREPARED)
     why = _MOVED if moved else why
-    one = Outcome(hook="wheel", decided="lease", why=why, wheel=held.name, digest=held.digest, key=held.key)
+    hook = "editable" if editable else "wheel"
+    one = Outcome(hook=hook, decided="lease", why=why, wheel=held.name, digest=held.digest, key=held.key)
     account.note(plan, None, one, found if isinstance(found, Snapshot) and not moved else None)
-    plan.call.say(f"{_MOVED}: this wheel is of those before" if moved else f"{held.name} is {source}: {_SAME}")
+    late = f"{_MOVED}: this wheel is of those before" + (_COMPILED if editable else "")
+    plan.call.say(late if moved else f"{held.name} is {source}: {_SAME}")
     return held.name, mark.inner_wheel if mark is not None else held.name
 
 
