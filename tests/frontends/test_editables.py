@@ -24,6 +24,13 @@ SOURCES = {
     "setuptools-rust-pyo3": ("src/demo/__init__.py", "rust/src/lib.rs", f"src/demo/_native{SUFFIX}"),
 }
 """Fixture -> its Python, its Rust, its module."""
+MANIFESTS = {"maturin-pyo3": "Cargo.toml", "setuptools-rust-pyo3": "rust/Cargo.toml"}
+PAIRS = [
+    pytest.param(name, fixture, marks=[] if (name, fixture) == ("uv", "maturin-pyo3") else [pytest.mark.nightly])
+    for name in ("uv", "pip")
+    for fixture in SOURCES
+]
+"""Each installer with each backend of Rust; one pair for each push."""
 
 
 @pytest.mark.parametrize("name", ["pip", "uv"])
@@ -134,21 +141,27 @@ def test_editable_compiles_what_changed_and_nothing_else(frontends, project, ven
 
 @pytest.mark.nightly
 @pytest.mark.skipif(os.name == "nt", reason="cargo is wrapped in a shell script")
-def test_cargo_update_is_followed_and_never_undone(uv, project, venv, tmp_path):
+@pytest.mark.parametrize("name", ["uv", "pip"])
+@pytest.mark.parametrize("fixture", list(SOURCES))
+def test_cargo_update_is_followed_and_never_undone(frontends, project, venv, tmp_path, name, fixture):
     """Another lock is a real build; what is put back later is the module alone."""
-    tree = project("maturin-pyo3")
-    python, _, module = SOURCES["maturin-pyo3"]
-    at = Editable(tree, uv, venv, tmp_path / "tools")
+    tree = project(fixture)
+    python, _, module = SOURCES[fixture]
+    manifest = tree.path / MANIFESTS[fixture]
+    at = Editable(tree, frontends[name], venv, tmp_path / "tools")
+    lock = manifest.with_name("Cargo.lock")
+    if not lock.exists():
+        subprocess.run(["cargo", "generate-lockfile"], cwd=manifest.parent, env=tree.environ, check=True)
     assert at.install()[1] == 1
-    lock = tree.path / "Cargo.lock"
     version = re.search(r'name = "libc"\nversion = "(\d+\.\d+\.)(\d+)"', lock.read_text())
     earlier = f"{version[1]}{int(version[2]) - 1}"
     update = ["cargo", "update", "-p", "libc", "--precise", earlier]
-    if subprocess.run(update, cwd=tree.path, env=tree.environ, capture_output=True, check=False).returncode:
+    if subprocess.run(update, cwd=manifest.parent, env=tree.environ, capture_output=True, check=False).returncode:
         pytest.skip("no other version can be had")
     updated = lock.read_bytes()
     assert earlier.encode() in updated
-    assert at.status().startswith("stale: the sources of its extension modules are others now; changed: Cargo.lock")
+    changed = lock.relative_to(tree.path).as_posix()
+    assert at.status().startswith(f"stale: the sources of its extension modules are others now; changed: {changed}")
     assert at.install()[1] == 2
     (tree.path / module).unlink()
     tree.edit(python, "interpreted one", "interpreted two")
@@ -169,30 +182,40 @@ def other_python():
     return None
 
 
-@pytest.mark.skipif(os.name == "nt", reason="cargo is wrapped in a shell script")
-def test_each_python_has_its_own_module_and_abi3_is_one_for_all(
-    uv, project, venv, tmp_path, wheelhouse, tools, outside
-):
-    """Another Python leaves the first one's module alone; a module that is for both is never built for its looks."""
+@pytest.fixture(scope="session")
+def second_python(wheelhouse, tools, outside):
+    """As `other_python`, with what freshwheel needs there in the wheelhouse."""
     found = other_python()
     if found is None:
         pytest.skip("no other CPython here")
-    python, suffix = found
-    more = ("download", "--only-binary", ":all:", "--no-deps", "--python-version", suffix.split("-")[1])
+    more = ("download", "--only-binary", ":all:", "--no-deps", "--python-version", found[1].split("-")[1])
     run(tools.python, "-m", "pip", *more, "--dest", str(wheelhouse), "xxhash", environ=outside)  # the one with C in it
+    return found
+
+
+@pytest.mark.skipif(os.name == "nt", reason="cargo is wrapped in a shell script")
+@pytest.mark.parametrize(("name", "fixture"), PAIRS)
+def test_each_python_has_its_own_module_and_abi3_is_one_for_all(
+    frontends, project, venv, tmp_path, second_python, name, fixture
+):
+    """Another Python leaves the first one's module alone; a module that is for both is never built for its looks."""
+    python, suffix = second_python
+    source, _, module = SOURCES[fixture]
     other = Venv(tmp_path / "other", venv.environ)
     run(find_uv_bin(), "venv", "--quiet", "--python", python, str(other.path), environ=venv.environ)
-    tree = project("maturin-pyo3")
-    one = Editable(tree, uv, venv, tmp_path / "tools")
-    two = Editable(tree, uv, other, tmp_path / "tools")
+    tree = project(fixture)
+    one = Editable(tree, frontends[name], venv, tmp_path / "tools")
+    two = Editable(tree, frontends[name], other, tmp_path / "tools")
     assert one.install() == ("compiled one, interpreted one", 1)
-    own = tree.path / "python" / "demo" / f"_native{SUFFIX}"
+    own = tree.path / module
     before = own.stat()
     assert two.install() == ("compiled one, interpreted one", 1)
     assert (own.stat(), (own.parent / f"_native{suffix}").exists()) == (before, True)
-    tree.edit("python/demo/__init__.py", "interpreted one", "interpreted two")
+    tree.edit(source, "interpreted one", "interpreted two")
     assert one.install() == two.install() == ("compiled one, interpreted two", 1)
-    tree.edit("Cargo.toml", 'pyo3 = "0.30"', 'pyo3 = { version = "0.30", features = ["abi3-py310"] }')
+    tree.edit(MANIFESTS[fixture], 'pyo3 = "0.30"', 'pyo3 = { version = "0.30", features = ["abi3-py310"] }')
+    if fixture == "setuptools-rust-pyo3":
+        tree.configure('path = "rust/Cargo.toml"', 'path = "rust/Cargo.toml"\npy-limited-api = true')
     for path in own.parent.glob("_native*.so"):
         path.unlink()
     assert one.install() == two.install() == ("compiled one, interpreted two", 2)
