@@ -180,6 +180,13 @@ def test_files_behind_a_link():
     assert texts(uv_keys.keys(where))[1:] == ["src/**", "src/protos/a.proto"]
 
 
+def test_files_of_version_control():
+    """They are named, and no glob goes through a folder that has such a one in it: each command may change others."""
+    where = layout("pyproject.toml .git/HEAD .git/refs/heads/main ext/a/a.h ext/b/b.h ext/b/.git/HEAD")
+    expected = [".git/HEAD", ".git/refs/heads/main", "ext/a/**", "ext/b/.git/HEAD", "ext/b/b.h"]
+    assert texts(uv_keys.keys(where))[1:] == expected
+
+
 def test_a_lock_that_git_ignores():
     """It is watched, and need not be there."""
     where = layout("pyproject.toml Cargo.toml", locks=frozenset(("Cargo.lock",)))

@@ -22,6 +22,8 @@ _GROUNDS = ("Cargo.toml", "Cargo.lock", "pyproject.toml", "setup.py", "package.j
 """A folder with one of these is one where build tools leave their own."""
 _TOPMOST = ("CMakeLists.txt", "meson.build")
 """As those, unless a folder above has one."""
+_REPOSITORIES = (".bzr", ".git", ".hg", ".jj", ".svn")
+"""In such a folder each command may change any file."""
 _LOADED = (".py", ".pyi", ".pyx", ".pxd")
 """Beside these, imports leave bytecode and builds leave modules."""
 _SOURCES = (".c", ".cc", ".cpp", ".cxx", ".f90", ".go", ".h", ".hpp", ".proto", ".rs", *_LOADED)
@@ -130,14 +132,15 @@ class _Planner:
             self.children[parent].add(folder)
 
     def _grounds(self) -> set[str]:
-        """Folders in which no glob may go deep: those of `_GROUNDS`, and all above them."""
+        """Folders in which no glob may go deep: those of `_GROUNDS` and of version control, and all above them."""
         found: set[str] = set()
         for folder, paths in self.direct.items():
             held = {posixpath.basename(path) for path in paths}
             topmost = not held.isdisjoint(_TOPMOST) and not any(
                 _joined(above, name) in self.layout.inputs for above in _up(folder)[1:] for name in _TOPMOST
             )
-            if topmost or is_dots(folder) or not held.isdisjoint(_GROUNDS):
+            kept = not frozenset(_REPOSITORIES).isdisjoint(folder.split("/"))
+            if topmost or kept or is_dots(folder) or not held.isdisjoint(_GROUNDS):
                 found.update(_up(folder))
         return found | {folder for folder in self.below if is_dots(folder)}
 
