@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import stat
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -108,17 +109,26 @@ def _named(plan: Plan) -> list[str]:
 
 def _starts(inputs: AbstractSet[str], plan: Plan) -> list[str]:
     """Folders that are to be looked at: the project, those outside that hold inputs, and those of the present keys."""
-    listed = parsed.at(plan.project.pyproject, "tool.uv.cache-keys")
-    elements = listed if isinstance(listed, list) else []
-    texts = [one if isinstance(one, str) else parsed.text(one, "file") for one in elements]
-    bases = [Pattern.of(text).base for text in texts if text is not None]
+    bases = _bases(plan)
     found = {""}
     for path in [*inputs, *(f"{base}/" for base in bases if base)]:
         names = path.split("/")
         climb = names.count("..")
         if climb and len(names) > climb + 1 and names[climb]:
             found.add("/".join(names[: climb + 1]))
+    for base in bases:
+        if _is_of_version_control(base):
+            found.update((base, base.rpartition("/")[0]))
     return sorted(folder for folder in found if os.path.isdir(os.path.join(plan.call.tree, folder)))
+
+
+def _bases(plan: Plan) -> list[str]:
+    """Where the files and folders of the present keys lie, as far as each says."""
+    listed = parsed.at(plan.project.pyproject, "tool.uv.cache-keys")
+    elements = listed if isinstance(listed, list) else []
+    files = [one if isinstance(one, str) else parsed.text(one, "file") for one in elements]
+    folders = [parsed.text(one, "dir") for one in elements]
+    return [*(Pattern.of(text).base for text in files if text), *(posixpath.normpath(text) for text in folders if text)]
 
 
 def _lying(tree: str, starts: list[str], pruned: Mapping[str, str], folders: set[str]) -> Iterator[tuple[str, str]]:
@@ -128,25 +138,25 @@ def _lying(tree: str, starts: list[str], pruned: Mapping[str, str], folders: set
     left: dict[str, int] = {}
     while waiting and total < _MOST:
         folder, top = waiting.pop()
-        top = top or (folder if folder in pruned else "")
+        top = top or (folder if folder in pruned or _is_of_version_control(folder) else "")
         if top and left.setdefault(top, _FEW) <= 0:
             continue
         folders.add(folder)
         for name, is_folder in _entries(os.path.join(tree, folder)):
             path = f"{folder}/{name}" if folder else name
             if is_folder:
-                waiting += [(path, top)] if not _is_of_version_control(os.fsencode(name)) else []
+                waiting.append((path, top))
                 continue
             if _is_fleeting(os.fsencode(name)):
                 continue
             total += 1
             if top:
                 left[top] -= 1
-            yield path, pruned.get(top, "")
+            yield path, pruned.get(top, "of version control") if top else ""
 
 
-def _is_of_version_control(name: bytes) -> bool:
-    return litter.is_bare(name) and name != b"__pycache__"
+def _is_of_version_control(path: str) -> bool:
+    return any(litter.is_bare(name) and name != b"__pycache__" for name in os.fsencode(path).split(b"/"))
 
 
 def _is_fleeting(name: bytes) -> bool:

@@ -97,6 +97,35 @@ def test_a_glob_that_walks_through_target(desk):
     assert 'write in its place { file = "src/**" }' in out
 
 
+def test_a_clone_inside_of_a_folder_that_is_an_input(desk):
+    """What git keeps in it is no input, and no glob covers that: each command of git would be a change."""
+    desk.pyproject(backend="setuptools.build_meta").files("demo/setup.py", of="")
+    desk.files("demo/extern/one/a.hpp", "demo/extern/two/b.hpp", "demo/extern/two/.git/index", "demo/.git/index")
+    assert desk("uv", "--yes")[0] == 0
+    assert files(desk) == ["pyproject.toml", "extern/**/*.hpp", "setup.py"]
+
+
+@pytest.mark.parametrize("key", [".git/HEAD", ".git/refs/**", ".git/refs/heads/main", "../.git/refs/**"])
+def test_a_key_for_what_git_keeps(desk, key):
+    """It covers what is there, and is no input."""
+    desk.pyproject(f"[tool.uv]\ncache-keys = ['pyproject.toml', '{key}']")
+    desk.files("demo/.git/HEAD", "demo/.git/refs/heads/main", ".git/refs/heads/main")
+    desk.files(*(f"demo/.git/refs/tags/{number}" for number in range(200)))
+    _, found = answer(desk, "uv", "--check")
+    [what] = [one["what"] for one in found["findings"]]
+    assert what.startswith("covers what is no input (of version control): ")
+
+
+def test_a_folder_that_a_key_names(desk):
+    """It is not said to be missing where it is there, inside of the project or not."""
+    dirs = ("../docs/", "../doc", ".git", "./src/", ".")
+    keys = ", ".join(f"{{ dir = '{one}' }}" for one in dirs)
+    desk.pyproject(f"[tool.uv]\ncache-keys = ['pyproject.toml', 'src/**', {keys}]")
+    desk.files("docs/index.md", "demo/.git/HEAD", "demo/src/a.c")
+    _, found = answer(desk, "uv", "--check")
+    assert [(one["kind"], one["where"]) for one in found["findings"]] == [("superfluous", '{ dir = "../doc" }')]
+
+
 def test_files_outside_by_name(desk):
     """--names uses no glob outside, and replaces those that are there."""
     desk.rust()("uv", "--yes")

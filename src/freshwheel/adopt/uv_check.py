@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -197,7 +198,8 @@ class _Judge:
             if key.text in layout.env or key.text in layout.harmless:
                 return ""
             return "is not read by the build, as far as is known; if it is, [tool.freshwheel] env must name it as well"
-        return "" if key.text.rstrip("/") in layout.folders else "is no folder that is there"
+        is_there = posixpath.normpath(key.text) in {".", *layout.folders}
+        return "" if is_there else "is no folder that is there"
 
     def is_ground(self, pattern: Pattern) -> bool:
         """Whether a glob goes deep where cargo has its target folder."""
