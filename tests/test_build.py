@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from freshwheel import build, plan
-from freshwheel.errors import ConfigError, InputError
+from freshwheel.errors import ConfigError, HookMissingError, InputError
 from freshwheel.wheel import archive
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "recording-backend"
@@ -176,7 +176,7 @@ def test_inner_hooks_are_asked_for_at_each_call(tree, tmp_path):
 
 def test_inner_backend_without_editables_is_named(tree):
     """A frontend that asks for an editable hears that it is the inner backend that can't."""
-    with pytest.raises(build.HookMissingError, match="build_editable"):
+    with pytest.raises(HookMissingError, match="build_editable"):
         tree.wheel("build_editable", RECORDING_WITHOUT="build_editable")
 
 

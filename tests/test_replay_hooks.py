@@ -28,7 +28,7 @@ from freshwheel import (
     replay,
     shelf,
 )
-from freshwheel.inner import machine
+from freshwheel.inner import lacking, machine
 from freshwheel.sources import mounts
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -544,7 +544,7 @@ def lean(tree, monkeypatch):
     monkeypatch.setattr(sys, "prefix", sys.base_prefix)
     monkeypatch.setattr(decision, "lean", lambda plan: list(plan.config.requires))
     for name in ("absent", "unmet"):  # it is an in-tree backend, which needs none
-        monkeypatch.setattr(decision, name, lambda _: [])
+        monkeypatch.setattr(lacking, name, lambda _: [])
     tree.learn()
     return tree
 
@@ -695,7 +695,7 @@ def test_miss_loads_the_recipes(known):
 
 def test_lock_that_git_ignores_is_observed(tree, monkeypatch):
     """It is no input, so that no digest tells that it moved, and was born or went."""
-    monkeypatch.setattr(build.real.opinion, "second", lambda *_, **__: build.real.opinion.Opinion())
+    monkeypatch.setattr(real.opinion, "second", lambda *_, **__: real.opinion.Opinion())
     lock = tree.path / "Cargo.lock"
     (tree.path / ".gitignore").write_text("Cargo.lock\n")
     (tree.path / "Cargo.toml").write_text('[package]\nname = "locked"\nversion = "1.0.0"\n')

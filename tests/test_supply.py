@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel import build, decision, real
+from freshwheel import build, keeping, real
 from freshwheel.errors import FreshwheelError, InnerError
 from freshwheel.store.store import Store
 from freshwheel.wheel import archive
@@ -514,7 +514,7 @@ def test_entry_that_is_of_no_use_hides_none_that_is(tree, tmp_path, monkeypatch)
         return dataclasses.replace(original(plan, private), system={str(header): "the compiler"})
 
     monkeypatch.setattr(real, "build", reading)
-    monkeypatch.setattr(decision, "_names", lambda *_: header.read_text() == "two")
+    monkeypatch.setattr(keeping, "_names", lambda *_: header.read_text() == "two")
     header.write_text("one")
     tree.wheel()
     header.write_text("two")

@@ -9,6 +9,7 @@ import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from freshwheel import decision, frame, outcome
 from freshwheel.decision import Case
@@ -18,7 +19,9 @@ from freshwheel.model import Snapshot
 from freshwheel.outcome import Changes, Outcome
 from freshwheel.phrases import few
 from freshwheel.plan import Plan
-from freshwheel.real import Built
+
+if TYPE_CHECKING:
+    from freshwheel.real import Built
 
 __all__ = ["Comparison", "built", "compared", "lasting", "note", "reason", "words"]
 

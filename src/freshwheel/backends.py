@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from freshwheel import families
+from freshwheel import families, requirements
 
 __all__ = [
     "BASE_PYTHON_VARIABLES",
@@ -248,7 +248,7 @@ def guess(requires: Sequence[str]) -> Backend | None:
 
 def misnamed(backend: str) -> Backend | None:
     """The known backend whose distribution `backend` spells where a module is wanted: "hatchling", "meson-python"."""
-    name = _normal(backend)
+    name = requirements.normal(backend)
     if any(backend in known.modules for known in KNOWN):
         return None
     return next((known for known in KNOWN if name in known.distributions), None)
@@ -256,13 +256,9 @@ def misnamed(backend: str) -> Backend | None:
 
 def names(requires: Sequence[str]) -> frozenset[str]:
     """The normalised names of the distributions that `requires` ask for; what is no requirement is left out."""
-    return frozenset(_normal(match[1]) for text in requires if (match := _NAME.match(text)))
+    return frozenset(requirements.normal(match[1]) for text in requires if (match := _NAME.match(text)))
 
 
 def shapes(backend: Backend, name: str) -> bool:
     """Whether the environment variable `name` shapes the wheels of `backend`."""
     return families.matcher(backend.env)(name) and not families.matcher(HARMLESS)(name)
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()

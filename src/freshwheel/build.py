@@ -1,7 +1,8 @@
 """The recipes: what each hook does, step by step.
 
-It decides nothing that a room can decide alone; it knows the order. A recipe
-takes a `Call`, which is all that the door saw of the process, and returns what the hook returns.
+It decides nothing that a room can decide alone; it knows the order. A recipe takes a `Call`, which is all that the door
+saw of the process, and returns what the hook returns. What only some answers take is loaded for them: the first hook of
+a run is answered in an environment that has no bytecode yet.
 """
 
 from __future__ import annotations
@@ -9,12 +10,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from freshwheel import decision, editable, finish, real, supply
-from freshwheel.errors import HookMissingError, InputError
+from freshwheel import decision, delivery
 from freshwheel.inner import interpreter
 from freshwheel.plan import Call, Plan
-from freshwheel.wheel import folder, info
-from freshwheel.wheel import sdist as source_distribution
 
 __all__ = ["Call", "build_inputs", "metadata", "requires", "sdist", "source_digest", "wheel"]
 
@@ -22,10 +20,12 @@ __all__ = ["Call", "build_inputs", "metadata", "requires", "sdist", "source_dige
 def requires(call: Call) -> list[str]:
     """The requirements that the frontend installs before it builds: those of the table and the inner backend's own."""
     plan = Plan.of(call)
-    if (plan.in_place and editable.promise(plan)) or (call.hook == "build_wheel" and supply.promise(plan)):
+    if _is_promised(plan):
         return []
     wanted = decision.lean(plan) or list(plan.config.requires)
     if plan.config.backend_path or interpreter.importable(_package(plan.config.backend)):
+        from freshwheel import real  # noqa: PLC0415 - a hit asks nobody
+
         with real.opened(plan) as inner:
             wanted += inner.requires(call.hook, plan.config.inner_settings)
     return list(dict.fromkeys(wanted))
@@ -33,42 +33,23 @@ def requires(call: Call) -> list[str]:
 
 def metadata(call: Call, directory: str) -> str:
     """The name of the `.dist-info` folder written into `directory`."""
-    plan = Plan.of(call)
-    if call.hook == "build_wheel" or plan.in_place:
-        ready = editable.ready if plan.in_place else supply.ready
-        with ready(plan) as path:
-            if path is not None:
-                with supply.written(directory):
-                    return info.from_wheel(path, directory)
-    with real.opened(plan) as inner, supply.private() as private:
-        try:
-            found = inner.metadata(call.hook, private, plan.config.inner_settings)
-            # Taken last: the inner backend may write a lock file here, and the build that follows will see it.
-            digest = plan.snapshot().digest if plan.kind == "labelled" else None
-        except (HookMissingError, InputError):
-            return _metadata_by_building(plan, directory)
-        stated = info.version_of(found)
-        full = finish.version_of(plan, stated, digest)
-        with supply.written(directory):
-            return info.with_version(found, directory, version=full)
+    from freshwheel import writing  # noqa: PLC0415 - see the module's docstring
+
+    return writing.metadata(Plan.of(call), directory)
 
 
 def wheel(call: Call, directory: str) -> str:
     """The file name of the wheel, or editable wheel, written into `directory`."""
-    plan = Plan.of(call)
-    return _wheel(plan, directory)
+    from freshwheel import writing  # noqa: PLC0415 - see the module's docstring
+
+    return writing.wheel(Plan.of(call), directory)
 
 
 def sdist(call: Call, directory: str) -> str:
     """The file name of the source distribution written into `directory`: the inner backend's, never labelled."""
-    plan = Plan.of(call)
-    base = plan.base()
-    with real.opened(plan) as inner, supply.private() as private:
-        path = inner.build(call.hook, private, plan.config.inner_settings)
-        with supply.written(directory):
-            if base is None or finish.same(source_distribution.version_of(path), base):
-                return finish.place(path, directory)
-            return source_distribution.rewrite(path, directory, version=base)
+    from freshwheel import writing  # noqa: PLC0415 - see the module's docstring
+
+    return writing.sdist(Plan.of(call), directory)
 
 
 def source_digest(call: Call) -> str:
@@ -88,23 +69,14 @@ def build_inputs(call: Call) -> dict[str, Any]:
     }
 
 
+def _is_promised(plan: Plan) -> bool:
+    """Whether this run has its wheel already."""
+    if plan.in_place:
+        from freshwheel import editable  # noqa: PLC0415 - most runs are about a wheel
+
+        return editable.promise(plan)
+    return plan.call.hook == "build_wheel" and delivery.promise(plan)
+
+
 def _package(backend: str) -> str:
     return backend.partition(":")[0].partition(".")[0]
-
-
-def _wheel(plan: Plan, directory: str) -> str:
-    """As `wheel`: from what is kept, or from a real build."""
-    before = folder.standing(directory)
-    supplied = editable.wheel if plan.in_place else supply.wheel
-    name, inner = supplied(plan, directory)
-    folder.clear(directory, before, new=name, inner=inner)
-    return name
-
-
-def _metadata_by_building(plan: Plan, directory: str) -> str:
-    """As `metadata`, for an inner backend that has no hook for it, or a tree whose digest can't be told."""
-    with supply.private() as private:
-        name = _wheel(plan, private)
-        supply.lend(plan, os.path.join(private, name))
-        with supply.written(directory):
-            return info.from_wheel(os.path.join(private, name), directory)

@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Iterator
 
-from freshwheel import account, decision, finish, frame, lease, real, supply
+from freshwheel import account, decision, delivery, finish, frame, lease, making, real, supply
 from freshwheel.decision import Case
 from freshwheel.inplace import Record
 from freshwheel.outcome import Outcome
@@ -23,16 +23,16 @@ __all__ = ["promise", "ready", "wheel"]
 
 def wheel(plan: Plan, directory: str) -> tuple[str, str]:
     """The file name of the editable wheel in `directory`, and that of the inner wheel it was made from."""
-    held, case = supply.lent(plan), supply.opened(plan, real.attempt(plan))
+    held, case = delivery.lent(plan), delivery.opened(plan, plan.attempt())
     if isinstance(case, str):
-        late = held is not None and supply.withheld(plan)
+        late = held is not None and making.withheld(plan)
         return (
             supply.leased(plan, held, None, directory) if held is not None and late else supply.wheel(plan, directory)
         )
     with case.alone():
         place = Placement.of(case)
         answer, why = place.answer(directory)
-        if answer is None and held is not None and supply.withheld(plan):
+        if answer is None and held is not None and making.withheld(plan):
             return supply.leased(plan, held, None, directory)
         if held is not None:
             lease.drop(held)
@@ -41,12 +41,12 @@ def wheel(plan: Plan, directory: str) -> tuple[str, str]:
 
 def promise(plan: Plan) -> bool:
     """Whether the wheel of this run can be had without a build, so that nothing need be installed for it."""
-    if not decision.passing(plan) or (run := supply.run(plan)) is None:
+    if not decision.passing(plan) or (run := delivery.run(plan)) is None:
         return False
-    case = supply.opened(plan, real.attempt(plan))
+    case = delivery.opened(plan, plan.attempt())
     if isinstance(case, str):
         return False
-    with case.alone(), supply.private() as folder:
+    with case.alone(), delivery.private() as folder:
         place = Placement.of(case)
         found = place.fitting()
         if isinstance(found, Record) and place.restored(found) is None:  # later there may be nothing to build with
@@ -62,15 +62,15 @@ def promise(plan: Plan) -> bool:
 @contextlib.contextmanager
 def ready(plan: Plan) -> Iterator[str | None]:
     """The path of the editable wheel, while the context lasts; None where it must be built first."""
-    held, case = supply.lent(plan), supply.opened(plan, real.attempt(plan))
-    with supply.private() as folder:
+    held, case = delivery.lent(plan), delivery.opened(plan, plan.attempt())
+    with delivery.private() as folder:
         name = ""
         if isinstance(case, Case):
             place = Placement.of(case)
             name = _made(place, place.fitting(), folder, hook="metadata")
-        if not name and held is not None and supply.withheld(plan):
+        if not name and held is not None and making.withheld(plan):
             name = held.name
-            with supply.written(folder):
+            with delivery.written(folder):
                 frame.copy(held.wheel, os.path.join(folder, name))
         yield os.path.join(folder, name) if name else None
 
@@ -88,12 +88,12 @@ def _made(place: Placement, found: Record | str, folder: str, *, hook: str) -> s
 def _built(place: Placement, directory: str, found: str) -> tuple[str, str]:
     """The wheel of a real build, which is kept for this tree if it may be."""
     case, unstored = place.case, "it is of an unfamiliar form"
-    supply.check(case.plan)
+    making.check(case.plan)
     why, before = place.reason(found), searched(case, case.found)
-    with supply.private() as folder:
+    with delivery.private() as folder:
         built = real.build(case.plan, folder)
         finish.tell(case.plan, built)
-        with supply.written(directory):
+        with delivery.written(directory):
             made, name = finish.finish(case.plan, built, directory)
         if name is not None:
             unstored = place.keep(built, before)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from packaging.version import Version
+if TYPE_CHECKING:
+    from packaging.version import Version
 
-__all__ = ["LABEL", "has_label", "parsed", "segments"]
+__all__ = ["LABEL", "RELEASE", "has_label", "parsed", "segments"]
 
 LABEL = re.compile(r"s[0-9a-f]{12}")
 """The local version segment that names the sources of a wheel."""
+RELEASE = re.compile(r"(?:0|[1-9][0-9]{0,8})(?:\.(?:0|[1-9][0-9]{0,8}))*")
+"""A release alone, which is its own normal form."""
 
 
 def parsed(text: str) -> Version | None:
     """The version that `text` spells, None if it spells none."""
+    from packaging.version import Version  # noqa: PLC0415 - a hit has plain releases, and needs it for none
+
     try:
         # The pattern of PEP 440 ignores case, and so lets letters pass that only look like `s` and `k`.
         version = Version(text if text.isascii() else "")

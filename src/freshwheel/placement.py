@@ -18,15 +18,15 @@ from functools import partial
 from freshwheel import (
     account,
     decision,
+    delivery,
     discovery,
-    finish,
     inplace,
+    keeping,
     memory,
+    naming,
     native,
     outcome,
-    real,
     spares,
-    supply,
 )
 from freshwheel.decision import Case
 from freshwheel.errors import WheelError
@@ -92,13 +92,13 @@ class Placement:
     def made(self, record: Record, directory: str) -> tuple[str, str] | None:
         """The wheel for the tree as it is now, made from the inner one of a record; None where that can't be had."""
         found = self.case.found
-        with supply.private() as folder:
+        with delivery.private() as folder:
             path = os.path.join(folder, record.wheel.name)
             if not spares.fetch(self.cache, self.tree, record.wheel, path):
                 return None
             try:
                 inner = archive.read(path)
-                name = finish.named(
+                name = naming.named(
                     self.case.plan, found.digest, native=found.native, stated=inner.version, inner=record.wheel.name
                 )
                 return archive.rewrite(inner, directory, version=name.version, mark=name.mark), record.wheel.name
@@ -123,10 +123,10 @@ class Placement:
         put = self.restored(record)
         if put is None:
             return None, "what was kept can't be put back"
-        later = real.attempt(case.plan, again=True)
+        later = case.plan.attempt(again=True)
         if not isinstance(later, Snapshot) or (later.digest, later.rows) != (case.found.digest, case.found.rows):
             return None, "the inputs moved meanwhile"
-        with supply.written(directory):
+        with delivery.written(directory):
             made = self.made(record, directory)
         if made is None:
             return None, "the wheel that was kept can't be used"
@@ -154,7 +154,7 @@ class Placement:
         """Why nothing of a build is kept now; nothing: it is."""
         case = self.case
         unwritten = "" if case.writes else "the store is only read"
-        reason = case.doubt(built) or unwritten or _more(built.path, _folders(case))
+        reason = keeping.doubt(case, built) or unwritten or _more(built.path, _folders(case))
         if reason or not isinstance(built.later, Snapshot):
             return reason or str(built.later)
         made = searched(case, built.later)
@@ -164,7 +164,7 @@ class Placement:
         if not put:
             return "it has put no module into the tree whose name says for which Python it is"
         pure, (ways, free) = _pure(case, built.later), _ways(case, built.later)
-        rests = case.discovered(built, more=sorted({*(built.taken or ()), *(pure or ())}))
+        rests = keeping.discovered(case, built, more=sorted({*(built.taken or ()), *(pure or ())}))
         held = content.contents(case.plan.call.tree, [*put, os.fsencode(built.path)])
         if rests is None or len(held) <= len(put):
             return "something that it has read or made can't be read again"
@@ -264,7 +264,7 @@ def _more(wheel: str, folders: AbstractSet[str]) -> str:
                 lines = [line for line in file.read(name).decode().splitlines() if line.strip()]
                 if not all(line.startswith("import ") or _leads_to_tree(line, folders) for line in lines):
                     return f"{name} leads elsewhere than to the sources"
-    except decision.REFUSALS:
+    except keeping.REFUSALS:
         return "its wheel can't be read"
     return ""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from freshwheel import backends, config, frame, recollection, state
-from freshwheel.errors import ConfigError, Problem
+from freshwheel.errors import ConfigError, InputError, Problem
 from freshwheel.inner import interpreter
 from freshwheel.model import Config, Project, Snapshot
 from freshwheel.sources import content, globs, project, scripts, selection
@@ -71,6 +71,17 @@ class Plan:
                 raise ConfigError(_idle(self.config.include, found.idle))
             recollection.keep(self.project, found, self.call.settings, self.call.environ)
         return found
+
+    def attempt(self, *, again: bool = False) -> Snapshot | InputError:
+        """As `snapshot`, or why there is none; `again`: a build is done, which no setting may spoil any more."""
+        try:
+            return self.snapshot()
+        except InputError as error:
+            return error
+        except ConfigError as error:
+            if again:
+                return InputError(error.message)
+            raise
 
     def select(self, look: Disk) -> selection.Selection:
         """Which files are inputs, as `content.snapshot` wants to know."""

@@ -6,15 +6,12 @@ So every reader is pure, knows the key path of what it reads, and its caller get
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import re
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
-from packaging.requirements import InvalidRequirement, Requirement
-
-from freshwheel import backends, pep440
+from freshwheel import backends, pep440, requirements
 from freshwheel.errors import Problem
 from freshwheel.model import OwnVersion
 
@@ -147,13 +144,12 @@ def requirement(value: Any, where: str) -> Reading[str | None]:
     found = yield from _text(value, where)
     if found is None:
         return None
-    try:
-        name = Requirement(found).name
-    except InvalidRequirement:
+    wanted = requirements.read(found)
+    if wanted is None:
         shown = "this" if "://" in found else _shown(found)  # a URL may hold a password
         yield Problem(where, f"{shown} is not a requirement (PEP 508)", 'write it as "maturin>=1.9,<2"')
         return None
-    if "freshwheel" in backends.names([name]):
+    if "freshwheel" in backends.names([wanted.name]):
         yield Problem(where, "freshwheel can't be asked for here", "it must stand in [build-system] requires")
         return None
     return found
@@ -217,6 +213,8 @@ def unknown(names: Iterable[str], known: Sequence[str], where: str, stem: str = 
 
 def close(name: str, known: Iterable[str]) -> str | None:
     """The one of `known` that `name` is most likely a misspelling of."""
+    import difflib  # noqa: PLC0415 - needed where something is wrong only
+
     return next(iter(difflib.get_close_matches(name[:_LONGEST], known, 1)), None)
 
 

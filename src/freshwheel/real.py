@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 import xxhash
 
 from freshwheel import backends, frame, memory, notice, state
-from freshwheel.errors import ConfigError, InputError
+from freshwheel.errors import InputError
 from freshwheel.inner import folders, force, interpreter, kept, process
 from freshwheel.inner.force import Record, Seen
 from freshwheel.model import Snapshot
@@ -26,7 +26,7 @@ from freshwheel.sources.cargo import Closure
 from freshwheel.sources.ground import Scope
 from freshwheel.sources.trace import Read
 
-__all__ = ["Built", "attempt", "build", "opened"]
+__all__ = ["Built", "build", "opened"]
 
 _LARGEST = 1 << 28
 _SLACK = 2 * 10**9
@@ -77,28 +77,16 @@ def opened(plan: Plan, more: Mapping[str, str] | None = None) -> Iterator[proces
         )
 
 
-def attempt(plan: Plan, *, again: bool = False) -> Snapshot | InputError:
-    """The inputs, or why there are none; `again` says that a build is done, which no setting may spoil any more."""
-    try:
-        return plan.snapshot()
-    except InputError as error:
-        return error
-    except ConfigError as error:
-        if again:
-            return InputError(error.message)
-        raise
-
-
 def build(plan: Plan, private: str, *, clean: bool = False) -> Built:
     """A wheel of the inner backend, in the folder `private`. Raises InnerError where that fails.
 
     A `clean` one takes nothing from earlier builds, and leaves their folders and the times in the tree alone.
     """
-    before = attempt(plan)
+    before = plan.attempt()
     if isinstance(before, InputError) or plan.project.sdist_version is not None:
         with notice.fresh(plan) as (variables, _), opened(plan, variables) as inner:
             path = inner.build(plan.call.hook, private, plan.config.inner_settings)
-        return Built(path=path, earlier=before, later=attempt(plan, again=True))
+        return Built(path=path, earlier=before, later=plan.attempt(again=True))
     with _Bench.of(plan, before) as bench:
         return bench.cleanly(private) if clean else bench.build(private)
 
@@ -151,7 +139,7 @@ class _Bench:
             finally:
                 # After a failure as well: only what broke need be compiled again.
                 after = self.look()
-                later = attempt(self.plan, again=True)
+                later = self.plan.attempt(again=True)
                 self.keep(record, found, after, earlier, later)
             self.doubt = self.doubt or notice.used(self.plan, empty)
         return self.judged(path, started, earlier, later)
@@ -167,7 +155,7 @@ class _Bench:
             with notice.fresh(self.plan) as (variables, empty), opened(self.plan, more | variables) as inner:
                 path = inner.build(self.plan.call.hook, private, settings)
                 self.doubt = self.doubt or notice.used(self.plan, empty)
-        return self.judged(path, started, self.before, attempt(self.plan, again=True))
+        return self.judged(path, started, self.before, self.plan.attempt(again=True))
 
     def apart(self) -> None:
         """Gives cargo an empty folder to work in."""
@@ -202,7 +190,7 @@ class _Bench:
         if refused and self.closure.crates:
             self.apart()
         # Where one refused, others were touched all the same.
-        return attempt(self.plan, again=True) if times else self.before
+        return self.plan.attempt(again=True) if times else self.before
 
     def seen(self, found: Snapshot) -> Seen:
         """The inputs, for a build script may read any of them, and what chooses how cargo is called."""

@@ -8,27 +8,25 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-from packaging.utils import canonicalize_name
 
 from freshwheel import answers, backends, discovery, frame, memory, rows
 from freshwheel.answers import Answer
 from freshwheel.decision import Case, isolation
 from freshwheel.entry import Entry, pack
+from freshwheel.errors import WheelError
 from freshwheel.inner.programs import which
 from freshwheel.inner.watch import Lookout
 from freshwheel.lease import folders
+from freshwheel.requirements import normal
 from freshwheel.rows import Row
 from freshwheel.sources import content, disk, mounts
 from freshwheel.wheel import info
 
 __all__ = ["keep"]
 
-_REFUSALS = (OSError, ValueError, TypeError, zipfile.BadZipFile, RuntimeError, IndexError)
+_REFUSALS = (OSError, ValueError, TypeError, WheelError, RuntimeError, IndexError)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -160,18 +158,11 @@ def _staying(staying: Sequence[str], private: Sequence[str]) -> bytes:
 
 def _project(folder: str) -> str:
     """The name of the distribution that a `.dist-info` is of."""
-    return str(canonicalize_name(os.path.splitext(folder)[0].partition("-")[0]))
+    return normal(os.path.splitext(folder)[0].partition("-")[0])
 
 
 def _info(wheel: str) -> bytes:
     """The `.dist-info` of a wheel as the metadata hook hands it out; nothing where that is too large."""
-    files: dict[str, bytes] = {}
-    with tempfile.TemporaryDirectory(prefix="freshwheel-", ignore_cleanup_errors=True) as private:
-        info.from_wheel(wheel, private)
-        for top, _, names in os.walk(private):
-            for name in names:
-                path = os.path.join(top, name)
-                with open(path, "rb") as file:
-                    files[os.path.relpath(path, private).replace(os.sep, "/")] = file.read()
+    files = info.files(wheel)
     packed = pack(files)
     return packed if len(packed) <= answers.LARGEST else b""

@@ -10,7 +10,8 @@ import pytest
 
 from freshwheel.cli import words
 from freshwheel.cli.main import main
-from freshwheel.store.store import Draft, Finished, Store
+from freshwheel.store.putting import Draft, Finished
+from freshwheel.store.store import Store
 
 KEYS = ("ab" * 32, "cd" * 32)
 TAG = bytes(range(16))

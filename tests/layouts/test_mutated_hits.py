@@ -18,7 +18,7 @@ from freshwheel import build, decision, replay
 from freshwheel.decision import Case
 from freshwheel.errors import FreshwheelError
 from freshwheel.plan import Plan
-from freshwheel.store.store import Draft
+from freshwheel.store.putting import Draft
 
 from .test_mutations import CHANGES, Lane, lay_any_suffix, lay_binding_crate, lay_no_rust_here
 

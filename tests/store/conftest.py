@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel.store.store import Draft, Finished, Store
+from freshwheel.store.putting import Draft, Finished
+from freshwheel.store.store import Store
 
 CALLS = (
     *("open", "read", "write", "close", "fsync", "fstat", "stat", "lstat", "mkdir", "rename", "replace", "link"),

@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from freshwheel.store.store import Finished, Refusal, Store
+from freshwheel.store.putting import Finished
+from freshwheel.store.store import Refusal, Store
 
 ERRNOS = (
     *("ENOSPC", "EDQUOT", "EIO", "EACCES", "EROFS", "EMFILE", "ENFILE", "EINTR", "ESTALE", "ENOLCK", "ELOOP"),

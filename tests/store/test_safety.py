@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from freshwheel.frame import cache_directory
-from freshwheel.store.store import Draft, Finished, Refusal, Store
+from freshwheel.store.putting import Draft, Finished
+from freshwheel.store.store import Refusal, Store
 
 KEY = "ab" * 32
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="owners and permissions are those of POSIX")

@@ -10,8 +10,9 @@ import pytest
 
 from freshwheel.entry import Entry
 from freshwheel.shelf import Shelf
-from freshwheel.store import publish
-from freshwheel.store.store import Finished, Store
+from freshwheel.store import publish, putting
+from freshwheel.store.putting import Finished
+from freshwheel.store.store import Store
 
 KEY = "ab" * 32
 OTHER = "cd" * 32
@@ -291,11 +292,12 @@ def test_what_lost_a_race_takes_nothing_along(bench, monkeypatch):
     holds = Shelf.holds
     bench.put(b"one", finished={TAG: b"two"})
     monkeypatch.setattr(Shelf, "holds", lambda *_: False)  # what both have seen
-    entry = bench.store._entry(bench.draft(), bench.wheel(b"two"), {}, new := [])
+    shelf, draft = bench.store.shelf, bench.draft()
+    entry = putting._entry(shelf, draft.key, draft, bench.wheel(b"two"), {}, new := [])
     monkeypatch.setattr(Shelf, "holds", holds)
-    put = bench.store._settled(entry, [])
+    put = putting._settled(shelf, entry, [])
     assert (put.entry, new[0].is_new) == (None, True)
-    bench.store._undo(new, put.other)
+    putting._undo(shelf, new, put.other)
     assert bench.store.hand_out(put.other.finished[TAG].blob, str(bench.target))
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from freshwheel import frame, spares
 from freshwheel.cli import render
 from freshwheel.cli.render import Answer, Line
-from freshwheel.store.prune import AGE, SIZE, Pruned
-from freshwheel.store.store import Refusal, Store
+from freshwheel.store.prune import Pruned
+from freshwheel.store.store import AGE, SIZE, Refusal, Store
 from freshwheel.store.survey import Listed
 
 __all__ = ["answer"]

@@ -9,11 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
-
-from freshwheel import parsed
+from freshwheel import parsed, requirements
 from freshwheel.backends import Backend, Extra
 from freshwheel.inner import programs
 from freshwheel.inner.programs import Run
@@ -26,8 +22,8 @@ _VERSION = re.compile(r"(?<![\w.])\d+(?:\.\d+)+")
 _LEAST = re.compile(
     r"^[^#\n]*\bcmake_minimum_required\s*\(\s*VERSION\s+[\"\[=]*(\d+(?:\.\d+)*)", re.IGNORECASE | re.MULTILINE
 )
-_OLDEST_CMAKE = Version("3.15")
-_OWN_WHEEL = Version("70.1")
+_OLDEST_CMAKE = "3.15"
+_OWN_WHEEL = "70.1"
 """The first setuptools that needs no `wheel`."""
 _PROVIDERS = {
     "scikit_build_core.metadata.fancy_pypi_readme": "hatch-fancy-pypi-readme>=23.2",
@@ -82,10 +78,10 @@ def _has_own_wheel(pyproject: Mapping[str, Any]) -> bool:
     """Whether only such versions of setuptools may be installed that need no `wheel`."""
     texts = [text for path in ("build-system.requires", "tool.freshwheel.requires") for text in _texts(pyproject, path)]
     return any(
-        one.operator in (">=", ">", "==", "~=") and (_version(one.version) or _OLDEST_CMAKE) >= _OWN_WHEEL
+        word in (">=", ">", "==", "~=") and _holds(version, ">=", _OWN_WHEEL)
         for text in texts
-        if (wanted := _parsed(text)) is not None and canonicalize_name(wanted.name) == "setuptools"
-        for one in wanted.specifier
+        if (wanted := requirements.read(text)) is not None and requirements.normal(wanted.name) == "setuptools"
+        for word, version in wanted.comparisons
     )
 
 
@@ -98,10 +94,10 @@ def _of_scikit_build(known: Iterable[Extra], pyproject: Mapping[str, Any], tree:
     found = []
     if parsed.at(pyproject, f"{table}.wheel.cmake") is not False:
         for extra in known:
-            name = _parsed(extra.requirement)
+            name = requirements.read(extra.requirement)
             text = _wanted(pyproject, f"{table}.{name.name}", tree) if name is not None else ""
             found.append(replace(extra, requirement=f"{name.name}{text}") if name is not None and text else extra)
-    given = [text for text in _texts(pyproject, f"{table}.build.requires") if _parsed(text) is not None]
+    given = [text for text in _texts(pyproject, f"{table}.build.requires") if requirements.read(text) is not None]
     metadata = parsed.at(pyproject, f"{table}.metadata")
     for one in metadata.values() if isinstance(metadata, Mapping) else ():
         name = one.get("provider") if isinstance(one, Mapping) else None
@@ -125,7 +121,7 @@ def _wanted(pyproject: Mapping[str, Any], path: str, tree: str) -> str:
             match = _LEAST.search(file.read())
     except (OSError, ValueError):
         return ""
-    return f">={match[1]}" if match and (_version(match[1]) or _OLDEST_CMAKE) > _OLDEST_CMAKE else ""
+    return f">={match[1]}" if match and _holds(match[1], ">", _OLDEST_CMAKE) else ""
 
 
 def _texts(pyproject: Mapping[str, Any], path: str) -> list[str]:
@@ -133,22 +129,31 @@ def _texts(pyproject: Mapping[str, Any], path: str) -> list[str]:
     return [text for text in found if isinstance(text, str)] if isinstance(found, list) else []
 
 
-def _parsed(text: str) -> Requirement | None:
-    try:
-        return Requirement(text)
-    except InvalidRequirement:
-        return None
+def _holds(version: str, order: str, other: str) -> bool:
+    """Whether a version is as it should be against another one; what is none is not."""
+    version = version.removesuffix(".*")
+    one, two = requirements.release(version), requirements.release(other)
+    if one is not None and two is not None:
+        return requirements.ORDERS[order](one, two)
+    from packaging.version import InvalidVersion, Version  # noqa: PLC0415 - it takes long, and few projects need it
 
-
-def _version(text: str) -> Version | None:
     try:
-        return Version(text.removesuffix(".*"))
+        return requirements.ORDERS[order](Version(version), Version(other))
     except InvalidVersion:
-        return None
+        return False
 
 
 def _allows(requirement: str, version: str) -> bool:
-    try:
-        return Requirement(requirement).specifier.contains(version, prereleases=True)
-    except InvalidRequirement:
+    wanted = requirements.read(requirement)
+    if wanted is None:
         return False
+    plain = all(order in requirements.ORDERS and _is_release(other) for order, other in wanted.comparisons)
+    if plain and _is_release(version):
+        return all(_holds(version, order, other) for order, other in wanted.comparisons)
+    from packaging.requirements import Requirement  # noqa: PLC0415 - as above
+
+    return Requirement(requirement).specifier.contains(version, prereleases=True)
+
+
+def _is_release(text: str) -> bool:
+    return requirements.release(text) is not None

@@ -8,7 +8,6 @@ what a build wants to see.
 from __future__ import annotations
 
 import contextlib
-import importlib.resources
 import importlib.util
 import os
 import sys
@@ -111,5 +110,7 @@ def _folder(stack: contextlib.ExitStack, facts: Facts) -> str | None:
 
 
 def _text(facts: Facts) -> str:
+    import importlib.resources  # noqa: PLC0415 - for a run of the inner backend alone
+
     source = importlib.resources.files(__package__).joinpath("_sitecustomize.py").read_text(encoding="ascii")
     return f"{source}\n\nmain({facts.version!a}, {facts.base_prefix!a}, {facts.packages()!a})\n"

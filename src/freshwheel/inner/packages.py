@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
+from freshwheel import requirements
+from freshwheel.requirements import Requirement
 
 __all__ = ["Distribution", "closure", "counted", "installed"]
 
@@ -54,10 +55,10 @@ def closure(texts: Iterable[str], known: Mapping[str, Distribution]) -> set[str]
     done: set[tuple[str, str]] = set()
     while wanted:
         text, extra = wanted.pop()
-        requirement = _parsed(text)
+        requirement = requirements.read(text)
         if requirement is None or not _applies(requirement, extra):
             continue
-        name = canonicalize_name(requirement.name)
+        name = requirements.normal(requirement.name)
         for one in ("", *requirement.extras):
             if (name, one) not in done:
                 done.add((name, one))
@@ -79,7 +80,7 @@ def counted(
     ours = closure([_OURS], known)
     if isolated:
         asked |= closure(known.keys() - ours - withheld, known)
-    mine = {_OURS, str(canonicalize_name(project))} if project else {_OURS}
+    mine = {_OURS, requirements.normal(project)} if project else {_OURS}
     shaping = {name: one for name, one in sorted(known.items()) if name in asked - withheld - mine}
     staying = {name: one for name, one in sorted(known.items()) if name in shaping or name in ours}
     return shaping, staying
@@ -98,7 +99,7 @@ def _read(folder: str, name: str) -> Distribution | None:
         return None
     direct, record = _text(info, "direct_url.json"), _text(info, "RECORD")
     return Distribution(
-        name=str(canonicalize_name(titles[0])),
+        name=requirements.normal(titles[0]),
         version=versions[0],
         folder=name,
         requires=tuple(requires),
@@ -138,22 +139,31 @@ def _is_editable(direct: str | None) -> bool:
 
 
 def _applies(requirement: Requirement, extra: str) -> bool:
+    if requirement.conditions is not None:
+        return all(_is_met(variable, word, value, extra) for variable, word, value in requirement.conditions)
+    from packaging import requirements as full  # noqa: PLC0415 - it takes long, and few markers need it
+
     try:
-        return requirement.marker is None or requirement.marker.evaluate({"extra": extra})
+        marker = full.Requirement(requirement.text).marker
+        return marker is None or marker.evaluate({"extra": extra})
     except Exception:  # noqa: BLE001 - whatever a marker holds, it may apply
         return True
 
 
-def _parsed(text: str) -> Requirement | None:
-    try:
-        return Requirement(text)
-    except InvalidRequirement:
-        return None
+def _is_met(variable: str, word: str, value: str, extra: str) -> bool:
+    """Whether a condition of a marker holds here, where an extra is asked for."""
+    compare = requirements.ORDERS[word]
+    if variable == "extra":
+        return compare(requirements.normal(extra), requirements.normal(value))
+    if variable == "sys_platform":
+        return compare(sys.platform, value)
+    major, _, minor = value.partition(".")
+    return compare(sys.version_info[:2], (int(major), int(minor or 0)))
 
 
 def _is_ours(text: str) -> bool:
-    requirement = _parsed(text)
-    return requirement is not None and canonicalize_name(requirement.name) == _OURS
+    requirement = requirements.read(text)
+    return requirement is not None and requirements.normal(requirement.name) == _OURS
 
 
 def _listed(folder: str) -> list[str]:

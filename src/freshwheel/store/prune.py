@@ -15,12 +15,7 @@ from freshwheel.shelf import DAMAGED, Shelf, why
 from freshwheel.store import locks, survey
 from freshwheel.store.survey import Item, Listed
 
-__all__ = ["AGE", "SIZE", "Pruned", "clear", "prune"]
-
-SIZE = 5 << 30
-"""Bytes that the store may have, unless told otherwise."""
-AGE = 30 * 24 * 3600
-"""Seconds that something may lie unused, unless told otherwise."""
+__all__ = ["Pruned", "clear", "prune"]
 
 _SECOND = 10**9
 _HOUR = 3600 * _SECOND
@@ -45,7 +40,7 @@ class Pruned:
     """Why nothing was tried."""
 
 
-def prune(shelf: Shelf, *, now: int, size: int = SIZE, age: float = AGE, force: bool = False) -> Pruned:
+def prune(shelf: Shelf, *, now: int, size: int, age: float, force: bool) -> Pruned:
     """Removes what has been unused for `age` seconds, and then the longest unused beyond `size` bytes.
 
     Once a day at most, unless forced. `now` is in ns. What was used in the last hour stays.

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import os
-import shutil
-import zipfile
 
 from freshwheel import frame
 from freshwheel.errors import WheelError
-from freshwheel.wheel import mark, metadata
+from freshwheel.wheel import container, mark, metadata
 
-__all__ = ["from_wheel", "version_of", "with_version"]
+__all__ = ["files", "from_wheel", "version_of", "with_version"]
 
 _SUFFIX = ".dist-info"
 _OF_THE_WHEEL_ONLY = ("RECORD", mark.NAME)
 """These speak of one built wheel; metadata that is handed out before a build has neither."""
+_LARGEST = 1 << 28
 
 
 def from_wheel(path: str, directory: str) -> str:
     """The name of the `.dist-info` folder of the wheel at `path`, which `archive` made, unpacked into `directory`."""
+    import zipfile  # noqa: PLC0415 - a hit in the first hook unpacks nothing
+
     with zipfile.ZipFile(path) as archive:
         members = [member for member in archive.infolist() if _SUFFIX in member.filename.partition("/")[0]]
         folder = members[0].filename.partition("/")[0]
@@ -27,6 +28,16 @@ def from_wheel(path: str, directory: str) -> str:
                 continue
             archive.extract(member, directory)
     return folder
+
+
+def files(path: str) -> dict[str, bytes]:
+    """What `from_wheel` would write: path, with the name of the folder -> content. Raises WheelError and OSError."""
+    with open(path, "rb") as file:
+        found = [one for one in container.members(file) if _SUFFIX in one.name.partition("/")[0]]
+        wanted = [
+            one for one in found if not one.name.endswith("/") and one.name.partition("/")[2] not in _OF_THE_WHEEL_ONLY
+        ]
+        return {one.name: container.content(file, one, _LARGEST) for one in wanted}
 
 
 def version_of(source: str) -> str:
@@ -39,6 +50,8 @@ def with_version(source: str, directory: str, *, version: str) -> str:
 
     Raises WheelError when `source` has no METADATA with one version.
     """
+    import shutil  # noqa: PLC0415 - as above
+
     stem = os.path.basename(source).removesuffix(_SUFFIX)
     folder = f"{stem.rpartition('-')[0]}-{version}{_SUFFIX}"
     text = _text(source)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import xxhash
-from packaging.version import Version
 
 from freshwheel import pep440
 from freshwheel.errors import WheelError
 from freshwheel.frame import framed
+
+if TYPE_CHECKING:
+    from packaging.version import Version
 
 __all__ = ["base", "joined", "label", "normal", "unsettled"]
 
@@ -29,7 +32,7 @@ def label(digest: str) -> str:
 
 def normal(text: str) -> str:
     """The normal form of a version; WheelError if `text` is none by PEP 440."""
-    return str(_parsed(text))
+    return text if pep440.RELEASE.fullmatch(text) else str(_parsed(text))
 
 
 def joined(base: str, label: str) -> str:
@@ -38,6 +41,8 @@ def joined(base: str, label: str) -> str:
     A local part that `base` has is kept, but for an earlier label and for what version control added (`g1a2b3c4`,
     `d20240101`, `dirty`): the label says all that, exactly. WheelError if `base` is not a version.
     """
+    if pep440.RELEASE.fullmatch(base):
+        return f"{base}+{label}"
     version = _parsed(base)
     segments = [segment for segment in pep440.segments(version) if not _VCS.fullmatch(segment)]
     return f"{version.public}+{'.'.join([*_unlabelled(segments), label])}"

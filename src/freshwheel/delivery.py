@@ -1,0 +1,131 @@
+"""A finished wheel out of the store, and the promise of one to a run: all that a hit takes.
+
+What only a build, or a wheel that must be made anew, needs is not loaded here: a frontend waits for this.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+
+from freshwheel import account, answers, decision, frame, lease, memory, naming, rehearsal
+from freshwheel.decision import Case
+from freshwheel.entry import Entry
+from freshwheel.errors import FreshwheelError, InputError, WheelError
+from freshwheel.lease import Lease
+from freshwheel.model import Snapshot
+from freshwheel.naming import Name
+from freshwheel.outcome import Outcome
+from freshwheel.plan import Plan
+
+__all__ = ["SAME", "delivered", "lent", "opened", "private", "promise", "run", "written"]
+
+SAME = "nothing that it is made from has changed"
+_UNREAD = "the inputs can't be read"
+
+
+def promise(plan: Plan) -> bool:
+    """Whether this run of a frontend has the wheel already, so that nothing need be installed to build it."""
+    if not decision.passing(plan) or plan.proves:
+        return False
+    found = plan.attempt()
+    case = opened(plan, found)
+    identity = run(plan)
+    name = _promised(case, identity) if isinstance(case, Case) and identity is not None else ""
+    if name:
+        one = Outcome(hook="requires", decided="hit", why=SAME, wheel=name)
+    else:
+        why = account.reason(plan, case) if identity is not None else "this run can't be told from others"
+        one = Outcome(hook="requires", decided="miss", why=why)
+    account.note(plan, case, one, found if isinstance(found, Snapshot) else None)
+    return bool(name)
+
+
+def _promised(case: Case, identity: bytes) -> str:
+    """The name of the wheel that is kept for this run; nothing: there is none."""
+    cache, entry = frame.cache_directory(case.plan.call.environ), case.entry()
+    if cache is None or entry is None:
+        return ""
+    lease.sweep(cache, time.time())
+    with contextlib.suppress(OSError), private() as folder:
+        answer = delivered(case, entry, folder)
+        if answer is None:
+            return ""
+        wheel = (os.path.join(folder, answer[0]), answer[0])
+        granted = lease.grant(cache, identity, key=case.key, digest=case.found.digest, wheel=wheel)
+        return answer[0] if granted is not None else ""
+    return ""
+
+
+def delivered(case: Case, entry: Entry, directory: str) -> tuple[str, str] | None:
+    """The finished wheel of an entry, now in `directory`; made from the inner one where it is not kept."""
+    name = naming.named(
+        case.plan, case.found.digest, native=case.found.native, stated=entry.base, inner=entry.inner.name
+    )
+    ready = entry.finished.get(name.tag)
+    if ready is not None and case.store.hand_out(ready.blob, os.path.join(directory, ready.name)):
+        rehearsal.keep(case, entry, name.tag, os.path.join(directory, ready.name))
+        return ready.name, entry.inner.name
+    return _made(case, entry, name, directory)
+
+
+def _made(case: Case, entry: Entry, name: Name, directory: str) -> tuple[str, str] | None:
+    """As `delivered`, from the inner wheel; what comes of it is kept."""
+    from freshwheel.store.putting import Finished  # noqa: PLC0415 - most hits have the finished wheel, as the next
+    from freshwheel.wheel import archive  # noqa: PLC0415
+
+    with private() as folder:
+        path = os.path.join(folder, entry.inner.name)
+        if not case.store.hand_out(entry.inner.blob, path):
+            return None
+        try:
+            made = archive.rewrite(archive.read(path), directory, version=name.version, mark=name.mark)
+        except (WheelError, OSError):
+            # A build will say it, if it is the folder of the frontend that can't be written to.
+            return None
+    if case.writes:
+        finished = Finished(path=os.path.join(directory, made), label=name.label)
+        added = case.store.add_finished(entry, name.tag, finished)
+        if added is not None:
+            rehearsal.keep(case, added, name.tag, finished.path)
+    return made, entry.inner.name
+
+
+@contextlib.contextmanager
+def private() -> Iterator[str]:
+    """A folder for the inner backend alone: what it leaves there can't be taken for ours by a frontend."""
+    with tempfile.TemporaryDirectory(prefix="freshwheel-", ignore_cleanup_errors=True) as directory:
+        yield directory
+
+
+@contextlib.contextmanager
+def written(directory: str) -> Iterator[None]:
+    """Turns what can't be written into `directory`, which is made, into an error for people."""
+    try:
+        os.makedirs(directory, exist_ok=True)
+        yield
+    except OSError as error:
+        raise FreshwheelError(f"can't write to {directory}: {error.strerror or error}") from error
+
+
+def run(plan: Plan) -> bytes | None:
+    """What this run is known by; None where nobody made an environment for it."""
+    if decision.isolation(plan.call.environ) is None:
+        return None
+    call, tree = plan.call, memory.real(plan.call.tree)
+    asked = answers.question(tree, call.hook, call.settings, call.environ)
+    return None if asked is None else lease.run(tree, call.environ, asked)
+
+
+def opened(plan: Plan, found: Snapshot | InputError) -> Case | str:
+    """The case of a call with these inputs, or why nothing that is kept has a say."""
+    return decision.opened(plan, found) if isinstance(found, Snapshot) else _UNREAD
+
+
+def lent(plan: Plan) -> Lease | None:
+    """What this run was promised."""
+    cache, own = frame.cache_directory(plan.call.environ), run(plan)
+    return lease.find(cache, own) if cache is not None and own is not None else None

@@ -1,0 +1,143 @@
+"""Whether a new wheel may be handed out again, and what of its build is kept in the store.
+
+Nothing here can fail a build. Whatever is in doubt is not kept, with the reason.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+
+from freshwheel import decision, discovery
+from freshwheel.decision import Case, isolation
+from freshwheel.entry import Discovered
+from freshwheel.errors import InputError
+from freshwheel.inner import key, packages
+from freshwheel.inner.watch import Lookout, Watch
+from freshwheel.model import Snapshot
+from freshwheel.real import Built
+from freshwheel.sources import content
+from freshwheel.store.putting import Draft, Finished
+
+__all__ = ["REFUSALS", "discovered", "doubt", "keep"]
+
+REFUSALS = (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What a wheel that can't be read ends in."""
+_CHUNK = 1 << 20
+
+
+def keep(case: Case, built: Built, info: Mapping[str, bytes], base: str, finished: Mapping[bytes, Finished]) -> str:
+    """Why a build is not in the store now; nothing: it is."""
+    if case.plan.call.hook != "build_wheel":
+        return "editable wheels are not stored"
+    reason = doubt(case, built)
+    if reason or not case.writes:
+        return reason or "the store is only read"
+    if isinstance(built.later, InputError):
+        return str(built.later)
+    rests = discovered(case, built)
+    if rests is None:
+        return "something that was read outside of the repository can't be read again"
+    # A lock that the build has made is what it was built from: the next build will find it there.
+    made = key.key([*case.facts.components, *decision.locked(built.later.locks, _locks(case, built))])
+    # What an earlier entry had discovered is no more, so that it would never be a hit again.
+    stale = [one for one in case.store.candidates(made, tree=case.tree) if not case.holds(one)]
+    draft = Draft(
+        key=made,
+        base=base,
+        info=info,
+        parts=key.parts(case.facts.components, salt=decision.salt(case.store)),
+        discovered=rests,
+        tree=case.tree if _names(built.path, _places(case)) else None,
+        installed=_installed(case),
+        milliseconds=built.milliseconds,
+    )
+    return case.store.put(draft, built.path, finished, stale=stale).reason
+
+
+def doubt(case: Case, built: Built) -> str:
+    """Why a wheel must not be handed out again; nothing: it may be."""
+    if not built.settled or not isinstance(built.later, Snapshot) or built.later.digest != case.found.digest:
+        return "the inputs moved during the build"
+    if built.missed:
+        return "files were read that were no inputs before"
+    if any(_locks(case, built).get(path) != lock for path, lock in case.locks.items()):
+        return "a lock file changed during the build"
+    if not _stands(case, built.later):
+        return "a tool, a variable or a requirement changed during the build"
+    return built.doubt or next(iter(case.facts.unknown), "")
+
+
+def discovered(case: Case, built: Built, *, more: Sequence[str] = ()) -> list[Discovered] | None:
+    """What a build has taken that is not in the key, and `more` files; None where that can't be read again."""
+    plan = case.plan
+    names = discovery.counting(built.names, plan.backend, case.facts.watch.names)
+    salt = decision.salt(case.store)
+    return discovery.taken(plan.call.tree, [*built.system, *more], names, plan.call.environ, salt)
+
+
+def _places(case: Case) -> list[bytes]:
+    """The absolute paths that bind a wheel to its tree: of each root, spelled and resolved."""
+    tree = case.plan.call.tree
+    outside = [path for path, kind in case.found.roots if kind in ("crate", "folder") and path.startswith("..")]
+    folders = [tree, *(os.path.normpath(os.path.join(tree, path)) for path in outside)]
+    return sorted({os.fsencode(one) for path in folders for one in (path, os.path.realpath(path))})
+
+
+def _installed(case: Case) -> dict[str, str]:
+    """Name -> version of what an installer had put into the environment for this one build."""
+    roots = [os.path.join(root, "") for root in isolation(case.plan.call.environ) or ()]
+    path = [folder for folder in sys.path if folder.startswith(tuple(roots))]
+    return {name: one.version for name, one in packages.installed(path).items()}
+
+
+def _stands(case: Case, later: Snapshot) -> bool:
+    """Whether the key is that of the build's end as well; all is asked again only where something moved."""
+    if _is_unmoved(case.facts.watch):
+        return True
+    again = decision.opened(case.plan, later)
+    return isinstance(again, Case) and key.key(again.facts.components) == key.key(case.facts.components)
+
+
+def _locks(case: Case, built: Built) -> dict[bytes, tuple[str, bytes]]:
+    """What is in the locks after a build."""
+    paths = built.later.locks if isinstance(built.later, Snapshot) else ()
+    return content.contents(case.plan.call.tree, [os.fsencode(path) for path in paths])
+
+
+def _is_unmoved(watch: Watch) -> bool:
+    """Whether all that was looked at is as it was, so that nothing need be asked again."""
+    look = Lookout()
+    return (
+        not watch.untrusted
+        and all(look.look(os.fsdecode(path)) == row for path, row in watch.places.items())
+        and all(look.look(os.fsdecode(path)) is None for path in watch.absent)
+    )
+
+
+def _is_bill(name: str) -> bool:
+    """Whether a member is a bill of materials (PEP 770): it may call a crate by its folder, and nobody goes there."""
+    folder, _, below = name.partition("/")
+    return folder.endswith(".dist-info") and below.startswith("sboms/")
+
+
+def _names(wheel: str, places: Sequence[bytes]) -> bool:
+    """Whether a member of the wheel has one of these paths in it; where that can't be told, it may."""
+    longest = max(map(len, places))
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            for member in archive.infolist():
+                if _is_bill(member.filename):
+                    continue
+                with archive.open(member) as file:
+                    tail = b""
+                    while chunk := file.read(_CHUNK):
+                        tail = tail[-longest:] + chunk
+                        if any(place in tail for place in places):
+                            return True
+    except REFUSALS:
+        return True
+    return False

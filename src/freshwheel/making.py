@@ -1,0 +1,77 @@
+"""A wheel made by a real build, which is stored if it may be, and what such a build needs to be there."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from freshwheel import account, delivery, finish, frame, keeping, proof, real, rehearsal
+from freshwheel.decision import Case
+from freshwheel.delivery import private, written
+from freshwheel.entry import Entry
+from freshwheel.errors import FreshwheelError, InnerError
+from freshwheel.inner import interpreter, lacking
+from freshwheel.outcome import Outcome
+from freshwheel.plan import Plan
+from freshwheel.store.putting import Finished
+
+__all__ = ["check", "make", "proved", "withheld"]
+
+_INSTALL = "[tool.freshwheel] requires it: without build isolation, install it; else run the same command again"
+
+
+def check(plan: Plan) -> None:
+    """Raises InnerError where something is not installed that a build needs."""
+    if gone := lacking.absent(plan.config.requires):
+        # Setuptools without setuptools-rust would make a wheel, and leave out what is Rust.
+        raise InnerError(f"not installed: {', '.join(gone)}", hint=_INSTALL)
+
+
+def withheld(plan: Plan) -> bool:
+    """Whether a real build would miss something here, as after a hit; the inner backend is asked, if it is there."""
+    package = plan.config.backend.partition(":")[0].partition(".")[0]
+    if lacking.unmet(plan.config.requires) or not (plan.config.backend_path or interpreter.importable(package)):
+        return True
+    try:
+        with real.opened(plan) as inner:
+            return bool(lacking.unmet(inner.requires(plan.call.hook, plan.config.inner_settings)))
+    except FreshwheelError:
+        return True
+
+
+def proved(case: Case, entry: Entry, directory: str) -> tuple[str, str] | None:
+    """The stored wheel of the case, after a clean build has given the same; raises DifferenceError if it has not."""
+    with private() as folder:
+        answer = delivery.delivered(case, entry, folder)
+        if answer is None:
+            return None
+        check(case.plan)
+        with private() as apart:
+            if not proof.proved(case, os.path.join(folder, answer[0]), apart):
+                return None
+        with written(directory):
+            frame.copy(os.path.join(folder, answer[0]), os.path.join(directory, answer[0]))
+    return answer
+
+
+def make(plan: Plan, directory: str, case: Case | str) -> tuple[str, str]:
+    """The wheel of a real build, which is stored if it may be."""
+    check(plan)
+    why, unstored = account.reason(plan, case), ""
+    with private() as folder:
+        built = real.build(plan, folder)
+        finish.tell(plan, built)
+        with written(directory):
+            made, name = finish.finish(plan, built, directory)
+        if isinstance(case, Case):
+            unstored = "it is of an unfamiliar form"
+            if name is not None:
+                finished = {name.tag: Finished(path=os.path.join(directory, made), label=name.label)}
+                unstored = keeping.keep(case, built, {}, name.stated, finished)
+                if not unstored and (entry := case.entry()) is not None:
+                    rehearsal.keep(case, entry, name.tag, finished[name.tag].path)
+                case.store.prune(time.time_ns())
+        hook = "editable" if plan.call.hook == "build_editable" else "wheel"
+        one = Outcome(hook=hook, decided="built", why=why, wheel=made, unstored=unstored)
+        account.built(plan, case, built, one)
+        return made, os.path.basename(built.path)

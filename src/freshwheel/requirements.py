@@ -1,0 +1,119 @@
+"""Requirements (PEP 508). Plain ones, which most are, are read without `packaging`, which takes long to load.
+
+What is not plain is for `packaging` to say, so that the two never differ.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["ORDERS", "Requirement", "normal", "read", "release"]
+
+ORDERS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    ">=": operator.ge,
+    "<=": operator.le,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+"""What operators mean between two releases."""
+
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+_NUMBER = r"[0-9]{1,9}"
+_RELEASE = rf"{_NUMBER}(?:\.{_NUMBER})*"
+_COMPARISON = rf"(?:(?:==|!=) *{_RELEASE}(?:\.\*)?|(?:>=|<=|<|>) *{_RELEASE}|~= *{_NUMBER}(?:\.{_NUMBER})+)"
+# A name that could be a version would be compared as one.
+_EXTRA = r"(?![Vv][0-9])[A-Za-z](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+_PYTHON = r"[0-9]{1,4}(?:\.[0-9]{1,4})?"
+_PLATFORM = "(?:cygwin|darwin|linux|win32)"
+_PLAIN = re.compile(
+    rf"({_NAME}) *(?:\[ *({_NAME}(?: *, *{_NAME})*) *\])? *({_COMPARISON}(?: *, *{_COMPARISON})*)? *(?:; *(.+))?"
+)
+_CONDITION = re.compile(
+    rf"""(extra) *(==) *(["'])({_EXTRA})\3|(python_version) *([=!<>]=|[<>]) *(["'])({_PYTHON})\7"""
+    rf"""|(sys_platform) *([=!]=) *(["'])({_PLATFORM})\11"""
+)
+_PART = re.compile(r"([=!<>~]+) *([0-9.*]+)")
+_PLAIN_RELEASE = re.compile(_RELEASE)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Requirement:
+    """What a requirement asks for."""
+
+    text: str
+    name: str
+    """As it is spelled."""
+    extras: frozenset[str]
+    comparisons: tuple[tuple[str, str], ...]
+    """Operators and versions; all are to hold."""
+    conditions: tuple[tuple[str, str, str], ...] | None
+    """What its marker says: variables, operators and values, all of which are to hold; None: `packaging` must say."""
+
+
+def read(text: str) -> Requirement | None:
+    """The requirement that `text` spells; None if it spells none."""
+    return _plain(text) or _by_packaging(text)
+
+
+def normal(name: str) -> str:
+    """A name as it is compared (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def release(text: str) -> tuple[int, ...] | None:
+    """The numbers of a version that is a release and nothing more, which are in its order; None for any other text."""
+    if not _PLAIN_RELEASE.fullmatch(text):
+        return None
+    numbers = [int(number) for number in text.split(".")]
+    while numbers and not numbers[-1]:
+        numbers.pop()
+    return tuple(numbers)
+
+
+def _plain(text: str) -> Requirement | None:
+    """The requirement, if it is a plain one."""
+    match = _PLAIN.fullmatch(text)
+    conditions = _conditions(match[4]) if match is not None else None
+    if match is None or conditions is None:
+        return None
+    return Requirement(
+        text=text,
+        name=match[1],
+        extras=frozenset((match[2] or "").replace(" ", "").split(",")) - {""},
+        comparisons=tuple(_PART.findall(match[3] or "")),
+        conditions=conditions,
+    )
+
+
+def _conditions(marker: str | None) -> tuple[tuple[str, str, str], ...] | None:
+    """What a marker says; None where it is no plain one."""
+    found = []
+    for text in [] if marker is None else marker.split(" and "):
+        match = _CONDITION.fullmatch(text.strip(" "))
+        if match is None:
+            return None
+        variable, word, _, value = (part for part in match.groups() if part is not None)
+        found.append((variable, word, value))
+    return tuple(found)
+
+
+def _by_packaging(text: str) -> Requirement | None:
+    from packaging import requirements  # noqa: PLC0415 - it takes long, and few texts need it
+
+    try:
+        found = requirements.Requirement(text)
+    except ValueError:  # also InvalidSpecifier, by earlier versions
+        return None
+    return Requirement(
+        text=text,
+        name=found.name,
+        extras=frozenset(found.extras),
+        comparisons=tuple((one.operator, one.version) for one in found.specifier),
+        conditions=() if found.marker is None else None,
+    )
