@@ -414,6 +414,56 @@ def test_a_toolchain_file_leads_to_another_question(world, rustup):
     assert rustup.asked()
 
 
+def another_tree(world):
+    """The next questions are about a tree elsewhere, in which nothing is."""
+    world.tree = world.folder / "other" / "clone"
+    world.tree.mkdir(parents=True)
+
+
+def test_another_tree_has_the_compiler_that_rustup_has_for_all(world, rustup):
+    """A new clone starts no proxy, where no toolchain file and no setting speaks of folders."""
+    (rustup.home / "settings.toml").write_text("old\n\n[overrides]\n")
+    rustup.age()
+    before = world.parts()["tool rustc"]
+    assert rustup.asked()
+    another_tree(world)
+    assert world.parts()["tool rustc"] == before
+    assert not rustup.asked()
+
+
+@pytest.mark.parametrize("place", ["other/clone/rust-toolchain", "other/rust-toolchain.toml"])
+def test_another_tree_with_a_toolchain_file_is_asked_about(world, rustup, place):
+    """In it or above it."""
+    world.facts()
+    another_tree(world)
+    program(world.folder / place, "new")
+    rustup.asked()
+    world.facts()
+    assert rustup.asked()
+
+
+@pytest.mark.parametrize("text", ['old\n[overrides]\n"/a" = "new"\n', 'old\noverrides = {"/a" = "new"}\n'])
+def test_another_tree_is_asked_about_where_folders_have_toolchains(world, rustup, text):
+    """`rustup override` has said so of some folder, and it may be that one."""
+    (rustup.home / "settings.toml").write_text(text)
+    rustup.age()
+    world.facts()
+    another_tree(world)
+    rustup.asked()
+    world.facts()
+    assert rustup.asked()
+
+
+def test_another_tree_is_asked_about_where_its_path_leads_elsewhere(world, rustup):
+    """The toolchain files in play are those above the real place, which its path does not name."""
+    world.facts()
+    another_tree(world)
+    _relink(world.tree, world.folder / "site")
+    rustup.asked()
+    world.facts()
+    assert rustup.asked()
+
+
 def test_a_copy_of_rustup_is_known_too(world, rustup):
     """Where links are not possible the proxies are copies."""
     for name in ("rustc", "cargo"):

@@ -161,12 +161,18 @@ class Tools:
             home = os.path.join(self._environ.get(variable, ""), ".rustup")
         home = os.path.join(self._tree, home)
         toolchains = os.path.join(home, "toolchains")
-        paths = [os.path.join(home, "settings.toml"), "/etc/rustup/settings.toml", toolchains]
+        settings = os.path.join(home, "settings.toml")
+        paths = [settings, "/etc/rustup/settings.toml", toolchains]
         paths += [os.path.join(toolchains, name) for name in _listed(toolchains)]
+        looked = [(path, self._row(path)) for path in paths]
         for folder in _upwards(self._tree):
-            paths += [os.path.join(folder, "rust-toolchain"), os.path.join(folder, "rust-toolchain.toml")]
+            places = (os.path.join(folder, "rust-toolchain"), os.path.join(folder, "rust-toolchain.toml"))
+            # Those that are not there decide nothing, so that all trees without them have one answer.
+            looked += [(path, row) for path in places if (row := self._row(path))]
         asked = self._environ.get("RUSTUP_TOOLCHAIN", "").encode("utf-8", "surrogatepass")
-        return [asked, *[part for path in paths for part in (os.fsencode(path), self._row(path))]]
+        bound = bool(asked) or os.path.realpath(self._tree) != self._tree or _has_overrides(settings)
+        own = os.fsencode(self._tree) if bound else b""
+        return [asked, own, *[part for path, row in looked for part in (os.fsencode(path), row)]]
 
     def _behind_rustup(self, name: str, path: str) -> str | None:
         rustup = os.path.join(os.path.dirname(path), "rustup" + (".exe" if os.name == "nt" else ""))
@@ -283,6 +289,18 @@ def _listed(folder: str) -> list[str]:
         return sorted(os.listdir(folder))
     except OSError:
         return []
+
+
+def _has_overrides(settings: str) -> bool:
+    """Whether rustup may have been told of a toolchain for one folder (`rustup override`)."""
+    try:
+        with open(settings, "rb") as file:
+            before, _, after = file.read().partition(b"[overrides]")
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return b"overrides" in before or bool(after.strip())
 
 
 def _upwards(folder: str) -> list[str]:
