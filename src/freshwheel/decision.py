@@ -151,6 +151,7 @@ def _extras(plan: Plan, private: Sequence[str]) -> list[str]:
         pyproject=plan.project.pyproject,
         hook=plan.call.hook,
         private=private,
+        cache=frame.cache_directory(plan.call.environ),
     )
 
 

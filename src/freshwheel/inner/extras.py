@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from freshwheel import parsed, requirements
 from freshwheel.backends import Backend, Extra
 from freshwheel.inner import programs
+from freshwheel.inner.answers import Answers
 from freshwheel.inner.programs import Run
+from freshwheel.inner.tools import Tools
 from freshwheel.inner.watch import Lookout
 from freshwheel.lease import folders
 
@@ -40,8 +43,10 @@ def extras(  # noqa: PLR0913 - what a test replaces
     pyproject: Mapping[str, Any],
     hook: str,
     private: Sequence[str],
+    cache: str | None = None,
     run: Run = programs.run,
     platform: str = sys.platform,
+    now: Callable[[], int] = time.time_ns,
 ) -> list[str]:
     """The requirements; programs in the `private` folders of an environment made for one build don't count.
 
@@ -63,15 +68,27 @@ def extras(  # noqa: PLR0913 - what a test replaces
         path = programs.which([program], search, Lookout(), cwd=tree, environ=environ)
         if path is None:
             return False
-        answer = run([path, "--version"], cwd=tree, environ=environ)
-        version = _VERSION.search(answer.output.decode("utf-8", "replace"))
-        return version is not None and _allows(requirement, version[0])
+        found = _VERSION.search(tools.version(path))
+        return found is not None and _allows(requirement, found[0])
 
-    search = folders(environ.get("PATH", ""), private)
+    search, answers = folders(environ.get("PATH", ""), private), Answers(cache)
+    tools = Tools(
+        tree=tree,
+        environ=environ,
+        folders=search,
+        scripts=(),
+        lookout=Lookout(),
+        answers=answers,
+        run=run,
+        platform=platform,
+        started=now(),
+    )
     known: Iterable[Extra] = backend.lean_extras
     if backend.name == "scikit-build-core":
         known = _of_scikit_build(known, pyproject, tree)
-    return [extra.requirement for extra in known if wanted(extra)]
+    found = [extra.requirement for extra in known if wanted(extra)]
+    answers.save()
+    return found
 
 
 def _has_own_wheel(pyproject: Mapping[str, Any]) -> bool:

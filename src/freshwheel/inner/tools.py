@@ -116,11 +116,28 @@ class Tools:
         called = called or name
         if path is None:
             return "absent"
+        return self._known(name, path, called, name, lambda real: self._said(name, path, real, called))
+
+    def version(self, path: str) -> str:
+        """What a program answers to `--version`; nothing where it gives no answer."""
+
+        def asked(_: str) -> tuple[str, bool]:
+            answer = self._run([path, *_VERSION], cwd=self._tree, environ=self._environ)
+            return _text(answer.output), answer.status == 0 and bool(answer.output)
+
+        name = _stem(path)
+        return self._known(name, path, name, f"{name} {_VERSION[0]}", asked)
+
+    def _known(self, name: str, path: str, called: str, question: str, ask: Callable[[str], tuple[str, bool]]) -> str:
+        """The answer to a question, asked only where something moved that it follows from.
+
+        `ask` is given the path of the program that really answers, and says whether its answer is one to build on.
+        """
         self._restless = False
         evidence, target = self._evidence(called, path)
         if evidence is None:
-            return self._said(name, path, path, called)[0]
-        about = hashlib.sha256(framed(name.encode(), os.fsencode(os.path.realpath(path)), *evidence)).hexdigest()
+            return ask(path)[0]
+        about = hashlib.sha256(framed(question.encode(), os.fsencode(os.path.realpath(path)), *evidence)).hexdigest()
         known = self._answers.get(about)
         # The program behind a proxy must still be the one that answered.
         if known is not None and (not known.target or self._stamp(known.target) == known.stamp):
@@ -128,9 +145,9 @@ class Tools:
         behind = target(name, path) if target else ""
         if behind is None:
             self._lookout.distrust(f"what {called} stands for is not known")
-            return self._said(name, path, path, called)[0]
+            return ask(path)[0]
         stamp = self._stamp(behind) if behind else ""
-        output, sound = self._said(name, path, behind or path, called)
+        output, sound = ask(behind or path)
         if sound and not self._restless:
             self._answers.put(about, output=output, target=behind, stamp=stamp)
         return output
@@ -296,10 +313,8 @@ def _has_overrides(settings: str) -> bool:
     try:
         with open(settings, "rb") as file:
             before, _, after = file.read().partition(b"[overrides]")
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
+    except OSError as error:
+        return not isinstance(error, FileNotFoundError)
     return b"overrides" in before or bool(after.strip())
 
 
