@@ -23,23 +23,19 @@ ORDERS: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 """What operators mean between two releases."""
 
-_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
-_NUMBER = r"[0-9]{1,9}"
-_RELEASE = rf"{_NUMBER}(?:\.{_NUMBER})*"
-_COMPARISON = rf"(?:(?:==|!=) *{_RELEASE}(?:\.\*)?|(?:>=|<=|<|>) *{_RELEASE}|~= *{_NUMBER}(?:\.{_NUMBER})+)"
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_RELEASE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})*")
+_COMPARISON = re.compile(r"([=!<>~]=|[<>]) *([0-9.]+(?:\.\*)?)")
 # A name that could be a version would be compared as one.
 _EXTRA = r"(?![Vv][0-9])[A-Za-z](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _PYTHON = r"[0-9]{1,4}(?:\.[0-9]{1,4})?"
 _PLATFORM = "(?:cygwin|darwin|linux|win32)"
-_PLAIN = re.compile(
-    rf"({_NAME}) *(?:\[ *({_NAME}(?: *, *{_NAME})*) *\])? *({_COMPARISON}(?: *, *{_COMPARISON})*)? *(?:; *(.+))?"
-)
+_PARTS = re.compile(r"([A-Za-z0-9._-]+) *(?:\[([^\[\]]*)\])? *([^;]*)(?:; *(.+))?")
+"""A name, and what may be extras, comparisons and a marker."""
 _CONDITION = re.compile(
     rf"""(extra) *(==) *(["'])({_EXTRA})\3|(python_version) *([=!<>]=|[<>]) *(["'])({_PYTHON})\7"""
     rf"""|(sys_platform) *([=!]=) *(["'])({_PLATFORM})\11"""
 )
-_PART = re.compile(r"([=!<>~]+) *([0-9.*]+)")
-_PLAIN_RELEASE = re.compile(_RELEASE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +64,7 @@ def normal(name: str) -> str:
 
 def release(text: str) -> tuple[int, ...] | None:
     """The numbers of a version that is a release and nothing more, which are in its order; None for any other text."""
-    if not _PLAIN_RELEASE.fullmatch(text):
+    if not _RELEASE.fullmatch(text):
         return None
     numbers = [int(number) for number in text.split(".")]
     while numbers and not numbers[-1]:
@@ -78,17 +74,35 @@ def release(text: str) -> tuple[int, ...] | None:
 
 def _plain(text: str) -> Requirement | None:
     """The requirement, if it is a plain one."""
-    match = _PLAIN.fullmatch(text)
-    conditions = _conditions(match[4]) if match is not None else None
-    if match is None or conditions is None:
+    match = _PARTS.fullmatch(text)
+    if match is None or not _NAME.fullmatch(match[1]):
+        return None
+    extras, conditions = _entries(match[2] or ""), _conditions(match[4])
+    comparisons = [_comparison(one) for one in _entries(match[3])]
+    if conditions is None or None in comparisons or not all(map(_NAME.fullmatch, extras)):
         return None
     return Requirement(
         text=text,
         name=match[1],
-        extras=frozenset((match[2] or "").replace(" ", "").split(",")) - {""},
-        comparisons=tuple(_PART.findall(match[3] or "")),
+        extras=frozenset(extras),
+        comparisons=tuple(one for one in comparisons if one is not None),
         conditions=conditions,
     )
+
+
+def _entries(text: str) -> list[str]:
+    """What stands between commas."""
+    return [one.strip(" ") for one in text.split(",")] if text.strip(" ") else []
+
+
+def _comparison(text: str) -> tuple[str, str] | None:
+    """An operator and a release, where such a comparison may be."""
+    match = _COMPARISON.fullmatch(text)
+    release = match[2].removesuffix(".*") if match is not None else ""
+    if match is None or not _RELEASE.fullmatch(release):
+        return None
+    fits = match[1] in {"==", "!="} if release != match[2] else match[1] != "~=" or "." in release
+    return (match[1], match[2]) if fits else None
 
 
 def _conditions(marker: str | None) -> tuple[tuple[str, str, str], ...] | None:
