@@ -24,7 +24,6 @@ pytestmark = [
 @pytest.fixture
 def play(memory_folder, capsys):
     """Plays a scene of the rig; gives its figures, which are shown where the suite is abused."""
-
     numbers = itertools.count()
 
     def played(scene, *words):

@@ -50,7 +50,7 @@ def test_include_does_not_name_what_it_only_passes_over(built, pattern):
 
 def test_include_names_bytecode_folders_and_version_control(grove):
     """Nothing is so much litter that it can't be named."""
-    grove.plant("a.py", ".git/HEAD", "pkg/__pycache__/a.pyc")
+    grove.plant("a.py", ".git/HEAD", ".git/index", ".git/refs/heads/main", "pkg/__pycache__/a.pyc")
     assert grove.names(include=[".git/HEAD", "**/__pycache__/*.pyc"]) == [".git/HEAD", "a.py", "pkg/__pycache__/a.pyc"]
 
 

@@ -243,7 +243,8 @@ class Walk:
         wild = not litter.is_bare(name)
         if not (spot.whole and wild) and not self.include.step(spot.include, _text(name), wild=wild):
             return None
-        return spot._replace(path=_join(spot.path, name), exclude=exclude, wild=wild, entered=False)
+        whole = spot.whole and wild
+        return spot._replace(path=_join(spot.path, name), exclude=exclude, whole=whole, wild=wild, entered=False)
 
     def _take_all(self, spot: _Spot, found: Mapping[bytes, int]) -> None:
         """Takes what lies in a folder that no pattern speaks of."""
