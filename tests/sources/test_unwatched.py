@@ -126,15 +126,17 @@ def test_file_that_only_another_crate_names():
 
 
 def test_file_outside_of_all_crates():
-    """One that nobody names may be read by any; one that somebody names is watched there."""
-    crates = ("rust/a", "../b")
+    """One that nobody names may be read by any; one that somebody names is watched there, and by no macro elsewhere."""
+    crates, shared = ("rust/a", "../b"), [Change(path="shared/y", how="changed")]
     a = Compiled(crate="rust/a", root="rust/a/lib.rs", script=False, paths=frozenset(["rust/a/lib.rs", "shared/y"]))
     known = Watches(compiled=(a, B))
     assert sorted(forced([Change(path="words.txt", how="changed")], crates, known, ())) == [
         "../b/src/lib.rs",
         "rust/a/lib.rs",
     ]
-    assert forced([Change(path="shared/y", how="changed")], crates, known, ()) == {}
+    assert forced(shared, crates, known, ()) == {}
+    reading = Watches(compiled=(a, B), macros=frozenset(["askama_derive"]))
+    assert forced(shared, crates, reading, ()) == {"../b/src/lib.rs": "nothing watches shared/y there"}
 
 
 @pytest.mark.parametrize("path", ["src/demo/__init__.py", "README.md", "pyproject.toml", "Cargo.lock", "a/Cargo.toml"])

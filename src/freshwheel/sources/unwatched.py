@@ -152,22 +152,24 @@ class _Search:
                 self.found.update((root, why) for root in roots if root not in self.found)
 
     def near(self, change: Change) -> None:
-        """Touches the crates that may have read `change` through a macro or a linker, if nothing there watches it.
+        """Touches the crates that may have read `change` through a macro or a linker, and do not watch it.
 
-        A crate with a build script is compiled after it, and that is run again for every change; but for a quiet one.
+        What lies in no crate any of them may read: where no macro does, whoever watches it is the one that does. A
+        crate with a build script is compiled after it, and that is run again for every change; but for a quiet one.
         """
-        owner = self.owner(change.path)
-        near = sorted(self.crates) if owner is None else [owner]
-        if any(change.path in unit.paths for unit in self.watches.compiled if unit.crate in near):
-            return
-        if any(_covers(run, change) for run, _ in self.runs if run.crate in near):
-            return
-        if self.watches.macros <= HARMLESS and change.path.endswith(_NEVER_LINKED):
+        owner, harmless = self.owner(change.path), self.watches.macros <= HARMLESS
+        near = set(self.crates) if owner is None else {owner}
+        watching = near & self.watching(change)
+        if (watching or change.path.endswith(_NEVER_LINKED)) and harmless:
             return
         running = {run.crate for run, _ in self.runs if not (run.quiet and change.path.endswith(_RUST))}
-        for crate in near:
-            if crate not in running:
-                self.touch_crate(crate, f"nothing watches {change.path}")
+        for crate in sorted(near - watching - running):
+            self.touch_crate(crate, f"nothing watches {change.path}" + (" there" if watching else ""))
+
+    def watching(self, change: Change) -> set[str]:
+        """The crates that cargo compiles again for a change."""
+        scripts = {run.crate for run, _ in self.runs if _covers(run, change)}
+        return scripts | {unit.crate for unit in self.watches.compiled if change.path in unit.paths}
 
     def touch_crate(self, crate: str, why: str) -> None:
         """Touches the sources that the compilations of a crate begin with."""
