@@ -42,6 +42,11 @@ class Subject:
         """Name and version."""
         return f"{self.name}-{self.version}"
 
+    @property
+    def states_version(self) -> bool:
+        """Whether freshwheel must be told the base version, since the inner backend would find another one, or none."""
+        return "version = " in self.table
+
     def adopting(self, pyproject: str, freshwheel: str) -> list[tuple[str, str]]:
         """The edits of a pyproject.toml by which freshwheel builds the project, the requirements only where it must."""
         requires, backend = _REQUIRES.search(pyproject), _BACKEND.search(pyproject)
@@ -53,6 +58,12 @@ class Subject:
             (backend[0], f'build-backend = "freshwheel"\n\n{table}'),
             *self.edits,
         ]
+
+    @staticmethod
+    def backend(pyproject: str) -> str:
+        """The build backend that a pyproject.toml names; nothing where it names none."""
+        backend = _BACKEND.search(pyproject)
+        return backend[1] if backend else ""
 
     @staticmethod
     def requirements(pyproject: str) -> list[str]:

@@ -99,10 +99,14 @@ class Trial:
         self.tree = workshop.checkout(subject.name, subject.version, self.name)
         # One environment for all steps, as a person has: pip's isolated builds see its path.
         self.python = workshop.venv(f"{self.name}-venv", *subject.needs)
+        self.pyproject = os.path.join(self.tree, "pyproject.toml")
         if wrapped:
-            pyproject = os.path.join(self.tree, "pyproject.toml")
-            with open(pyproject, encoding="utf-8") as file:
-                replace(pyproject, subject.adopting(file.read(), workshop.freshwheel))
+            self.wrap()
+
+    def wrap(self) -> None:
+        """Rewrites pyproject.toml."""
+        with open(self.pyproject, encoding="utf-8") as file:
+            replace(self.pyproject, self.subject.adopting(file.read(), self.workshop.freshwheel))
 
     def run(self) -> tuple[float, ...]:
         """Seconds of each step. Raises FailedError when a check does not hold."""
