@@ -67,6 +67,7 @@ class Adoption(Trial):
 
     def wrap(self) -> None:
         """Rewrites pyproject.toml by the command, there, back and there again."""
+        self.workshop.track(self.tree)  # cryptography's own sdist asks git for its files
         self.former = self.read()
         self.refused()
         found = self.forced()

@@ -17,7 +17,10 @@ __all__ = ["FailedError", "Workshop", "replace"]
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
-OUTSIDE = ("FRESHWHEEL_", "CIBUILDWHEEL", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "CARGO_TARGET_DIR")
+OUTSIDE = (
+    *("FRESHWHEEL_", "CIBUILDWHEEL", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "CARGO_TARGET_DIR"),
+    *("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"),
+)
 """Variables, or beginnings of them, that would change what is measured."""
 
 
@@ -142,6 +145,11 @@ class Workshop:
         for egg_info in glob.glob(os.path.join(glob.escape(tree), "**", "*.egg-info"), recursive=True):
             shutil.rmtree(egg_info)
         return tree
+
+    def track(self, tree: str) -> None:
+        """Makes a checkout a repository of git, whose index has all that is there: some backends ask it."""
+        self.run("git", "init", "--quiet", tree)
+        self.run("git", "-C", tree, "-c", "core.autocrlf=false", "add", "--all", "--force")
 
 
 def replace(path: str, edits: Iterable[tuple[str, str]]) -> None:
