@@ -26,6 +26,8 @@ _PURE = (
 _OFFLINE = {"UV_OFFLINE": "1"}
 _COSTLY = 3
 """Rounds of what compiles: it is long, and so less noisy."""
+_SETTLED = 2.1
+"""Seconds after which what was written is told by its times from what will be; nobody clones and installs in one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,6 +92,7 @@ class Budgets:
                 }
                 # What is unchanged comes after itself, never after an edit or another installer.
                 self.took(installer, self.tree)
+                time.sleep(_SETTLED)
                 for name, way in ways.items():
                     seconds = way()
                     if count >= 0:
