@@ -84,8 +84,9 @@ class Adoption(Trial):
     def run(self) -> tuple[float, ...]:
         """Seconds of the installations. Raises FailedError when a check does not hold."""
         rust = self.subject.rust
-        steps = [*self.discovered(), self.step("uv, cold", rust.shows, built=True)]
-        first = steps[-1]
+        steps = self.discovered()
+        first = self.step("uv, declared" if steps else "uv, cold", rust.shows, built=True)
+        steps.append(first)
         steps.append(self.step("pip after uv", rust.shows, built=False))
         for one in (first, steps[-1]):
             self.expect(one, first, rust.prints[0], self.subject.version)
