@@ -48,7 +48,7 @@ matrix: venv  ## every installer in every situation, and the page about them: ha
 fuzz: venv  ## 100,000 changes of small trees: what is remembered, found and worked out slowly agrees
 	@$(RUN) tests/fuzz.py
 
-abuse: venv  ## store and hooks under kills, damage, full disks, edits and crowds: half an hour
+abuse: venv  ## store and hooks under kills, damage, full disks, edits and crowds: an hour
 	@ABUSE=20 $(RUN) -m pytest -q --durations=20 tests/store tests/abuse tests/frontends/test_runs.py
 
 nightly: trial matrix fuzz abuse  ## all that takes too long for each push: hours
