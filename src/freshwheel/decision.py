@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import xxhash
 
-from freshwheel import discovery, frame, memory
+from freshwheel import discovery, frame, memory, native
 from freshwheel.entry import Entry
 from freshwheel.inner import key, machine
 from freshwheel.inner.extras import extras
@@ -25,9 +25,6 @@ from freshwheel.sources import content
 from freshwheel.store.store import Refusal, Store
 
 __all__ = ["Case", "isolation", "lean", "locked", "opened", "passing", "salt"]
-
-_COMPILED = (".c", ".cc", ".cpp", ".cxx", ".pyx", ".rs", ".f", ".f90", ".m", ".mm", ".cu", ".cmake", ".go")
-"""Endings of sources of extension modules."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -170,6 +167,6 @@ def _closed(plan: Plan, found: Snapshot) -> str:
     mode = plan.config.store or plan.backend.store
     if mode == "off":
         return "the store is off" if plan.config.store else f"the store is off for {plan.backend.name} unless it is set"
-    if mode == "extensions" and not any(os.fsdecode(one.path).endswith(_COMPILED) for one in found.inputs):
+    if mode == "extensions" and not any(one.path.endswith(native.COMPILED) for one in found.inputs):
         return "nothing is compiled here"
     return ""

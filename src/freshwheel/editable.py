@@ -25,10 +25,9 @@ def wheel(plan: Plan, directory: str) -> tuple[str, str]:
     """The file name of the editable wheel in `directory`, and that of the inner wheel it was made from."""
     held, case = delivery.lent(plan), delivery.opened(plan, plan.attempt())
     if isinstance(case, str):
-        late = held is not None and making.withheld(plan)
-        return (
-            supply.leased(plan, held, None, directory) if held is not None and late else supply.wheel(plan, directory)
-        )
+        if held is not None and making.withheld(plan):
+            return supply.leased(plan, held, None, directory)
+        return supply.wheel(plan, directory)
     with case.alone():
         place = Placement.of(case)
         answer, why = place.answer(directory)

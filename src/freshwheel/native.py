@@ -2,8 +2,12 @@
 
 from freshwheel.rows import digest as digest_of_columns
 
-__all__ = ["digest", "loose", "packages", "pure"]
+__all__ = ["COMPILED", "digest", "loose", "packages", "pure"]
 
+COMPILED = (
+    *(b".c", b".cc", b".cpp", b".cxx", b".pyx", b".rs", b".f", b".f90", b".m", b".mm", b".cu", b".cmake", b".go"),
+)
+"""Endings of sources of extension modules."""
 _WIDTH = 17
 """Bytes of kind and content."""
 _MARKERS = (b"__init__.py", b"__init__.pyi")

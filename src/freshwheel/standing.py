@@ -23,10 +23,6 @@ _APART = (
     *(b"hatchling.build", b"flit_core.buildapi", b"flit.buildapi", b"uv_build"),
 )
 """Those whose modules lie where they were installed, or are built when they are imported; and those without any."""
-_COMPILED = (
-    *(b".c", b".cc", b".cpp", b".cxx", b".pyx", b".rs", b".f", b".f90", b".m", b".mm", b".cu", b".cmake", b".go"),
-)
-"""Endings of sources of extension modules."""
 _STALE = {
     "missing": "is missing",
     "known": "is that of other sources",
@@ -141,7 +137,7 @@ def _leads(record: "Record", paths: "list[bytes]") -> bool:
 def _of_modules(install: "Install", now: Digests, environ: "Mapping[str, str]", suffix: str) -> Standing:
     """As `judged`, of an editable one whose native sources are those of its mark."""
     cache, backend = frame.cache_directory(environ), install.backend()
-    compiles = any(path.endswith(_COMPILED) for path in now.paths)
+    compiles = any(path.endswith(native.COMPILED) for path in now.paths)
     if backend in _APART or (backend not in _IN_PLACE and not compiles):
         return Standing("current")
     if backend not in _IN_PLACE:

@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from freshwheel import native
 from freshwheel import parsed as tables
 from freshwheel.adopt.statements import parsed
 
 __all__ = ["Facts", "Remark", "Stated", "identifier", "normal"]
 
-_COMPILED = (".c", ".cc", ".cpp", ".cxx", ".pyx", ".rs", ".f", ".f90", ".m", ".mm", ".cu", ".cmake", ".go")
-"""Endings of sources of extension modules, as the store counts them."""
 _SOURCES = ("", "src/", "python/")
 _MESON = re.compile(r"\bproject\s*\((?:[^()']|'[^']*')*?\bversion\s*:\s*'([^'\n]+)'")
 _LEVELS = 10
@@ -52,7 +51,7 @@ class Facts:
 
     def has_extensions(self) -> bool:
         """Whether there are sources of extension modules, so that setuptools is slow and the store serves it."""
-        return any(path.endswith(_COMPILED) for path in self.files)
+        return any(path.encode("utf-8", "surrogateescape").endswith(native.COMPILED) for path in self.files)
 
     def packages(self, pyproject: Mapping[str, Any]) -> frozenset[str]:
         """The names by which the project's own packages are imported."""
