@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel import backends, build, decision, guard, inplace, installs, mirror, plan, standing, state
+from freshwheel import backends, build, guard, inplace, installs, mirror, plan, standing, state
 from freshwheel.cli import status
 from freshwheel.cli.main import main
 from freshwheel.errors import FreshwheelError
@@ -353,7 +353,6 @@ def test_what_is_spelled_twice_is_the_same():
     """The light column can't load what the recipes know."""
     known = {one.encode() for known in backends.KNOWN if known.name in plan._IN_PLACE for one in known.modules}
     assert set(standing._IN_PLACE) == known
-    assert {one.decode() for one in standing._COMPILED} == set(decision._COMPILED)
     modules = {module.encode() for one in backends.KNOWN for module in one.modules}
     assert set(standing._APART) <= {*modules, b"uv_build"} - known
 
