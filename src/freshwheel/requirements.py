@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["ORDERS", "Requirement", "normal", "read", "release"]
+__all__ = ["ORDERS", "Requirement", "allows", "holds", "normal", "read", "release"]
 
 ORDERS: Mapping[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
@@ -70,6 +70,36 @@ def release(text: str) -> tuple[int, ...] | None:
     while numbers and not numbers[-1]:
         numbers.pop()
     return tuple(numbers)
+
+
+def holds(version: str, order: str, other: str) -> bool:
+    """Whether a version, which may end in `.*`, is as it should be against another one; what is none is not."""
+    version = version.removesuffix(".*")
+    one, two = release(version), release(other)
+    if one is not None and two is not None:
+        return ORDERS[order](one, two)
+    from packaging.version import InvalidVersion, Version  # noqa: PLC0415 - it takes long, and few projects need it
+
+    try:
+        return ORDERS[order](Version(version), Version(other))
+    except InvalidVersion:
+        return False
+
+
+def allows(text: str, version: str) -> bool:
+    """Whether a requirement is met by a version, be it a pre-release; what is no requirement or no version is not."""
+    wanted = read(text)
+    if wanted is None:
+        return False
+    plain = all(order in ORDERS and release(other) is not None for order, other in wanted.comparisons)
+    if plain and release(version) is not None:
+        return all(holds(version, order, other) for order, other in wanted.comparisons)
+    from packaging.requirements import Requirement as Full  # noqa: PLC0415 - as above
+
+    try:
+        return Full(text).specifier.contains(version, prereleases=True)
+    except ValueError:
+        return False
 
 
 def _plain(text: str) -> Requirement | None:

@@ -69,7 +69,7 @@ def extras(  # noqa: PLR0913 - what a test replaces
         if path is None:
             return False
         found = _VERSION.search(tools.version(path))
-        return found is not None and _allows(requirement, found[0])
+        return found is not None and requirements.allows(requirement, found[0])
 
     search, answers = folders(environ.get("PATH", ""), private), Answers(cache)
     tools = Tools(
@@ -95,7 +95,7 @@ def _has_own_wheel(pyproject: Mapping[str, Any]) -> bool:
     """Whether only such versions of setuptools may be installed that need no `wheel`."""
     texts = [text for path in ("build-system.requires", "tool.freshwheel.requires") for text in _texts(pyproject, path)]
     return any(
-        word in (">=", ">", "==", "~=") and _holds(version, ">=", _OWN_WHEEL)
+        word in (">=", ">", "==", "~=") and requirements.holds(version, ">=", _OWN_WHEEL)
         for text in texts
         if (wanted := requirements.read(text)) is not None and requirements.normal(wanted.name) == "setuptools"
         for word, version in wanted.comparisons
@@ -138,39 +138,9 @@ def _wanted(pyproject: Mapping[str, Any], path: str, tree: str) -> str:
             match = _LEAST.search(file.read())
     except (OSError, ValueError):
         return ""
-    return f">={match[1]}" if match and _holds(match[1], ">", _OLDEST_CMAKE) else ""
+    return f">={match[1]}" if match and requirements.holds(match[1], ">", _OLDEST_CMAKE) else ""
 
 
 def _texts(pyproject: Mapping[str, Any], path: str) -> list[str]:
     found = parsed.at(pyproject, path)
     return [text for text in found if isinstance(text, str)] if isinstance(found, list) else []
-
-
-def _holds(version: str, order: str, other: str) -> bool:
-    """Whether a version is as it should be against another one; what is none is not."""
-    version = version.removesuffix(".*")
-    one, two = requirements.release(version), requirements.release(other)
-    if one is not None and two is not None:
-        return requirements.ORDERS[order](one, two)
-    from packaging.version import InvalidVersion, Version  # noqa: PLC0415 - it takes long, and few projects need it
-
-    try:
-        return requirements.ORDERS[order](Version(version), Version(other))
-    except InvalidVersion:
-        return False
-
-
-def _allows(requirement: str, version: str) -> bool:
-    wanted = requirements.read(requirement)
-    if wanted is None:
-        return False
-    plain = all(order in requirements.ORDERS and _is_release(other) for order, other in wanted.comparisons)
-    if plain and _is_release(version):
-        return all(_holds(version, order, other) for order, other in wanted.comparisons)
-    from packaging.requirements import Requirement  # noqa: PLC0415 - as above
-
-    return Requirement(requirement).specifier.contains(version, prereleases=True)
-
-
-def _is_release(text: str) -> bool:
-    return requirements.release(text) is not None

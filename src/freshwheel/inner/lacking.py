@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from packaging.requirements import Requirement
 
 from freshwheel.inner import interpreter, packages
-from freshwheel.requirements import normal
+from freshwheel.requirements import allows, normal
 
 __all__ = ["absent", "unmet"]
 
@@ -42,7 +42,4 @@ def _applying(text: str) -> Requirement | None:
 
 def _meets(wanted: Requirement, known: Mapping[str, packages.Distribution]) -> bool:
     found = known.get(normal(wanted.name))
-    try:
-        return found is not None and wanted.specifier.contains(found.version, prereleases=True)
-    except ValueError:
-        return False
+    return found is not None and allows(str(wanted), found.version)
