@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freshwheel import answers, backends, lease, rows
+from freshwheel import answers, backends, isolated, rows
 from freshwheel.answers import Answer
 from freshwheel.entry import pack
 
@@ -156,7 +156,7 @@ def test_folders_of_path_leave_out_the_private_ones(entries, private):
     """What lies in an environment that was made for one build, and nothing that is only called like it."""
     path = os.pathsep.join(entries)
     inside = [f"{root}/" for root in private]
-    assert lease.folders(path, private) == [
+    assert isolated.folders(path, private) == [
         entry for entry in path.split(os.pathsep) if not f"{entry}/".startswith(tuple(inside))
     ]
 

@@ -52,12 +52,13 @@ ROWS = (
     ("answers", ("answers.py",)),
     ("shelf", ("shelf.py", "spares.py")),
     ("facts", ("backends.py", "memory.py", "lease.py", "entry.py", "inplace.py")),
-    ("nouns", ("model.py", "native.py")),
+    ("nouns", ("bytecode.py", "model.py", "native.py")),
     (
         "ground",
         (
             "families.py",
             "frame.py",
+            "isolated.py",
             "parsed.py",
             "phrases.py",
             "rows.py",
@@ -73,8 +74,8 @@ ROWS = (
 
 LIGHT = (
     *("__init__.py", "hooks.py", "guard.py", "replay.py", "recheck.py", "echo.py", "memory.py", "answers.py"),
-    *("shelf.py", "entry.py", "lease.py", "families.py", "frame.py", "rows.py", "about.py", "native.py"),
-    *("inplace.py", "installs.py", "standing.py"),
+    *("shelf.py", "entry.py", "lease.py", "isolated.py", "families.py", "frame.py", "rows.py", "about.py", "native.py"),
+    *("inplace.py", "installs.py", "standing.py", "bytecode.py"),
 )
 LIGHT_LIBRARIES = frozenset(
     ("sys", "os", "time", "errno", "stat", "struct", "_struct", "fcntl", "msvcrt", "xxhash", "_imp")

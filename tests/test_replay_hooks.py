@@ -35,7 +35,7 @@ FIXTURES = Path(__file__).parents[1] / "fixtures"
 HOUR = 3600 * 10**9
 LIGHT = {"sys", "os", "time", "errno", "stat", "struct", "fcntl", "msvcrt", "xxhash", "_imp", "_struct"}
 OWN = (
-    *("about", "answers", "echo", "entry", "families", "frame", "hooks", "lease", "memory"),
+    *("about", "answers", "bytecode", "echo", "entry", "families", "frame", "hooks", "isolated", "lease", "memory"),
     *("recheck", "replay", "rows", "shelf"),
 )
 

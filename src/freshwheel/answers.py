@@ -10,7 +10,7 @@ import sys
 
 import xxhash
 
-from freshwheel import families, frame, lease, memory, rows, shelf
+from freshwheel import families, frame, isolated, memory, rows, shelf
 from freshwheel.entry import Blob, is_key, is_name, unpack
 
 TYPE_CHECKING = False
@@ -128,7 +128,7 @@ def question(tree: bytes, hook: str, settings: object, environ: "Mapping[str, st
                 return None
             theirs.append(frame.framed(*map(_bytes, (name, type(value).__name__, *values))))
     said = [str(bool(environ.get(name))) for name in ("CIBUILDWHEEL", "TOX_ENV_NAME", "TOX_PACKAGE")]
-    room = "" if lease.isolation(environ) is not None else sys.prefix
+    room = "" if isolated.isolation(environ) is not None else sys.prefix
     texts = map(_bytes, (hook, room, *said, *_interpreter()))
     return xxhash.xxh3_128_digest(frame.framed(tree, asked, frame.framed(*sorted(theirs)), *texts))
 
@@ -172,8 +172,8 @@ def holds(answer: Answer, environ: "Mapping[str, str]", *, path: "Sequence[str] 
 
     Raises OSError where something can't be looked at.
     """
-    private = lease.isolation(environ) or ()
-    searched = lease.folders(environ.get("PATH", ""), private)
+    private = isolated.isolation(environ) or ()
+    searched = isolated.folders(environ.get("PATH", ""), private)
     values = [
         stamp(answer.salt, name, environ[name]) if name in environ else rows.UNTRUSTED for name in split(answer.names)
     ]

@@ -18,7 +18,7 @@ from freshwheel.inner import key, machine
 from freshwheel.inner.extras import extras
 from freshwheel.inner.key import Component
 from freshwheel.inner.machine import Facts, Subject
-from freshwheel.lease import isolation
+from freshwheel.isolated import isolation
 from freshwheel.model import Snapshot
 from freshwheel.plan import Plan
 from freshwheel.sources import content

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 import struct
 import sys
 
@@ -18,6 +19,7 @@ __all__ = [
     "copy",
     "fields",
     "framed",
+    "is_own",
     "reader",
     "remove",
     "settle",
@@ -130,6 +132,13 @@ def settle(folder: str) -> None:
         return
     if hasattr(os, "geteuid") and status.st_uid not in (0, os.geteuid()):
         raise PermissionError(errno.EPERM, "it belongs to another user", folder)
+
+
+def is_own(status: os.stat_result) -> bool:
+    """Whether nobody else can have written a file: what another user says of a tree must not be believed."""
+    if not hasattr(os, "getuid"):
+        return True
+    return status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def beside(path: str) -> str:

@@ -36,9 +36,7 @@ class UnsupportedOperation(Exception):  # noqa: N818 - PEP 517 gives the name
 
 def get_requires_for_build_wheel(config_settings: "ConfigSettings" = None) -> "list[str]":
     """The requirements of a wheel build, beside those in `[build-system]`."""
-    from freshwheel import replay  # noqa: PLC0415 - not even this for a frontend that only probes for hooks
-
-    known = replay.requires(os.getcwd(), os.environ, config_settings)
+    known = _replay().requires(os.getcwd(), os.environ, config_settings)
     return _run("requires", "build_wheel", config_settings) if known is None else known
 
 
@@ -54,10 +52,8 @@ def get_requires_for_build_sdist(config_settings: "ConfigSettings" = None) -> "l
 
 def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: "ConfigSettings" = None) -> str:
     """The name of the `.dist-info` folder, written into `metadata_directory`, of the wheel to be built."""
-    from freshwheel import replay  # noqa: PLC0415 - as above
-
     directory = os.fspath(metadata_directory)
-    known = replay.metadata(os.getcwd(), os.environ, config_settings, directory)
+    known = _replay().metadata(os.getcwd(), os.environ, config_settings, directory)
     return _run("metadata", "build_wheel", config_settings, directory) if known is None else known
 
 
@@ -70,10 +66,8 @@ def build_wheel(
     wheel_directory: str, config_settings: "ConfigSettings" = None, metadata_directory: "str | None" = None
 ) -> str:
     """The file name of the wheel, written into `wheel_directory`."""
-    from freshwheel import replay  # noqa: PLC0415 - as above
-
     directory = os.fspath(wheel_directory)
-    known = replay.wheel(os.getcwd(), os.environ, config_settings, directory)
+    known = _replay().wheel(os.getcwd(), os.environ, config_settings, directory)
     if known is None:
         return _run("wheel", "build_wheel", config_settings, directory)
     _say(f"{known} is from the store: nothing that it is made from has changed")
@@ -94,9 +88,7 @@ def build_sdist(sdist_directory: str, config_settings: "ConfigSettings" = None) 
 
 def get_source_digest(config_settings: "ConfigSettings" = None) -> str:
     """The source digest of the tree in the working directory: 32 hex digits. The inner backend is not needed."""
-    from freshwheel import replay  # noqa: PLC0415 - as above
-
-    known = replay.source_digest(os.getcwd(), os.environ, config_settings)
+    known = _replay().source_digest(os.getcwd(), os.environ, config_settings)
     return _run("source_digest", "build_wheel", config_settings) if known is None else known
 
 
@@ -105,9 +97,22 @@ def get_build_inputs(config_settings: "ConfigSettings" = None) -> "dict[str, Any
     return _run("build_inputs", "build_wheel", config_settings)
 
 
+def _replay() -> "Any":
+    """What may have the answer still; not loaded for a frontend that only probes for hooks."""
+    from freshwheel import bytecode  # noqa: PLC0415
+
+    bytecode.use(os.environ)
+    from freshwheel import replay  # noqa: PLC0415 - after it
+
+    return replay
+
+
 def _run(recipe: str, hook: str, settings: "ConfigSettings", *arguments: str) -> "Any":
     """The answer of one recipe of `build`, or a rendered failure and the end of the process."""
-    from freshwheel import build, errors  # noqa: PLC0415 - see the module's docstring
+    from freshwheel import bytecode  # noqa: PLC0415 - see the module's docstring
+
+    bytecode.use(os.environ)
+    from freshwheel import build, errors  # noqa: PLC0415 - as above
 
     call = build.Call(tree=os.getcwd(), environ=dict(os.environ), hook=hook, settings=settings, say=_say)
     try:

@@ -5,7 +5,6 @@ run without memory has the same answers. Nothing is locked: the last writer wins
 """
 
 import os
-import stat
 
 import xxhash
 
@@ -261,7 +260,7 @@ def load(cache: str, tree: bytes) -> Memory | None:
     try:
         with open(place(cache, tree), "rb", buffering=0) as file:
             status = os.fstat(file.fileno())
-            if not _is_own(status):
+            if not frame.is_own(status):
                 return None
             memory = _parsed(file.read, status.st_size)
     except (OSError, ValueError):
@@ -313,13 +312,6 @@ def _fits(memory: Memory) -> bool:
         and len(memory.watched) == 8 * (others[1] + others[2])
         and [len(memory.rules), len(memory.digest), len(memory.seal) % 16] == [16, 16, 0]
     )
-
-
-def _is_own(status: os.stat_result) -> bool:
-    """Whether nobody else can have written a file: what another user says of a tree must not be believed."""
-    if not hasattr(os, "getuid"):
-        return True
-    return status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _framed(*texts: str) -> bytes:

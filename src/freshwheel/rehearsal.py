@@ -18,7 +18,7 @@ from freshwheel.entry import Entry, pack
 from freshwheel.errors import WheelError
 from freshwheel.inner.programs import which
 from freshwheel.inner.watch import Lookout
-from freshwheel.lease import folders
+from freshwheel.isolated import folders
 from freshwheel.requirements import normal
 from freshwheel.rows import Row
 from freshwheel.sources import content, disk, mounts

@@ -6,7 +6,7 @@ It steps aside, which is None, wherever it can't be sure, and whatever goes wron
 import os
 import time
 
-from freshwheel import answers, echo, frame, lease, memory, recheck, shelf
+from freshwheel import answers, echo, frame, isolated, lease, memory, recheck, shelf
 from freshwheel.entry import unpack
 
 TYPE_CHECKING = False
@@ -104,7 +104,7 @@ class _Case:
             raise _AsideError
         os.lstat(found.entry_place(answer.entry.decode()))  # whoever removes an entry wants a build
         self.answer, self.cache, self.now, self.shelf, self.tree = answer, cache, now, found, where
-        self.run = lease.run(where, environ, asked) if lease.isolation(environ) is not None else None
+        self.run = lease.run(where, environ, asked) if isolated.isolation(environ) is not None else None
 
     def held(self) -> "Lease | None":
         """What this run was promised, if anything: this very wheel, or it is for the recipes to decide."""

@@ -15,7 +15,7 @@ from freshwheel.inner import key, machine, platforms
 from freshwheel.inner.machine import Subject
 from freshwheel.inner.programs import Answer, run
 from freshwheel.inner.watch import Lookout
-from freshwheel.lease import folders
+from freshwheel.isolated import folders
 
 SALT = b"salt of one store"
 KNOWN = {one.name: one for one in backends.KNOWN} | {"any": backends.find("own_backend", ())}

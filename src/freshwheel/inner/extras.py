@@ -17,7 +17,7 @@ from freshwheel.inner.answers import Answers
 from freshwheel.inner.programs import Run
 from freshwheel.inner.tools import Tools
 from freshwheel.inner.watch import Lookout
-from freshwheel.lease import folders
+from freshwheel.isolated import folders
 
 __all__ = ["extras"]
 

@@ -22,7 +22,7 @@ from freshwheel.inner.key import Component, Value
 from freshwheel.inner.programs import Run, which
 from freshwheel.inner.tools import Tools
 from freshwheel.inner.watch import Lookout, Watch
-from freshwheel.lease import folders
+from freshwheel.isolated import folders
 
 __all__ = ["NEW_EVERY_TIME", "Facts", "Subject", "gather", "interpreter"]
 

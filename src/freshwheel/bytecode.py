@@ -1,0 +1,98 @@
+"""The bytecode of freshwheel itself, kept from one environment of a build to the next. Part of the light column.
+
+An environment that was made for one build has none where its installer does not compile, and compiling is then half of
+what a hit takes. What is run is what is installed: what is kept is taken for a source of the same size and time alone,
+as Python does, in a distribution whose RECORD names the same files with the same digests. Whatever is wrong, Python
+compiles.
+"""
+
+import os
+import sys
+
+import xxhash
+
+from freshwheel import frame, isolated
+from freshwheel.about import __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+__all__ = ["FOLDER", "SUFFIX", "use"]
+
+FOLDER = "code"
+"""In the cache directory."""
+SUFFIX = ".pyc"
+_ROOMS = ("", "inner", "sources", "store", "wheel")
+"""The folders of modules that hooks load."""
+_SUM = 16
+"""Bytes at the end: XXH3-128 of all before."""
+
+
+def use(environ: "Mapping[str, str]") -> None:
+    """In an environment of a build, modules that are not loaded yet take kept bytecode, or leave theirs."""
+    home = os.path.dirname(__file__)
+    finder: Any = type(sys.path_importer_cache.get(home))
+    loader, stem = type(__spec__.loader), _stem(home, environ)
+    if stem is None or finder.__name__ != "FileFinder" or not hasattr(loader, "set_data"):
+        return
+    ours = _loader(loader, stem)
+    for room in _ROOMS:
+        folder = os.path.join(home, room) if room else home
+        sys.path_importer_cache[folder] = finder(folder, (ours, [".py"]))
+
+
+def _stem(home: str, environ: "Mapping[str, str]") -> str | None:
+    """How the paths of what is kept begin; None where nothing may be."""
+    cache = frame.cache_directory(environ)
+    if cache is None or isolated.isolation(environ) is None:
+        return None
+    folder = os.path.join(cache, FOLDER)
+    try:
+        identity = _identity(os.path.join(os.path.dirname(home), f"freshwheel-{__version__}.dist-info", "RECORD"))
+        if identity is None:
+            return None
+        frame.settle(folder)
+        if not all(frame.is_own(os.stat(path)) for path in (cache, folder)):
+            return None
+    except OSError:
+        return None
+    return os.path.join(folder, identity)
+
+
+def _identity(record: str) -> str | None:
+    """32 hex digits over the names and digests of all modules; None where they are not on record. Raises OSError."""
+    with open(record, "rb") as file:
+        lines = file.read().splitlines()
+    ours = sorted(line for line in lines if line.startswith(b"freshwheel/") and b",sha256=" in line)
+    return xxhash.xxh3_128_hexdigest(b"\n".join(ours)) if ours else None
+
+
+def _loader(base: "Any", stem: str) -> "Any":
+    """A loader of sources as `base` is one, that has bytecode also in the files whose paths begin with `stem`."""
+
+    def place(self: "Any", path: str) -> str:
+        return f"{stem}.{self.name.rpartition('.')[0]}.{os.path.basename(path)}"
+
+    def get_data(self: "Any", path: str) -> bytes:
+        try:
+            found: bytes = base.get_data(self, path)
+        except OSError:
+            if not path.endswith(SUFFIX):
+                raise
+        else:
+            return found
+        with open(place(self, path), "rb", buffering=0) as file:
+            data = file.read()
+        if xxhash.xxh3_128_digest(memoryview(data)[:-_SUM]) != data[-_SUM:]:
+            raise OSError(f"{path} is damaged")
+        return data[:-_SUM]
+
+    def set_data(self: "Any", path: str, data: bytes, **_: object) -> None:
+        try:
+            frame.write(place(self, path), bytes(data) + xxhash.xxh3_128_digest(data), mode=0o600)
+        except OSError:
+            return
+
+    return type("Loader", (base,), {"get_data": get_data, "set_data": set_data})
