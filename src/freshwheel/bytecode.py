@@ -73,7 +73,7 @@ def _loader(base: "Any", stem: str) -> "Any":
     """A loader of sources as `base` is one, that has bytecode also in the files whose paths begin with `stem`."""
 
     def place(self: "Any", path: str) -> str:
-        return f"{stem}.{self.name.rpartition('.')[0]}.{os.path.basename(path)}"
+        return f"{stem}.{self.name}.{os.path.basename(path).partition('.')[2]}"
 
     def get_data(self: "Any", path: str) -> bytes:
         try:

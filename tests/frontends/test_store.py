@@ -247,3 +247,21 @@ def test_extras_are_what_the_inner_backend_asks_for(project, tmp_path, fixture, 
     given = extras(backend, environ, tree=str(tree.path), pyproject=table, hook=f"build_{kind}", private=())
     # Only a setuptools that has none of its own asks for this one.
     assert set(given) - {"wheel"} == set(asked) - {"wheel"} <= set(given)
+
+
+@CARGO
+def test_bytecode_outlives_the_environment_of_a_build(uv, project, cache, tmp_path):
+    """The environment is new each time, and takes what the first one compiled: no file is written anew."""
+    tree, code = project("maturin-nodeps"), tmp_path / "cache" / "code"
+    make_lean(tree)
+
+    def kept():
+        uv.wheel(tree.path, tmp_path / "dist", **cache)
+        return {path.name: path.stat().st_ino for path in code.iterdir()}
+
+    before = kept()
+    for folder in ("answers", "memory"):  # the recipes are needed once more
+        shutil.rmtree(tmp_path / "cache" / folder, ignore_errors=True)
+    after = kept()
+    assert len(before) > 50
+    assert before == {name: after.get(name) for name in before}

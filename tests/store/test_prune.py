@@ -144,7 +144,7 @@ def test_what_was_put_away_goes_after_a_week(bench):
 
 def test_what_is_remembered_of_old_trees_goes(bench):
     """Of those that were neither written nor read for as long."""
-    for kind, suffix in (("answers", "bin"), ("memory", "bin"), ("trees", "json"), ("builds", "bin")):
+    for kind, suffix in (("answers", "bin"), ("memory", "bin"), ("trees", "json"), ("builds", "bin"), ("code", "pyc")):
         folder = bench.cache / kind
         folder.mkdir()
         for name, seconds in (("old", 31 * DAY), ("new", 29 * DAY)):
@@ -154,7 +154,7 @@ def test_what_is_remembered_of_old_trees_goes(bench):
         aged(folder / "other.txt", YEAR)
         (folder / f"read.{suffix}").touch()
         os.utime(folder / f"read.{suffix}", (NOW - DAY, NOW - 40 * DAY))
-    assert swept(bench).files == 4
+    assert swept(bench).files == 5
     assert sorted({path.stem for path in bench.cache.glob("*/*.*")}) == ["new", "other", "read"]
 
 

@@ -22,8 +22,11 @@ _HOUR = 3600 * _SECOND
 _DAY = 24 * _HOUR
 _BAD = 7 * _DAY
 """How long what was wrong is kept for people to look at."""
-_BESIDE = (("answers", ".bin"), ("memory", ".bin"), ("trees", ".json"), ("trees", ".inputs"), ("builds", ".bin"))
-"""What lies in the cache directory for each tree."""
+_BESIDE = (
+    *(("answers", ".bin"), ("memory", ".bin"), ("trees", ".json"), ("trees", ".inputs"), ("builds", ".bin")),
+    ("code", ".pyc"),
+)
+"""What lies in the cache directory for each tree, and the bytecode of freshwheel."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

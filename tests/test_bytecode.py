@@ -1,0 +1,184 @@
+"""The bytecode of freshwheel, kept from one environment of a build to the next: it saves time, and never decides."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from freshwheel import bytecode
+from freshwheel.about import __version__
+
+REPOSITORY = Path(__file__).parents[1]
+FIXTURE = REPOSITORY / "fixtures" / "recording-backend"
+PACKAGE = Path(bytecode.__file__).parent
+FIRST = ["__init__", "about", "bytecode", "frame", "hooks", "isolated"]
+"""Modules that are loaded before any bytecode can be taken."""
+MODULE = "sources/digest.py"
+"""One that the answer needs."""
+
+PROGRAM = """
+import json, os, sys
+site, prefix = sys.argv[1:]
+sys.prefix, sys.path[:0] = prefix, [site]
+compiled = []
+
+def hook(event, arguments):
+    name = os.fsdecode(arguments[1]) if event == "compile" and arguments[1] else ""
+    if name.startswith(site):
+        compiled.append(os.path.relpath(name, os.path.join(site, "freshwheel"))[:-3].replace(os.sep, "."))
+
+sys.addaudithook(hook)
+import freshwheel
+answer = freshwheel.get_build_inputs()["digest"]
+print(json.dumps([answer, sorted(compiled), getattr(sys.modules["freshwheel.sources.digest"], "EDITED", None)]))
+"""
+
+
+class Site:
+    """A folder that freshwheel is installed in, as uv does it: files of the same times, and no bytecode."""
+
+    def __init__(self, folder, cache):
+        self.folder, self.cache = folder, cache
+        shutil.copytree(PACKAGE, folder / "freshwheel", ignore=shutil.ignore_patterns("__pycache__"))
+        info = folder / f"freshwheel-{__version__}.dist-info"
+        info.mkdir()
+        (info / "RECORD").write_text(
+            f"freshwheel/__init__.py,sha256=one,1\nfreshwheel/{MODULE},sha256=two,1\n../bin/freshwheel,sha256={folder},1\n"
+        )
+        self.record = info / "RECORD"
+
+    def ask(self, name, *options, **variables):
+        """The digest, the modules that were compiled, and the mark of an edited one, in a new environment."""
+        environ = {
+            **{name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ},
+            "FRESHWHEEL_CACHE_DIR": str(self.cache),
+            "HOME": str(self.folder),
+            **variables,
+        }
+        prefix = str(self.folder / name)
+        command = [sys.executable, *options, "-c", PROGRAM, str(self.folder), prefix]
+        if ".tmp" in name:  # uv makes a new one each time
+            shutil.rmtree(self.folder / "freshwheel" / "__pycache__", ignore_errors=True)
+        done = subprocess.run(command, cwd=FIXTURE, env=environ, check=True, capture_output=True, text=True)
+        # Without a memory the recipes have to answer.
+        shutil.rmtree(self.cache / "memory", ignore_errors=True)
+        return json.loads(done.stdout)
+
+    def kept(self):
+        """The files of bytecode that are kept, by name."""
+        return {path.name: path.read_bytes() for path in sorted((self.cache / "code").glob("*"))}
+
+
+@pytest.fixture
+def site(tmp_path):
+    """The modules in an environment of a build, and an empty cache."""
+    return Site(tmp_path / "site", tmp_path / "cache")
+
+
+NEW = "builds-v0/.tmpOne"
+
+
+def test_the_second_environment_compiles_next_to_nothing(site):
+    """What the first one compiled is taken, whatever its place was called."""
+    digest, compiled, _ = site.ask(NEW)
+    assert {*FIRST, MODULE[:-3].replace("/", ".")} < set(compiled)
+    assert site.ask("builds-v0/.tmpTwo")[:2] == [digest, FIRST]
+    assert {name.split(".")[-2] for name in site.kept()} == {sys.implementation.cache_tag}
+
+
+def test_an_environment_that_stays_keeps_its_own(site):
+    """Python keeps the bytecode beside the sources there, and whoever edits them sees the edit."""
+    digest, _, _ = site.ask("venv")
+    assert site.kept() == {}
+    assert (site.folder / "freshwheel" / "sources" / "__pycache__").is_dir()
+    assert site.ask("venv")[0] == digest
+
+
+def test_a_module_of_another_time_is_compiled(site):
+    """As by Python: what was kept for the file before is not taken."""
+    site.ask(NEW)
+    path = site.folder / "freshwheel" / MODULE
+    path.write_text(path.read_text() + "EDITED = 1\n")
+    _, compiled, edited = site.ask(NEW)
+    assert (compiled, edited) == ([*FIRST, "sources.digest"], 1)
+
+
+@pytest.mark.parametrize("text", ["freshwheel/__init__.py,sha256=other,1\n", "other/__init__.py,sha256=one,1\n", ""])
+def test_another_distribution_takes_nothing(site, text):
+    """What RECORD says of the modules names them; without it they have no name, and nothing is kept."""
+    digest, compiled, _ = site.ask(NEW)
+    before = site.kept()
+    site.record.write_text(text)
+    assert site.ask(NEW)[:2] == [digest, compiled]
+    assert (site.kept() == before) == ("other," not in text)
+
+
+SPOILED = {
+    "cut off": lambda data: data[:-1],
+    "another byte": lambda data: data[:40] + bytes([data[40] ^ 1]) + data[41:],
+    "empty": lambda _: b"",
+}
+
+
+@pytest.mark.parametrize("how", SPOILED)
+def test_damaged_bytecode_is_compiled_anew(site, how):
+    """A file that is cut off, or has another byte, is no bytecode, and the next environment has a sound one."""
+    digest, _, _ = site.ask(NEW)
+    before = site.kept()
+    [name] = [name for name in before if ".sources.digest." in name]
+    (site.cache / "code" / name).write_bytes(SPOILED[how](before[name]))
+    assert site.ask(NEW)[:2] == [digest, [*FIRST, "sources.digest"]]
+    assert site.kept() == before
+
+
+def test_what_the_installer_has_compiled_is_taken(site):
+    """Some compile what they install: nothing more is kept."""
+    command = [sys.executable, "-m", "compileall", "-q", str(site.folder / "freshwheel")]
+    subprocess.run(command, check=True, env={**os.environ, "PYTHONDONTWRITEBYTECODE": ""})
+    assert site.ask("build-env-one")[1] == []
+    assert site.kept() == {}
+
+
+def test_nothing_is_kept_where_no_bytecode_is_wanted(site):
+    """PYTHONDONTWRITEBYTECODE also holds for the cache; what is there may be read."""
+    first = site.ask(NEW, PYTHONDONTWRITEBYTECODE="1")
+    assert site.kept() == {}
+    assert site.ask(NEW) == first
+    assert site.ask(NEW, PYTHONDONTWRITEBYTECODE="1")[1] == FIRST
+
+
+def test_optimized_bytecode_is_apart(site):
+    """Without assertions and docstrings it is another one."""
+    first = site.ask(NEW)
+    assert site.ask(NEW, "-OO") == first
+    assert {name.split(".")[-2] for name in site.kept()} == {sys.implementation.cache_tag, "opt-2"}
+
+
+def test_no_place_to_keep_it(site):
+    """Where the cache directory is a file, everything is compiled, and the answer is the same."""
+    digest, compiled, _ = site.ask(NEW)
+    shutil.rmtree(site.cache)
+    site.cache.write_text("")
+    assert site.ask(NEW)[:2] == [digest, compiled]
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="files have no such owners here")
+@pytest.mark.parametrize("folder", ["", "code"])
+def test_what_others_may_write_is_not_run(site, folder):
+    """Where somebody else may write into the folder, nothing of it is taken."""
+    digest, compiled, _ = site.ask(NEW)
+    (site.cache / folder).chmod(0o777)
+    assert site.ask(NEW)[:2] == [digest, compiled]
+
+
+def test_what_is_kept_is_for_its_owner_alone(site):
+    """Nobody else reads or writes it."""
+    if not hasattr(os, "getuid"):
+        pytest.skip("files have no such owners here")
+    site.ask(NEW)
+    places = [site.cache / "code", *(site.cache / "code").iterdir()]
+    assert {place.stat().st_mode & 0o077 for place in places} == {0}
