@@ -12,6 +12,7 @@ from freshwheel.answers import Answer
 from freshwheel.entry import pack
 
 ASKED = bytes(range(16))
+DIGEST = "d" * 32
 INFO = {"demo-1.0.dist-info/METADATA": b"Name: demo\n", "demo-1.0.dist-info/licenses/LICENSE": b"free"}
 NAMES = st.text("ABCM_*", min_size=1, max_size=9)
 
@@ -47,12 +48,13 @@ def answer(**fields):
 def test_answer_is_read_as_it_was_written(tmp_path):
     """For its owner alone, and by its question."""
     assert answers.save(str(tmp_path / "cache"), answer())
-    found = answers.load(str(tmp_path / "cache"), ASKED)
+    found = answers.load(str(tmp_path / "cache"), ASKED, DIGEST)
     assert answers.dump(found) == answers.dump(answer())
     assert (found.wheel, found.blob.size) == ("demo-1.0-py3-none-any.whl", 7)
     [path] = (tmp_path / "cache" / "answers").iterdir()
     assert os.name == "nt" or path.stat().st_mode & 0o777 == 0o600
-    assert answers.load(str(tmp_path / "cache"), bytes(16)) is None
+    assert answers.load(str(tmp_path / "cache"), bytes(16), DIGEST) is None
+    assert answers.load(str(tmp_path / "cache"), ASKED, "e" * 32) is None
 
 
 def test_damaged_answer_is_none():
@@ -104,19 +106,34 @@ def test_answer_that_others_may_write_is_none(tmp_path):
     answers.save(cache, answer())
     [path] = (tmp_path / "answers").iterdir()
     path.chmod(0o620)
-    assert answers.load(cache, ASKED) is None
+    assert answers.load(cache, ASKED, DIGEST) is None
     path.chmod(0o600)
     path.rename(tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")
-    assert answers.load(cache, ASKED) is None
+    assert answers.load(cache, ASKED, DIGEST) is None
 
 
 def test_answer_under_another_name_is_none(tmp_path):
-    """A file that was renamed answers another question."""
-    answers.save(str(tmp_path), answer())
-    [path] = (tmp_path / "answers").iterdir()
-    path.rename(path.with_name(f"{bytes(16).hex()}.bin"))
-    assert answers.load(str(tmp_path), bytes(16)) is None
+    """A file that was renamed answers another question, or speaks of other sources."""
+    for asked, digest in ((bytes(16), DIGEST), (ASKED, "e" * 32)):
+        answers.save(str(tmp_path), answer())
+        [path] = (tmp_path / "answers").iterdir()
+        path.rename(path.with_name(f"{asked.hex()}.{digest}.bin"))
+        assert answers.load(str(tmp_path), asked, digest) is None
+        path.with_name(f"{asked.hex()}.{digest}.bin").unlink()
+
+
+def test_the_last_states_of_the_sources_have_answers(tmp_path):
+    """As many as are enough to go there and back, and the oldest goes; those to another question stay."""
+    cache, states = str(tmp_path), [f"{number:032x}" for number in range(answers.MOST + 2)]
+    other = answer(asked=bytes(16))
+    answers.save(cache, other)
+    for number, digest in enumerate(states):
+        answers.save(cache, answer(digest=digest.encode()))
+        os.utime(tmp_path / "answers" / f"{ASKED.hex()}.{digest}.bin", (number, number))
+    found = [digest for digest in states if answers.load(cache, ASKED, digest) is not None]
+    assert found == states[2:]
+    assert answers.load(cache, bytes(16), DIGEST) is not None
 
 
 def test_cache_that_can_not_be_written_keeps_nothing(tmp_path):

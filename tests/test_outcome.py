@@ -121,8 +121,19 @@ def test_inputs_of_another_digest_are_not_taken_for_these(kept):
     assert outcome.inputs(*kept, "e" * 32) is None
     assert outcome.inputs(*kept, "") is None
     outcome.add(*kept, one(), snapshot({b"b": content(1)}, "e" * 32))
-    assert outcome.inputs(*kept, "d" * 32) is None
+    assert list(outcome.inputs(*kept, "d" * 32)) == [b"a"]
     assert list(outcome.inputs(*kept, "e" * 32)) == [b"b"]
+    Path(outcome.place(*kept, "d" * 32)).rename(outcome.place(*kept, "f" * 32))
+    assert outcome.inputs(*kept, "f" * 32) is None
+
+
+def test_inputs_of_a_few_states_are_kept(kept):
+    """A tree that goes there and back is held against what it was; older ones go."""
+    digests = [letter * 32 for letter in "abcdef"]
+    for number, digest in enumerate(digests):
+        outcome.add(*kept, one(), snapshot({b"a": content(1)}, digest))
+        os.utime(outcome.place(*kept, digest), (number, number))
+    assert [digest[0] for digest in digests if outcome.inputs(*kept, digest)] == list("cdef")
 
 
 def test_inputs_are_those_of_wheels(kept):
@@ -135,7 +146,7 @@ def test_inputs_are_those_of_wheels(kept):
 def test_equal_inputs_are_not_written_again(kept):
     """A hit costs one small file."""
     outcome.add(*kept, one(), snapshot({b"a": content(1)}))
-    path = Path(outcome.place(*kept, of="inputs"))
+    path = Path(outcome.place(*kept, "d" * 32))
     os.utime(path, (1, 1))
     outcome.add(*kept, one(), snapshot({b"a": content(1)}))
     assert path.stat().st_mtime == 1
@@ -147,8 +158,8 @@ def test_damage_is_nothing_on_record(tmp_path_factory, data, at, cut):
     folder = str(tmp_path_factory.mktemp("cache"))
     outcome.add(folder, folder, one(key="k", parts={"a": "b"}), snapshot({b"a": content(1)}))
     before = outcome.load(folder, folder)
-    for of in ("outcomes.json", "inputs"):
-        path = Path(outcome.place(folder, folder, of=of))
+    for digest in (None, "d" * 32):
+        path = Path(outcome.place(folder, folder, digest))
         held = path.read_bytes()
         path.write_bytes(held[:at] + data + (b"" if cut else held[at:]))
     assert [type(one) for one in outcome.load(folder, folder)] in ([], [Outcome])
@@ -203,7 +214,7 @@ def test_where_nothing_can_be_written(kept):
 def test_records_are_for_their_owner_alone(kept):
     """Names of files and variables are nobody else's business."""
     outcome.add(*kept, one(), snapshot({b"a": content(1)}))
-    modes = [Path(outcome.place(*kept, of=of)).stat().st_mode & 0o77 for of in ("outcomes.json", "inputs")]
+    modes = [Path(outcome.place(*kept, digest)).stat().st_mode & 0o77 for digest in (None, "d" * 32)]
     assert modes == [0, 0]
 
 

@@ -111,6 +111,11 @@ class Tree:
         name = replay.wheel(str(self.path), {**self.environ, **environ}, settings, str(self.dist), now=clock)
         return None if name is None else (name, (self.dist / name).read_bytes())
 
+    def sweep(self):
+        """Installers hand over an empty folder each time."""
+        shutil.rmtree(self.dist)
+        self.dist.mkdir()
+
     def calls(self):
         """How often the inner backend was asked anything."""
         return len(self.log.read_text().splitlines()) if self.log.exists() else 0
@@ -178,6 +183,38 @@ def test_edit_and_its_taking_back_are_followed(known):
     assert known.wheel() == first
 
 
+def test_there_and_back_is_answered_without_the_recipes(known):
+    """Two states of the sources, each built once: each is known as soon as it stands there, in turn."""
+    first, file = known.wheel(), known.path / "src" / "recorded.py"
+    text = file.read_text()
+    file.write_text("ANSWER = 2\n")
+    second = known.learn()
+    assert second[1] != first[1]
+    asked = known.calls()
+    for state, expected in 2 * ((text, first), ("ANSWER = 2\n", second)):
+        file.write_text(state)
+        known.sweep()
+        assert known.wheel() == expected
+    file.write_text("ANSWER = 3\n")
+    assert known.wheel() is None
+    assert known.calls() == asked
+
+
+def test_reason_after_there_and_back(known):
+    """The state that stood there last, and was answered without the recipes, is what an edit is told against."""
+    file = known.path / "src" / "recorded.py"
+    text = file.read_text()
+    file.write_text("ANSWER = 2\n")
+    known.learn()
+    file.write_text(text)
+    known.sweep()
+    assert known.wheel() is not None
+    (known.path / "src" / "other.py").write_text("")
+    found = history.why(known.call())
+    assert found.found.inputs.added == ("src/other.py",)
+    assert not found.found.inputs.changed
+
+
 def test_each_question_has_its_own_answer(known):
     """Settings of the inner backend are in the key, so they never share an answer."""
     assert known.wheel({"a": "1"}) is None
@@ -196,7 +233,7 @@ def test_answers_that_are_given_again_are_on_record(known, tmp_path):
         ("metadata", "hit", name),
         ("wheel", "hit", name),
     ]
-    assert found[0].why == "nothing that the last answer rests on has moved"
+    assert found[0].why == "nothing that an earlier answer rests on has moved"
     assert (found[0].digest, found[0].key) == (known.answer.digest.decode(), known.answer.key.decode())
     assert found[2].decided in ("hit", "built")
     for _ in range(100):

@@ -1,6 +1,7 @@
 """What was answered for one tree and one question, and all beside the tree that it rests on. Part of the light column.
 
-One small file for each, in the cache directory of the user. Whatever is wrong with it, nothing was answered then.
+One small file for each state of the sources, in the cache directory of the user. Whatever is wrong with it, nothing was
+answered then.
 """
 
 import errno
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LARGEST",
+    "MOST",
     "Answer",
     "distributions",
     "dump",
@@ -36,9 +38,12 @@ __all__ = [
 
 LARGEST = 1 << 20
 """Bytes of a `.dist-info` that is kept here."""
+MOST = 8
+"""Answers to one question, for as many states of the sources."""
 
 _MAGIC = b"FWANS\0\0\1"
 """The last byte is the edition of this format."""
+_SUFFIX = ".bin"
 _OURS = "freshwheel."
 _INFO = (".dist-info", ".egg-info")
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
@@ -215,10 +220,10 @@ def parse(data: bytes) -> Answer | None:
         return None
 
 
-def load(cache: str, asked: bytes) -> Answer | None:
-    """What was answered to a question; None where there is nothing that can be used."""
+def load(cache: str, asked: bytes, digest: str) -> Answer | None:
+    """What was answered to a question for sources with this digest; None where there is nothing that can be used."""
     try:
-        handle = os.open(_place(cache, asked), shelf.READ)
+        handle = os.open(_place(cache, asked, digest), shelf.READ)
         with open(handle, "rb", buffering=0) as file:
             status = os.fstat(handle)
             if not stat.S_ISREG(status.st_mode) or shelf.hostile(status, shelf.identity()):
@@ -226,22 +231,24 @@ def load(cache: str, asked: bytes) -> Answer | None:
             answer = parse(file.read(4 * LARGEST))
     except OSError:
         return None
-    return answer if answer is not None and answer.asked == asked else None
+    return answer if answer is not None and (answer.asked, answer.digest) == (asked, digest.encode()) else None
 
 
 def save(cache: str, answer: Answer) -> bool:
-    """Whether the answer could be written into the cache directory, for its owner alone."""
-    path = _place(cache, answer.asked)
+    """Whether the answer could be written into the cache directory, for its owner alone. The oldest may have to go."""
+    path = _place(cache, answer.asked, answer.digest.decode())
+    folder, name = os.path.split(path)
     try:
-        frame.settle(os.path.dirname(path))
+        frame.settle(folder)
         frame.write(path, dump(answer), mode=0o600)
+        frame.thin(folder, name.partition(".")[0], _SUFFIX, MOST)
     except (OSError, ValueError):
         return False
     return True
 
 
-def _place(cache: str, asked: bytes) -> str:
-    return os.path.join(cache, "answers", f"{asked.hex()}.bin")
+def _place(cache: str, asked: bytes, digest: str) -> str:
+    return os.path.join(cache, "answers", f"{asked.hex()}.{digest}{_SUFFIX}")
 
 
 def _interpreter() -> list[str]:

@@ -24,6 +24,7 @@ __all__ = [
     "remove",
     "settle",
     "summary",
+    "thin",
     "unframed",
     "write",
 ]
@@ -170,6 +171,15 @@ def copy(source: str, target: str) -> None:
     except BaseException:
         remove(temporary)
         raise
+
+
+def thin(folder: str, start: str, end: str, most: int) -> None:
+    """Of the files in `folder` whose names begin and end so, the `most` that were written last stay."""
+    names = [name for name in os.listdir(folder) if name.startswith(start) and name.endswith(end)]
+    if len(names) > most:
+        paths = [os.path.join(folder, name) for name in names]
+        for path in sorted(paths, key=lambda path: os.lstat(path).st_mtime_ns)[:-most]:
+            remove(path)
 
 
 def remove(path: str) -> None:

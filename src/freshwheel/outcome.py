@@ -1,4 +1,4 @@
-"""What was decided for one tree, kept beside its memory: the last outcomes, and the inputs of the last wheel.
+"""What was decided for one tree, kept beside its memory: the last outcomes, and the inputs of the last wheels.
 
 Nothing goes by it and nothing watches it: it is for people. It is lost with the cache directory.
 """
@@ -25,13 +25,16 @@ MOST = 20
 Decided = Literal["hit", "miss", "lease", "built"]
 """From the store; not in the store, and left to a later hook; what the run was promised; by a real build."""
 
-_UNMOVED = "nothing that the last answer rests on has moved"
+_UNMOVED = "nothing that an earlier answer rests on has moved"
 _EDITION = 1
 _LARGEST = 1 << 24
 _LARGEST_INPUTS = 1 << 28
 _WITH_PARTS = 4
 """Outcomes whose key is kept with all its parts."""
 _MAGIC = b"FWINPUT\1"
+_INPUTS = ".inputs"
+_MOST_INPUTS = 4
+"""States of the sources whose inputs are kept."""
 _WIDTH = 17
 """Bytes of kind and content."""
 _WHEELS = ("wheel", "editable")
@@ -79,8 +82,9 @@ class Changes:
         return bool(self.changed or self.added or self.removed)
 
 
-def place(cache: str, tree: str, *, of: Literal["outcomes.json", "inputs"] = "outcomes.json") -> str:
-    """Where the record of a tree lies in the cache directory."""
+def place(cache: str, tree: str, digest: str | None = None) -> str:
+    """Where the record of a tree lies in the cache directory: its outcomes, or its inputs with this digest."""
+    of = "outcomes.json" if digest is None else f"{xxhash.xxh3_64_hexdigest(digest.encode())}{_INPUTS}"
     return os.path.join(cache, "trees", f"{xxhash.xxh3_128_hexdigest(memory.real(tree))}.{of}")
 
 
@@ -120,7 +124,7 @@ def add(cache: str | None, tree: str, outcome: Outcome, found: Snapshot | None =
     try:
         frame.settle(os.path.dirname(path))
         if found is not None and outcome.hook in _WHEELS:
-            _keep(place(cache, tree, of="inputs"), found)
+            _keep(place(cache, tree, found.digest), found)
         frame.write(path, json.dumps(record, sort_keys=True).encode(), mode=0o600)
     except (OSError, ValueError):
         return False
@@ -142,7 +146,7 @@ def inputs(cache: str | None, tree: str, digest: str) -> dict[bytes, bytes] | No
     if cache is None or not digest:
         return None
     with contextlib.suppress(OSError, ValueError):
-        with open(place(cache, tree, of="inputs"), "rb") as file:
+        with open(place(cache, tree, digest), "rb") as file:
             head = _head(digest)
             if file.read(len(head)) != head:
                 return None
@@ -172,6 +176,8 @@ def _keep(path: str, found: Snapshot) -> None:
     paths = b"\0".join([one.path for one in found.inputs])
     column = b"".join([one.kind + one.content for one in found.inputs])
     frame.write(path, head + frame.framed(paths, column, frame.summary([paths, column])), mode=0o600)
+    folder, name = os.path.split(path)
+    frame.thin(folder, name.partition(".")[0], _INPUTS, _MOST_INPUTS)
 
 
 def _head(digest: str) -> bytes:

@@ -96,11 +96,11 @@ class _Case:
     def __init__(self, tree: str, environ: "Mapping[str, str]", settings: object, now: "Callable[[], int]") -> None:
         where, cache = memory.real(tree), frame.cache_directory(environ)
         asked = answers.question(where, _HOOK, settings, environ)
-        answer = answers.load(cache, asked) if cache is not None and asked is not None else None
-        if cache is None or asked is None or answer is None or not answers.holds(answer, environ):
+        digest = _source_digest(tree, environ, settings, now()) if cache is not None and asked is not None else None
+        if cache is None or asked is None or digest is None:
             raise _AsideError
-        found = shelf.at(cache, shelf.identity())
-        if isinstance(found, str) or _source_digest(tree, environ, settings, now()) != answer.digest.decode():
+        answer, found = answers.load(cache, asked, digest), shelf.at(cache, shelf.identity())
+        if answer is None or isinstance(found, str) or not answers.holds(answer, environ):
             raise _AsideError
         os.lstat(found.entry_place(answer.entry.decode()))  # whoever removes an entry wants a build
         self.answer, self.cache, self.now, self.shelf, self.tree = answer, cache, now, found, where

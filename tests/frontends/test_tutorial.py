@@ -23,7 +23,7 @@ DOCS = REPOSITORY / "docs"
 BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 NAMED = re.compile(r"\+s[0-9a-f]{12}|\b[0-9a-f]{32}\b")
 """What names sources: a label, a digest."""
-UNMOVED = "nothing that the last answer rests on has moved"
+UNMOVED = "nothing that an earlier answer rests on has moved"
 UNCHANGED = "nothing that it is made from has changed"
 """Why something is a hit. The first becomes the second where a file was written in the last two seconds."""
 
