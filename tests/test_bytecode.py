@@ -33,7 +33,7 @@ def hook(event, arguments):
 
 sys.addaudithook(hook)
 import freshwheel
-answer = freshwheel.get_build_inputs()["digest"]
+answer = freshwheel.get_build_inputs(json.loads(os.environ["SETTINGS"]))["digest"]
 print(json.dumps([answer, sorted(compiled), getattr(sys.modules["freshwheel.sources.digest"], "EDITED", None)]))
 """
 
@@ -51,19 +51,20 @@ class Site:
         )
         self.record = info / "RECORD"
 
-    def ask(self, name, *options, **variables):
+    def ask(self, name, *options, tree=FIXTURE, settings=None, **variables):
         """The digest, the modules that were compiled, and the mark of an edited one, in a new environment."""
         environ = {
             **{name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ},
             "FRESHWHEEL_CACHE_DIR": str(self.cache),
             "HOME": str(self.folder),
+            "SETTINGS": json.dumps(settings),
             **variables,
         }
         prefix = str(self.folder / name)
         command = [sys.executable, *options, "-c", PROGRAM, str(self.folder), prefix]
         if ".tmp" in name:  # uv makes a new one each time
             shutil.rmtree(self.folder / "freshwheel" / "__pycache__", ignore_errors=True)
-        done = subprocess.run(command, cwd=FIXTURE, env=environ, check=True, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=tree, env=environ, check=True, capture_output=True, text=True)
         # Without a memory the recipes have to answer.
         shutil.rmtree(self.cache / "memory", ignore_errors=True)
         return json.loads(done.stdout)
@@ -149,6 +150,29 @@ def test_nothing_is_kept_where_no_bytecode_is_wanted(site):
     assert site.kept() == {}
     assert site.ask(NEW) == first
     assert site.ask(NEW, PYTHONDONTWRITEBYTECODE="1")[1] == FIRST
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        {"CI": "true"},
+        {"CIBUILDWHEEL": "1"},
+        {"FRESHWHEEL_LABEL": "off"},
+        {"FRESHWHEEL_STORE": "off"},
+        {"settings": {"freshwheel.label": "off"}},
+        {"tree": "unpacked"},
+    ],
+)
+def test_release_runs_nothing_of_the_cache(site, sign):
+    """Nor does a CI service, whose cache may have been saved by another run; and neither leaves anything there."""
+    if "tree" in sign:
+        unpacked = shutil.copytree(FIXTURE, site.folder / sign["tree"])
+        (unpacked / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: recorded\nVersion: 1.2.3\n")
+        sign = {"tree": unpacked}
+    _, compiled, _ = site.ask(NEW, **sign)
+    assert not site.kept()
+    site.ask(NEW)
+    assert site.ask(NEW, **sign)[1] == compiled
 
 
 def test_optimized_bytecode_is_apart(site):

@@ -2,8 +2,8 @@
 
 An environment that was made for one build has none where its installer does not compile, and compiling is then half of
 what a hit takes. What is run is what is installed: what is kept is taken for a source of the same size and time alone,
-as Python does, in a distribution whose RECORD names the same files with the same digests. Whatever is wrong, Python
-compiles.
+as Python does, in a distribution whose RECORD names the same files with the same digests. Nothing of the cache is run
+where the wheel may be for others. Whatever is wrong, Python compiles.
 """
 
 import os
@@ -30,17 +30,27 @@ _SUM = 16
 """Bytes at the end: XXH3-128 of all before."""
 
 
-def use(environ: "Mapping[str, str]") -> None:
+def use(tree: str, environ: "Mapping[str, str]", settings: object) -> None:
     """In an environment of a build, modules that are not loaded yet take kept bytecode, or leave theirs."""
     home = os.path.dirname(__file__)
     finder: Any = type(sys.path_importer_cache.get(home))
-    loader, stem = type(__spec__.loader), _stem(home, environ)
+    loader, stem = type(__spec__.loader), None if _for_others(tree, environ, settings) else _stem(home, environ)
     if stem is None or finder.__name__ != "FileFinder" or not hasattr(loader, "set_data"):
         return
     ours = _loader(loader, stem)
     for room in _ROOMS:
         folder = os.path.join(home, room) if room else home
         sys.path_importer_cache[folder] = finder(folder, (ours, [".py"]))
+
+
+def _for_others(tree: str, environ: "Mapping[str, str]", settings: object) -> bool:
+    """Whether the wheel may be a release, or the cache be another's: a restored one of a CI service."""
+    return (
+        any(environ.get(name) for name in ("CI", "CIBUILDWHEEL", "FRESHWHEEL_LABEL"))
+        or environ.get("FRESHWHEEL_STORE") == "off"
+        or (isinstance(settings, dict) and "freshwheel.label" in settings)
+        or os.path.lexists(os.path.join(tree, "PKG-INFO"))
+    )
 
 
 def _stem(home: str, environ: "Mapping[str, str]") -> str | None:

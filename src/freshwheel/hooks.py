@@ -36,7 +36,7 @@ class UnsupportedOperation(Exception):  # noqa: N818 - PEP 517 gives the name
 
 def get_requires_for_build_wheel(config_settings: "ConfigSettings" = None) -> "list[str]":
     """The requirements of a wheel build, beside those in `[build-system]`."""
-    known = _replay().requires(os.getcwd(), os.environ, config_settings)
+    known = _replay(config_settings).requires(os.getcwd(), os.environ, config_settings)
     return _run("requires", "build_wheel", config_settings) if known is None else known
 
 
@@ -53,7 +53,7 @@ def get_requires_for_build_sdist(config_settings: "ConfigSettings" = None) -> "l
 def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: "ConfigSettings" = None) -> str:
     """The name of the `.dist-info` folder, written into `metadata_directory`, of the wheel to be built."""
     directory = os.fspath(metadata_directory)
-    known = _replay().metadata(os.getcwd(), os.environ, config_settings, directory)
+    known = _replay(config_settings).metadata(os.getcwd(), os.environ, config_settings, directory)
     return _run("metadata", "build_wheel", config_settings, directory) if known is None else known
 
 
@@ -67,7 +67,7 @@ def build_wheel(
 ) -> str:
     """The file name of the wheel, written into `wheel_directory`."""
     directory = os.fspath(wheel_directory)
-    known = _replay().wheel(os.getcwd(), os.environ, config_settings, directory)
+    known = _replay(config_settings).wheel(os.getcwd(), os.environ, config_settings, directory)
     if known is None:
         return _run("wheel", "build_wheel", config_settings, directory)
     _say(f"{known} is from the store: nothing that it is made from has changed")
@@ -88,7 +88,7 @@ def build_sdist(sdist_directory: str, config_settings: "ConfigSettings" = None) 
 
 def get_source_digest(config_settings: "ConfigSettings" = None) -> str:
     """The source digest of the tree in the working directory: 32 hex digits. The inner backend is not needed."""
-    known = _replay().source_digest(os.getcwd(), os.environ, config_settings)
+    known = _replay(config_settings).source_digest(os.getcwd(), os.environ, config_settings)
     return _run("source_digest", "build_wheel", config_settings) if known is None else known
 
 
@@ -97,11 +97,11 @@ def get_build_inputs(config_settings: "ConfigSettings" = None) -> "dict[str, Any
     return _run("build_inputs", "build_wheel", config_settings)
 
 
-def _replay() -> "Any":
+def _replay(settings: "ConfigSettings") -> "Any":
     """What may have the answer still; not loaded for a frontend that only probes for hooks."""
     from freshwheel import bytecode  # noqa: PLC0415
 
-    bytecode.use(os.environ)
+    bytecode.use(os.getcwd(), os.environ, settings)
     from freshwheel import replay  # noqa: PLC0415 - after it
 
     return replay
@@ -111,7 +111,7 @@ def _run(recipe: str, hook: str, settings: "ConfigSettings", *arguments: str) ->
     """The answer of one recipe of `build`, or a rendered failure and the end of the process."""
     from freshwheel import bytecode  # noqa: PLC0415 - see the module's docstring
 
-    bytecode.use(os.environ)
+    bytecode.use(os.getcwd(), os.environ, settings)
     from freshwheel import build, errors  # noqa: PLC0415 - as above
 
     call = build.Call(tree=os.getcwd(), environ=dict(os.environ), hook=hook, settings=settings, say=_say)
