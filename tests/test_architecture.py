@@ -81,6 +81,7 @@ LIGHT_LIBRARIES = frozenset(
     ("sys", "os", "time", "errno", "stat", "struct", "_struct", "fcntl", "msvcrt", "xxhash", "_imp")
 )
 OFF_THE_LIGHT_ROAD = {
+    "bytecode.py": ("importlib",),
     "guard.py": ("mirror.py", "warnings"),
     "hooks.py": ("build.py", "errors.py"),
     "recheck.py": ("sources/splice.py",),

@@ -1,11 +1,12 @@
 """The bytecode of freshwheel itself, kept from one environment of a build to the next. Part of the light column.
 
-An environment that was made for one build has none where its installer does not compile, and compiling is then half of
-what a hit takes. What is run is what is installed: what is kept is taken for a source of the same size and time alone,
-as Python does, in a distribution whose RECORD names the same files with the same digests. Nothing of the cache is run
-where the wheel may be for others. Whatever is wrong, Python compiles.
+An environment that was made for one build has none, since its installer does not compile, and compiling is then half of
+what a hit takes. What is run is what is installed: what is kept has the hash of its source in it, and Python holds that
+against what lies there (PEP 552). Nothing of the cache is run where the wheel may be for others. Whatever is wrong,
+Python compiles.
 """
 
+import _imp
 import os
 import sys
 
@@ -26,6 +27,8 @@ FOLDER = "code"
 SUFFIX = ".pyc"
 _ROOMS = ("", "inner", "sources", "store", "wheel")
 """The folders of modules that hooks load."""
+_CHECKED = (0b11).to_bytes(4, "little")
+"""The flags of bytecode that is held against its source by a hash."""
 _SUM = 16
 """Bytes at the end: XXH3-128 of all before."""
 
@@ -34,7 +37,7 @@ def use(tree: str, environ: "Mapping[str, str]", settings: object) -> None:
     """In an environment of a build, modules that are not loaded yet take kept bytecode, or leave theirs."""
     home = os.path.dirname(__file__)
     finder: Any = type(sys.path_importer_cache.get(home))
-    loader, stem = type(__spec__.loader), None if _for_others(tree, environ, settings) else _stem(home, environ)
+    loader, stem = type(__spec__.loader), None if _for_others(tree, environ, settings) else _stem(environ)
     if stem is None or finder.__name__ != "FileFinder" or not hasattr(loader, "set_data"):
         return
     ours = _loader(loader, stem)
@@ -53,30 +56,19 @@ def _for_others(tree: str, environ: "Mapping[str, str]", settings: object) -> bo
     )
 
 
-def _stem(home: str, environ: "Mapping[str, str]") -> str | None:
+def _stem(environ: "Mapping[str, str]") -> str | None:
     """How the paths of what is kept begin; None where nothing may be."""
     cache = frame.cache_directory(environ)
-    if cache is None or isolated.isolation(environ) is None:
+    if cache is None or isolated.isolation(environ) is None or _imp.check_hash_based_pycs == "never":
         return None
     folder = os.path.join(cache, FOLDER)
     try:
-        identity = _identity(os.path.join(os.path.dirname(home), f"freshwheel-{__version__}.dist-info", "RECORD"))
-        if identity is None:
-            return None
         frame.settle(folder)
         if not all(frame.is_own(os.stat(path)) for path in (cache, folder)):
             return None
     except OSError:
         return None
-    return os.path.join(folder, identity)
-
-
-def _identity(record: str) -> str | None:
-    """32 hex digits over the names and digests of all modules; None where they are not on record. Raises OSError."""
-    with open(record, "rb") as file:
-        lines = file.read().splitlines()
-    ours = sorted(line for line in lines if line.startswith(b"freshwheel/") and b",sha256=" in line)
-    return xxhash.xxh3_128_hexdigest(b"\n".join(ours)) if ours else None
+    return os.path.join(folder, __version__)
 
 
 def _loader(base: "Any", stem: str) -> "Any":
@@ -92,6 +84,8 @@ def _loader(base: "Any", stem: str) -> "Any":
             if not path.endswith(SUFFIX):
                 raise
         else:
+            if not path.endswith(SUFFIX):
+                self.source = found
             return found
         with open(place(self, path), "rb", buffering=0) as file:
             data = file.read()
@@ -100,8 +94,11 @@ def _loader(base: "Any", stem: str) -> "Any":
         return data[:-_SUM]
 
     def set_data(self: "Any", path: str, data: bytes, **_: object) -> None:
+        from importlib import util  # noqa: PLC0415 - only where something was compiled
+
         try:
-            frame.write(place(self, path), bytes(data) + xxhash.xxh3_128_digest(data), mode=0o600)
+            hashed = data[:4] + _CHECKED + util.source_hash(self.source) + data[16:]
+            frame.write(place(self, path), hashed + xxhash.xxh3_128_digest(hashed), mode=0o600)
         except OSError:
             return
 
