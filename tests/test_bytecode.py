@@ -32,6 +32,7 @@ def hook(event, arguments):
         compiled.append(os.path.relpath(name, os.path.join(site, "freshwheel"))[:-3].replace(os.sep, "."))
 
 sys.addaudithook(hook)
+exec(os.environ["FIRST"])
 import freshwheel
 answer = freshwheel.get_build_inputs(json.loads(os.environ["SETTINGS"]))["digest"]
 print(json.dumps([answer, sorted(compiled), (sys.modules["freshwheel.sources.digest"].__doc__ or "")[:4]]))
@@ -45,13 +46,14 @@ class Site:
         self.folder, self.cache = folder, cache
         shutil.copytree(PACKAGE, folder / "freshwheel", ignore=shutil.ignore_patterns("__pycache__"))
 
-    def ask(self, name, *options, tree=FIXTURE, settings=None, **variables):
+    def ask(self, name, *options, tree=FIXTURE, settings=None, first="", **variables):
         """The digest, the modules that were compiled, and how the text of one begins, in a new environment."""
         environ = {
             **{name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ},
             "FRESHWHEEL_CACHE_DIR": str(self.cache),
             "HOME": str(self.folder),
             "SETTINGS": json.dumps(settings),
+            "FIRST": first,
             **variables,
         }
         prefix = str(self.folder / name)
@@ -184,6 +186,29 @@ def test_optimized_bytecode_is_apart(site):
     first = site.ask(NEW)
     assert site.ask(NEW, "-OO")[:2] == first[:2]
     assert {name.split(".")[-2] for name in site.kept()} == {sys.implementation.cache_tag, "opt-2"}
+
+
+OTHERS = {
+    "no hash of sources": "import importlib.util; del importlib.util.source_hash",
+    "no rule for such hashes": "import _imp; del _imp.check_hash_based_pycs",
+    "another finder": """
+import importlib.machinery as own
+pairs = (own.SourceFileLoader, own.SOURCE_SUFFIXES), (own.ExtensionFileLoader, own.EXTENSION_SUFFIXES)
+sys.path_hooks[:] = [type("Other", (own.FileFinder,), {}).path_hook(*pairs)]
+sys.path_importer_cache.clear()
+""",
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_another_import_system_compiles(site, what):
+    """What is not there, or is another, costs time alone."""
+    digest, compiled, _ = site.ask("build-env-other")
+    shutil.rmtree(site.cache)
+    for own in list(site.folder.rglob("__pycache__")):
+        shutil.rmtree(own)
+    assert site.ask(NEW, first=OTHERS[what])[:2] == [digest, compiled]
+    assert site.kept() == {}
 
 
 def test_no_place_to_keep_it(site):

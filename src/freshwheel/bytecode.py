@@ -35,6 +35,13 @@ _SUM = 16
 
 def use(tree: str, environ: "Mapping[str, str]", settings: object) -> None:
     """In an environment of a build, modules that are not loaded yet take kept bytecode, or leave theirs."""
+    try:
+        _use(tree, environ, settings)
+    except Exception:  # noqa: BLE001 - whatever it is: Python compiles
+        return
+
+
+def _use(tree: str, environ: "Mapping[str, str]", settings: object) -> None:
     home = os.path.dirname(__file__)
     finder: Any = type(sys.path_importer_cache.get(home))
     loader, stem = type(__spec__.loader), None if _for_others(tree, environ, settings) else _stem(environ)
@@ -59,7 +66,11 @@ def _for_others(tree: str, environ: "Mapping[str, str]", settings: object) -> bo
 def _stem(environ: "Mapping[str, str]") -> str | None:
     """How the paths of what is kept begin; None where nothing may be."""
     cache = frame.cache_directory(environ)
-    if cache is None or isolated.isolation(environ) is None or _imp.check_hash_based_pycs == "never":
+    if (
+        cache is None
+        or isolated.isolation(environ) is None
+        or getattr(_imp, "check_hash_based_pycs", "never") == "never"
+    ):
         return None
     folder = os.path.join(cache, FOLDER)
     try:
@@ -99,7 +110,7 @@ def _loader(base: "Any", stem: str) -> "Any":
         try:
             hashed = data[:4] + _CHECKED + util.source_hash(self.source) + data[16:]
             frame.write(place(self, path), hashed + xxhash.xxh3_128_digest(hashed), mode=0o600)
-        except OSError:
+        except Exception:  # noqa: BLE001 - as above
             return
 
     return type("Loader", (base,), {"get_data": get_data, "set_data": set_data})
