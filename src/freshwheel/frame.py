@@ -175,11 +175,16 @@ def copy(source: str, target: str) -> None:
 
 def thin(folder: str, start: str, end: str, most: int) -> None:
     """Of the files in `folder` whose names begin and end so, the `most` that were written last stay."""
-    names = [name for name in os.listdir(folder) if name.startswith(start) and name.endswith(end)]
-    if len(names) > most:
-        paths = [os.path.join(folder, name) for name in names]
-        for path in sorted(paths, key=lambda path: os.lstat(path).st_mtime_ns)[:-most]:
-            remove(path)
+    found = []
+    for name in os.listdir(folder):
+        if name.startswith(start) and name.endswith(end):
+            path = os.path.join(folder, name)
+            try:
+                found.append((os.lstat(path).st_mtime_ns, path))
+            except FileNotFoundError:  # somebody else was at it
+                continue
+    for _, path in sorted(found)[:-most]:
+        remove(path)
 
 
 def remove(path: str) -> None:
