@@ -45,7 +45,7 @@ def test_files_that_were_written_last_stay(tmp_path):
     for number, name in enumerate(("a.1.bin", "a.2.bin", "a.3.bin", "b.0.bin", "a.0.txt")):
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (number, number))
-    frame.thin(str(tmp_path), "a", ".bin", 2)
+    frame.thin(str(tmp_path / "a.3.bin"), 2)
     assert sorted(os.listdir(tmp_path)) == ["a.0.txt", "a.2.bin", "a.3.bin", "b.0.bin"]
 
 
@@ -53,5 +53,5 @@ def test_file_that_somebody_else_removes_meanwhile(tmp_path, monkeypatch):
     """Two processes that clear away at once do not fail each other."""
     (tmp_path / "a.1.bin").touch()
     monkeypatch.setattr(os, "listdir", lambda _: ["a.1.bin", "a.gone.bin"])
-    frame.thin(str(tmp_path), "a", ".bin", 1)
+    frame.thin(str(tmp_path / "a.1.bin"), 1)
     assert (tmp_path / "a.1.bin").exists()

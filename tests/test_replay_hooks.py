@@ -111,6 +111,14 @@ class Tree:
         name = replay.wheel(str(self.path), {**self.environ, **environ}, settings, str(self.dist), now=clock)
         return None if name is None else (name, (self.dist / name).read_bytes())
 
+    def there_and_back(self):
+        """Another state of the sources is built, and the first one stands there once more."""
+        file = self.path / "src" / "recorded.py"
+        text = file.read_text()
+        file.write_text("ANSWER = 2\n")
+        self.learn()
+        file.write_text(text)
+
     def sweep(self):
         """Installers hand over an empty folder each time."""
         shutil.rmtree(self.dist)
@@ -202,11 +210,7 @@ def test_there_and_back_is_answered_without_the_recipes(known):
 
 def test_reason_after_there_and_back(known):
     """The state that stood there last, and was answered without the recipes, is what an edit is told against."""
-    file = known.path / "src" / "recorded.py"
-    text = file.read_text()
-    file.write_text("ANSWER = 2\n")
-    known.learn()
-    file.write_text(text)
+    known.there_and_back()
     known.sweep()
     assert known.wheel() is not None
     (known.path / "src" / "other.py").write_text("")
@@ -244,11 +248,7 @@ def test_answers_that_are_given_again_are_on_record(known, tmp_path):
 
 def test_wheel_that_was_given_again_is_what_the_tree_is_held_against(known):
     """An edit and its taking back: the last wheel is the first one once more, and nothing differs."""
-    file = known.path / "src" / "recorded.py"
-    text = file.read_text()
-    file.write_text("ANSWER = 2\n")
-    known.heavy()
-    file.write_text(text)
+    known.there_and_back()
     name, _ = known.heavy()
     known.learn()
     assert known.wheel()[0] == name

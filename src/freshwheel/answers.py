@@ -43,7 +43,6 @@ MOST = 8
 
 _MAGIC = b"FWANS\0\0\1"
 """The last byte is the edition of this format."""
-_SUFFIX = ".bin"
 _OURS = "freshwheel."
 _INFO = (".dist-info", ".egg-info")
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
@@ -237,18 +236,17 @@ def load(cache: str, asked: bytes, digest: str) -> Answer | None:
 def save(cache: str, answer: Answer) -> bool:
     """Whether the answer could be written into the cache directory, for its owner alone. The oldest may have to go."""
     path = _place(cache, answer.asked, answer.digest.decode())
-    folder, name = os.path.split(path)
     try:
-        frame.settle(folder)
+        frame.settle(os.path.dirname(path))
         frame.write(path, dump(answer), mode=0o600)
-        frame.thin(folder, name.partition(".")[0], _SUFFIX, MOST)
+        frame.thin(path, MOST)
     except (OSError, ValueError):
         return False
     return True
 
 
 def _place(cache: str, asked: bytes, digest: str) -> str:
-    return os.path.join(cache, "answers", f"{asked.hex()}.{digest}{_SUFFIX}")
+    return os.path.join(cache, "answers", f"{asked.hex()}.{digest}.bin")
 
 
 def _interpreter() -> list[str]:

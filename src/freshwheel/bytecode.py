@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-__all__ = ["FOLDER", "SUFFIX", "use"]
+__all__ = ["use"]
 
-FOLDER = "code"
+_FOLDER = "code"
 """In the cache directory."""
-SUFFIX = ".pyc"
+_SUFFIX = ".pyc"
 _ROOMS = ("", "inner", "sources", "store", "wheel")
 """The folders of modules that hooks load."""
 _CHECKED = (0b11).to_bytes(4, "little")
@@ -64,7 +64,7 @@ def _for_others(tree: str, environ: "Mapping[str, str]", settings: object) -> bo
 
 
 def _stem(environ: "Mapping[str, str]") -> str | None:
-    """How the paths of what is kept begin; None where nothing may be."""
+    """How the paths of what is kept begin; None where nothing may be. Raises OSError."""
     cache = frame.cache_directory(environ)
     if (
         cache is None
@@ -72,14 +72,10 @@ def _stem(environ: "Mapping[str, str]") -> str | None:
         or getattr(_imp, "check_hash_based_pycs", "never") == "never"
     ):
         return None
-    folder = os.path.join(cache, FOLDER)
-    try:
-        frame.settle(folder)
-        if not all(frame.is_own(os.stat(path)) for path in (cache, folder)):
-            return None
-    except OSError:
-        return None
-    return os.path.join(folder, __version__)
+    folder = os.path.join(cache, _FOLDER)
+    frame.settle(folder)
+    is_own = all(frame.is_own(os.stat(path)) for path in (cache, folder))
+    return os.path.join(folder, __version__) if is_own else None
 
 
 def _loader(base: "Any", stem: str) -> "Any":
@@ -88,21 +84,14 @@ def _loader(base: "Any", stem: str) -> "Any":
     def place(self: "Any", path: str) -> str:
         return f"{stem}.{self.name}.{os.path.basename(path).partition('.')[2]}"
 
-    def get_data(self: "Any", path: str) -> bytes:
+    def get_data(self: "Any", path: str) -> "Any":
+        if not path.endswith(_SUFFIX):
+            self.source = base.get_data(self, path)
+            return self.source
         try:
-            found: bytes = base.get_data(self, path)
+            return base.get_data(self, path)
         except OSError:
-            if not path.endswith(SUFFIX):
-                raise
-        else:
-            if not path.endswith(SUFFIX):
-                self.source = found
-            return found
-        with open(place(self, path), "rb", buffering=0) as file:
-            data = file.read()
-        if xxhash.xxh3_128_digest(memoryview(data)[:-_SUM]) != data[-_SUM:]:
-            raise OSError(f"{path} is damaged")
-        return data[:-_SUM]
+            return _kept(place(self, path))
 
     def set_data(self: "Any", path: str, data: bytes, **_: object) -> None:
         from importlib import util  # noqa: PLC0415 - only where something was compiled
@@ -114,3 +103,12 @@ def _loader(base: "Any", stem: str) -> "Any":
             return
 
     return type("Loader", (base,), {"get_data": get_data, "set_data": set_data})
+
+
+def _kept(path: str) -> bytes:
+    """What was kept in a file. Raises OSError where there is none, and where it is damaged."""
+    with open(path, "rb", buffering=0) as file:
+        data = file.read()
+    if xxhash.xxh3_128_digest(memoryview(data)[:-_SUM]) != data[-_SUM:]:
+        raise OSError(f"{path} is damaged")
+    return data[:-_SUM]

@@ -136,10 +136,10 @@ def settle(folder: str) -> None:
 
 
 def is_own(status: os.stat_result) -> bool:
-    """Whether nobody else can have written a file: what another user says of a tree must not be believed."""
-    if not hasattr(os, "getuid"):
+    """Whether nobody else can have written a file or into a folder: what another user says must not be believed."""
+    if not hasattr(os, "geteuid"):
         return True
-    return status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def beside(path: str) -> str:
@@ -173,18 +173,19 @@ def copy(source: str, target: str) -> None:
         raise
 
 
-def thin(folder: str, start: str, end: str, most: int) -> None:
-    """Of the files in `folder` whose names begin and end so, the `most` that were written last stay."""
-    found = []
-    for name in os.listdir(folder):
-        if name.startswith(start) and name.endswith(end):
-            path = os.path.join(folder, name)
+def thin(path: str, most: int) -> None:
+    """Of the files beside `path` that begin as it does, up to the first dot, and end so, the `most` newest stay."""
+    folder, name = os.path.split(path)
+    start, end, found = f"{name.partition('.')[0]}.", os.path.splitext(name)[1], []
+    for one in os.listdir(folder):
+        if one.startswith(start) and one.endswith(end):
+            place = os.path.join(folder, one)
             try:
-                found.append((os.lstat(path).st_mtime_ns, path))
+                found.append((os.lstat(place).st_mtime_ns, place))
             except FileNotFoundError:  # somebody else was at it
                 continue
-    for _, path in sorted(found)[:-most]:
-        remove(path)
+    for _, old in sorted(found)[:-most]:
+        remove(old)
 
 
 def remove(path: str) -> None:

@@ -99,20 +99,23 @@ def get_build_inputs(config_settings: "ConfigSettings" = None) -> "dict[str, Any
 
 def _replay(settings: "ConfigSettings") -> "Any":
     """What may have the answer still; not loaded for a frontend that only probes for hooks."""
-    from freshwheel import bytecode  # noqa: PLC0415
-
-    bytecode.use(os.getcwd(), os.environ, settings)
-    from freshwheel import replay  # noqa: PLC0415 - after it
+    _ready(settings)
+    from freshwheel import replay  # noqa: PLC0415 - not before
 
     return replay
 
 
-def _run(recipe: str, hook: str, settings: "ConfigSettings", *arguments: str) -> "Any":
-    """The answer of one recipe of `build`, or a rendered failure and the end of the process."""
+def _ready(settings: "ConfigSettings") -> None:
+    """What is imported from now on need not be compiled, where that can be had."""
     from freshwheel import bytecode  # noqa: PLC0415 - see the module's docstring
 
     bytecode.use(os.getcwd(), os.environ, settings)
-    from freshwheel import build, errors  # noqa: PLC0415 - as above
+
+
+def _run(recipe: str, hook: str, settings: "ConfigSettings", *arguments: str) -> "Any":
+    """The answer of one recipe of `build`, or a rendered failure and the end of the process."""
+    _ready(settings)
+    from freshwheel import build, errors  # noqa: PLC0415 - not before
 
     call = build.Call(tree=os.getcwd(), environ=dict(os.environ), hook=hook, settings=settings, say=_say)
     try:

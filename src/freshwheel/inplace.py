@@ -6,7 +6,6 @@ between trees, and nothing is ever read that another user may have written.
 
 import errno
 import os
-import stat
 
 import xxhash
 
@@ -175,7 +174,7 @@ def load(cache: str, tree: bytes) -> "list[Record]":
     try:
         handle = os.open(os.path.join(place(cache, tree), FILE), READ)
         with open(handle, "rb") as file:
-            if not _is_own(os.fstat(handle)):
+            if not frame.is_own(os.fstat(handle)):
                 return []
             return parsed(file.read(_LARGEST), tree)
     except (OSError, ValueError, IndexError):
@@ -264,13 +263,6 @@ def _known(module: Module, content: bytes, record: Record, records: "Iterable[Re
         if any(one.tells(record.native, record.digest) and (one.kin, one.rests, one.whole) == kin for one in owners):
             return "intact"
     return "known" if owners else "foreign"
-
-
-def _is_own(status: os.stat_result) -> bool:
-    """Whether nobody else can have written a file."""
-    if not hasattr(os, "geteuid"):
-        return True
-    return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _dumped(record: Record) -> bytes:

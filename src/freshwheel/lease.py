@@ -93,7 +93,7 @@ def find(cache: str, identity: bytes) -> "Lease | None":
     try:
         with open(os.path.join(folder, _TERMS), "rb") as file:
             found = _parsed(file.read(), folder, identity)
-        if found is not None and not (_is_own(folder) and (not found.name or _sum(found.wheel))):
+        if found is not None and not (frame.is_own(os.lstat(folder)) and (not found.name or _sum(found.wheel))):
             return None
     except (OSError, ValueError):
         return None
@@ -145,12 +145,6 @@ def _gone(path: str) -> None:
 
 def _prefix() -> str:
     return sys.prefix if sys.prefix != sys.base_prefix else os.path.abspath(os.sep)
-
-
-def _is_own(folder: str) -> bool:
-    """Whether nobody but this user could have put a lease there."""
-    status = os.lstat(folder)
-    return not hasattr(os, "geteuid") or (status.st_uid == os.geteuid() and not status.st_mode & 0o022)
 
 
 def _started(process: int) -> bytes | None:

@@ -32,7 +32,6 @@ _LARGEST_INPUTS = 1 << 28
 _WITH_PARTS = 4
 """Outcomes whose key is kept with all its parts."""
 _MAGIC = b"FWINPUT\1"
-_INPUTS = ".inputs"
 _MOST_INPUTS = 4
 """States of the sources whose inputs are kept."""
 _WIDTH = 17
@@ -84,7 +83,7 @@ class Changes:
 
 def place(cache: str, tree: str, digest: str | None = None) -> str:
     """Where the record of a tree lies in the cache directory: its outcomes, or its inputs with this digest."""
-    of = "outcomes.json" if digest is None else f"{xxhash.xxh3_64_hexdigest(digest.encode())}{_INPUTS}"
+    of = "outcomes.json" if digest is None else f"{xxhash.xxh3_64_hexdigest(digest.encode())}.inputs"
     return os.path.join(cache, "trees", f"{xxhash.xxh3_128_hexdigest(memory.real(tree))}.{of}")
 
 
@@ -176,8 +175,7 @@ def _keep(path: str, found: Snapshot) -> None:
     paths = b"\0".join([one.path for one in found.inputs])
     column = b"".join([one.kind + one.content for one in found.inputs])
     frame.write(path, head + frame.framed(paths, column, frame.summary([paths, column])), mode=0o600)
-    folder, name = os.path.split(path)
-    frame.thin(folder, name.partition(".")[0], _INPUTS, _MOST_INPUTS)
+    frame.thin(path, _MOST_INPUTS)
 
 
 def _head(digest: str) -> bytes:

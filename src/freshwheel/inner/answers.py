@@ -68,7 +68,7 @@ class Answers:
 def _read(path: str) -> dict[str, Known]:
     try:
         with open(path, "rb") as file:
-            if not _is_own(os.fstat(file.fileno())):
+            if not frame.is_own(os.fstat(file.fileno())):
                 return {}
             data = json.loads(file.read(_LARGEST))
     except (OSError, ValueError, RecursionError):
@@ -86,8 +86,3 @@ def _fits(known: Any) -> bool:
         and all(isinstance(text, str) for text in known.values())
         and "\0" not in known["target"]
     )
-
-
-def _is_own(status: os.stat_result) -> bool:
-    """Whether nobody but this user could have written a file."""
-    return os.name == "nt" or (status.st_uid == os.getuid() and not status.st_mode & 0o022)
