@@ -27,6 +27,7 @@ def answer(**fields):
         "places": b"/usr/bin/cc\0/usr/lib",
         "stamps": b"12345678abcdefgh",
         "absent": b"/nowhere",
+        "present": b"d/usr",
         "salt": b"salt",
         "names": b"CC\0CXX",
         "values": rows.UNTRUSTED + b"12345678",
@@ -40,6 +41,7 @@ def answer(**fields):
         "size": (7).to_bytes(8, "little"),
         "xxh3": bytes(16),
         "lean": b"1",
+        "until": b"",
         "info": pack(INFO),
     }
     return Answer(**{**parts, **fields})

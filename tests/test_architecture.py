@@ -39,20 +39,24 @@ ROWS = (
     ("delivery", ("delivery.py",)),
     ("accounts", ("account.py",)),
     ("rehearsal and keeping", ("keeping.py", "rehearsal.py")),
-    ("finish and decision", ("decision.py", "finish.py")),
-    ("real builds, discoveries and names", ("discovery.py", "naming.py", "real.py")),
+    ("ages", ("ageing.py",)),
+    ("finish and decision", ("ageing.py", "decision.py", "finish.py", "resolved.py")),
+    ("real builds and names", ("naming.py", "real.py")),
     ("notices", ("notice.py",)),
+    ("observations", ("observation.py",)),
+    ("discoveries", ("discovery.py",)),
     ("plan", ("plan.py",)),
     ("recollection", ("recollection.py",)),
-    ("rooms", ("sources/", "inner/", "store/", "wheel/", "adopt/")),
+    ("rooms", ("sources/", "inner/", "store/", "wheel/", "adopt/", "observe/")),
     ("settings", ("config.py",)),
+    ("stated", ("stated.py",)),
     ("readings", ("reading.py",)),
-    ("records", ("state.py", "outcome.py")),
+    ("records", ("ledger.py", "state.py", "outcome.py")),
     ("echo", ("echo.py",)),
     ("answers", ("answers.py",)),
     ("shelf", ("shelf.py", "spares.py")),
     ("facts", ("backends.py", "memory.py", "lease.py", "entry.py", "inplace.py")),
-    ("nouns", ("bytecode.py", "model.py", "native.py")),
+    ("nouns", ("bytecode.py", "model.py", "native.py", "resolved.py")),
     (
         "ground",
         (
@@ -67,10 +71,11 @@ ROWS = (
             "requirements.py",
             "about.py",
             "installs.py",
+            "toml.py",
         ),
     ),
 )
-"""From the top to the bottom, the floor being the last nine; modules of one folder may import each other."""
+"""From the top to the bottom, the floor being the last ten; modules of one folder may import each other."""
 
 LIGHT = (
     *("__init__.py", "hooks.py", "guard.py", "replay.py", "recheck.py", "echo.py", "memory.py", "answers.py"),
@@ -109,6 +114,8 @@ PURE = (
     "entry.py",
     "errors.py",
     "inner/key.py",
+    "observe/account.py",
+    "observe/programs.py",
     "families.py",
     "model.py",
     "native.py",
@@ -117,15 +124,14 @@ PURE = (
     "pep440.py",
     "reading.py",
     "requirements.py",
+    "stated.py",
     "sources/cargo.py",
     "sources/digest.py",
     "sources/gitignore.py",
     "sources/globs.py",
     "sources/litter.py",
     "sources/outputs.py",
-    "sources/quiet.py",
     "sources/roots.py",
-    "sources/scan.py",
     "sources/tables.py",
     "sources/trace.py",
     "sources/unwatched.py",
@@ -163,12 +169,12 @@ AMBIENT = {
     "sys": ("argv",),
     "Path": ("cwd", "home"),
 }
-FOR_OTHER_PROGRAMS = ("inner/_sitecustomize.py",)
+FOR_OTHER_PROGRAMS = ("inner/_sitecustomize.py", "inner/_witness.py", "observe/supervisor.py")
 """Texts that run in another interpreter, where the environment is theirs to read."""
 
 VAGUE = ("common", "helper", "helpers", "manager", "misc", "util", "utils")
 LONGEST_FUNCTION = 80
-LONGEST_MODULE = 330
+LONGEST_MODULE = 500
 
 
 def place(path):

@@ -7,8 +7,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from freshwheel import delivery
 
 REPOSITORY = Path(__file__).parents[1]
 FIXTURE = REPOSITORY / "fixtures" / "recording-backend"
@@ -16,8 +19,8 @@ REQUIRED = ("filelock", "freshwheel", "packaging", "pyproject-hooks", "tomli", "
 OWN = (
     *("editable", "finish", "inplace", "keeping", "making", "notice", "placement", "proof", "real", "spares", "supply"),
     *("writing", "inner.folders", "inner.force", "inner.kept", "inner.lacking", "inner.process", "inner.setuptools"),
-    *("sources.ground", "sources.modules", "sources.opinion", "sources.quiet", "sources.reach", "sources.trace"),
-    *("sources.units", "sources.unwatched", "sources.usual", "sources.watches", "store.locks", "store.prune"),
+    *("sources.ground", "sources.modules", "sources.opinion", "sources.reach", "sources.trace"),
+    *("sources.units", "sources.unwatched", "store.locks", "store.prune"),
     *("store.publish", "store.putting", "store.survey", "wheel.archive", "wheel.contents", "wheel.folder"),
     *("wheel.members", "wheel.names", "wheel.parts", "wheel.record", "wheel.sdist"),
 )
@@ -112,3 +115,25 @@ def test_hit_in_a_new_clone_loads_what_it_uses_alone(room, tmp_path):
 def test_module_that_no_hit_may_load_exists(name):
     """The list has no name that a module had once."""
     assert (REPOSITORY / "src" / "freshwheel" / f"{name.replace('.', '/')}.py").exists()
+
+
+@pytest.mark.parametrize(
+    ("temporary", "here", "inside"), [(4 << 20, 1 << 40, True), (4 << 20, 1 << 20, False), (2 << 30, 1 << 40, False)]
+)
+def test_private_folder_is_where_there_is_room(tmp_path, monkeypatch, temporary, here, inside):
+    """A folder for temporary files that is smaller than a wheel is no reason for a build to fail."""
+    dist = tmp_path / "dist"
+    room = {str(dist): here}
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=room.get(path, temporary)))
+    with delivery.private(str(dist)) as folder:
+        assert (Path(folder).parent == dist) == inside
+    assert list(dist.iterdir()) == []
+    with delivery.private() as folder:
+        assert Path(folder).parent != dist
+
+
+def test_private_folder_beside_a_place_that_is_none(tmp_path):
+    """Who can't be written to is named by those who write there."""
+    (tmp_path / "file").write_text("")
+    with delivery.private(str(tmp_path / "file" / "dist")) as folder:
+        assert Path(folder).is_dir()

@@ -311,6 +311,23 @@ CASES = [
     of_key("stable-python is a string", 'stable-python = "true"', "stable-python", "write it without quotes"),
     of_key("stable-python is a number", "stable-python = 1", "stable-python", "must be true or false, not an integer"),
     of_key("stable_python", "stable_python = false", "stable_python", "did you mean stable-python?"),
+    # observe, ignore-env, requires-age
+    of_key("observe is a word", 'observe = "off"', "observe", "not a string (write false)"),
+    of_key("observe is a number", "observe = 0", "observe", "must be true or false, not an integer"),
+    of_key("ignore-env is a string", 'ignore-env = "DIRENV_*"', "ignore-env", "must be a list, not a string"),
+    of_key("ignore-env has a value", 'ignore-env = ["A=1"]', "ignore-env[0]", "write the name without the value"),
+    of_key("ignore-env has all names", 'ignore-env = ["*"]', "ignore-env[0]", "is not the name of an environment"),
+    of_key("ignore-env has two stars", 'ignore-env = ["*A*"]', "ignore-env[0]", "is not the name of an environment"),
+    of_key("ignore-env has a number", 'ignore-env = ["A", 1]', "ignore-env[1]", "must be a string, not an integer"),
+    of_key("ignore_env", 'ignore_env = ["A"]', "ignore_env", "did you mean ignore-env?"),
+    of_key("requires-age is a number", "requires-age = 1", "requires-age", "a unit, not an integer"),
+    of_key("requires-age has no unit", 'requires-age = "7"', "requires-age", "with s, m, h or d"),
+    of_key("requires-age has no number", 'requires-age = "d"', "requires-age", 'write it as "1d" or "12h"'),
+    of_key("requires-age is negative", 'requires-age = "-1d"', "requires-age", "with s, m, h or d"),
+    of_key("requires-age is a fraction", 'requires-age = "1.5d"', "requires-age", "with s, m, h or d"),
+    of_key("requires-age is in weeks", 'requires-age = "1w"', "requires-age", "with s, m, h or d"),
+    of_key("requires-age is never", 'requires-age = "never"', "requires-age", '"forever"'),
+    of_key("requires-age has other digits", r'requires-age = "\u0661d"', "requires-age", "with s, m, h or d"),
     # unknown keys
     of_key("an unknown key", "zzz = 1", "zzz", "known: backend, backend-path, requires"),
     of_key("an unknown table", "[tool.freshwheel.zzz]", "zzz", "is not a setting of freshwheel"),
@@ -356,7 +373,7 @@ CASES = [
         "setting that is unknown",
         GOOD,
         "config setting freshwheel.xyz",
-        "known: freshwheel.label, freshwheel.store",
+        "known: freshwheel.label, freshwheel.store, freshwheel.observe",
         settings={"freshwheel.xyz": "1"},
     ),
     Case(
@@ -402,7 +419,7 @@ CASES = [
         "variable that is unknown",
         GOOD,
         "FRESHWHEEL_XYZ",
-        "known: FRESHWHEEL_LABEL, FRESHWHEEL_STORE, FRESHWHEEL_CACHE_DIR",
+        "known: FRESHWHEEL_LABEL, FRESHWHEEL_STORE, FRESHWHEEL_OBSERVE, FRESHWHEEL_CACHE_DIR",
         environ={"FRESHWHEEL_XYZ": "1"},
     ),
     Case(
@@ -411,6 +428,27 @@ CASES = [
         "FRESHWHEEL_BACKEND",
         "can be set in [tool.freshwheel] only",
         environ={"FRESHWHEEL_BACKEND": "x"},
+    ),
+    Case(
+        "observe in the environment as TOML has it",
+        GOOD,
+        "FRESHWHEEL_OBSERVE",
+        'must be "on" or "off"',
+        environ={"FRESHWHEEL_OBSERVE": "false"},
+    ),
+    Case(
+        "ignore-env in the environment",
+        GOOD,
+        "FRESHWHEEL_IGNORE_ENV",
+        "can be set in [tool.freshwheel] only",
+        environ={"FRESHWHEEL_IGNORE_ENV": "A"},
+    ),
+    Case(
+        "requires-age as a config setting",
+        GOOD,
+        "config setting freshwheel.requires-age",
+        "can be set in [tool.freshwheel] only",
+        settings={"freshwheel.requires-age": "1d"},
     ),
     # the inner backend is not there
     Case(
@@ -468,6 +506,34 @@ def test_a_wrong_configuration(tmp_path, case):
     assert case.says in found[0]
     assert "\n" not in found[0]
     assert len(found[0]) < 400
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("forever", None), ("0s", 0), ("90s", 90), ("5m", 300), ("12h", 43200), ("7d", 604800)]
+)
+def test_an_age_is_read_as_seconds(text, seconds):
+    """Each unit counts; forever has no end."""
+    assert right(f'requires-age = "{text}"').requires_age == seconds
+
+
+def test_observing_can_be_switched_from_everywhere():
+    """The environment wins over the config setting, and that over the table; without all of them it is on."""
+    assert right("").observe
+    assert not right("observe = false").observe
+    assert right("observe = false", {"freshwheel.observe": "on"}).observe
+    assert not right("", {"freshwheel.observe": "on"}, {"FRESHWHEEL_OBSERVE": "off"}).observe
+
+
+def test_names_that_shape_nothing():
+    """Names and families with one star are kept as they are written."""
+    assert right('ignore-env = ["SHLVL", "DIRENV_*", "*_SOCK"]').ignore_env == ("SHLVL", "DIRENV_*", "*_SOCK")
+
+
+def right(lines, settings=None, environ=MappingProxyType({})):
+    """The settings of a table that is right."""
+    table = tomllib.loads(Case("", f"{GOOD}{lines}", "", "").text())
+    project = Project(tree="/", pyproject=table, sdist_version=None)
+    return config.parse(project, settings, environ, importable=lambda _: True)
 
 
 def test_the_names_of_the_cases():

@@ -603,3 +603,20 @@ def test_what_is_not_kept(tree):
     assert recollection.contents(str(tree.path / "gone"), tree.environ) == {}
     shutil.rmtree(tree.path)
     assert not recollection.keep(project, found, None, tree.environ)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions of others")
+def test_what_others_may_write_is_not_believed(tmp_path, monkeypatch):
+    """Neither the state of a tree nor the record of its build folders: both decide what is built anew."""
+    assert state.save(str(tmp_path), str(tmp_path / "one"), State(built=True))
+    for path in (tmp_path / "trees").iterdir():
+        path.chmod(0o666)
+    assert state.load(str(tmp_path), str(tmp_path / "one")) == State()
+    record = tmp_path / "record.bin"
+    record.write_bytes(b"")
+    monkeypatch.setattr(real._Bench, "place", lambda _: str(record))
+    monkeypatch.setattr(real.Record, "parse", lambda _: "believed")
+    bench = object.__new__(real._Bench)
+    assert bench.record() == "believed"
+    record.chmod(0o666)
+    assert bench.record() is None

@@ -661,6 +661,20 @@ def test_requirements_are_withheld_where_that_was_decided_alone(lean):
     assert replay.requires(str(lean.path), {**lean.environ, "PYTHONPATH": ""}, None, now=later) is None
 
 
+@needs_runs
+def test_requirements_that_are_too_old_are_for_the_recipes(lean):
+    """After a day what is resolved then decides; a run that was promised its wheel has it all the same."""
+    first = lean.heavy()
+
+    def tomorrow():
+        return later() + 24 * HOUR
+
+    assert replay.requires(str(lean.path), lean.environ, None, now=tomorrow) is None
+    assert lean.wheel(clock=tomorrow) is None
+    assert replay.requires(str(lean.path), lean.environ, None, now=later) == []
+    assert lean.wheel(clock=tomorrow) == first
+
+
 def test_requirements_of_a_build_that_is_not_lean_are_asked_for(known):
     """They are the inner backend's to say."""
     assert replay.requires(str(known.path), known.environ, None, now=later) is None

@@ -559,6 +559,19 @@ ANOTHER_RUN = {"PYTHONPATH": "/elsewhere/pip-build-env-two/site"}
 PROC = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="no run can be told from another here")
 
 
+def test_manifest_that_is_no_toml_keeps_the_wheel_out_of_the_store(tree):
+    """Nobody knows which crates it leads to, so that they might change unseen; mended, it is as any other."""
+    (tree.path / "Cargo.toml").write_text("[package\n")
+    tree.wheel()
+    tree.wheel()
+    assert tree.builds() == 2
+    assert "Cargo.toml can't be read as TOML" in tree.said[-1]
+    (tree.path / "Cargo.toml").write_text('[package]\nname = "x"\n')
+    tree.wheel()
+    tree.wheel()
+    assert tree.builds() == 3
+
+
 @PROC
 def test_run_that_was_told_of_a_hit_gets_that_wheel_whatever_becomes_of_the_store(tree):
     """What was not installed can't be asked for any more."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from freshwheel import decision, frame, outcome
+from freshwheel import ageing, decision, frame, outcome
 from freshwheel.decision import Case
 from freshwheel.inner import key
 from freshwheel.inner.key import Difference
@@ -46,6 +46,8 @@ class Comparison:
     """Of the build key, but for the sources; None: one of the two has no key."""
     apart: tuple[str, ...] = ()
     """Parts that were not compared: one of the two is not of an environment that was made for a build."""
+    unasked: tuple[str, ...] = ()
+    """Parts that were not compared: who knows them was not asked."""
 
 
 def reason(plan: Plan, case: Case | str) -> str:
@@ -69,12 +71,12 @@ def compared(
     if any(one.name == _STORE for one in differing):
         # Another salt: what is shown of a secret differs whatever it is.
         differing = [one for one in differing if one.name != _STORE and not _is_hidden(one)]
-    apart: list[str] = []
+    silent, apart = case.facts.unasked & parts.keys(), list[str]()
     if last.isolated != _is_isolated(case.plan):
         apart = [one.name for one in differing if one.name.startswith(_OF_BUILDS)]
-    said = {*apart, *(f"{one.name}, all" for one in differing)}
+    said = {*apart, *silent, *(f"{one.name}, all" for one in differing)}
     kept = tuple(one for one in differing if one.name not in said)
-    return Comparison(inputs=inputs, sources=sources, parts=kept, apart=tuple(apart))
+    return Comparison(inputs=inputs, sources=sources, parts=kept, apart=tuple(apart), unasked=tuple(sorted(silent)))
 
 
 def words(found: Comparison) -> list[str]:
@@ -135,6 +137,8 @@ def _of_entry(case: Case) -> str:
         return case.store.remarks[0]
     if case.store.find(case.key, tree=case.tree) is None:
         return ""
+    if aged := ageing.reason(case):
+        return aged
     stale = case.entry() is None
     return (
         "a file outside of the repository or a variable that a build has read has changed"

@@ -29,6 +29,7 @@ __all__ = [
     "joined",
     "load",
     "parse",
+    "presence",
     "question",
     "row_of",
     "save",
@@ -41,15 +42,16 @@ LARGEST = 1 << 20
 MOST = 8
 """Answers to one question, for as many states of the sources."""
 
-_MAGIC = b"FWANS\0\0\1"
+_MAGIC = b"FWANS\0\0\2"
 """The last byte is the edition of this format."""
 _OURS = "freshwheel."
 _INFO = (".dist-info", ".egg-info")
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 _MASK = (1 << 64) - 1
 _FIELDS = (
-    *("asked", "digest", "key", "entry", "places", "stamps", "absent", "salt", "names", "values", "patterns"),
-    *("harmless", "families", "path", "distributions", "name", "sha256", "size", "xxh3", "lean", "info"),
+    *("asked", "digest", "key", "entry", "places", "stamps", "absent", "present", "salt", "names", "values"),
+    *("patterns", "harmless", "families", "path", "distributions", "name", "sha256", "size", "xxh3", "lean", "until"),
+    "info",
 )
 """In the order of the file."""
 
@@ -73,6 +75,8 @@ class Answer:
     """8 bytes for each place: what `row_of` says of it."""
     absent: bytes
     """Absolute paths that led nowhere."""
+    present: bytes
+    """Absolute paths, each behind its `presence` and the end of a line: whatever is there may hold something else."""
     salt: bytes
     """Of the stamps of variables."""
     names: bytes
@@ -97,6 +101,8 @@ class Answer:
     xxh3: bytes
     lean: bytes
     """Whether nothing need be installed: one byte, or none."""
+    until: bytes
+    """When requirements must be resolved once more, in ns; nothing: never."""
     info: bytes
     """The `.dist-info` that was handed out, packed; nothing: it is not kept."""
 
@@ -187,6 +193,7 @@ def holds(answer: Answer, environ: "Mapping[str, str]", *, path: "Sequence[str] 
         and joined(family(environ, split(answer.patterns), split(answer.harmless))) == answer.families
         and b"".join([row_of(os.stat(place)) for place in memory.split(answer.places)]) == answer.stamps
         and all(map(_is_absent, memory.split(answer.absent)))
+        and all(map(_is_present, memory.split(answer.present)))
         and distributions(sys.path if path is None else path) == answer.distributions
     )
 
@@ -269,6 +276,23 @@ def _is_absent(path: bytes) -> bool:
     return False
 
 
+def presence(place: bytes) -> bytes:
+    """What can be asked of a path without opening it: its type, whether it may be run, and where a link leads."""
+    mode = os.stat(place).st_mode
+    if stat.S_ISDIR(mode):
+        kind = b"d"
+    elif stat.S_ISREG(mode):
+        kind = b"x" if mode & 0o111 else b"f"
+    else:
+        kind = b"?"
+    return kind + os.readlink(place) if os.path.islink(place) else kind
+
+
+def _is_present(place: bytes) -> bool:
+    kind, _, path = place.partition(b"\n")
+    return presence(path) == kind
+
+
 def _fits(answer: Answer) -> bool:
     """Whether the fields are what they must be."""
     info = unpack(answer.info)
@@ -279,6 +303,7 @@ def _fits(answer: Answer) -> bool:
         and all(map(os.path.isabs, memory.split(answer.places) + memory.split(answer.absent)))
         and all(is_key(text.decode("ascii")) for text in (answer.key, answer.entry, answer.sha256))
         and is_name(answer.wheel)
+        and len(answer.until) in (0, 8)
         and info is not None
         and all(map(_is_inside, info))
         and len({name.partition("/")[0] for name in info}) <= 1

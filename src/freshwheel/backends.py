@@ -11,6 +11,7 @@ from typing import Literal
 from freshwheel import families, requirements
 
 __all__ = [
+    "AMBIENT",
     "BASE_PYTHON_VARIABLES",
     "HARMLESS",
     "KNOWN",
@@ -59,11 +60,32 @@ HARMLESS = (
     # Who may publish, and where to.
     *("CARGO_REGISTRIES_*_CREDENTIAL_PROVIDER", "CARGO_REGISTRIES_*_TOKEN", "CARGO_REGISTRY_CREDENTIAL_PROVIDER"),
     *("CARGO_REGISTRY_TOKEN", "MATURIN_PASSWORD", "MATURIN_PYPI_TOKEN", "MATURIN_REPOSITORY*", "MATURIN_USERNAME"),
-    # Compiler caches, which give what the compiler would.
-    *("CARGO_BUILD_RUSTC_WORKSPACE_WRAPPER", "CARGO_BUILD_RUSTC_WRAPPER", "CMAKE_*_LAUNCHER"),
-    *("RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER"),
 )
 """Names and families that fit what some backend reads, and shape no wheel."""
+
+AMBIENT = (
+    # Terminals, prompts, pagers, editors.
+    *("ALACRITTY_*", "CLICOLOR*", "COLORFGBG", "COLORTERM", "COLUMNS", "EDITOR", "FORCE_COLOR", "ITERM_*", "KITTY_*"),
+    *("LESS*", "LINES", "LS_COLORS", "NO_COLOR", "PAGER", "PROMPT*", "PS1", "PS2", "PS3", "PS4", "STY", "TERM"),
+    *("TERMINFO", "TERM_*", "TMUX*", "VISUAL", "VTE_VERSION", "WEZTERM_*", "WINDOWID", "WT_*"),
+    # Shells and sessions.
+    *("BASH_ENV", "BASHOPTS", "DBUS_*", "DESKTOP_*", "DISPLAY", "GNOME_*", "GTK_*", "HIST*", "INVOCATION_ID"),
+    *("JOURNAL_STREAM", "KDE_*", "MAIL", "OLDPWD", "QT_*", "SESSION_*", "SHELLOPTS", "SHLVL", "SSH_*", "SYSTEMD_*"),
+    *("VSCODE_*", "WAYLAND_*", "XAUTHORITY", "XDG_ACTIVATION_*", "XDG_RUNTIME_DIR", "XDG_SEAT*", "XDG_SESSION_*"),
+    *("XDG_VTNR", "_", "DIRENV_*"),
+    # Runs of continuous integration: numbers, addresses and files of the moment.
+    *("ACTIONS_*", "BUILD_ID", "BUILD_NUMBER", "BUILD_TAG", "BUILD_URL", "CI_JOB_*", "CI_PIPELINE_*", "CI_RUNNER_*"),
+    *("GITHUB_ACTION*", "GITHUB_ENV", "GITHUB_EVENT_PATH", "GITHUB_JOB", "GITHUB_OUTPUT", "GITHUB_PATH"),
+    *("GITHUB_RUN_*", "GITHUB_STATE", "GITHUB_STEP_SUMMARY", "GITHUB_TOKEN", "GITHUB_WORKFLOW*", "RUNNER_*"),
+    # Frontends, and what they set for their own use; how Python starts.
+    *("CONDA_PROMPT_*", "CONDA_SHLVL", "FRESHWHEEL_*", "HATCH_ENV*", "NOX_*", "PDM_*", "PEP517_*", "PIPX_*", "PIP_*"),
+    *("POETRY_*", "PYTEST_*", "TOX_*", "UV", "UV_*", "VIRTUAL_ENV*", "VIRTUALENV_*", "_PYPROJECT_HOOKS_*"),
+    *("PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONIOENCODING", "PYTHONNOUSERSITE", "PYTHONUNBUFFERED"),
+    *("PYTHONPYCACHEPREFIX", "__PYVENV_LAUNCHER__"),
+    # What make tells the makes below it.
+    *("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKE_TERM*"),
+)
+"""Names and families that shape nothing, where an unknown program may have asked for any variable."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -65,7 +65,7 @@ def build_inputs(call: Call) -> dict[str, Any]:
         "digest": snapshot.digest,
         "files": [os.fsdecode(found.path) for found in snapshot.inputs],
         "globs": sorted({*plan.globs(snapshot), *plan.config.include}),
-        "env": sorted(plan.environment(snapshot).names),
+        "env": sorted(plan.variables),
     }
 
 

@@ -84,15 +84,15 @@ def _layout(plan: Plan) -> Layout:
         linked=linked,
         locks=frozenset(found.locks),
         exclude=tuple(Pattern.of(text.rstrip("/")) for text in plan.config.exclude),
-        env=_env(plan, snapshot, found),
+        env=_env(plan, found),
         harmless=frozenset(name for name in _named(plan) if backends.shapes(plan.backend, name)),
         versioned=key.versioned(plan.project.pyproject, plan.requires) or "",
     )
 
 
-def _env(plan: Plan, snapshot: Snapshot, found: Selection) -> frozenset[str]:
+def _env(plan: Plan, found: Selection) -> frozenset[str]:
     """What is known to be read, and can be written as the name of a variable."""
-    names = {*plan.environment(snapshot).names, *_FLAGS.get(plan.backend.name, ())}
+    names = {*plan.variables, *_FLAGS.get(plan.backend.name, ())}
     if any(os.path.basename(path) == b"Cargo.toml" for path in found.tree.files):
         names.add("RUSTFLAGS")
     return frozenset(name for name in names if "*" not in name)

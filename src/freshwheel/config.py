@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from freshwheel import backends, reading
+from freshwheel import backends, reading, stated
 from freshwheel.errors import ConfigError, Problem
 from freshwheel.model import Config, OwnVersion, Project
 from freshwheel.reading import Reading
@@ -36,6 +36,8 @@ class Key:
     """What holds without it, as TOML or in words."""
     anywhere: bool = False
     """Whether a config setting and an environment variable may set it too."""
+    outside: Callable[[Any, str], Reading[Any]] | None = None
+    """How it is read there, where strings are all there is; None: as in the table."""
 
     @property
     def field(self) -> str:
@@ -64,7 +66,7 @@ KEYS = (
     Key(
         name="version",
         holds="string, or table of path and pattern",
-        read=reading.version,
+        read=stated.read,
         default="the inner backend's own",
     ),
     Key(name="label", holds='"on" or "off"', read=reading.choice("on", "off"), default='"on"', anywhere=True),
@@ -78,6 +80,11 @@ KEYS = (
     Key(name="env", holds="list of names", read=reading.list_of(reading.variable_name), default="[]"),
     Key(name="commands", holds="list of lists of strings", read=reading.commands, default="[]"),
     Key(name="stable-python", holds="boolean", read=reading.switch, default="true"),
+    Key(
+        name="observe", holds="boolean", read=reading.switch, default="true", anywhere=True, outside=reading.switch_word
+    ),
+    Key(name="ignore-env", holds="list of names and families", read=reading.list_of(reading.names), default="[]"),
+    Key(name="requires-age", holds='string: "forever", or a number and a unit', read=reading.age, default='"1d"'),
 )
 
 ENVIRONMENT_ONLY = ("FRESHWHEEL_CACHE_DIR",)
@@ -188,7 +195,8 @@ def _values(
     origins: dict[str, str] = {}
     for key in KEYS:
         for origin, where, value in _places(key, table, ours, environ):
-            values[key.field] = yield from reading.whole(key.read(value, where))
+            read = key.read if origin.startswith("[") else key.outside or key.read
+            values[key.field] = yield from reading.whole(read(value, where))
             origins[key.name] = origin
     return values, origins
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import xxhash
 
-from freshwheel import discovery, frame, memory, native
+from freshwheel import discovery, frame, memory, native, parsed, requirements, resolved
 from freshwheel.entry import Entry
-from freshwheel.inner import key, machine
+from freshwheel.inner import key, machine, programs
 from freshwheel.inner.extras import extras
 from freshwheel.inner.key import Component
 from freshwheel.inner.machine import Facts, Subject
@@ -40,12 +40,22 @@ class Case:
     writes: bool
     lean: tuple[str, ...] = ()
     """The requirements that are asked for on a miss only."""
+    withheld: tuple[str, ...] | None = None
+    """What a hit leaves out of the environment, as far as it is known; None: it leaves nothing out."""
     locks: Mapping[bytes, tuple[str, bytes]] = field(default_factory=dict)
     """What is in those locks that are no inputs, and decide all the same."""
 
     def entry(self) -> Entry | None:
         """What the store has for this key in this tree, all that a build had discovered being as it was."""
-        return next(filter(self.holds, self.store.candidates(self.key, tree=self.tree)), None)
+        return next(self.entries(), None)
+
+    def entries(self) -> Iterator[Entry]:
+        """All of that; where requirements are withheld, those first that were resolved last."""
+        found: Iterable[Entry] = self.store.candidates(self.key, tree=self.tree)
+        if self.withheld is not None:
+            cache = frame.cache_directory(self.plan.call.environ)
+            found = sorted(found, key=lambda one: -resolved.latest(cache, one.key))
+        return filter(self.holds, found)
 
     @property
     def tree(self) -> bytes:
@@ -58,24 +68,25 @@ class Case:
         with self.store.single_flight(self.key), self.store.tree_lock(self.plan.call.tree):
             yield
 
+    @property
+    def about(self) -> discovery.Surroundings:
+        """What the things that builds take are looked at with."""
+        return discovery.about(self.plan, salt(self.store))
+
     def holds(self, entry: Entry) -> bool:
         """Whether all is as it was that the build of an entry had discovered."""
-        call = self.plan.call
-        return discovery.hold(entry.discovered, call.tree, call.environ, salt(self.store) if entry.discovered else b"")
+        return not entry.discovered or discovery.held(self.about, entry.discovered)
 
 
-def opened(plan: Plan, found: Snapshot) -> Case | str:
-    """The case of a call, or why the store has no say in it."""
+def opened(plan: Plan, found: Snapshot, *, ask: bool = True) -> Case | str:
+    """The case of a call, or why the store has no say in it. Without `ask` nothing is started that a tree may name."""
     reason = _closed(plan, found)
     if reason:
         return reason
     store = Store.open(frame.cache_directory(plan.call.environ))
     if isinstance(store, Refusal):
         return store.reason
-    scanned = plan.environment(found)
-    if scanned.unknown and plan.config.store is None:
-        return 'its build scripts may read any variable: [tool.freshwheel] store = "on" says that they do not'
-    private, withheld = isolation(plan.call.environ), lean(plan)
+    private, withheld = isolation(plan.call.environ), lean(plan, ask=ask)
     subject = Subject(
         tree=plan.call.tree,
         digest=found.digest,
@@ -85,16 +96,16 @@ def opened(plan: Plan, found: Snapshot) -> Case | str:
         backend_path=plan.config.backend_path,
         settings=plan.config.inner_settings,
         env=frozenset(plan.config.env),
-        scanned=scanned.names,
         commands=plan.config.commands,
         requires=tuple(plan.requires) if withheld else (*plan.requires, *plan.config.requires),
         # Not there yet in the first hook of a run, and there in the last one: the key is to be the same.
-        lean=tuple(withheld or (_extras(plan, private) if private is not None else ())),
+        lean=tuple(withheld or (_extras(plan, private, ask=ask) if private is not None else ())),
         private=private,
         pyproject=plan.project.pyproject,
+        inputs=[one.path for one in found.inputs],
     )
     cache = frame.cache_directory(plan.call.environ)
-    facts = machine.gather(subject, plan.call.environ, cache=cache, salt=salt(store))
+    facts = machine.gather(subject, plan.call.environ, cache=cache, salt=salt(store), ask=ask)
     locks = content.contents(plan.call.tree, [os.fsencode(path) for path in found.locks])
     return Case(
         plan=plan,
@@ -104,16 +115,27 @@ def opened(plan: Plan, found: Snapshot) -> Case | str:
         key=key.key([*facts.components, *locked(found.locks, locks)]),
         writes=plan.config.store != "read",
         lean=tuple(withheld),
+        withheld=tuple(subject.lean) if passing(plan) and (subject.lean or not plan.backend.modules) else None,
         locks=locks,
     )
 
 
-def lean(plan: Plan) -> list[str]:
+def lean(plan: Plan, *, ask: bool = True) -> list[str]:
     """The requirements that are installed on a miss only, with what the inner backend would ask for; else nothing."""
     private = isolation(plan.call.environ)
     if private is None or not plan.config.requires or not plan.backend.modules or not passing(plan):
         return []
-    return [*plan.config.requires, *_extras(plan, private)]
+    if any(_is_placed(plan, text) for text in plan.config.requires):
+        return []
+    return [*plan.config.requires, *_extras(plan, private, ask=ask)]
+
+
+def _is_placed(plan: Plan, text: str) -> bool:
+    """Whether a requirement is found at a place and not on an index, so that its text says nothing of what it is."""
+    sources = parsed.table(plan.project.pyproject, "tool.uv.sources")
+    found = requirements.read(text)
+    name = "" if found is None else requirements.normal(found.name)
+    return "@" in text.partition(";")[0] or any(requirements.normal(source) == name for source in sources)
 
 
 def passing(plan: Plan) -> bool:
@@ -139,7 +161,7 @@ def salt(store: Store) -> bytes:
     return os.urandom(16)
 
 
-def _extras(plan: Plan, private: Sequence[str]) -> list[str]:
+def _extras(plan: Plan, private: Sequence[str], *, ask: bool) -> list[str]:
     """What the inner backend would ask for beside what is written, if it is one that we know."""
     return extras(
         plan.backend,
@@ -149,6 +171,7 @@ def _extras(plan: Plan, private: Sequence[str]) -> list[str]:
         hook=plan.call.hook,
         private=private,
         cache=frame.cache_directory(plan.call.environ),
+        run=programs.run if ask else programs.mute,
     )
 
 
@@ -164,6 +187,8 @@ def _closed(plan: Plan, found: Snapshot) -> str:
         return "editable wheels are not stored"
     if plan.kind == "release":
         return "this is a release"
+    if found.unread:
+        return f"{found.unread[0]} can't be read as TOML, so what it leads to is not known"
     mode = plan.config.store or plan.backend.store
     if mode == "off":
         return "the store is off" if plan.config.store else f"the store is off for {plan.backend.name} unless it is set"

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
 
-from freshwheel import account, answers, decision, frame, lease, memory, naming, rehearsal
+from freshwheel import account, ageing, answers, decision, frame, lease, memory, naming, rehearsal
 from freshwheel.decision import Case
 from freshwheel.entry import Entry
 from freshwheel.errors import FreshwheelError, InputError, WheelError
@@ -25,6 +26,8 @@ __all__ = ["SAME", "delivered", "lent", "opened", "private", "promise", "run", "
 
 SAME = "nothing that it is made from has changed"
 _UNREAD = "the inputs can't be read"
+_ROOM = 1 << 30
+"""Bytes that are enough for any wheel, and what it is made from."""
 
 
 def promise(plan: Plan) -> bool:
@@ -39,6 +42,8 @@ def promise(plan: Plan) -> bool:
         one = Outcome(hook="requires", decided="hit", why=SAME, wheel=name)
     else:
         why = account.reason(plan, case) if identity is not None else "this run can't be told from others"
+        if isinstance(case, Case) and (entry := case.entry()) is not None and ageing.expired(case, entry):
+            why = ageing.OVER
         one = Outcome(hook="requires", decided="miss", why=why)
     account.note(plan, case, one, found if isinstance(found, Snapshot) else None)
     return bool(name)
@@ -47,7 +52,7 @@ def promise(plan: Plan) -> bool:
 def _promised(case: Case, identity: bytes) -> str:
     """The name of the wheel that is kept for this run; nothing: there is none."""
     cache, entry = frame.cache_directory(case.plan.call.environ), case.entry()
-    if cache is None or entry is None:
+    if cache is None or entry is None or ageing.expired(case, entry):
         return ""
     lease.sweep(cache, time.time())
     with contextlib.suppress(OSError), private() as folder:
@@ -77,7 +82,7 @@ def _made(case: Case, entry: Entry, name: Name, directory: str) -> tuple[str, st
     from freshwheel.store.putting import Finished  # noqa: PLC0415 - most hits have the finished wheel, as the next
     from freshwheel.wheel import archive  # noqa: PLC0415
 
-    with private() as folder:
+    with private(directory) as folder:
         path = os.path.join(folder, entry.inner.name)
         if not case.store.hand_out(entry.inner.blob, path):
             return None
@@ -95,10 +100,24 @@ def _made(case: Case, entry: Entry, name: Name, directory: str) -> tuple[str, st
 
 
 @contextlib.contextmanager
-def private() -> Iterator[str]:
-    """A folder for the inner backend alone: what it leaves there can't be taken for ours by a frontend."""
-    with tempfile.TemporaryDirectory(prefix="freshwheel-", ignore_cleanup_errors=True) as directory:
+def private(near: str | None = None) -> Iterator[str]:
+    """A folder for the inner backend alone: what it leaves there can't be taken for ours by a frontend.
+
+    It is in that for temporary files; where that is small, and there is more room in the folder `near`, in there.
+    """
+    place = near if near is not None and _is_roomier(near) else None
+    with tempfile.TemporaryDirectory(prefix=".freshwheel-", dir=place, ignore_cleanup_errors=True) as directory:
         yield directory
+
+
+def _is_roomier(near: str) -> bool:
+    try:
+        os.makedirs(near, exist_ok=True)
+        temporary = tempfile.gettempdir()
+        room = shutil.disk_usage(temporary).free
+        return room < _ROOM and shutil.disk_usage(near).free > room
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager

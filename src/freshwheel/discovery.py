@@ -1,57 +1,262 @@
-"""What builds have taken from beside their inputs and their keys, and whether all that is as it was.
+"""What a build has taken beside its inputs and its key, as it is kept with its wheel, and whether it is as it was.
 
-Headers that a compiler has found, variables that Rust sources or the build scripts of foreign crates have asked for:
-nobody knows of them before a build, so they can't be in its key. They are kept with its wheel.
+Files that nobody declared, names that were looked for in vain, folders that were listed, variables that were asked for.
+Nobody knows of them before a build, so they can't be in its key.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import stat
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from freshwheel import answers, backends, families
-from freshwheel.backends import Backend
+from freshwheel import answers, backends, rows
 from freshwheel.entry import Discovered
+from freshwheel.frame import framed
+from freshwheel.inner import programs, repository
 from freshwheel.inner.machine import NEW_EVERY_TIME
-from freshwheel.sources import content
+from freshwheel.inner.watch import Lookout
+from freshwheel.isolated import folders, isolation
+from freshwheel.plan import Plan
+from freshwheel.sources import digest, disk, litter
+from freshwheel.sources.ground import Ground, Scope
 
-__all__ = ["VARIABLE", "counting", "hold", "taken", "variables"]
+__all__ = [
+    "ABSENT",
+    "CONTROL",
+    "EVERY",
+    "FILE",
+    "FOLDER",
+    "GONE",
+    "PRESENT",
+    "PROGRAM",
+    "VARIABLE",
+    "Surroundings",
+    "about",
+    "every",
+    "failing",
+    "harmless",
+    "held",
+    "kind_of",
+    "named",
+    "refreshed",
+    "searched",
+    "taken",
+    "variables",
+]
 
+FILE, FOLDER, PRESENT, ABSENT = "f", "d", "p", "a"
+"""Kinds: what a file holds, which names a folder has, whether something is there, or nothing."""
 VARIABLE = "v"
 """In place of the kind of a file. The content is a hash of the value, salted; nothing where it was not set."""
+EVERY = "e"
+"""All variables that may shape a wheel: the content is over their names, each of which is kept as well."""
+
+PROGRAM = "w"
+"""A name, and where on PATH it leads to."""
+CONTROL = "g"
+"""All that git says of the repository."""
+
+GONE = b"gone"
+"""In place of the content of what is not there any more, or is of another kind."""
 
 _SIGN = b"$"
 """Before the name of a variable, that it is no path."""
+_LARGE = 8 << 20
+"""Bytes: larger files outside of the repository are known by their row."""
 
 
-def counting(names: Iterable[str], backend: Backend, known: Iterable[str]) -> list[str]:
-    """Those of the variables that a build has asked for that no key has: neither `known` nor of the backend's own."""
-    harmless, others = families.matcher(backends.HARMLESS), NEW_EVERY_TIME.union(known)
-    return [name for name in names if name not in others and not harmless(name) and not backends.shapes(backend, name)]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Surroundings:
+    """What the things that a build takes are looked at with."""
+
+    tree: str
+    environ: Mapping[str, str]
+    salt: bytes
+    """Of the stamps of variables."""
+    ignored: Sequence[str] = ()
+    """Names and families of variables that the settings call harmless."""
+    folders: Sequence[str] = ()
+    """Those of PATH, in which programs are looked for."""
+
+
+def about(plan: Plan, salt: bytes) -> Surroundings:
+    """What the things that builds take are looked at with."""
+    return Surroundings(
+        tree=plan.call.tree,
+        environ=plan.call.environ,
+        salt=salt,
+        ignored=plan.config.ignore_env,
+        folders=searched(plan),
+    )
+
+
+def searched(plan: Plan) -> list[str]:
+    """The folders of PATH, but for those of the environment that was made for this build."""
+    return folders(plan.call.environ.get("PATH", ""), isolation(plan.call.environ) or ())
 
 
 def taken(
-    tree: str, paths: Sequence[str], names: Iterable[str], environ: Mapping[str, str], salt: bytes
+    about: Surroundings, paths: Iterable[tuple[bytes, str]], *, known: Iterable[Discovered] = ()
 ) -> list[Discovered] | None:
-    """Files, folders and variables as they are now; None where one of the paths can't be read."""
-    found = content.contents(tree, [os.fsencode(path) for path in paths])
-    if len(found) < len(set(paths)):
-        return None
-    files = [(path, kind, content) for path, (kind, content) in found.items()]
-    return [*files, *((_SIGN + os.fsencode(name), VARIABLE, _hash(name, environ, salt)) for name in names)]
+    """Paths with their kinds as they are now; None where one of them is not of its kind.
+
+    What is `known` need not be read again while its row stays.
+    """
+    before = {(path, kind): (content, row) for path, kind, content, row in known if row}
+    found: list[Discovered] = []
+    for path, kind in paths:
+        held = before.get((path, kind))
+        if held is not None and _row(about, path) == held[1]:
+            found.append((path, kind, *held))
+            continue
+        one = _looked(about, path, kind)
+        if one is None:
+            return None
+        found.append((path, kind, *one))
+    return found
 
 
-def variables(discovered: Sequence[Discovered]) -> list[str]:
+def variables(about: Surroundings, names: Iterable[str]) -> list[Discovered]:
+    """Variables as they are set now, or that they are not."""
+    return [_variable(about, name) for name in sorted(names)]
+
+
+def every(about: Surroundings) -> list[Discovered]:
+    """All variables that are set and may shape a wheel, and that there is no other one."""
+    names = _every(about)
+    return [(_SIGN, EVERY, _over(names), b""), *(_variable(about, name) for name in names)]
+
+
+def named(discovered: Iterable[Discovered]) -> list[str]:
     """The names of the variables among it."""
-    return [os.fsdecode(path.removeprefix(_SIGN)) for path, kind, _ in discovered if kind == VARIABLE]
+    return [os.fsdecode(path.removeprefix(_SIGN)) for path, kind, *_ in discovered if kind == VARIABLE]
 
 
-def hold(discovered: Sequence[Discovered], tree: str, environ: Mapping[str, str], salt: bytes) -> bool:
+def refreshed(about: Surroundings, discovered: Iterable[Discovered]) -> list[Discovered]:
+    """Paths as they are now; what is gone, or of another kind, with a content that says so."""
+    found = []
+    for one in discovered:
+        now = taken(about, [one[:2]], known=[one])
+        found.append(now[0] if now else (*one[:2], GONE, b""))
+    return found
+
+
+def held(about: Surroundings, discovered: Sequence[Discovered]) -> bool:
     """Whether all of it is as it was."""
-    paths = [os.fsdecode(path) for path, kind, _ in discovered if kind != VARIABLE]
-    now = taken(tree, paths, variables(discovered), environ, salt)
-    return now is not None and set(now) == set(discovered)
+    return next(iter(failing(about, discovered)), None) is None
 
 
-def _hash(name: str, environ: Mapping[str, str], salt: bytes) -> bytes:
-    return answers.stamp(salt, name, environ[name]) if name in environ else b""
+def failing(about: Surroundings, discovered: Sequence[Discovered]) -> Iterable[Discovered]:
+    """What is not as it was, one by one."""
+    for one in discovered:
+        path, kind, content, row = one
+        if kind == VARIABLE:
+            same = _variable(about, os.fsdecode(path.removeprefix(_SIGN)))[2] == content
+        elif kind == EVERY:
+            same = _over(_every(about)) == content
+        else:
+            same = (bool(row) and _row(about, path) == row) or _is_same(_looked(about, path, kind), content)
+        if not same:
+            yield one
+
+
+def kind_of(about: Surroundings, path: str) -> str:
+    """The kind of a path that was read: that of a folder, or of a file."""
+    return FOLDER if os.path.isdir(os.path.join(about.tree, path)) else FILE
+
+
+def _is_same(now: tuple[bytes, bytes] | None, content: bytes) -> bool:
+    return now is not None and now[0] == content
+
+
+def _looked(about: Surroundings, path: bytes, kind: str) -> tuple[bytes, bytes] | None:
+    """The content, and the stamp of the row that stands for it; None where it is not of the kind."""
+    if kind == CONTROL:
+        return _control(about)
+    if kind == PROGRAM:
+        found = programs.which([os.fsdecode(path)], about.folders, Lookout(), cwd=about.tree, environ=about.environ)
+        return os.fsencode(found or ""), b""
+    where = disk.at(os.fsencode(about.tree), path)
+    try:
+        status = os.stat(where)
+    except (FileNotFoundError, NotADirectoryError):
+        return (b"", b"") if kind == ABSENT else None
+    except (OSError, ValueError):
+        return None
+    look: Callable[[], bytes | None] | None = {
+        FILE: lambda: _file(where, path, status),
+        FOLDER: lambda: _folder(about, where, path) if stat.S_ISDIR(status.st_mode) else None,
+        PRESENT: lambda: answers.presence(where),
+    }.get(kind)
+    try:
+        content = look() if look is not None else None
+    except (OSError, ValueError, rows.RestlessError):
+        return None
+    return None if content is None else (content, b"" if kind == PRESENT else answers.row_of(status))
+
+
+def _control(about: Surroundings) -> tuple[bytes, bytes] | None:
+    """What git says, now."""
+    found, gap = repository.facts(about.tree, about.environ, about.folders, programs.run)
+    texts = [part for name, value in sorted(found.items()) for part in (name, str(value))]
+    return None if gap else (digest.of(framed(*(text.encode("utf-8", "surrogatepass") for text in texts))), b"")
+
+
+def _file(where: bytes, path: bytes, status: os.stat_result) -> bytes | None:
+    """What a file holds, and whether it may be executed."""
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    if status.st_size > _LARGE and os.path.isabs(path):
+        return answers.row_of(status)
+    seen = rows.read(where, follow=True)
+    return None if seen is None else seen[0] + seen[1]
+
+
+def _folder(about: Surroundings, where: bytes, path: bytes) -> bytes:
+    """Which names a folder has; of one that belongs to the project without what tools and editors drop there."""
+    names = sorted(os.listdir(where))
+    if not os.path.isabs(path):
+        names = [name for name in names if _stays(about, where, path, name)]
+    return digest.of(b"\0".join(names))
+
+
+def _stays(about: Surroundings, where: bytes, path: bytes, name: bytes) -> bool:
+    if litter.is_dropping(name) or litter.is_bare(name) or (path in (b"", b".") and litter.is_frontends(name)):
+        return False
+    below = os.path.join(where, name)
+    if not os.path.isdir(below):
+        return True
+    ground = Ground(Scope(tree=about.tree, repository=about.tree, inputs=()))
+    with os.scandir(below) as listing:
+        inside = {os.fsdecode(one.name): one.is_dir() for one in listing}
+    folders = frozenset(one for one, is_folder in inside.items() if is_folder)
+    relative = os.path.normpath(os.path.join(os.fsdecode(path), os.fsdecode(name)))
+    return ground.pruned(relative, frozenset(inside), folders) is None
+
+
+def _row(about: Surroundings, path: bytes) -> bytes:
+    try:
+        return answers.row_of(os.stat(disk.at(os.fsencode(about.tree), path)))
+    except (OSError, ValueError):
+        return b""
+
+
+def _variable(about: Surroundings, name: str) -> Discovered:
+    value = answers.stamp(about.salt, name, about.environ[name]) if name in about.environ else b""
+    return _SIGN + os.fsencode(name), VARIABLE, value, b""
+
+
+def _every(about: Surroundings) -> list[str]:
+    """The names of all variables that are set and may shape a wheel, sorted."""
+    return answers.family(about.environ, ("*",), harmless(about.ignored))
+
+
+def harmless(ignored: Sequence[str]) -> tuple[str, ...]:
+    """Names and families of variables that shape nothing, where an unknown program may have asked for them."""
+    return (*backends.HARMLESS, *backends.AMBIENT, *NEW_EVERY_TIME, *ignored)
+
+
+def _over(names: Sequence[str]) -> bytes:
+    return digest.of(framed(*(os.fsencode(name) for name in names)))

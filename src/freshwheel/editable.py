@@ -59,10 +59,10 @@ def promise(plan: Plan) -> bool:
 
 
 @contextlib.contextmanager
-def ready(plan: Plan) -> Iterator[str | None]:
-    """The path of the editable wheel, while the context lasts; None where it must be built first."""
+def ready(plan: Plan, near: str) -> Iterator[str | None]:
+    """As `supply.ready`, of the editable wheel."""
     held, case = delivery.lent(plan), delivery.opened(plan, plan.attempt())
-    with delivery.private() as folder:
+    with delivery.private(near) as folder:
         name = ""
         if isinstance(case, Case):
             place = Placement.of(case)
@@ -89,8 +89,8 @@ def _built(place: Placement, directory: str, found: str) -> tuple[str, str]:
     case, unstored = place.case, "it is of an unfamiliar form"
     making.check(case.plan)
     why, before = place.reason(found), searched(case, case.found)
-    with delivery.private() as folder:
-        built = real.build(case.plan, folder)
+    with delivery.private(directory) as folder:
+        built = real.build(case.plan, folder, watched=case.writes)
         finish.tell(case.plan, built)
         with delivery.written(directory):
             made, name = finish.finish(case.plan, built, directory)

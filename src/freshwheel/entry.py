@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Blob", "Discovered", "Entry", "Wheel", "dump", "is_key", "is_name", "pack", "parse", "unpack"]
 
-_MAGIC = b"FWENT\0\0\1"
+_MAGIC = b"FWENT\0\0\2"
 """The last byte is the edition of this format."""
 _NUMBER = struct.Struct("<Q")
 _HEX = frozenset("0123456789abcdef")
 _LONGEST_NAME = 255
 
-Discovered = tuple[bytes, str, bytes]
-"""An input that only a build has shown: path, relative to the tree or absolute; kind; content digest."""
+Discovered = tuple[bytes, str, bytes, bytes]
+"""What only a build has shown: path, relative to the tree or absolute; kind; content; stamp of the row it had then."""
 
 
 class Blob:
@@ -154,7 +154,7 @@ def dump(entry: Entry) -> bytes:
     body = framed(
         *(entry.key.encode(), _wheel(entry.inner), _blob(entry.info), _bytes(entry.base), entry.tree or b""),
         *(_NUMBER.pack(entry.milliseconds), _NUMBER.pack(entry.created), _table(entry.parts), _table(entry.installed)),
-        framed(*[field for path, kind, content in entry.discovered for field in (path, _bytes(kind), content)]),
+        framed(*[field for path, kind, *rest in entry.discovered for field in (path, _bytes(kind), *rest)]),
         framed(*[field for tag, wheel in sorted(entry.finished.items()) for field in (tag, _wheel(wheel))]),
     )
     return _MAGIC + xxhash.xxh3_128_digest(body) + body
@@ -220,8 +220,8 @@ def _parsed(  # noqa: PLR0913, PLR0917 - the fields, in their order
         finished={tag: _wheel_of(*unframed(wheel)) for tag, wheel in zip(made[::2], made[1::2], strict=True)},
         parts=_table_of(parts),
         discovered=[
-            (path, _text(kind), content)
-            for path, kind, content in zip(found[::3], found[1::3], found[2::3], strict=True)
+            (path, _text(kind), content, row)
+            for path, kind, content, row in zip(found[::4], found[1::4], found[2::4], found[3::4], strict=True)
         ],
         tree=tree or None,
         installed=_table_of(installed),
@@ -239,7 +239,7 @@ def _fits(entry: Entry) -> bool:
         and all(map(is_name, names))
         and all(len(tag) == 16 for tag in tags)  # noqa: PLR2004
         and all(len(blob.sha256) == 64 and len(blob.xxh3) == 16 for blob in entry.blobs())  # noqa: PLR2004
-        and all(path and b"\0" not in path for path, _, _ in entry.discovered)
+        and all(path and b"\0" not in path for path, *_ in entry.discovered)
     )
 
 

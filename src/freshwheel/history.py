@@ -35,7 +35,7 @@ def why(call: Call) -> Why:
     last = outcome.base(outcomes, "wheel", "editable")
     plan = Plan.of(call if last is None or last.hook == "wheel" else replace(call, hook="build_editable"))
     snapshot = plan.snapshot()
-    case = decision.opened(plan, snapshot)
+    case = decision.opened(plan, snapshot, ask=False)
     found = None
     if last is not None:
         before = outcome.inputs(cache, call.tree, last.digest)

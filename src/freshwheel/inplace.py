@@ -13,8 +13,10 @@ from freshwheel import frame, rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
     from typing import Literal
+
+    from freshwheel.entry import Discovered
 
     State = Literal["intact", "missing", "known", "foreign"]
     Finding = Literal[State, "first", "left", "read", "ways", "whole"]
@@ -43,7 +45,7 @@ READ = os.O_RDONLY | sum(
 )
 """How a file is opened that is not believed to be one."""
 _LARGEST = 1 << 24
-_MAGIC = b"FWPLACE\2"
+_MAGIC = b"FWPLACE\3"
 _HEAD = 24
 """Where the fields begin."""
 _SHARED = (b".abi3.so", b".abi3t.so")
@@ -103,8 +105,8 @@ class Record:
     """The same without what is the interpreter's own: modules that are for all Pythons have this in common."""
     whole: bool
     """Whether it may have read any pure Python, so that the source digest must be the same."""
-    rests: "Mapping[bytes, bytes]"
-    """What it read beside the native inputs, Python among it: path -> kind and content."""
+    rests: "tuple[Discovered, ...]"
+    """What it took beside the native inputs, Python that it read among it; sorted."""
     ways: "tuple[bytes, ...]"
     """Packages, and modules in none, that what leads to the tree may list."""
     free: "tuple[bytes, ...]"
@@ -121,7 +123,7 @@ class Record:
         key: str,
         kin: str,
         whole: bool,
-        rests: "Mapping[bytes, bytes]",
+        rests: "Iterable[Discovered]",
         ways: "Iterable[bytes]",
         free: "Iterable[bytes]",
         modules: "Iterable[Module]",
@@ -133,7 +135,7 @@ class Record:
         self.key = key
         self.kin = kin
         self.whole = whole
-        self.rests = dict(rests)
+        self.rests = tuple(sorted(rests))
         self.ways = tuple(ways)
         self.free = tuple(free)
         self.modules = tuple(modules)
@@ -267,7 +269,7 @@ def _known(module: Module, content: bytes, record: Record, records: "Iterable[Re
 
 def _dumped(record: Record) -> bytes:
     texts = (record.abi, record.native, record.digest, record.key, record.kin, record.wheel.name)
-    rests = [part for path, held in sorted(record.rests.items()) for part in (path, held)]
+    rests = [part for path, kind, *more in record.rests for part in (path, kind.encode(), *more)]
     modules = [part for one in record.modules for part in (one.path, one.content, b"%d" % one.mode, one.stamp)]
     return frame.framed(
         *(text.encode("utf-8", "surrogateescape") for text in texts),
@@ -291,7 +293,10 @@ def _record(data: bytes) -> Record:
         key=key,
         kin=kin,
         whole=bool(fields[7]),
-        rests=dict(zip(rests[::2], rests[1::2], strict=True)),
+        rests=[
+            (path, kind.decode(), content, row)
+            for path, kind, content, row in zip(rests[::4], rests[1::4], rests[2::4], rests[3::4], strict=True)
+        ],
         ways=frame.unframed(fields[10]),
         free=frame.unframed(fields[11]),
         modules=[

@@ -6,16 +6,16 @@ Nothing here can fail a build. Whatever is in doubt is not kept, with the reason
 from __future__ import annotations
 
 import os
-import sys
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 
-from freshwheel import decision, discovery
-from freshwheel.decision import Case, isolation
-from freshwheel.entry import Discovered
+from freshwheel import ageing, decision, discovery
+from freshwheel.decision import Case
+from freshwheel.entry import Discovered, Entry
 from freshwheel.errors import InputError
-from freshwheel.inner import key, packages
+from freshwheel.inner import key
+from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.inner.watch import Lookout, Watch
 from freshwheel.model import Snapshot
 from freshwheel.real import Built
@@ -44,18 +44,21 @@ def keep(case: Case, built: Built, info: Mapping[str, bytes], base: str, finishe
     # A lock that the build has made is what it was built from: the next build will find it there.
     made = key.key([*case.facts.components, *decision.locked(built.later.locks, _locks(case, built))])
     # What an earlier entry had discovered is no more, so that it would never be a hit again.
-    stale = [one for one in case.store.candidates(made, tree=case.tree) if not case.holds(one)]
+    stale = [one for one in case.store.candidates(made, tree=case.tree) if not case.holds(one) or _is_old(case, one)]
     draft = Draft(
         key=made,
         base=base,
         info=info,
         parts=key.parts(case.facts.components, salt=decision.salt(case.store)),
         discovered=rests,
-        tree=case.tree if _names(built.path, _places(case)) else None,
-        installed=_installed(case),
+        tree=case.tree if _is_bound(case, built) else None,
+        installed=ageing.installed(case),
         milliseconds=built.milliseconds,
     )
-    return case.store.put(draft, built.path, finished, stale=stale).reason
+    put = case.store.put(draft, built.path, finished, stale=stale)
+    if put.entry is not None:
+        ageing.renew(case, put.entry)
+    return put.reason
 
 
 def doubt(case: Case, built: Built) -> str:
@@ -64,6 +67,8 @@ def doubt(case: Case, built: Built) -> str:
         return "the inputs moved during the build"
     if built.missed:
         return "files were read that were no inputs before"
+    if built.found is None and case.plan.config.store != "on":
+        return f"nobody observed what the build has read: {built.unobserved or 'it was not to be'}"
     if any(_locks(case, built).get(path) != lock for path, lock in case.locks.items()):
         return "a lock file changed during the build"
     if not _stands(case, built.later):
@@ -73,10 +78,24 @@ def doubt(case: Case, built: Built) -> str:
 
 def discovered(case: Case, built: Built, *, more: Sequence[str] = ()) -> list[Discovered] | None:
     """What a build has taken that is not in the key, and `more` files; None where that can't be read again."""
-    plan = case.plan
-    names = discovery.counting(built.names, plan.backend, case.facts.watch.names)
-    salt = decision.salt(case.store)
-    return discovery.taken(plan.call.tree, [*built.system, *more], names, plan.call.environ, salt)
+    plan, about, seen = case.plan, case.about, built.found
+    paths = [(os.fsencode(path), discovery.kind_of(about, path)) for path in [*built.system, *more]]
+    names = set(built.names)
+    if seen is not None:
+        names |= {name for name in seen.names if not plan.is_harmless(name)}
+    found = discovery.taken(about, dict.fromkeys(paths))
+    if found is None:
+        return None
+    known = () if seen is None else seen.items
+    named = discovery.variables(about, names - NEW_EVERY_TIME.union(case.facts.watch.families))
+    every = discovery.every(about) if seen is None or seen.every else ()
+    return list({one[:2]: one for one in [*known, *found, *named, *every]}.values())
+
+
+def _is_bound(case: Case, built: Built) -> bool:
+    """Whether the wheel is for its tree alone: it names it, or rests on what lies beside it."""
+    beside = built.found is None or built.found.judged.bound
+    return beside or _names(built.path, _places(case))
 
 
 def _places(case: Case) -> list[bytes]:
@@ -87,11 +106,9 @@ def _places(case: Case) -> list[bytes]:
     return sorted({os.fsencode(one) for path in folders for one in (path, os.path.realpath(path))})
 
 
-def _installed(case: Case) -> dict[str, str]:
-    """Name -> version of what an installer had put into the environment for this one build."""
-    roots = [os.path.join(root, "") for root in isolation(case.plan.call.environ) or ()]
-    path = [folder for folder in sys.path if folder.startswith(tuple(roots))]
-    return {name: one.version for name, one in packages.installed(path).items()}
+def _is_old(case: Case, entry: Entry) -> bool:
+    """Whether an installer took something else for an entry than it does now."""
+    return case.withheld is not None and bool(ageing.moved(case, entry))
 
 
 def _stands(case: Case, later: Snapshot) -> bool:

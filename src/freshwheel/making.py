@@ -41,12 +41,12 @@ def withheld(plan: Plan) -> bool:
 
 def proved(case: Case, entry: Entry, directory: str) -> tuple[str, str] | None:
     """The stored wheel of the case, after a clean build has given the same; raises DifferenceError if it has not."""
-    with private() as folder:
+    with private(directory) as folder:
         answer = delivery.delivered(case, entry, folder)
         if answer is None:
             return None
         check(case.plan)
-        with private() as apart:
+        with private(directory) as apart:
             if not proof.proved(case, os.path.join(folder, answer[0]), apart):
                 return None
         with written(directory):
@@ -58,8 +58,8 @@ def make(plan: Plan, directory: str, case: Case | str) -> tuple[str, str]:
     """The wheel of a real build, which is stored if it may be."""
     check(plan)
     why, unstored = account.reason(plan, case), ""
-    with private() as folder:
-        built = real.build(plan, folder)
+    with private(directory) as folder:
+        built = real.build(plan, folder, watched=isinstance(case, Case) and case.writes)
         finish.tell(plan, built)
         with written(directory):
             made, name = finish.finish(plan, built, directory)

@@ -56,6 +56,12 @@ class Config:
     env: tuple[str, ...] = ()
     commands: tuple[tuple[str, ...], ...] = ()
     stable_python: bool = True
+    observe: bool = True
+    """Whether a build may be observed."""
+    ignore_env: tuple[str, ...] = ()
+    """Variables that shape nothing, and families of them with one `*`."""
+    requires_age: int | None = 86400
+    """Seconds that a hit may withhold requirements before they are resolved once more; None: for ever."""
     inner_settings: Mapping[str, str | Sequence[str]] | None = None
     """The config settings that are the inner backend's, untouched; None stays None."""
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -122,6 +128,8 @@ class Snapshot:
     """The digest of the inputs that are not pure Python: 32 hex digits."""
     locks: tuple[str, ...] = ()
     """Cargo.lock files that decide what is built and are no inputs, whether they are there or not."""
+    unread: tuple[str, ...] = ()
+    """Manifests that are no TOML to us: which crates they lead to is not known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,22 +12,23 @@ import platform
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import xxhash
 
-from freshwheel import backends, frame, native
+from freshwheel import backends, discovery, frame, ledger
+from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.inner import force, kept, packages, setuptools
 from freshwheel.inner.folders import Profile
 from freshwheel.inner.force import Record, Seen
-from freshwheel.model import Snapshot
+from freshwheel.ledger import Page
+from freshwheel.model import Input, Snapshot
 from freshwheel.plan import Plan
 from freshwheel.sources import unwatched
 from freshwheel.sources.cargo import Closure
-from freshwheel.sources.ground import Ground, Scope
-from freshwheel.sources.watches import watches
+from freshwheel.sources.unwatched import Forced
 
-__all__ = ["arguments", "around", "doubt", "fresh", "kept_folder", "recipe", "taken", "times", "unseen", "used"]
+__all__ = ["arguments", "around", "doubt", "fresh", "kept_folder", "recipe", "times", "unseen", "used"]
 
 
 def arguments(plan: Plan) -> list[str]:
@@ -42,13 +43,15 @@ def arguments(plan: Plan) -> list[str]:
         return []
 
 
-def around(plan: Plan, found: Snapshot) -> bytes:
-    """What the build may take something from beside its inputs, in 16 bytes: Python, packages, variables.
+def around(plan: Plan) -> bytes:
+    """What the build may take something from beside its inputs, in 16 bytes: Python, packages, variables, and files.
+
+    Those files, names and variables that earlier builds in the same folders have taken, as they are now.
 
     Not cargo's own tools, which cargo watches itself; nor the project, and what installers bring for their own use.
     """
     environ, backend = plan.call.environ, plan.backend
-    names = plan.environment(found).names
+    names = plan.config.env
     values = [f"{name}={environ[name]}" for name in sorted(environ) if name in names or backends.shapes(backend, name)]
     table = plan.project.pyproject.get("project")
     project = table.get("name") if isinstance(table, Mapping) else None
@@ -56,7 +59,21 @@ def around(plan: Plan, found: Snapshot) -> bytes:
     known = packages.installed(sys.path)
     others = [f"{name} {one.version} {one.digest}" for name, one in sorted(known.items()) if name not in ours]
     texts = [platform.python_implementation(), sys.version, *values, "", *others]
-    return xxhash.xxh3_128_digest(frame.framed(*(text.encode("utf-8", "surrogatepass") for text in texts)))
+    said = [text.encode("utf-8", "surrogatepass") for text in texts]
+    return xxhash.xxh3_128_digest(frame.framed(*said, *_taken(plan)))
+
+
+def _taken(plan: Plan) -> list[bytes]:
+    """What earlier builds have taken from outside of the tree, path by path, as it is now."""
+    page = ledger.load(frame.cache_directory(plan.call.environ), plan.call.tree)
+    about = discovery.about(plan, page.salt)
+    names = {name for name in page.names if name not in NEW_EVERY_TIME and not plan.is_harmless(name)}
+    found = [
+        *discovery.refreshed(about, page.items),
+        *discovery.variables(about, names),
+        *(discovery.every(about) if page.every else ()),
+    ]
+    return [part for path, _, content, _ in sorted(found) for part in (path, content)]
 
 
 def recipe(plan: Plan, found: Snapshot) -> bytes:
@@ -69,24 +86,24 @@ def recipe(plan: Plan, found: Snapshot) -> bytes:
     return xxhash.xxh3_128_digest(frame.framed(*(text.encode("utf-8", "surrogatepass") for text in texts), *chosen))
 
 
-def unseen(scope: Scope, closure: Closure, places: Sequence[str], record: Record | None, seen: Seen) -> list[bytes]:
-    """The inputs that must be touched because nothing watches what changed since `record`; none without a record.
+def unseen(
+    inputs: Sequence[Input], closure: Closure, record: Record | None, seen: Seen, page: Page | None
+) -> Forced:
+    """What must be made to look new because cargo may not watch what changed since `record`; nothing without one.
 
-    Without one every input is touched as it is. Raises OSError where the records of cargo can't be read.
+    Without one every input is touched as it is. `page` has what all builds in the same folders have read; None: some
+    were not observed.
     """
     if record is None or not closure.crates:
-        return []
+        return Forced()
     changes = [unwatched.Change(path=os.fsdecode(path), how=how) for path, how in force.changed(record, seen).items()]
+    crates = {crate.folder: crate.name for crate in closure.crates}
+    readers = None if page is None else page.readers
     moved = record.seen.around != seen.around
-    if not changes and not moved:
-        return []
-    folders = [crate.folder for crate in closure.crates]
-    present = [os.fsdecode(one.path) for one in scope.inputs]
-    found = unwatched.forced(changes, folders, watches(scope, closure, places), present, around=moved)
-    return [os.fsencode(path) for path in found if not os.path.isabs(path)]
+    return unwatched.forced(changes, crates, [os.fsdecode(one.path) for one in inputs], readers, around=moved)
 
 
-def times(paths: Sequence[bytes], seen: Seen, *, newest: int, now: int) -> dict[bytes, int]:
+def times(paths: Iterable[bytes], seen: Seen, *, newest: int, now: int) -> dict[bytes, int]:
     """The mtimes for `unseen` paths: newer than all units and all inputs, for of a crate the newest file counts."""
     later = max(now, newest + 1, *(mtime + 1 for mtime in seen.mtimes.values()))
     return {
@@ -116,30 +133,19 @@ def doubt(folder: str | None, record: Record | None, state: Mapping[str, Profile
     return ""
 
 
-def taken(scope: Scope, closure: Closure, places: Sequence[str]) -> frozenset[str] | None:
-    """The pure Python that cargo has read, as its records say; None where it may have read any."""
-    paths = [one.path for one in scope.inputs]
-    column = b"".join([one.kind + one.content for one in scope.inputs])
-    pure = frozenset(os.fsdecode(paths[number]) for number in native.pure(paths, column))
-    if not pure or not closure.crates:
-        return frozenset()
-    try:
-        found = watches(scope, closure, places)
-    except OSError:
-        return None
-    if not found.compiled or found.ran or not found.macros <= unwatched.HARMLESS:
-        return None  # nobody knows which files a build script reads, or a macro
-    return Ground(scope).among(pure, found.read)
-
-
 @contextlib.contextmanager
-def fresh(plan: Plan) -> Iterator[tuple[dict[str, str], str]]:
-    """The variables that give setuptools an empty folder, and that folder; nothing where it has no part in a build."""
+def fresh(plan: Plan, private: str) -> Iterator[tuple[dict[str, str], str]]:
+    """The variables that give setuptools an empty folder, in `private`, and that folder; nothing for other backends."""
     if not setuptools.concerns(plan.backend, plan.config.backend):
         yield {}, ""
         return
-    with tempfile.TemporaryDirectory(prefix="freshwheel-build-", ignore_cleanup_errors=True) as folder:
-        yield setuptools.fresh(folder, plan.call.environ, plan.call.hook), folder
+    with tempfile.TemporaryDirectory(prefix="freshwheel-build-", dir=private, ignore_cleanup_errors=True) as folder:
+        yield setuptools.fresh(folder, plan.call.environ, plan.call.hook, version=_base(plan)), folder
+
+
+def _base(plan: Plan) -> str | None:
+    """The own base version, of which setuptools would not know."""
+    return None if plan.config.version is None else plan.base()
 
 
 def used(plan: Plan, folder: str) -> str:

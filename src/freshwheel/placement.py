@@ -33,7 +33,7 @@ from freshwheel.errors import WheelError
 from freshwheel.inner import key
 from freshwheel.inner.key import Component
 from freshwheel.inplace import Module, Record
-from freshwheel.model import Input, Snapshot
+from freshwheel.model import Snapshot
 from freshwheel.outcome import Outcome
 from freshwheel.real import Built
 from freshwheel.rows import Row
@@ -85,14 +85,12 @@ class Placement:
         """Whether all is as it was that the build of a record has read beside the native inputs."""
         if record.whole and record.digest != self.case.found.digest:
             return False
-        rests = [(path, held[:1].decode(), held[1:]) for path, held in record.rests.items()]
-        call = self.case.plan.call
-        return discovery.hold(rests, call.tree, call.environ, decision.salt(self.case.store) if rests else b"")
+        return not record.rests or discovery.held(self.case.about, record.rests)
 
     def made(self, record: Record, directory: str) -> tuple[str, str] | None:
         """The wheel for the tree as it is now, made from the inner one of a record; None where that can't be had."""
         found = self.case.found
-        with delivery.private() as folder:
+        with delivery.private(directory) as folder:
             path = os.path.join(folder, record.wheel.name)
             if not spares.fetch(self.cache, self.tree, record.wheel, path):
                 return None
@@ -163,8 +161,8 @@ class Placement:
         put = [path for path, row in made.items() if before.get(path) != row]
         if not put:
             return "it has put no module into the tree whose name says for which Python it is"
-        pure, (ways, free) = _pure(case, built.later), _ways(case, built.later)
-        rests = keeping.discovered(case, built, more=sorted({*(built.taken or ()), *(pure or ())}))
+        ways, free = _ways(case, built.later)
+        rests = keeping.discovered(case, built, more=_pure(built, built.later))
         held = content.contents(case.plan.call.tree, [*put, os.fsencode(built.path)])
         if rests is None or len(held) <= len(put):
             return "something that it has read or made can't be read again"
@@ -175,8 +173,8 @@ class Placement:
             digest=built.later.digest,
             key=full,
             kin=kin,
-            whole=built.taken is None or pure is None,
-            rests={path: kind.encode() + one for path, kind, one in rests},
+            whole=built.found is None,
+            rests=rests,
             ways=ways,
             free=free,
             modules=[Module(path=path, content=held[path][1], mode=made[path][0] & 0o777) for path in sorted(put)],
@@ -193,7 +191,6 @@ def _keys(case: Case, found: Snapshot, locks: Mapping[bytes, tuple[str, bytes]])
     All counts that shapes a wheel, but for pure Python; and what the redirection itself may rest on.
     """
     plan = case.plan
-    reaching = _reaching(case, found.inputs)
     shaping = reach.shaping([one.path for one in found.inputs], plan.project.pyproject, name=plan.backend.name)
     parts: list[Component] = [
         *(one for one in case.facts.components if one.name != _SOURCES),
@@ -201,27 +198,16 @@ def _keys(case: Case, found: Snapshot, locks: Mapping[bytes, tuple[str, bytes]])
         key.component("tree", os.fsencode(plan.call.tree)),
         key.component("native digest", found.native),
         key.component("packages", tuple(shaping)),
-        key.component("reaching", tuple(part for one in reaching for part in (one.path, one.kind + one.content))),
     ]
     return key.key(parts), key.key([one for one in parts if one.name not in _OWN])
 
 
-def _reaching(case: Case, inputs: Sequence[Input]) -> list[Input]:
-    """The pure Python among inputs that counts like native ones."""
-    plan = case.plan
-    requires = [*plan.requires, *plan.config.requires]
-    return reach.reaching(plan.call.tree, inputs, plan.project.pyproject, name=plan.backend.name, requires=requires)
-
-
-def _pure(case: Case, found: Snapshot) -> list[str] | None:
-    """The pure Python that counts like native inputs; None: all does, and all that is added would."""
+def _pure(built: Built, found: Snapshot) -> list[str]:
+    """The pure Python among the inputs that an observed build has read."""
     names, column = digest.columns(found.inputs)
     paths = memory.split(names)
-    added = Input(path=min(native.packages(paths), default=b".") + _NO_MODULE, kind=b"f", content=bytes(16))
-    counting = _reaching(case, [*found.inputs, added])
-    if len(counting) > len(native.pure(paths, column)):
-        return None
-    return [os.fsdecode(one.path) for one in counting if one is not added]
+    pure = (os.fsdecode(paths[number]) for number in native.pure(paths, column))
+    return [path for path in pure if built.found is not None and path in built.found.readers]
 
 
 def _ways(case: Case, found: Snapshot) -> tuple[list[bytes], list[bytes]]:

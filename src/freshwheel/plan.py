@@ -11,13 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from freshwheel import backends, config, frame, recollection, state
+from freshwheel import backends, config, families, frame, ledger, recollection, state
 from freshwheel.errors import ConfigError, InputError, Problem
 from freshwheel.inner import interpreter
 from freshwheel.model import Config, Project, Snapshot
-from freshwheel.sources import content, globs, project, scripts, selection
+from freshwheel.sources import content, globs, project, selection
 from freshwheel.sources.disk import Disk
-from freshwheel.sources.scan import Scan
 
 __all__ = ["Call", "Plan"]
 
@@ -102,10 +101,15 @@ class Plan:
         """The requirements of `[build-system]`."""
         return tuple(_build_requires(self.project))
 
-    def environment(self, found: Snapshot) -> Scan:
-        """The environment names that the settings declare and that the project's own build scripts read."""
-        read = scripts.scanned(self.call.tree, found.inputs, self.config.backend_path)
-        return Scan(names=read.names.union(self.config.env), unknown=read.unknown)
+    @property
+    def variables(self) -> frozenset[str]:
+        """The environment names that the settings declare, and those that the last builds were seen to ask for."""
+        page = ledger.load(frame.cache_directory(self.call.environ), self.call.tree)
+        return frozenset(self.config.env).union(name for name in page.names if not self.is_harmless(name))
+
+    def is_harmless(self, name: str) -> bool:
+        """Whether a variable shapes nothing, whoever asks for it."""
+        return families.matcher((*backends.AMBIENT, *self.config.ignore_env))(name)
 
     def globs(self, found: Snapshot) -> list[str]:
         """Patterns that all inputs match, and maybe more: the folders that they lie in, and single files."""

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, TypeAlias, TypeVar
 
-from freshwheel import backends, pep440, requirements
+from freshwheel import backends, requirements
 from freshwheel.errors import Problem
-from freshwheel.model import OwnVersion
 
 __all__ = [
     "Reader",
     "Reading",
+    "age",
     "backend",
     "backend_path",
     "choice",
@@ -27,13 +27,16 @@ __all__ = [
     "finish",
     "input_path",
     "list_of",
+    "names",
     "requirement",
+    "shown",
     "string",
     "switch",
+    "switch_word",
+    "text",
     "type_of",
     "unknown",
     "variable_name",
-    "version",
     "whole",
 ]
 
@@ -44,6 +47,9 @@ Reader: TypeAlias = Callable[[Any, str], Reading[T | None]]
 
 _DRIVE = re.compile(r"[A-Za-z]:")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.()-]*")  # Windows has ProgramFiles(x86)
+_FAMILY = re.compile(r"[A-Za-z0-9_.()-]*\*[A-Za-z0-9_.()-]*")
+_AGE = re.compile(r"([0-9]{1,9})([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _TYPES = {"bool": "a boolean", "dict": "a table", "int": "an integer", "NoneType": "nothing", "str": "a string"}
 _LONGEST = 60
 """Characters of a wrong text that a message repeats."""
@@ -118,20 +124,39 @@ def switch(value: Any, where: str) -> Reading[bool | None]:
     if isinstance(value, bool):
         return value
     hint = "write it without quotes" if value in ("true", "false") else ""
+    hint = {"on": "write true", "off": "write false"}.get(value, hint) if isinstance(value, str) else hint
     yield Problem(where, f"must be true or false, not {type_of(value)}", hint)
+    return None
+
+
+def switch_word(value: Any, where: str) -> Reading[bool | None]:
+    """A boolean as it is written outside of TOML, "on" or "off"."""
+    found = yield from choice("on", "off")(value, where)
+    return None if found is None else found == "on"
+
+
+def age(value: Any, where: str) -> Reading[int | None]:
+    """A time in seconds; None: forever."""
+    if value == "forever":
+        return None
+    found = _AGE.fullmatch(value) if isinstance(value, str) else None
+    if found is not None:
+        return int(found[1]) * _SECONDS[found[2]]
+    what = f"not {type_of(value)}" if not isinstance(value, str) else "with s, m, h or d for seconds to days"
+    yield Problem(where, f'must be "forever" or a number and a unit, {what}', 'write it as "1d" or "12h"')
     return None
 
 
 def backend(value: Any, where: str) -> Reading[str | None]:
     """An object with hooks: "module" or "module:object" (PEP 517), and not our own."""
-    found = yield from _text(value, where)
+    found = yield from text(value, where)
     if found is None:
         return None
     meant = backends.misnamed(found)
     if meant is not None:
-        yield Problem(where, f"{_shown(found)} has no hooks", f'write "{meant.modules[0]}"')
+        yield Problem(where, f"{shown(found)} has no hooks", f'write "{meant.modules[0]}"')
     elif not all(part.isidentifier() for dotted in found.split(":", 1) for part in dotted.split(".")):
-        yield Problem(where, f'{_shown(found)} is not of the form "module" or "module:object"')
+        yield Problem(where, f'{shown(found)} is not of the form "module" or "module:object"')
     elif found.partition(":")[0].partition(".")[0] == "freshwheel":
         yield Problem(where, "freshwheel can't wrap itself", 'name the backend that builds the wheel, as "maturin"')
     else:
@@ -141,13 +166,13 @@ def backend(value: Any, where: str) -> Reading[str | None]:
 
 def requirement(value: Any, where: str) -> Reading[str | None]:
     """A requirement (PEP 508) on anything but freshwheel."""
-    found = yield from _text(value, where)
+    found = yield from text(value, where)
     if found is None:
         return None
     wanted = requirements.read(found)
     if wanted is None:
-        shown = "this" if "://" in found else _shown(found)  # a URL may hold a password
-        yield Problem(where, f"{shown} is not a requirement (PEP 508)", 'write it as "maturin>=1.9,<2"')
+        what = "this" if "://" in found else shown(found)  # a URL may hold a password
+        yield Problem(where, f"{what} is not a requirement (PEP 508)", 'write it as "maturin>=1.9,<2"')
         return None
     if "freshwheel" in backends.names([wanted.name]):
         yield Problem(where, "freshwheel can't be asked for here", "it must stand in [build-system] requires")
@@ -160,7 +185,7 @@ def input_path(value: Any, where: str) -> Reading[str | None]:
     found = yield from _relative(value, where)
     if found is not None and ".." in itertools.dropwhile(lambda part: part == "..", found.split("/")):
         hint = 'a path can climb at its start only: "../other/**"'
-        yield Problem(where, f'{_shown(found)} has ".." in the middle', hint)
+        yield Problem(where, f'{shown(found)} has ".." in the middle', hint)
         return None
     return found
 
@@ -172,25 +197,21 @@ def backend_path(value: Any, where: str) -> Reading[tuple[str, ...] | None]:
     return (yield from list_of(_inside)(value, where))
 
 
-def version(value: Any, where: str) -> Reading[OwnVersion | None]:
-    """The own base version: a text, or a table of path and pattern."""
-    if isinstance(value, str):
-        return (yield from _version_text(value, where))
-    if isinstance(value, dict):
-        return (yield from _version_table(value, where))
-    hint = "put it into quotes" if type(value) in (int, float) else ""
-    yield Problem(where, f"must be a string or a table with path, not {type_of(value)}", hint)
-    return None
-
-
 def variable_name(value: Any, where: str) -> Reading[str | None]:
     """The name of an environment variable; a wrong one is not repeated, since it may hold a value."""
-    found = yield from _text(value, where)
+    found = yield from text(value, where)
     if found is None or _VARIABLE_NAME.fullmatch(found):
         return found
     hint = "write the name without the value" if "=" in found else ""
     yield Problem(where, "is not the name of an environment variable", hint)
     return None
+
+
+def names(value: Any, where: str) -> Reading[str | None]:
+    """As `variable_name`, or a family of them with one `*`."""
+    if isinstance(value, str) and len(value) > 1 and _FAMILY.fullmatch(value):
+        return value
+    return (yield from variable_name(value, where))
 
 
 def commands(value: Any, where: str) -> Reading[tuple[tuple[str, ...], ...] | None]:
@@ -228,7 +249,8 @@ def type_of(value: Any) -> str:
     return _TYPES.get(type(value).__name__, f"a {type(value).__name__}")
 
 
-def _text(value: Any, where: str) -> Reading[str | None]:
+def text(value: Any, where: str) -> Reading[str | None]:
+    """One line that is not empty."""
     found = yield from string(value, where)
     if found is None:
         return None
@@ -242,13 +264,13 @@ def _text(value: Any, where: str) -> Reading[str | None]:
 
 
 def _relative(value: Any, where: str) -> Reading[str | None]:
-    found = yield from _text(value, where)
+    found = yield from text(value, where)
     if found is None:
         return None
     if "\\" in found:
-        yield Problem(where, f"{_shown(found)} has a backslash in it", 'write "/" between folders, on Windows too')
+        yield Problem(where, f"{shown(found)} has a backslash in it", 'write "/" between folders, on Windows too')
     elif found.startswith("/") or _DRIVE.match(found):
-        yield Problem(where, f"{_shown(found)} is absolute", "write it relative to the folder of pyproject.toml")
+        yield Problem(where, f"{shown(found)} is absolute", "write it relative to the folder of pyproject.toml")
     else:
         return found
     return None
@@ -257,7 +279,7 @@ def _relative(value: Any, where: str) -> Reading[str | None]:
 def _inside(value: Any, where: str) -> Reading[str | None]:
     found = yield from _relative(value, where)
     if found is not None and _leads_out(found):
-        yield Problem(where, f"{_shown(found)} leads out of the project", "an in-tree backend lives in the tree")
+        yield Problem(where, f"{shown(found)} leads out of the project", "an in-tree backend lives in the tree")
         return None
     return found
 
@@ -271,53 +293,14 @@ def _leads_out(path: str) -> bool:
     return False
 
 
-def _version_text(value: str, where: str) -> Reading[OwnVersion | None]:
-    found = yield from _text(value, where)
-    if found is None:
-        return None
-    if (parsed := pep440.parsed(found)) is None:
-        yield Problem(where, f"{_shown(found)} is not a version (PEP 440)")
-        return None
-    if pep440.has_label(parsed):
-        yield Problem(where, f"{_shown(found)} has a label of freshwheel in it", "write the version without the label")
-        return None
-    return OwnVersion(text=found)
-
-
-def _version_table(table: Mapping[str, Any], where: str) -> Reading[OwnVersion | None]:
-    path = pattern = None
-    if "path" in table:
-        path = yield from input_path(table["path"], f"{where}.path")
-    else:
-        yield Problem(f"{where}.path", "is missing", "name the file that the version is written in")
-    if "pattern" in table:
-        pattern = yield from _regular_expression(table["pattern"], f"{where}.pattern")
-    yield from unknown(table, ("path", "pattern"), f"{where}.")
-    return OwnVersion(path=path, pattern=pattern)
-
-
-def _regular_expression(value: Any, where: str) -> Reading[str | None]:
-    found = yield from string(value, where)
-    if found is None:
-        return None
-    try:
-        groups = re.compile(found).groupindex
-    except (re.error, OverflowError, RecursionError) as error:
-        yield Problem(where, f"is not a regular expression: {error}")
-        return None
-    if "version" not in groups:
-        yield Problem(where, "has no group named version", "put (?P<version>...) around the version")
-        return None
-    return found
-
-
 def _command(value: Any, where: str) -> Reading[tuple[str, ...] | None]:
     if value == []:
         yield Problem(where, "is empty", "name the program and its arguments")
-    return (yield from list_of(_text)(value, where))
+    return (yield from list_of(text)(value, where))
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
+    """`text` as a message quotes it."""
     return f'"{_plain(text)}"'
 
 

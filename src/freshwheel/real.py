@@ -10,16 +10,19 @@ import contextlib
 import os
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import xxhash
 
-from freshwheel import backends, frame, memory, notice, state
+from freshwheel import backends, discovery, frame, ledger, memory, notice, observation, state
 from freshwheel.errors import InputError
 from freshwheel.inner import folders, force, interpreter, kept, process
 from freshwheel.inner.force import Record, Seen
+from freshwheel.ledger import Page
 from freshwheel.model import Snapshot
+from freshwheel.observation import Found, Watch
+from freshwheel.observe.judgement import Taken
 from freshwheel.plan import Plan
 from freshwheel.sources import opinion, selection, surroundings
 from freshwheel.sources.cargo import Closure
@@ -48,12 +51,14 @@ class Built:
     """Inputs that it made or changed itself."""
     doubt: str = ""
     """Why the wheel may hold what the sources are not, so that it must not be stored; nothing where it can't."""
+    found: Found | None = None
+    """What it has taken, with all that earlier builds in the same folders have; None: nobody observed it."""
+    unobserved: str = ""
+    """Why nobody did."""
     system: Mapping[str, str] = field(default_factory=dict)
-    """Absolute paths outside of the repository that builds of this tree have read, and who."""
-    taken: frozenset[str] | None = frozenset()
-    """Pure Python among the inputs that an editable build has read; None: it may have read any."""
+    """Absolute paths outside of the repository that the records of tools name, and who has read them."""
     names: tuple[str, ...] = ()
-    """Variables that were asked for, sorted."""
+    """Variables that the records of tools name, sorted."""
     milliseconds: int = 0
 
     @property
@@ -63,32 +68,46 @@ class Built:
 
 
 @contextlib.contextmanager
-def opened(plan: Plan, more: Mapping[str, str] | None = None) -> Iterator[process.Inner]:
+def opened(plan: Plan, more: Mapping[str, str] | None = None, *, watch: Watch | None = None) -> Iterator[process.Inner]:
     """The inner backend, in an environment that is the caller's but for the interpreter it is told to build for."""
     environ = {**plan.backend.variables, **plan.call.environ, **(more or {})}
     variables = backends.BASE_PYTHON_VARIABLES if plan.config.stable_python else None
-    with interpreter.stable(environ, variables=variables) as stable:
+    with interpreter.stable(environ, variables=variables, witness=None if watch is None else watch.folder) as stable:
+        if watch is not None:
+            watch.private += [watch.folder, *stable.get("PYTHONPATH", "").split(os.pathsep)[:1]]
         yield process.Inner(
             backend=plan.config.backend,
             backend_path=plan.config.backend_path,
             tree=plan.call.tree,
             python=interpreter.executable(),
             environ=stable,
+            start=None if watch is None else watch.run,
         )
 
 
-def build(plan: Plan, private: str, *, clean: bool = False) -> Built:
+def build(plan: Plan, private: str, *, clean: bool = False, watched: bool = False) -> Built:
     """A wheel of the inner backend, in the folder `private`. Raises InnerError where that fails.
 
-    A `clean` one takes nothing from earlier builds, and leaves their folders and the times in the tree alone.
+    A `clean` one takes nothing from earlier builds, and leaves their folders and the times in the tree alone. Of a
+    `watched` one is known what it has taken, as far as that can be had.
     """
     before = plan.attempt()
     if isinstance(before, InputError) or plan.project.sdist_version is not None:
-        with notice.fresh(plan) as (variables, _), opened(plan, variables) as inner:
+        with notice.fresh(plan, private) as (variables, _), opened(plan, variables) as inner:
             path = inner.build(plan.call.hook, private, plan.config.inner_settings)
         return Built(path=path, earlier=before, later=plan.attempt(again=True))
-    with _Bench.of(plan, before) as bench:
+    with _Bench.of(plan, before) as bench, _watched(plan, watched=watched) as bench.watch:
         return bench.cleanly(private) if clean else bench.build(private)
+
+
+@contextlib.contextmanager
+def _watched(plan: Plan, *, watched: bool) -> Iterator[Watch | None]:
+    """An observation, if there is to be one."""
+    if not watched:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="freshwheel-watch-", ignore_cleanup_errors=True) as folder:
+        yield Watch.of(plan, folder)
 
 
 @dataclass(kw_only=True)
@@ -108,6 +127,11 @@ class _Bench:
     """What can't be forced, in words."""
     spare: tempfile.TemporaryDirectory[str] | None = None
     """An empty folder for cargo, instead of those."""
+    watch: Watch | None = None
+    complete: bool = True
+    """Whether all that lies in these folders was built under observation."""
+    page: Page = field(default_factory=Page)
+    """What earlier builds in the folders that are kept have taken; nothing where these are empty."""
 
     @classmethod
     @contextlib.contextmanager
@@ -119,7 +143,7 @@ class _Bench:
             arguments = notice.arguments(plan)
             places = folders.build_folders(manifests, plan.call.environ, tree=plan.call.tree, arguments=arguments)
         folder = notice.kept_folder(plan)
-        around = notice.around(plan, before) if closure.crates or folder is not None else b""
+        around = notice.around(plan) if closure.crates or folder is not None else b""
         bench = cls(plan=plan, before=before, closure=closure, places=places, around=around, kept=folder)
         try:
             yield bench
@@ -130,38 +154,45 @@ class _Bench:
     def build(self, private: str) -> Built:
         """Forces what must be noticed, builds, and looks at what that has done."""
         record, found = self.record(), self.look()
+        if found:
+            self.page = ledger.load(frame.cache_directory(self.plan.call.environ), self.plan.call.tree)
+            self.complete = self.page.observed
         earlier = self.forced(record, found)
         more = {} if self.spare is None else folders.private({}, self.spare.name)
         started = time.time_ns()
-        with notice.fresh(self.plan) as (variables, empty), opened(self.plan, more | variables) as inner:
+        with (
+            notice.fresh(self.plan, private) as (variables, empty),
+            opened(self.plan, more | variables, watch=self.watch) as inner,
+        ):
             try:
                 path = inner.build(self.plan.call.hook, private, self.plan.config.inner_settings)
             finally:
                 # After a failure as well: only what broke need be compiled again.
                 after = self.look()
                 later = self.plan.attempt(again=True)
+                taken = self.taken(later, [private, empty] if empty else [private])
                 self.keep(record, found, after, earlier, later)
             self.doubt = self.doubt or notice.used(self.plan, empty)
-        return self.judged(path, started, earlier, later)
+            return self.judged(path, started, earlier, later, taken)
 
     def cleanly(self, private: str) -> Built:
         """Builds in empty folders, and looks at what that has done."""
-        with tempfile.TemporaryDirectory(prefix="freshwheel-clean-", ignore_cleanup_errors=True) as folder:
+        with tempfile.TemporaryDirectory(prefix="freshwheel-clean-", dir=private, ignore_cleanup_errors=True) as folder:
             settings, more = kept.fresh(self.plan.config.inner_settings, os.path.join(folder, "build"))
             if self.closure.crates:
                 self.apart()
             more |= {} if self.spare is None else folders.private({}, self.spare.name)
             started = time.time_ns()
-            with notice.fresh(self.plan) as (variables, empty), opened(self.plan, more | variables) as inner:
+            with notice.fresh(self.plan, private) as (variables, empty), opened(self.plan, more | variables) as inner:
                 path = inner.build(self.plan.call.hook, private, settings)
                 self.doubt = self.doubt or notice.used(self.plan, empty)
-        return self.judged(path, started, self.before, self.plan.attempt(again=True))
+        return self.judged(path, started, self.before, self.plan.attempt(again=True), None)
 
     def apart(self) -> None:
         """Gives cargo an empty folder to work in."""
         if any(word.partition("=")[0] == "--target-dir" for word in notice.arguments(self.plan)):
             self.doubt = "an argument chooses the target folder of cargo, where not everything can be forced"
-        self.places = None
+        self.places, self.page, self.complete = None, Page(), True
         self.spare = tempfile.TemporaryDirectory(prefix="freshwheel-target-", ignore_cleanup_errors=True)
 
     def look(self) -> dict[str, folders.Profile]:
@@ -177,12 +208,11 @@ class _Bench:
             times = force.pending(record, found, seen, now=now)
             newest = force.newest(record, found, seen.recipe)
             self.doubt = notice.doubt(self.kept, record, found, seen)
-            scope = Scope(tree=self.plan.call.tree, repository=self.plan.call.tree, inputs=self.before.inputs)
-            try:
-                unseen = notice.unseen(scope, self.closure, self.places or [], record, seen)
-            except OSError:
-                refused, unseen = True, []
-            times |= notice.times(unseen, seen, newest=newest, now=now)
+            unseen = notice.unseen(
+                self.before.inputs, self.closure, record, seen, self.page if self.complete else None
+            )
+            refused = refused or not self.rerun(unseen.scripts)
+            times |= notice.times(map(os.fsencode, unseen.paths), seen, newest=newest, now=now)
             left = force.touch(os.fsencode(self.plan.call.tree), times, newest=newest)
             refused = refused or bool(left)
             if left and self.kept in found:
@@ -191,6 +221,14 @@ class _Bench:
             self.apart()
         # Where one refused, others were touched all the same.
         return self.plan.attempt(again=True) if times else self.before
+
+    def rerun(self, scripts: Mapping[str, str]) -> bool:
+        """Whether cargo will run these build scripts again; nothing is to be done for a crate that has none."""
+        try:
+            folders.rerun(self.places or [], scripts)
+        except OSError:
+            return False
+        return True
 
     def seen(self, found: Snapshot) -> Seen:
         """The inputs, for a build script may read any of them, and what chooses how cargo is called."""
@@ -206,7 +244,7 @@ class _Bench:
         place = self.place()
         try:
             with open(place or "", "rb") as file:
-                return Record.parse(file.read(_LARGEST))
+                return Record.parse(file.read(_LARGEST)) if frame.is_own(os.fstat(file.fileno())) else None
         except OSError:
             return None
 
@@ -225,7 +263,9 @@ class _Bench:
         with contextlib.suppress(OSError):
             frame.remove(place)
             if self.places is not None and _stood_still(earlier, later) and isinstance(earlier, Snapshot):
-                fresh = force.recorded(record, before, after, self.seen(earlier))
+                # What is around now is what the build has taken, which is on record by now.
+                seen = replace(self.seen(earlier), around=notice.around(self.plan) if self.around else b"")
+                fresh = force.recorded(record, before, after, seen)
                 data = replace(fresh, doubt=self.doubt).dump()
                 frame.settle(os.path.dirname(place))
                 frame.write(place, data, mode=0o600)
@@ -238,41 +278,85 @@ class _Bench:
         name = xxhash.xxh3_128_hexdigest(memory.real(self.plan.call.tree))
         return os.path.join(cache, "builds", f"{name}.bin")
 
-    def judged(self, path: str, started: int, earlier: Snapshot | InputError, later: Snapshot | InputError) -> Built:
-        """What was built, with the opinions on it, which are written into the state of the tree."""
+    @property
+    def work(self) -> list[str]:
+        """The folders in which the build keeps its own work."""
+        cargo = [self.spare.name] if self.spare is not None else self.places or []
+        return [*cargo, *([self.kept] if self.kept else [])]
+
+    def taken(self, later: Snapshot | InputError, apart: Sequence[str]) -> Found | None:
+        """What an observed build has taken, now on record; None where nobody observed it."""
+        if self.watch is None:
+            return None
+        cache, tree = frame.cache_directory(self.plan.call.environ), self.plan.call.tree
+        account = self.watch.account()
+        if account is None or isinstance(later, InputError):
+            ledger.save(cache, tree, Page(reason=self.watch.reason))
+            return None
+        scope = self.scope(later, private=apart[0])
+        work = [*self.work, *apart, *self.watch.private]
+        found = observation.found(self.plan, account, scope, later, work, self.page)
+        ledger.save(cache, tree, found.page(self.page.salt))
+        return found
+
+    def judged(
+        self,
+        path: str,
+        started: int,
+        earlier: Snapshot | InputError,
+        later: Snapshot | InputError,
+        found: Found | None,
+    ) -> Built:
+        """What was built, with what it has taken, which is written into the state of the tree."""
         if isinstance(later, InputError) or isinstance(earlier, InputError):
             return Built(path=path, earlier=earlier, later=later, doubt=self.doubt)
         scope = self.scope(later, private=os.path.dirname(path))
-        editable = self.plan.call.hook == "build_editable"
-        opinions = [] if editable else [opinion.third(scope, path)]
-        used = [self.spare.name] if self.spare is not None else self.places or []
-        if self.closure.crates:
-            opinions.append(opinion.second(scope, self.closure, used, since=started))
-        missed = {one.path: one for found in opinions for one in found.missed}
-        system = {one.path: one.by for found in opinions for one in found.system}
+        opinions = self.opinions(scope, path, started, observed=found is not None and self.complete)
+        missed = {one.path: one for opinion in opinions for one in opinion.missed}
+        missed |= {one.path: one for one in map(_read, found.missed() if found is not None else ())}
+        system = {one.path: one.by for opinion in opinions for one in opinion.system}
         written = _written(earlier, later)
-        cache, tree = frame.cache_directory(self.plan.call.environ), self.plan.call.tree
-        known = state.load(cache, tree)
-        fresh = state.State(
-            built=True,
-            discovered={**known.discovered, **{one.path: one.by for one in missed.values()}},
-            system={**known.system, **system},
-            written=written,
-        )
-        if fresh != known:
-            state.save(cache, tree, fresh)
+        self.note(missed.values(), system, written)
+        doubts = [self.doubt, *(one.reason for one in opinions), found.doubt if found is not None else ""]
+        items = () if found is None else found.items
+        outside = [*system, *(os.fsdecode(path) for path, kind, *_ in items if kind == discovery.FILE)]
         return Built(
             path=path,
             earlier=earlier,
             later=later,
             missed=tuple(missed.values()),
             written=written,
-            doubt=self.doubt or next((one.reason for one in opinions if one.reason), "") or _restless(system, started),
-            system=fresh.system,
-            taken=notice.taken(scope, self.closure, used) if editable else frozenset(),
+            doubt=next(filter(None, doubts), "") or _restless(self.plan.call.tree, outside, started, observed=found is not None),
+            found=found,
+            unobserved="" if self.watch is None else self.watch.reason,
+            system=system,
             names=tuple(sorted({name for one in opinions for name in one.names})),
             milliseconds=(time.time_ns() - started) // 10**6,
         )
+
+    def opinions(self, scope: Scope, path: str, started: int, *, observed: bool) -> list[opinion.Opinion]:
+        """What the records of tools and the wheel say; where the build was observed, they say no more than names."""
+        opinions = []
+        if self.closure.crates:
+            used = [self.spare.name] if self.spare is not None else self.places or []
+            second = opinion.second(scope, self.closure, used, since=started)
+            opinions.append(replace(second, missed=(), system=(), reason="") if observed else second)
+        if not observed and self.plan.call.hook != "build_editable":
+            opinions.append(opinion.third(scope, path))
+        return opinions
+
+    def note(self, missed: Iterable[Read], system: Mapping[str, str], written: Mapping[str, str]) -> None:
+        """Puts on record what the build has shown of its tree."""
+        cache, tree = frame.cache_directory(self.plan.call.environ), self.plan.call.tree
+        known = state.load(cache, tree)
+        fresh = state.State(
+            built=True,
+            discovered={**known.discovered, **{one.path: one.by for one in missed}},
+            system={**known.system, **system},
+            written=written,
+        )
+        if fresh != known:
+            state.save(cache, tree, fresh)
 
     def scope(self, found: Snapshot, private: str) -> Scope:
         """What the opinions are held against."""
@@ -288,14 +372,22 @@ class _Bench:
         )
 
 
-def _restless(paths: Iterable[str], since: int) -> str:
-    """Why files that nobody knew before the build may not be what it read; nothing: they were so before it began."""
+def _read(taken: Taken) -> Read:
+    return Read(path=os.fsdecode(taken.relative or taken.path), by=", ".join(taken.by))
+
+
+def _restless(tree: str, paths: Iterable[str], since: int, *, observed: bool) -> str:
+    """Why files that nobody knew before the build may not be what it read; nothing: they were so before it began.
+
+    An observer takes longer to start than a tick of times that are exact.
+    """
     for path in paths:
         try:
-            found = os.stat(path)
+            found = os.stat(os.path.join(tree, path))
         except OSError:
             return f"{path} was read, and can't be looked at"
-        if max(found.st_mtime_ns, found.st_ctime_ns) >= since - _SLACK:
+        newest = max(found.st_mtime_ns, found.st_ctime_ns)
+        if newest >= since - (0 if observed and newest % 10**9 else _SLACK):
             return f"{path} was read, and may have changed during the build"
     return ""
 

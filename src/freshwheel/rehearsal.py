@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from freshwheel import answers, backends, discovery, frame, memory, rows
+from freshwheel import ageing, answers, backends, discovery, frame, memory, rows
 from freshwheel.answers import Answer
 from freshwheel.decision import Case, isolation
 from freshwheel.entry import Entry, pack
@@ -63,8 +63,10 @@ def _answer(case: Case, entry: Entry, tag: bytes, wheel: str) -> Answer | None:
         return None
     salt = os.urandom(16)
     names = sorted(lookout.names)
-    environ, patterns = call.environ, case.plan.backend.env
-    families = answers.family(environ, patterns, backends.HARMLESS)
+    environ, patterns, harmless = call.environ, case.plan.backend.env, tuple(backends.HARMLESS)
+    if any(kind == discovery.EVERY for _, kind, *_ in entry.discovered):
+        patterns, harmless = ("*",), discovery.harmless(case.plan.config.ignore_env)
+    families = answers.family(environ, patterns, harmless)
     if not set(watch.families) <= {*families, *names}:
         return None
     private = isolation(environ) or ()
@@ -76,13 +78,14 @@ def _answer(case: Case, entry: Entry, tag: bytes, wheel: str) -> Answer | None:
         places=b"\0".join([one.path for one in places]),
         stamps=b"".join([one.stamp for one in places]),
         absent=b"\0".join(sorted(lookout.absent)),
+        present=b"\0".join(_present(case, entry)),
         salt=salt,
         names=answers.joined(names),
         values=b"".join(
             answers.stamp(salt, name, environ[name]) if name in environ else rows.UNTRUSTED for name in names
         ),
         patterns=answers.joined(patterns),
-        harmless=answers.joined(backends.HARMLESS),
+        harmless=answers.joined(harmless),
         families=answers.joined(families),
         path=answers.stamp(salt, "PATH", *folders(environ.get("PATH", ""), private)),
         distributions=_staying(case.facts.distributions, private),
@@ -91,6 +94,7 @@ def _answer(case: Case, entry: Entry, tag: bytes, wheel: str) -> Answer | None:
         size=finished.blob.size.to_bytes(8, "little"),
         xxh3=finished.blob.xxh3,
         lean=b"1" if case.lean else b"",
+        until=ageing.until(case, entry),
         info=_info(wheel),
     )
 
@@ -104,10 +108,8 @@ def _looked(case: Case, entry: Entry) -> Lookout:
     lookout.places |= {disk.at(tree, path): row for path, row in found.places.items() if path not in found.kinds}
     lookout.absent |= watch.absent | {disk.at(tree, path) for path in found.absent}
     lookout.names |= watch.names.keys()
-    lookout.names |= set(discovery.variables(entry.discovered))
-    for path, kind, _ in entry.discovered:
-        if kind != discovery.VARIABLE and lookout.look(os.fsdecode(disk.at(tree, path))) is None:
-            lookout.distrust("what a build discovered is gone")
+    lookout.names |= set(discovery.named(entry.discovered))
+    _discoveries(lookout, case, entry)
     for name in case.found.locks:
         lookout.look(os.fsdecode(disk.at(tree, os.fsencode(name))))
     # Looked at before it is compared: what is in it now is what the key was made from.
@@ -120,6 +122,29 @@ def _looked(case: Case, entry: Entry) -> Lookout:
             for program in extra.programs:
                 which([program], search, lookout, cwd=call.tree, environ=call.environ)
     return lookout
+
+
+def _discoveries(lookout: Lookout, case: Case, entry: Entry) -> None:
+    """Looks at all that the build of an entry has taken."""
+    call, tree = case.plan.call, os.fsencode(os.path.abspath(case.plan.call.tree))
+    for path, kind, *_ in entry.discovered:
+        where = disk.at(tree, path)
+        if kind == discovery.ABSENT:
+            lookout.absent.add(where)
+        elif kind == discovery.PROGRAM:
+            which([os.fsdecode(path)], case.about.folders, lookout, cwd=call.tree, environ=call.environ)
+        elif kind == discovery.CONTROL:
+            lookout.distrust("git is asked for what the version control of the project says")
+        elif kind in (discovery.FILE, discovery.FOLDER) and lookout.look(os.fsdecode(where)) is None:
+            lookout.distrust("what a build discovered is gone")
+
+
+def _present(case: Case, entry: Entry) -> list[bytes]:
+    """The places of which it only counts what is there, each behind that."""
+    tree = os.fsencode(os.path.abspath(case.plan.call.tree))
+    return sorted(
+        content + b"\n" + disk.at(tree, path) for path, kind, content, _ in entry.discovered if kind == discovery.PRESENT
+    )
 
 
 def _places(found: Mapping[bytes, Row], case: Case) -> Sequence[_Place] | None:

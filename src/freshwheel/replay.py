@@ -105,6 +105,9 @@ class _Case:
         os.lstat(found.entry_place(answer.entry.decode()))  # whoever removes an entry wants a build
         self.answer, self.cache, self.now, self.shelf, self.tree = answer, cache, now, found, where
         self.run = lease.run(where, environ, asked) if isolated.isolation(environ) is not None else None
+        over = bool(answer.until) and now() >= int.from_bytes(answer.until, "little")
+        if over and (self.run is None or lease.find(cache, self.run) is None):
+            raise _AsideError  # its requirements are to be resolved, and what they are now decides
 
     def held(self) -> "Lease | None":
         """What this run was promised, if anything: this very wheel, or it is for the recipes to decide."""

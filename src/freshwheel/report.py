@@ -55,7 +55,7 @@ class Inputs:
 class Finding:
     """One thing that is wrong with how the inputs are declared."""
 
-    kind: Literal["missed", "written", "excluded"]
+    kind: Literal["missed", "written", "excluded", "unread"]
     where: str
     """A path, or a pattern of `exclude`."""
     what: str
@@ -99,7 +99,7 @@ def inputs(call: Call) -> Inputs:
         reasons=tuple([why.of(path) for path in paths]),
         left_out=left_out,
         pruned={_text(path): reason for path, reason in sorted(found.tree.pruned.items())},
-        env=tuple(sorted(plan.environment(snapshot).names)),
+        env=tuple(sorted(plan.variables)),
     )
 
 
@@ -123,7 +123,7 @@ def check(call: Call) -> Check:
     ]
     return Check(
         built=known.built,
-        findings=(*(one for one, _ in [*include, *exclude]), *suspicious),
+        findings=(*(one for one, _ in [*include, *exclude]), *suspicious, *map(_unread, found.unread)),
         notes=tuple(notes),
         lines=tuple(lines),
     )
@@ -239,6 +239,16 @@ def _suspicious(pattern: str, taken: Sequence[str]) -> Finding:
         where=pattern,
         what=f"it takes away {few(taken)}, which the build reads: edits of that go unseen",
         todo="take the pattern out of exclude, or name there the files alone that the build itself writes",
+    )
+
+
+def _unread(path: str) -> Finding:
+    """What is wrong with a manifest that can't be read."""
+    return Finding(
+        kind="unread",
+        where=path,
+        what="it can't be read as TOML: the crates that it leads to are no inputs, and no wheel is stored",
+        todo="mend it; if nothing builds it, exclude its folder",
     )
 
 

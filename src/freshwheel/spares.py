@@ -126,9 +126,14 @@ def _stamped(tree: bytes, module: Module, now: int) -> Module:
 
 def _same(one: Record, other: Record) -> bool:
     """Whether two records answer the same question, of which the later one knows better."""
-    return (one.abi, one.key, one.rests.keys()) == (other.abi, other.key, other.rests.keys()) and (
+    return (one.abi, one.key, _named(one)) == (other.abi, other.key, _named(other)) and (
         one.rests == other.rests and one.whole == other.whole and (not one.whole or one.digest == other.digest)
     )
+
+
+def _named(record: Record) -> list[tuple[bytes, str]]:
+    """What a record rests on, by name and kind."""
+    return [one[:2] for one in record.rests]
 
 
 def _bounded(folder: str, records: list[Record]) -> list[Record]:

@@ -36,8 +36,6 @@ _UNKNOWN = {
     "ways": "there are other packages now, and what leads to the tree may have to list them",
 }
 _SUPERFLUOUS = ("first", "left")
-_VARIABLE = b"v"
-"""The kind of what is no file."""
 _LOOSE = b"."
 _WIDTH = 17
 """Bytes of kind and content."""
@@ -117,8 +115,11 @@ def others(record: "Record", held: "Mapping[bytes, bytes]") -> "list[tuple[bytes
     `read` is a file that it has read and that is other now; `ways`, with no path, says that there are other packages.
     Variables and what lies outside are no inputs.
     """
-    rests = [one for one in sorted(record.rests.items()) if one[1][:1] != _VARIABLE and not os.path.isabs(one[0])]
-    found: list[tuple[bytes, Finding]] = [(path, "read") for path, cell in rests if held.get(path) != cell]
+    found: list[tuple[bytes, Finding]] = [
+        (path, "read")
+        for path, kind, content, _ in record.rests
+        if kind == "f" and not os.path.isabs(path) and held.get(path) != content
+    ]
     return found or ([] if _leads(record, list(held)) else [(b"", "ways")])
 
 

@@ -91,10 +91,10 @@ def _beside(cache: str, tree: str) -> str:
 
 
 def _read(path: str) -> dict[str, object] | None:
-    """What a file says, None where there is none. Raises ValueError for anything but a table."""
+    """What a file says, None where there is none. Raises ValueError for anything but a table of our own."""
     try:
         with open(path, "rb") as file:
-            found = json.loads(file.read(_LARGEST))
+            found = json.loads(file.read(_LARGEST)) if frame.is_own(os.fstat(file.fileno())) else None
     except FileNotFoundError:
         return None
     if not isinstance(found, dict):

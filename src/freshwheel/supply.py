@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 
-from freshwheel import account, delivery, frame, lease
+from freshwheel import account, ageing, delivery, frame, lease
 from freshwheel.decision import Case
 from freshwheel.delivery import SAME, opened, private, written
 from freshwheel.lease import Lease
@@ -56,10 +56,13 @@ def lend(plan: Plan, path: str) -> None:
 
 
 @contextlib.contextmanager
-def ready(plan: Plan) -> Iterator[str | None]:
-    """The path of the wheel of this call, while the context lasts; None where it must be built first."""
+def ready(plan: Plan, near: str) -> Iterator[str | None]:
+    """The path of the wheel of this call, while the context lasts; None where it must be built first.
+
+    It may lie in the folder `near`.
+    """
     held, found = _held(plan), plan.attempt()
-    with private() as folder:
+    with private(near) as folder:
         if held is not None and isinstance(found, Snapshot) and _is_of(held, found):
             why = _PROMISED if held.key else _PREPARED
             one = Outcome(hook="metadata", decided="lease", why=why, wheel=held.name, key=held.key)
@@ -67,7 +70,7 @@ def ready(plan: Plan) -> Iterator[str | None]:
             yield _taken(held, folder)
             return
         case = opened(plan, found)
-        entry = case.entry() if isinstance(case, Case) else None
+        entry = ageing.current(case) if isinstance(case, Case) else None
         answer = delivery.delivered(case, entry, folder) if isinstance(case, Case) and entry is not None else None
         if answer is None and held is not None and held.key and _withheld(plan):
             one = Outcome(hook="metadata", decided="lease", why=_MOVED, wheel=held.name, key=held.key)
@@ -148,7 +151,7 @@ def _alone(plan: Plan, case: Case | str) -> Iterator[None]:
 
 def _stored(case: Case, directory: str) -> tuple[str, str] | None:
     """The wheel of the case from the store."""
-    entry = case.entry()
+    entry = ageing.current(case)
     if entry is None:
         return None
     if case.plan.proves:

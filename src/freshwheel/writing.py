@@ -17,7 +17,7 @@ __all__ = ["metadata", "sdist", "wheel"]
 def metadata(plan: Plan, directory: str) -> str:
     """The name of the `.dist-info` folder written into `directory`."""
     if plan.call.hook == "build_wheel" or plan.in_place:
-        with _ready(plan) as path:
+        with _ready(plan, directory) as path:
             if path is not None:
                 with written(directory):
                     return info.from_wheel(path, directory)
@@ -50,7 +50,7 @@ def sdist(plan: Plan, directory: str) -> str:
     from freshwheel.wheel import sdist as source_distribution  # noqa: PLC0415
 
     base = plan.base()
-    with real.opened(plan) as inner, private() as apart:
+    with real.opened(plan) as inner, private(directory) as apart:
         path = inner.build(plan.call.hook, apart, plan.config.inner_settings)
         with written(directory):
             if base is None or naming.same(source_distribution.version_of(path), base):
@@ -58,13 +58,13 @@ def sdist(plan: Plan, directory: str) -> str:
             return source_distribution.rewrite(path, directory, version=base)
 
 
-def _ready(plan: Plan) -> AbstractContextManager[str | None]:
+def _ready(plan: Plan, near: str) -> AbstractContextManager[str | None]:
     """The path of the wheel of this call, while the context lasts; None where it must be built first."""
     if not plan.in_place:
-        return supply.ready(plan)
+        return supply.ready(plan, near)
     from freshwheel import editable  # noqa: PLC0415 - most calls are about a wheel
 
-    return editable.ready(plan)
+    return editable.ready(plan, near)
 
 
 def _supplied(plan: Plan, directory: str) -> tuple[str, str]:
@@ -78,7 +78,7 @@ def _supplied(plan: Plan, directory: str) -> tuple[str, str]:
 
 def _metadata_by_building(plan: Plan, directory: str) -> str:
     """As `metadata`, for an inner backend that has no hook for it, or a tree whose digest can't be told."""
-    with private() as apart:
+    with private(directory) as apart:
         name = wheel(plan, apart)
         supply.lend(plan, os.path.join(apart, name))
         with written(directory):

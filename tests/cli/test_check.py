@@ -127,6 +127,12 @@ def test_a_manifest_that_is_excluded_without_its_crate(desk):
     assert findings(desk) == [("excluded", "sub/Cargo.toml")]
 
 
+def test_a_manifest_that_is_no_toml(desk):
+    """What it leads to is not known, which is a finding until it is mended."""
+    desk.rust().files("demo/Cargo.toml", of="[package\n")
+    assert findings(desk) == [("unread", "Cargo.toml")]
+
+
 def test_an_exclude_without_effect(desk):
     """What matches nothing, and what is an input in any case, are notes."""
     desk.pyproject('exclude = ["gone/**", "pyproject.toml"]')

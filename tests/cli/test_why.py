@@ -336,3 +336,28 @@ def test_recording_is_cheap_and_bounded(bench):
             outcome.Outcome(hook="wheel", decided="built", why="x" * 100, key=f"{number}", parts=parts),
         )
     assert Path(outcome.place(str(bench.cache), str(bench.path))).stat().st_size < 1 << 16
+
+
+def test_nothing_is_started_to_explain(bench, monkeypatch):
+    """No command, no git, no tool whose answer is not known: what they would say is not compared, and named."""
+    trace = bench.path.parent / "trace"
+    spy = bench.path.parent / "spy.sh"
+    spy.write_text(f"#!/bin/sh\necho $0 >> {trace}\n")
+    spy.chmod(0o755)
+    bench.configure('store = "on"', f'store = "on"\ncommands = [["{spy}"]]')
+    monkeypatch.setenv("CC", str(spy))
+    bench.build()
+    assert trace.exists()
+    trace.unlink()
+    out, found = bench.why(), bench.json()
+    assert not trace.exists()
+    assert f"command {spy}" in out.partition("not asked")[2]
+    assert {f"command {spy}", f"output {spy}", "tool cc"} <= set(found["unasked"])
+    assert found["parts"] == []
+
+
+def test_what_tools_have_said_is_compared(bench, monkeypatch):
+    """A tool whose answer is known by its row need not be started."""
+    monkeypatch.setenv("CC", shutil.which("true"))
+    bench.build()
+    assert "tool cc" not in bench.json()["unasked"]

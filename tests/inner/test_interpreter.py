@@ -13,6 +13,7 @@ import pytest
 
 from freshwheel.inner import interpreter
 from freshwheel.inner.interpreter import Facts
+from freshwheel.observe import witness
 
 SOURCE = Path(__file__).parents[2] / "src"
 HOME = Path(os.__file__).parent
@@ -47,6 +48,7 @@ class World:
 
     def __init__(self, folder):
         self.folder = folder
+        self.witness = None
         self.base = _relocated(folder / "base")
         self.environ = {
             name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", *VARIABLES))
@@ -86,9 +88,8 @@ class World:
 
     def stable(self, facts=None, **environ):
         """The environment for the inner backend, in a context."""
-        return interpreter.stable(
-            {**self.environ, **environ}, variables=VARIABLES, facts=facts or self.facts(**environ)
-        )
+        facts, given = facts or self.facts(**environ), {**self.environ, **environ}
+        return interpreter.stable(given, variables=VARIABLES, facts=facts, witness=self.witness, files=True)
 
     def folders(self, *names):
         """New folders with a `sitecustomize.py` that notes its name."""
@@ -132,11 +133,17 @@ def plant(folder, version):
 
 
 @pytest.fixture
-def world(tmp_path):
+def world(tmp_path, request):
     """A base and an environment whose path would not survive careless quoting."""
     world = World(tmp_path / "wörld 'of' \"two\"")
     plant(world.site, 2)
+    if getattr(request, "param", False):
+        world.witness = str(world.folder / "notes")
+        os.mkdir(world.witness)
     return world
+
+
+witnessed = pytest.mark.parametrize("world", [False, True], indirect=True, ids=["alone", "witnessed"])
 
 
 def test_base_without_the_requirement_gets_it(world):
@@ -202,6 +209,7 @@ def test_namespace_that_the_base_set_up_early_does_not_win(world):
         assert world.see(environ)["dep"] == [str(world.site / "dep")]
 
 
+@witnessed
 def test_path_of_the_base_is_that_of_the_environment(world):
     """Standard library first, then exactly what the environment's own interpreter has, in its order."""
     plant(world.own, 1)
@@ -229,6 +237,7 @@ def test_environment_that_sees_the_packages_of_its_base(world):
         assert world.see(environ)["dep"] == 1
 
 
+@witnessed
 def test_environment_that_sees_the_packages_of_its_base_comes_first(world):
     """Even if the base has imported its own copy at startup; and its startup code is run for the environment again."""
     plant(world.own, 1)
@@ -280,6 +289,7 @@ def _others(environ):
     return sorted(others)
 
 
+@witnessed
 def test_interpreters_of_other_versions_are_not_touched(world):
     """From 2.7 on: the same path, the same `sitecustomize`, and not a word on stderr."""
     [note] = world.folders("note")
@@ -307,6 +317,7 @@ def test_isolated_interpreter_is_not_touched(world):
         assert world.see(environ, world.base, "-I") == world.see(world.environ, world.base, "-I")
 
 
+@witnessed
 def test_processes_further_down_get_the_same(world):
     """A build script may start another interpreter, and that one another."""
     code = f"import subprocess, sys; sys.exit(subprocess.run([{str(world.base)!r}, '-c', sys.argv[1]]).returncode)"
@@ -332,6 +343,7 @@ site.addsitedir({str(overlay)!r})
     return {"PYTHONPATH": str(folder), "PYTHONNOUSERSITE": "1"}
 
 
+@witnessed
 def test_isolation_of_pip_is_kept_in_the_environment(world):
     """The `sitecustomize` that was on PYTHONPATH before still does its work where the inner backend runs."""
     pip = pip_like(world)
@@ -341,6 +353,7 @@ def test_isolation_of_pip_is_kept_in_the_environment(world):
     assert (seen["dep"], seen["sitecustomize"], seen["noted"]) == (4, pip["PYTHONPATH"], ["overlay"])
 
 
+@witnessed
 def test_base_gets_what_pip_installed_for_the_build(world):
     """And neither what the environment holds besides nor what the base has; pip's own code does not complain."""
     plant(world.own, 1)
@@ -353,6 +366,7 @@ def test_base_gets_what_pip_installed_for_the_build(world):
     assert seen["path"] == world.see({**world.environ, **pip}, world.python)["path"]
 
 
+@witnessed
 @pytest.mark.parametrize("where", ["base", "python"])
 def test_next_sitecustomize_is_the_one_that_counts(world, where):
     """The first one on PYTHONPATH behind ours runs, once, and is the module of that name."""
@@ -362,6 +376,7 @@ def test_next_sitecustomize_is_the_one_that_counts(world, where):
     assert (seen["noted"], seen["sitecustomize"]) == (["first"], first)
 
 
+@witnessed
 def test_sitecustomize_of_the_base_still_runs(world):
     """Distributions finish their interpreters there; that its folder leaves the path does not undo it."""
     (world.own / "sitecustomize.py").write_text("import sys; sys.noted = ['own']\n")
@@ -369,6 +384,7 @@ def test_sitecustomize_of_the_base_still_runs(world):
         assert world.see(environ)["noted"] == ["own"]
 
 
+@witnessed
 @pytest.mark.parametrize("code", ["raise RuntimeError('broken')", "import not_there_at_all", "raise ImportError('no')"])
 def test_broken_sitecustomize_fails_as_it_would_without_us(world, code):
     """The interpreter complains as ever, and has the packages."""
@@ -447,6 +463,36 @@ def test_nothing_changes_if_the_base_is_gone(world):
     facts = dataclasses.replace(world.facts(), base_executable=str(world.folder / "gone"))
     with interpreter.stable({"A": "1"}, variables=VARIABLES, facts=facts) as environ:
         assert environ == {"A": "1"}
+
+
+@pytest.mark.parametrize("where", ["base", "python"])
+@pytest.mark.parametrize("variables", [None, VARIABLES])
+def test_witness_alone_changes_nothing_else(world, where, variables):
+    """Outside of an environment, or where everything is left as it is: the path is that of before."""
+    plant(world.own, 1)
+    [first] = world.folders("first")
+    facts = world.facts(world.base) if variables else world.facts()
+    notes = world.folder / "notes"
+    notes.mkdir()
+    given = {**world.environ, "PYTHONPATH": first}
+    with interpreter.stable(given, variables=variables, facts=facts, witness=str(notes)) as environ:
+        assert {**environ, "PYTHONPATH": first} == given
+        assert environ["PYTHONPATH"].endswith(os.pathsep + first)
+        assert world.see(environ, getattr(world, where)) == world.see(given, getattr(world, where))
+    assert len(list(notes.iterdir())) == 1
+
+
+def test_witness_does_not_hear_what_we_ask_ourselves(world):
+    """But what others ask while the interpreter starts."""
+    (world.site / "startup.pth").write_text("import os; os.environ.get('ASKED_BY_PTH')\n")
+    [first] = world.folders("first")
+    Path(first, "sitecustomize.py").write_text("import os; os.environ.get('ASKED_BY_SITECUSTOMIZE')\n")
+    notes = world.folder / "notes"
+    notes.mkdir()
+    world.witness = str(notes)
+    with world.stable(PYTHONPATH=first) as environ:
+        world._run(world.base, "-c", "", environ=environ)
+    assert witness.read(world.witness).variables == {"ASKED_BY_PTH", "ASKED_BY_SITECUSTOMIZE"}
 
 
 @pytest.mark.parametrize("name", ["not/there", f"with{os.pathsep}separator"])

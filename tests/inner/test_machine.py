@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -870,3 +871,23 @@ def test_configuration_of_cargo_that_includes_others_is_not_known(world):
     (world.folder / ".cargo").mkdir()
     (world.folder / ".cargo" / "config.toml").write_text('include = ["more.toml"]')
     assert [text for text in world.facts().unknown if "includes" in text]
+
+
+def test_without_a_home_that_of_the_account_counts(world, monkeypatch):
+    """As setuptools and cargo find it; cron and systemd set none."""
+    account = world.folder / "account"
+    account.mkdir()
+    monkeypatch.setattr("pwd.getpwuid", lambda _: SimpleNamespace(pw_dir=str(account)))
+    del world.environ["HOME"]
+    for backend, name in (("setuptools", ".pydistutils.cfg"), ("maturin", ".cargo/config.toml")):
+        before = world.key(backend)
+        (account / name).parent.mkdir(exist_ok=True)
+        (account / name).write_text("x")
+        assert world.key(backend) != before
+
+
+def test_an_account_without_a_home_is_none(world, monkeypatch):
+    """Containers have users that nobody knows."""
+    monkeypatch.setattr("pwd.getpwuid", lambda _: {}["nobody"])
+    del world.environ["HOME"]
+    assert world.facts("setuptools").unknown == ()

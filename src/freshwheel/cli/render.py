@@ -158,6 +158,7 @@ def why_value(found: Why) -> dict[str, Any]:
         "inputs": inputs,
         "parts": parts,
         "apart": list(differing.apart) if differing is not None else [],
+        "unasked": list(differing.unasked) if differing is not None else [],
         "outcomes": [_outcome_value(one) for one in found.outcomes],
     }
 
@@ -233,6 +234,10 @@ def _differences(found: Comparison) -> list[Line]:
         lines.append(Line("nothing that it is made from has changed", "good"))
     if found.apart:
         lines.append(Line(f"not compared outside of a build: {', '.join(found.apart)}", "note"))
+    if found.unasked:
+        first = [one for one in found.unasked if not one.startswith("output ") and not one.endswith(", all")]
+        names = dict.fromkeys("git" if one.startswith("repository ") else one for one in first)
+        lines.append(Line(f"not asked, as nothing is started to explain: {', '.join(names)}", "note"))
     return lines
 
 

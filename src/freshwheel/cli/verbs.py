@@ -58,6 +58,10 @@ def _inputs(call: "Call", options: "argparse.Namespace") -> "tuple[str | bytes, 
     from freshwheel import report  # noqa: PLC0415 - see the module's docstring
     from freshwheel.cli import render  # noqa: PLC0415 - see the module's docstring
 
+    if options.account:
+        from freshwheel.cli import accounts  # noqa: PLC0415 - as above
+
+        return _shown(accounts.answer(call), options), 0
     found = report.inputs(call)
     if options.null:
         return render.paths(found), 0

@@ -61,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
         if verb == "inputs":
             forms.add_argument("-0", "--null", action="store_true", help="print the paths alone, a NUL behind each")
             one.add_argument("-v", "--verbose", action="store_true", help="list the folders that are not looked into")
+            one.add_argument("--account", action="store_true", help="what the last build took beside its inputs")
         if verb == "uv":
             ways = one.add_mutually_exclusive_group()
             ways.add_argument("--check", action="store_true", help="fail if the keys are not complete and exact")

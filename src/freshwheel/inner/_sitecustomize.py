@@ -13,10 +13,11 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import types  # noqa: F401 - for a comment
+    from collections.abc import Sequence  # noqa: F401 - the same
 
 
-def main(version, base_prefix, packages):
-    # type: (str, str, list[str]) -> None
+def main(version="", base_prefix="", packages=()):
+    # type: (str, str, Sequence[str]) -> None
     """The `sitecustomize` that stands behind this one; in the base interpreter then the packages of the environment."""
     here = _place(os.path.dirname(__file__))
     sys.path[:] = [entry for entry in sys.path if _place(entry) != here]
@@ -31,7 +32,7 @@ def main(version, base_prefix, packages):
 
 
 def adopt(packages):
-    # type: (list[str]) -> None
+    # type: (Sequence[str]) -> None
     """`sys.path` is PYTHONPATH, the standard library and `packages`, with what their `.pth` files add."""
     asked = [_place(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     home = os.path.dirname(os.__file__)

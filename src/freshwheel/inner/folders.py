@@ -6,20 +6,22 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import xxhash
 
 from freshwheel.frame import framed
 
-__all__ = ["Profile", "build_folders", "files", "look", "private", "profile"]
+__all__ = ["Profile", "build_folders", "files", "look", "private", "profile", "rerun"]
 
 _TARGET_DIR = "CARGO_TARGET_DIR"
 _BUILD_DIR = "CARGO_BUILD_BUILD_DIR"
 _UNITS = ".fingerprint"
 _COMPARED = frozenset(("output", "invoked.timestamp"))
 """What build scripts leave in their folders that cargo takes the time of."""
+_RUN = "run-build-script"
+"""How the records begin by which cargo knows what a build script has said."""
 _DEEPEST = 20
 """Folders; deeper than any build goes."""
 
@@ -88,6 +90,19 @@ def files(path: str, depth: int | None = None) -> Iterator[os.DirEntry[str]]:
             yield entry
         elif depth is None or depth > 1:
             yield from files(entry.path, None if depth is None else depth - 1)
+
+
+def rerun(folders: Iterable[str], packages: Collection[str]) -> set[str]:
+    """The packages whose build scripts cargo will run again, since their records are gone now. Raises OSError."""
+    done: set[str] = set()
+    for folder in folders:
+        for place in _profiles(os.path.abspath(folder)):
+            for entry in files(os.path.join(place, _UNITS), 2):
+                package = os.path.basename(os.path.dirname(entry.path)).rpartition("-")[0]
+                if package in packages and entry.name.startswith(_RUN):
+                    os.unlink(entry.path)
+                    done.add(package)
+    return done
 
 
 def private(environ: Mapping[str, str], folder: str) -> dict[str, str]:

@@ -77,40 +77,56 @@ def importable(module: str) -> bool:
 
 @contextlib.contextmanager
 def stable(
-    environ: Mapping[str, str], *, variables: Sequence[str] | None, facts: Facts | None = None
+    environ: Mapping[str, str],
+    *,
+    variables: Sequence[str] | None,
+    facts: Facts | None = None,
+    witness: str | None = None,
+    files: bool = False,
 ) -> Iterator[dict[str, str]]:
     """The environment of the inner backend's process, while the context lasts.
 
     From within a virtual environment: `variables`, which tell inner backends to hand the base interpreter to the
     compilers, are set unless they are set already; and the base interpreter has the packages of the environment in the
     place of its own. Otherwise, and if `variables` is None, a copy of `environ`.
+
+    With the private folder `witness` every Python writes down in it what it asks its environment for, and with `files`
+    also which files and programs it uses; `observe.witness` reads that.
     """
     facts = Facts.here() if facts is None else facts
     changed = dict(environ)
+    lent = variables is not None and facts.has_base()
+    parts = [] if witness is None else ["_witness.py", f"witness({os.path.abspath(witness)!a}, {files})"]
+    if lent or parts:
+        parts.append(f"main({facts.version!a}, {facts.base_prefix!a}, {facts.packages()!a})" if lent else "main()")
     with contextlib.ExitStack() as stack:
         # One half without the other is worse than none: build scripts run the interpreter that they are told of.
-        if variables is not None and facts.has_base() and (folder := _folder(stack, facts)) is not None:
-            for name in variables:
+        if parts and (folder := _folder(stack, parts)) is not None:
+            for name in variables or () if lent else ():
                 changed.setdefault(name, "1")
             # An empty entry means the working directory, so there is none unless it was there before.
             changed["PYTHONPATH"] = os.pathsep.join([folder, *filter(None, [environ.get("PYTHONPATH")])])
         yield changed
 
 
-def _folder(stack: contextlib.ExitStack, facts: Facts) -> str | None:
+def _folder(stack: contextlib.ExitStack, parts: Sequence[str]) -> str | None:
     """A private folder with a `sitecustomize.py`, removed with `stack`; None if there can't be one."""
     try:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="freshwheel-", ignore_cleanup_errors=True))
         with open(os.path.join(folder, "sitecustomize.py"), "w", encoding="ascii") as file:
-            file.write(_text(facts))
+            file.write(_text(parts))
     except OSError:
         return None
     # PYTHONPATH can't spell a folder whose name has the separator in it.
     return None if os.pathsep in folder else os.path.abspath(folder)
 
 
-def _text(facts: Facts) -> str:
+def _text(parts: Sequence[str]) -> str:
+    """The text of `_sitecustomize.py`, and what follows: lines, and other files beside that."""
     import importlib.resources  # noqa: PLC0415 - for a run of the inner backend alone
 
-    source = importlib.resources.files(__package__).joinpath("_sitecustomize.py").read_text(encoding="ascii")
-    return f"{source}\n\nmain({facts.version!a}, {facts.base_prefix!a}, {facts.packages()!a})\n"
+    here = importlib.resources.files(__package__)
+    texts = [
+        here.joinpath(one).read_text("ascii") if one.endswith(".py") else one for one in ["_sitecustomize.py", *parts]
+    ]
+    return "\n".join([*texts, ""])

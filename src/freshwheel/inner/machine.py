@@ -16,7 +16,7 @@ from typing import Any
 from freshwheel import backends
 from freshwheel.answers import stamp
 from freshwheel.backends import Backend
-from freshwheel.inner import _sitecustomize, key, packages, personal, platforms, programs, repository
+from freshwheel.inner import _sitecustomize, key, packages, personal, platforms, processor, programs, repository
 from freshwheel.inner.answers import Answers
 from freshwheel.inner.key import Component, Value
 from freshwheel.inner.programs import Run, which
@@ -51,8 +51,6 @@ class Subject:
     """The config settings of the inner backend."""
     env: frozenset[str] = frozenset()
     """Variables that the settings name."""
-    scanned: frozenset[str] = frozenset()
-    """Variables that the sources were seen to read."""
     commands: tuple[tuple[str, ...], ...] = ()
     requires: tuple[str, ...] = ()
     """The requirements that are installed whatever is decided: those of `[build-system]`."""
@@ -61,6 +59,8 @@ class Subject:
     private: tuple[str, ...] | None = None
     """The root folders of the environment that was made for this build; None: there is no isolation."""
     pyproject: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Sequence[bytes] = ()
+    """The paths of the inputs, relative to the tree."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +75,8 @@ class Facts:
     """Name -> version of the distributions that count."""
     unknown: tuple[str, ...] = ()
     """What shapes the wheel and is not in the key, in words: with any of these nothing may be stored."""
+    unasked: frozenset[str] = frozenset()
+    """Components that are not there because nothing may be started, by name."""
 
 
 def gather(  # noqa: PLR0913 - what a test replaces
@@ -84,15 +86,19 @@ def gather(  # noqa: PLR0913 - what a test replaces
     cache: str | None,
     salt: bytes,
     run: Run = programs.run,
+    ask: bool = True,
     path: Sequence[str] | None = None,
     platform: str = sys.platform,
     now: Callable[[], int] = time.time_ns,
 ) -> Facts:
     """The facts for one build. `cache` is the cache directory, `salt` that of the store, `path` is `sys.path`.
 
+    Without `ask` nothing is started that the tree may name: no command, no git, and no tool.
+
     Nothing that the machine says or refuses to say is an error: what can't be known is in `unknown`, or not trusted.
     """
-    about = _Gathering(subject=subject, environ=environ, run=run, salt=salt, platform=platform)
+    about = _Gathering(subject=subject, environ=environ, run=run, ask=ask, salt=salt, platform=platform)
+    configurations = about.configurations()
     components = [
         *key.source(subject.digest, hook=subject.hook),
         *key.inner(subject.backend.name, subject.module, backend_path=subject.backend_path),
@@ -101,7 +107,8 @@ def gather(  # noqa: PLR0913 - what a test replaces
         *key.facts("platform", platforms.facts(environ, about.lookout, run=run, platform=platform)),
         *key.requirements([*subject.requires, *subject.lean]),
         *key.constraints(about.constraints()),
-        *key.configurations(about.configurations()),
+        *key.configurations(configurations),
+        *about.processor(configurations),
         *key.environment(about.environment()),
         *key.commands(about.commands()),
         *key.tools(about.tools(Answers(cache), started=now())),
@@ -115,6 +122,7 @@ def gather(  # noqa: PLR0913 - what a test replaces
         distributions=tuple(sorted(one.folder for one in staying.values())),
         resolved={name: one.version for name, one in shaping.items()},
         unknown=tuple(about.unknown),
+        unasked=frozenset(about.unasked),
     )
 
 
@@ -141,16 +149,20 @@ def interpreter(lookout: Lookout) -> dict[str, Value]:
 class _Gathering:
     """One run of `gather`: the parts that ask something, and what they saw."""
 
-    def __init__(self, *, subject: Subject, environ: Mapping[str, str], run: Run, salt: bytes, platform: str) -> None:
+    def __init__(  # noqa: PLR0913 - as for `gather`
+        self, *, subject: Subject, environ: Mapping[str, str], run: Run, ask: bool, salt: bytes, platform: str
+    ) -> None:
         self.lookout = Lookout()
         self.unknown: dict[str, None] = {}
         self._subject = subject
         self._environ = environ
         self._run = run
+        self._ask = ask
+        self.unasked: list[str] = []
         self._salt = salt
         self._platform = platform
         self._folders = folders(environ.get("PATH", ""), subject.private or ())
-        self._named = subject.env | (subject.scanned - NEW_EVERY_TIME)
+        self._named = subject.env
         self._shaping = sorted(
             name for name in environ if name in self._named or backends.shapes(subject.backend, name)
         )
@@ -175,7 +187,7 @@ class _Gathering:
             scripts=[sysconfig.get_path("scripts")] if in_environment else [],
             lookout=self.lookout,
             answers=answers,
-            run=self._run,
+            run=self._run if self._ask else programs.mute,
             platform=self._platform,
             started=started,
         )
@@ -183,6 +195,8 @@ class _Gathering:
         python = sysconfig.get_config_var("CC")
         found = asked.identities(self._subject.backend.tools, named=named, python=str(python) if python else None)
         answers.save()
+        silent = [name for name, said in found.items() if programs.UNASKED in said]
+        self.unasked += [part for name in silent for part in (f"tool {name}", f"tool {name}, all")]
         return found
 
     def packages(
@@ -240,6 +254,7 @@ class _Gathering:
     def configurations(self) -> dict[str, bytes]:
         """What is in the files by which a person tells tools how to build, as far as they are there."""
         found: dict[str, bytes] = {}
+        self.lookout.names.update(personal.NAMES)
         for name, path in personal.files(self._subject.backend, self._environ, tree=self._subject.tree).items():
             if self.lookout.look(path) is None or os.path.isdir(path):
                 continue
@@ -251,11 +266,30 @@ class _Gathering:
             found[name] = data or b""
         return found
 
+    def processor(self, configurations: Mapping[str, bytes]) -> list[Component]:
+        """The processor, where something asks the compilers to build for the one at hand."""
+        texts = [
+            *(self._environ[name].encode("utf-8", "surrogatepass") for name in self._shaping),
+            repr(self._subject.settings).encode("utf-8", "surrogatepass"),
+            *configurations.values(),
+            *processor.recipes(self._subject.tree, self._subject.inputs),
+        ]
+        if not processor.wanted(texts):
+            return []
+        self.lookout.distrust("the processor has no row, and this is built for the one at hand")
+        found = processor.features(self._environ, run=self._run, platform=self._platform)
+        if found is None:
+            self.unknown["what this processor can do, which it is built for"] = None
+        return [key.component("processor features", found)]
+
     def commands(self) -> dict[str, tuple[str, bytes]]:
         """How the commands of the project ended, and what they wrote."""
         found = {}
         for words in self._subject.commands:
             name = shlex.join(words)
+            if not self._ask:
+                self.unasked += [f"command {name}", f"output {name}"]
+                continue
             self.lookout.distrust(f"only {words[0] if words else 'the command'} itself can say what it says")
             tree = self._subject.tree
             program = which(words[:1], self._folders, Lookout(), cwd=tree, environ=self._environ)
@@ -274,6 +308,9 @@ class _Gathering:
             return {}
         # A changed file that is no input makes a repository dirty, and nothing shows it.
         self.lookout.distrust(f"{reader} takes the version from version control")
+        if not self._ask:
+            self.unasked += [f"repository {name}" for name in repository.NAMES]
+            return {"reader": reader}
         found, gap = repository.facts(subject.tree, self._environ, self._folders, self._run)
         if gap:
             self.unknown[gap] = None

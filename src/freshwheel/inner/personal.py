@@ -7,16 +7,18 @@ from collections.abc import Mapping
 
 from freshwheel.backends import Backend
 
-__all__ = ["files"]
+__all__ = ["NAMES", "files"]
 
 _NAMED = ("CMAKE_TOOLCHAIN_FILE", "DIST_EXTRA_CONFIG", "PYO3_CONFIG_FILE")
 """Variables that name one."""
+NAMES = ("CARGO_HOME", "HOME", "USERPROFILE", *_NAMED)
+"""Variables that say where such files are."""
 _SETUPTOOLS = ("setuptools", "setuptools-rust")
 
 
 def files(backend: Backend, environ: Mapping[str, str], *, tree: str) -> dict[str, str]:
     """Where such files are looked for, whether they are there or not: what people call each -> its absolute path."""
-    home = environ.get("HOME") or environ.get("USERPROFILE") or ""
+    home = environ.get("HOME") or environ.get("USERPROFILE") or _account()
     found = {f"file of {name}": environ[name] for name in _NAMED if environ.get(name)}
     cargo = environ.get("CARGO_HOME") or (os.path.join(home, ".cargo") if home else "")
     if cargo and "cargo" in backend.tools:
@@ -27,3 +29,13 @@ def files(backend: Backend, environ: Mapping[str, str], *, tree: str) -> dict[st
             name = ".pydistutils.cfg" if os.name == "posix" else "pydistutils.cfg"
             found["the user's distutils"] = os.path.join(home, name)
     return {name: os.path.join(tree, path) for name, path in found.items()}
+
+
+def _account() -> str:
+    """The home that the system has on record, which tools go by where no variable says another one."""
+    try:
+        import pwd  # noqa: PLC0415 - not everywhere
+
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except (AttributeError, ImportError, KeyError):
+        return ""

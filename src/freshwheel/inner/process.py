@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -19,8 +19,10 @@ from pyproject_hooks import BackendUnavailable, BuildBackendHookCaller, HookMiss
 from freshwheel import backends
 from freshwheel.errors import ConfigError, HookMissingError, InnerError, Problem, UnsupportedError
 
-__all__ = ["Inner"]
+__all__ = ["Inner", "Start", "start"]
 
+Start = Callable[[Sequence[str], str | None, Mapping[str, str]], int]
+"""Runs a command in a folder and an environment; its exit status, negative for a signal."""
 Settings = Mapping[str, str | Sequence[str]] | None
 
 _KEY = "tool.freshwheel.backend-path"
@@ -46,6 +48,8 @@ class Inner:
     """Path of the interpreter that runs the backend."""
     environ: Mapping[str, str]
     """The whole environment of the backend, but for what tells it of an outer one."""
+    start: Start | None = None
+    """What runs the process; None: `start`."""
 
     def requires(self, hook: str, settings: Settings) -> list[str]:
         """The requirements that the backend asks for, beside those that are written down."""
@@ -111,11 +115,11 @@ class Inner:
         environ = {key: value for key, value in self.environ.items() if not _is_outer(key)}
         environ.update(extra_environ or {})
         try:
-            done = subprocess.run(cmd, cwd=cwd, env=environ, stdin=subprocess.DEVNULL, check=False)  # noqa: S603
+            status = (self.start or start)(cmd, cwd, environ)
         except OSError as error:
             raise InnerError(f"can't run {self.python} in {cwd}: {error.strerror or error}") from error
-        if done.returncode:
-            how, hint = _ending(done.returncode)
+        if status:
+            how, hint = _ending(status)
             raise InnerError(f"{self.backend} failed in {name}: {how}", hint=hint)
 
     def _made(self, name: str, directory: str, answer: Any, suffix: str) -> str:
@@ -161,6 +165,11 @@ class Inner:
             )
         # pyproject_hooks keeps the traceback of a failed import to itself, so nobody has seen it yet.
         return InnerError(f"the inner backend {self.backend} can't be imported: {reason}\n{error.traceback.rstrip()}")
+
+
+def start(command: Sequence[str], cwd: str | None, environ: Mapping[str, str]) -> int:
+    """Runs a command that has no input, and whose output goes where ours goes; its exit status."""
+    return subprocess.run(command, cwd=cwd, env=environ, stdin=subprocess.DEVNULL, check=False).returncode  # noqa: S603
 
 
 def _is_outer(name: str) -> bool:

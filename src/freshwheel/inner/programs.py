@@ -9,8 +9,9 @@ from typing import Protocol
 
 from freshwheel.inner.watch import Lookout
 
-__all__ = ["Answer", "Run", "run", "which"]
+__all__ = ["UNASKED", "Answer", "Run", "mute", "run", "which"]
 
+UNASKED = "it was not asked"
 _PATIENCE = 20
 """Seconds that a program has to answer."""
 
@@ -60,6 +61,11 @@ def run(command: Sequence[str], *, cwd: str, environ: Mapping[str, str]) -> Answ
     except (OSError, ValueError) as error:
         return Answer(status=None, failure=getattr(error, "strerror", None) or "it can't be started")
     return Answer(status=done.returncode, output=done.stdout, errors=done.stderr)
+
+
+def mute(command: Sequence[str], *, cwd: str, environ: Mapping[str, str]) -> Answer:  # noqa: ARG001 - as `run`
+    """No answer, since nothing is started."""
+    return Answer(status=None, failure=UNASKED)
 
 
 def which(

@@ -1,56 +1,162 @@
-"""What git says of a repository that the base version is taken from."""
+"""What git says of a repository that a build asks about itself.
+
+No program is started but git, and git starts none: hooks, monitors, filters, helpers and transports that the
+configuration of the repository names are left out. A file that a filter would clean counts as changed once git takes a
+look at it, which costs a build and no more.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from freshwheel.inner.key import Value
 from freshwheel.inner.programs import Run, which
 from freshwheel.inner.watch import Lookout
 
-__all__ = ["facts"]
+__all__ = ["NAMES", "facts", "top"]
 
+NAMES = ("head", "branch", "tags", "shallow", "index", "state")
 _OTHERS = (".hg", ".svn", ".bzr", ".fslckout", ".jj")
+_QUIET = ("--no-optional-locks", "-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}")
+_VARIABLES = {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
+_OF_ONE = ("GIT_DIR", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_WORK_TREE")
+"""Variables that say where one repository is; its submodules are elsewhere."""
+_STATUS = ("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--ignore-submodules=dirty")
+_SUBMODULE = b"160000"
+_CHUNK = 1 << 20
 
 
 def facts(tree: str, environ: Mapping[str, str], folders: Sequence[str], run: Run) -> tuple[dict[str, Value], str]:
-    """HEAD, branch, tags and whether a tracked file was changed, and what of it can't be known, in words.
+    """All that git can be asked about a repository, and what of it can't be known, in words.
 
-    Nothing where there is no repository: then the version comes from a file, which is an input.
+    That are HEAD, the branch, the tags, whether the history is cut off, the index, and the state of the tree. Nothing
+    where there is no repository: then what a build wants to know comes from a file, which is an input.
     """
-    kept = _kept(tree)
-    if kept is None:
+    kept, folder = _kept(tree)
+    if folder is None:
         return {"head": None}, ""
     program = which(("git",), folders, Lookout(), cwd=tree, environ=environ) if kept == ".git" else None
     if program is None:
         return {"head": None}, f"what {kept.lstrip('.')} says of the version"
-
-    def git(*words: str) -> tuple[int | None, bytes]:
-        answer = run([program, "--no-optional-locks", *words], cwd=tree, environ=environ)
-        return answer.status, answer.output.strip()
-
-    changed, listed = git("status", "--porcelain", "--untracked-files=no")
-    tags, named = git("for-each-ref", "--format=%(refname) %(objectname) %(*objectname)", "refs/tags")
-    found: dict[str, Value] = {
-        # Both fail where nothing was committed yet, and where HEAD is no branch.
-        "head": git("rev-parse", "--verify", "--quiet", "HEAD")[1].decode("utf-8", "replace"),
-        "branch": git("symbolic-ref", "--quiet", "HEAD")[1].decode("utf-8", "replace"),
-        "tags": hashlib.sha256(named).hexdigest(),
-        "changed": bool(listed),
-    }
-    return found, "" if changed == tags == 0 else "what git says of the version"
+    try:
+        return _Git(program, folder, environ, run).facts(), ""
+    except _SilentError:
+        return {"head": None}, "what git says of the version"
 
 
-def _kept(tree: str) -> str | None:
-    """The name of the folder that version control keeps for the tree, in it or above."""
+def top(tree: str) -> str | None:
+    """The folder of the repository that the tree is in, a real path; None: it is in none."""
+    return _kept(tree)[1]
+
+
+class _SilentError(Exception):
+    """Git gives no answer, or one that can't be followed."""
+
+
+class _Git:
+    """One repository, or submodule, and git, which is asked about it."""
+
+    def __init__(
+        self, program: str, folder: str, environ: Mapping[str, str], run: Run, *, above: tuple[str, ...] = ()
+    ) -> None:
+        """`above` are the folders of the repositories that it is a submodule of."""
+        self._program = program
+        self._folder = folder
+        self._above = (*above, os.path.realpath(folder))
+        self._environ = {**environ, **_VARIABLES}
+        self._run = run
+
+    def facts(self) -> dict[str, Value]:
+        """All of it, by name."""
+        index = self._ask("ls-files", "-s", "-z")
+        head, branch, changed = self._status()
+        named = ("for-each-ref", "--format=%(refname) %(objectname) %(*objectname)", "refs/tags", "refs/replace")
+        shallow = os.fsdecode(self._ask("rev-parse", "--git-path", "shallow").rstrip(b"\n"))
+        state = [*self._contents(changed), *self._submodules(index)]
+        return {
+            "head": head,
+            "branch": branch,
+            "tags": hashlib.sha256(self._ask(*named)).hexdigest(),
+            "shallow": _content(os.path.join(self._folder, shallow)),
+            "index": hashlib.sha256(index).hexdigest(),
+            "state": hashlib.sha256(b"\0".join(state)).hexdigest() if state else "clean",
+        }
+
+    def _ask(self, *words: str, fine: Sequence[int] = (0,)) -> bytes:
+        answer = self._run([self._program, *_QUIET, *words], cwd=self._folder, environ=self._environ)
+        if answer.status not in fine:
+            raise _SilentError
+        return answer.output
+
+    def _unfiltered(self) -> Iterator[str]:
+        """The words by which git runs no filter of the configuration: some are of the repository's own."""
+        found = self._ask("config", "-z", "--name-only", "--get-regexp", r"^filter\.", fine=(0, 1))
+        for name in sorted({os.fsdecode(one).rpartition(".")[0] for one in found.split(b"\0") if one}):
+            if "=" in name:
+                raise _SilentError
+            for setting in ("clean=", "smudge=", "process=", "required=false"):
+                yield from ("-c", f"{name}.{setting}")
+
+    def _status(self) -> tuple[str, str, list[bytes]]:
+        """The commit, the branch, and an entry for each file that is not as the commit has it."""
+        entries = self._ask(*self._unfiltered(), *_STATUS, "--no-renames").split(b"\0")
+        about = dict(one.split(b" ", 2)[1:] for one in entries if one.startswith((b"# branch.oid", b"# branch.head")))
+        said = [about.get(name, b"").decode("utf-8", "replace") for name in (b"branch.oid", b"branch.head")]
+        return said[0], said[1], [one for one in entries if one and not one.startswith(b"# ")]
+
+    def _contents(self, changed: Iterable[bytes]) -> Iterator[bytes]:
+        """The entries, and what is in those files of them that git tracks."""
+        for entry in changed:
+            yield entry
+            spaces = {b"1": 8, b"u": 10}.get(entry[:1])
+            if spaces is not None:
+                path = entry.split(b" ", spaces)[-1]
+                yield (_content(os.path.join(self._folder, os.fsdecode(path))) or "").encode()
+
+    def _submodules(self, index: bytes) -> Iterator[bytes]:
+        """The facts of each submodule that is there: git itself would ask them with filters of their own."""
+        environ = {name: value for name, value in self._environ.items() if name not in _OF_ONE}
+        for entry in index.split(b"\0"):
+            path = entry.partition(b"\t")[2]
+            folder = os.path.join(self._folder, os.fsdecode(path))
+            if entry.startswith(_SUBMODULE) and os.path.lexists(os.path.join(folder, ".git")):
+                if os.path.realpath(folder) in self._above:
+                    raise _SilentError
+                found = _Git(self._program, folder, environ, self._run, above=self._above).facts()
+                yield path + b" " + repr(sorted(found.items())).encode()
+
+
+def _content(path: str) -> str | None:
+    """A digest of what is at a path; None: nothing, or a folder. Raises _SilentError where that can't be read."""
+    digest = hashlib.sha256()
+    try:
+        status = os.lstat(path)
+        if stat.S_ISLNK(status.st_mode):
+            digest.update(os.fsencode(os.readlink(path)))
+        elif stat.S_ISREG(status.st_mode):
+            with open(path, "rb") as file:
+                while chunk := file.read(_CHUNK):
+                    digest.update(chunk)
+        else:
+            return None
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise _SilentError from error
+    return digest.hexdigest()
+
+
+def _kept(tree: str) -> tuple[str, str | None]:
+    """What version control keeps for the tree, in it or above, and the folder that it is in."""
     folder = os.path.realpath(tree)
     while True:
         for name in (".git", *_OTHERS):
             if os.path.lexists(os.path.join(folder, name)):
-                return name
+                return name, folder
         above = os.path.dirname(folder)
         if above == folder:
-            return None
+            return "", None
         folder = above

@@ -28,11 +28,12 @@ def concerns(backend: Backend, module: str) -> bool:
     return backend.name not in _OTHERS
 
 
-def fresh(folder: str, environ: Mapping[str, str], hook: str) -> dict[str, str]:
+def fresh(folder: str, environ: Mapping[str, str], hook: str, *, version: str | None = None) -> dict[str, str]:
     """The variables that make setuptools work in the empty `folder`; nothing where that can't be said.
 
     The configuration that the user has in that variable stays in force beside ours. An editable build has folders of
-    its own, but for `.egg-info`, which must stay where it is.
+    its own, but for `.egg-info`, which must stay where it is. A `version` is that of the distribution for all that
+    runs in the build, where pyproject leaves it open.
     """
     parser = configparser.ConfigParser(interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
@@ -40,7 +41,8 @@ def fresh(folder: str, environ: Mapping[str, str], hook: str) -> dict[str, str]:
     try:
         if user := environ.get(_VARIABLE):
             parser.read(user, encoding="utf-8")
-        for section, name, value in _options(folder, hook):
+        stated = [] if version is None else [("metadata", "version", version)]
+        for section, name, value in [*_options(folder, hook), *stated]:
             if not parser.has_section(section):
                 parser.add_section(section)
             for old in (name, name.replace("_", "-")):

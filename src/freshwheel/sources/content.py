@@ -72,6 +72,7 @@ def snapshot(
             idle=selection.idle,
             roots=tuple([(root.path, root.kind) for root in selection.roots]),
             locks=selection.locks,
+            unread=selection.unread,
         )
     raise _restless(moved)
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from freshwheel import toml
 from freshwheel.backends import Backend
 from freshwheel.model import Input
 from freshwheel.sources import cargo, gitignore, outputs, roots
@@ -20,11 +20,6 @@ from freshwheel.sources.cargo import Closure
 from freshwheel.sources.disk import Disk
 from freshwheel.sources.roots import Root
 from freshwheel.sources.tree import Tree, Walk
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 __all__ = ["Rules", "Selection", "crates", "left_out", "select"]
 
@@ -62,6 +57,8 @@ class Selection:
     """Patterns of `include` that match nothing."""
     locks: tuple[str, ...] = ()
     """Locks that git ignores, whether they are there or not."""
+    unread: tuple[str, ...] = ()
+    """Manifests, and configuration of cargo, that are no TOML to us: what they lead to is not known."""
 
 
 def select(disk: Disk, pyproject: Mapping[str, Any], backend: Backend, rules: Rules) -> Selection:
@@ -94,6 +91,7 @@ class _Search:
         self.pyproject = pyproject
         self.backend = backend
         self.known: dict[str, Mapping[str, Any] | None] = {}
+        self.unread: list[str] = []
         self.above = _names(os.path.realpath(os.fsdecode(disk.tree)))
 
     def select(self, rules: Rules) -> Selection:
@@ -123,6 +121,7 @@ class _Search:
             left_out={**written, **locks},
             idle=tuple(text for text in tree.idle if text in rules.include),
             locks=tuple(sorted(locks)),
+            unread=tuple(sorted(self.unread)),
         )
 
     def walk(self, rules: Rules, patterns: Sequence[str]) -> Walk:
@@ -154,8 +153,9 @@ class _Search:
         if os.path.basename(path) in _OPAQUE:
             return {}
         try:
-            return tomllib.loads(data.decode())
+            return toml.loads(data.decode())
         except (ValueError, RecursionError):
+            self.unread.append(path)
             return {}
 
     def discovered(self, rules: Rules) -> list[Root]:

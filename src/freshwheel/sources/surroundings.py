@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-__all__ = ["apart", "repository"]
+__all__ = ["apart", "is_installed", "repository"]
 
 
 def repository(tree: str, crates: Sequence[str]) -> str:
@@ -36,7 +36,7 @@ def apart(tree: str, environ: Mapping[str, str]) -> list[str]:
     real = os.path.join(os.path.realpath(tree), "")
     paths = [*sys.path, *environ.get("PYTHONPATH", "").split(os.pathsep)]
     # People put their own sources on the path too, and so does `backend-path`.
-    pythons = [path for path in paths if _is_installed(path) or not os.path.realpath(path).startswith(real)]
+    pythons = [path for path in paths if is_installed(path) or not os.path.realpath(path).startswith(real)]
     if sys.prefix != sys.base_prefix:
         pythons.append(sys.prefix)
     return [
@@ -46,5 +46,6 @@ def apart(tree: str, environ: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _is_installed(path: str) -> bool:
+def is_installed(path: str) -> bool:
+    """Whether a folder is one that installers put packages into."""
     return os.path.basename(path) in ("site-packages", "dist-packages")

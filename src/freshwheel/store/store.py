@@ -33,6 +33,8 @@ SIZE = 5 << 30
 """Bytes that the store may have, unless told otherwise."""
 AGE = 30 * 24 * 3600
 """Seconds that something may lie unused, unless told otherwise."""
+_SLOTS = 8
+"""Entries of one key, for as many states of what its builds have discovered."""
 _PATIENCE = 600.0
 """Seconds that one build waits for another: then it builds as well."""
 
@@ -62,14 +64,15 @@ class Store:
         return next(self.candidates(key, tree=tree), None)
 
     def candidates(self, key: str, *, tree: bytes | None) -> Iterator[Entry]:
-        """The entries of a key that may be handed out in a tree: that of all trees, and its own. Damaged ones go.
+        """The entries of a key that may be handed out in a tree: those of all trees, and its own. Damaged ones go.
 
-        What they have discovered is for the caller to look at.
+        What they have discovered is for the caller to look at: each is of another state of it.
         """
-        for place in (key, *(() if tree is None else (_bound(key, tree),))):
-            found = self.shelf.find(place)
-            if found is not None and found.tree in (None, tree):
-                yield found
+        for start in (key, *(() if tree is None else (_bound(key, tree),))):
+            for place in _slots(start):
+                found = self.shelf.find(place)
+                if found is not None and found.tree in (None, tree):
+                    yield found
 
     def hand_out(self, blob: Blob, target: str) -> bool:
         """Whether `target` now holds the blob: a copy, never a link, compared with its digest while it was made."""
@@ -85,12 +88,17 @@ class Store:
     ) -> Put:
         """Stores the inner wheel at a path, and what was made from it, by 16 bytes that name version and mark.
 
-        The first build of a key stays: another result is reported, and not written. Only an entry that the caller has
-        found and could not use, because what it discovered has changed, is replaced: one of `stale`.
+        The first build of a key stays: another result is reported, and not written. Those entries that the caller has
+        found and could not use, because what they discovered is another now, stay beside it: so many as there are
+        slots, then the oldest of these `stale` ones makes room.
         """
         from freshwheel.store import putting  # noqa: PLC0415 - see the module's docstring
 
-        place = draft.key if draft.tree is None else _bound(draft.key, draft.tree)
+        start = draft.key if draft.tree is None else _bound(draft.key, draft.tree)
+        places = {one.key: one for one in stale}
+        free = [place for place in _slots(start) if place not in places]
+        oldest = min(places.values(), key=lambda one: one.created, default=None)
+        place = free[0] if free or oldest is None else oldest.key
         put = putting.put(self.shelf, place, draft, inner, finished or {}, stale=stale)
         self._remark(put.reason)
         return put
@@ -156,6 +164,14 @@ class Store:
     def _remark(self, text: str) -> None:
         if text and text not in self.remarks:
             self.remarks.append(text)
+
+
+def _slots(key: str) -> list[str]:
+    """The keys that the entries of a key lie under: itself, and others for other states of what builds discovered."""
+    return [
+        key,
+        *(hashlib.sha256(framed(b"slot", key.encode(), bytes([number]))).hexdigest() for number in range(1, _SLOTS)),
+    ]
 
 
 def _bound(key: str, tree: bytes) -> str:

@@ -1,0 +1,121 @@
+"""What real builds of one tree have taken, on record: for people, and for the builds that go on where these ended.
+
+A build folder that is kept from one build to the next holds what earlier builds have read. So what they took counts for
+the next wheel as well, though nobody reads it again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import xxhash
+
+from freshwheel import frame, memory
+from freshwheel.entry import Discovered
+
+__all__ = ["Line", "Page", "load", "save"]
+
+_EDITION = 1
+_LARGEST = 1 << 26
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """One path that the last build used."""
+
+    path: str
+    kind: str
+    """`file`, `folder`, `present` or `absent`."""
+    by: tuple[str, ...]
+    why: str
+    counts: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """What is known of the builds of one tree."""
+
+    observed: bool = False
+    reason: str = ""
+    """Why the last build was not observed."""
+    lines: tuple[Line, ...] = ()
+    names: tuple[str, ...] = ()
+    """Variables that count by name."""
+    every: str = ""
+    """Why every variable counts; nothing: those do by name."""
+    items: tuple[Discovered, ...] = ()
+    """Paths, as a wheel keeps them, that builds have taken: all of those in the folders that are kept."""
+    salt: bytes = b""
+    """For hashes of what variables hold."""
+    readers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Path of an input -> the programs that have read it, in these builds."""
+
+
+def load(cache: str | None, tree: str) -> Page:
+    """What is on record of a tree; an empty page where nothing is, or nothing that can be used."""
+    if cache is None:
+        return Page()
+    try:
+        with open(_place(cache, tree), "rb") as file:
+            if not frame.is_own(os.fstat(file.fileno())):
+                return Page()
+            found = json.loads(file.read(_LARGEST))
+        return _page(found) if (found["edition"], found["tree"]) == (_EDITION, _name(tree)) else Page()
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return Page()
+
+
+def save(cache: str | None, tree: str, page: Page) -> None:
+    """Puts a page on record, for its owner alone; where that can't be, the earlier one goes."""
+    if cache is None:
+        return
+    path = _place(cache, tree)
+    try:
+        frame.settle(os.path.dirname(path))
+        items = [[os.fsdecode(path), kind, content.hex(), row.hex()] for path, kind, content, row in page.items]
+        said = {**asdict(replace(page, items=(), salt=b"")), "items": items, "salt": page.salt.hex()}
+        table = {"edition": _EDITION, "tree": _name(tree), **said}
+        frame.write(path, json.dumps(table, sort_keys=True).encode(), mode=0o600)
+    except (OSError, ValueError):
+        _forget(path)
+
+
+def _forget(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        return
+
+
+def _place(cache: str, tree: str) -> str:
+    return os.path.join(cache, "trees", f"{xxhash.xxh3_128_hexdigest(memory.real(tree))}.account.json")
+
+
+def _name(tree: str) -> str:
+    return os.fsdecode(memory.real(tree))
+
+
+def _page(found: Mapping[str, Any]) -> Page:
+    """The page in a table. Raises what a table of another form leads to."""
+    return Page(
+        observed=found["observed"] is True,
+        reason=str(found["reason"]),
+        lines=tuple([Line(**{**one, "by": tuple(one["by"])}) for one in found["lines"]]),
+        names=_texts(found["names"]),
+        every=str(found["every"]),
+        items=tuple([_item(*one) for one in found["items"]]),
+        salt=bytes.fromhex(found["salt"]),
+        readers={str(path): _texts(names) for path, names in found["readers"].items()},
+    )
+
+
+def _item(path: str, kind: str, content: str, row: str) -> Discovered:
+    return os.fsencode(path), kind, bytes.fromhex(content), bytes.fromhex(row)
+
+
+def _texts(found: Sequence[Any]) -> tuple[str, ...]:
+    return tuple([str(one) for one in found])

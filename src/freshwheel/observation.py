@@ -1,0 +1,232 @@
+"""One real build that is watched: it is run below an observer, and what it took is judged when it has ended.
+
+Nothing here can fail a build. What can't be watched runs as without it, and nobody knows then what it took.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from freshwheel import discovery, frame
+from freshwheel.entry import Discovered
+from freshwheel.inner import process
+from freshwheel.isolated import isolation
+from freshwheel.ledger import Line, Page
+from freshwheel.model import Snapshot
+from freshwheel.observe import judgement, observer, packaged, programs, witness
+from freshwheel.observe.account import Account, merged
+from freshwheel.observe.judgement import Judged, Places, Taken
+from freshwheel.plan import Plan
+from freshwheel.sources import surroundings, unwatched
+from freshwheel.sources.ground import Ground, Scope
+
+__all__ = ["Found", "Watch", "found"]
+
+_OFF = "observation is off"
+_DIED = "the observer died, so the build was run once more without it"
+_KINDS = {
+    "file": discovery.FILE,
+    "folder": discovery.FOLDER,
+    "present": discovery.PRESENT,
+    "absent": discovery.ABSENT,
+}
+
+
+@dataclass(kw_only=True, slots=True)
+class Watch:
+    """The observation of one build: `run` stands in for the plain start of its process."""
+
+    folder: str
+    """For what the observer and the Pythons of the build write down."""
+    reason: str = ""
+    """Why nothing is observed."""
+    accounts: list[Account] = field(default_factory=list)
+    private: list[str] = field(default_factory=list)
+    """Folders that were made for the build."""
+
+    @classmethod
+    def of(cls, plan: Plan, folder: str) -> Watch:
+        """An observation that writes into the private `folder`."""
+        off = "" if plan.config.observe else _OFF
+        return cls(folder=folder, reason=off or observer.unavailable(frame.cache_directory(plan.call.environ)))
+
+    def run(self, command: Sequence[str], cwd: str | None, environ: Mapping[str, str]) -> int:
+        """The exit status of a command, which is observed if it can be."""
+        if self.reason:
+            return process.start(command, cwd, environ)
+        with tempfile.TemporaryDirectory(dir=self.folder, ignore_cleanup_errors=True) as logs:
+            seen = observer.run(command, cwd=cwd, environ=environ, folder=logs)
+        if seen.status is None:
+            self.reason = seen.reason or _DIED
+            return process.start(command, cwd, environ)
+        if seen.account is None:
+            self.reason = seen.reason
+        else:
+            self.accounts.append(seen.account)
+        return seen.status
+
+    def account(self) -> Account | None:
+        """What was observed; None where nothing was."""
+        if self.reason or not self.accounts:
+            return None
+        return merged([*self.accounts, witness.read(self.folder)])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """What an observed build has taken."""
+
+    judged: Judged
+    items: tuple[Discovered, ...]
+    """Paths that are kept of it with the wheel, as they are now."""
+    names: frozenset[str]
+    """Variables that count by name."""
+    every: str
+    """Why every variable counts; nothing: those do by name."""
+    readers: Mapping[str, tuple[str, ...]]
+    doubt: str
+
+    def missed(self) -> list[Taken]:
+        """What is to be an input from the next build on."""
+        return [one for one in self.judged.taken if one.joins]
+
+    def page(self, salt: bytes) -> Page:
+        """All this, for the record."""
+        lines = [
+            Line(path=_said(one), kind=one.kind, by=one.by, why=one.why, counts=one.counts) for one in self.judged.taken
+        ]
+        return Page(
+            observed=True,
+            lines=tuple(lines),
+            names=tuple(sorted(self.names)),
+            every=self.every,
+            items=tuple(self.items),
+            salt=salt or os.urandom(16),
+            readers=self.readers,
+        )
+
+
+def found(  # noqa: PLR0913, PLR0917 - what a judgement rests on
+    plan: Plan, account: Account, scope: Scope, later: Snapshot, apart: Iterable[str], page: Page
+) -> Found:
+    """What counts of an account, and of what is on the `page` of earlier builds in the same folders.
+
+    `apart` are the folders in which the build keeps its own work.
+    """
+    places = _places(plan, scope, later, apart)
+    judged = judgement.judge(account, places)
+    trusted = [*places.shared, *places.apart]
+    paths = [(_kept(one), _KINDS[one.kind]) for one in judged.taken if one.counts and not one.joins]
+    paths += [(os.fsencode(path), discovery.FILE) for path in packaged.databases()] if judged.packages else []
+    paths += [(b".", discovery.CONTROL)] if judged.control else []
+    paths += [(name, discovery.PROGRAM) for name in sorted(judged.names)]
+    server = programs.is_server(account)
+    doubt = f"{server} has a server compile, which nobody observes" if server else judged.doubt
+    around = discovery.about(plan, b"")
+    earlier = [one for one in discovery.refreshed(around, page.items) if one[2] != discovery.GONE]
+    items = discovery.taken(around, dict.fromkeys(paths))
+    lost = "" if items is not None else "something that the build has read is gone, or can't be read again"
+    return Found(
+        judged=judged,
+        items=tuple({one[:2]: one for one in [*earlier, *(items or ())]}.values()),
+        names=programs.asked(account, sorted(plan.call.environ)).union(page.names),
+        every=programs.open_ended(account, trusted) or page.every,
+        readers=_joined(page.readers, _readers(account, places)),
+        doubt=doubt or lost,
+    )
+
+
+def _said(one: Taken) -> str:
+    return os.fsdecode(one.path if one.relative is None else one.relative)
+
+
+def _kept(one: Taken) -> bytes:
+    return one.path if one.relative is None else one.relative
+
+
+def _joined(one: Mapping[str, tuple[str, ...]], other: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    return {path: tuple(sorted({*one.get(path, ()), *other.get(path, ())})) for path in sorted({*one, *other})}
+
+
+def _readers(account: Account, places: Places) -> dict[str, tuple[str, ...]]:
+    """Path in the repository -> the units that have read it, or asked for it."""
+    units = [unwatched.unit(os.fsdecode(one.path), [*map(os.fsdecode, one.words)]) for one in account.programs]
+    readers: dict[str, set[str]] = {}
+    for path, use in account.uses.items():
+        numbers = use.read | (use.asked if use.first is None else frozenset())
+        relative = _relative(path, places) if numbers else b"../"
+        if relative != b"../":
+            readers.setdefault(os.fsdecode(relative), set()).update(units[number] for number in numbers)
+    return {path: tuple(sorted(by)) for path, by in sorted(readers.items())}
+
+
+def _relative(path: bytes, places: Places) -> bytes:
+    """The path from the tree; one that leads out of it for what is nowhere near."""
+    path = os.path.realpath(path) if b"/.." in path else path
+    for start in (places.spelled, places.tree):
+        if path.startswith(start + b"/"):
+            return os.path.normpath(path[len(start) + 1 :])
+    return os.path.relpath(path, places.tree) if path.startswith(places.repository + b"/") else b"../"
+
+
+def _places(plan: Plan, scope: Scope, later: Snapshot, apart: Iterable[str]) -> Places:
+    """Where things lie for one build."""
+    environ, tree = plan.call.environ, plan.call.tree
+    home = environ.get("HOME") or os.path.expanduser("~")
+    cargo = environ.get("CARGO_HOME") or os.path.join(home, ".cargo")
+    rustup = environ.get("RUSTUP_HOME") or os.path.join(home, ".rustup")
+    cache = frame.cache_directory(environ)
+    private = [*(isolation(environ) or ()), *apart, *([cache] if cache else [])]
+    own = [*(os.path.join(cargo, name) for name in ("registry", "git")), *_cargo_files(cargo)]
+    real = os.path.realpath(os.fsencode(tree))
+    ground = Ground(scope)
+    return Places(
+        tree=real,
+        spelled=os.fsencode(os.path.abspath(tree)),
+        repository=os.path.realpath(os.fsencode(scope.repository)),
+        inputs=frozenset(one.path for one in later.inputs),
+        apart=_both(one for one in (*private, *own) if not _holds(one, real)),
+        libraries=_both(_libraries()),
+        standard=_both([os.path.dirname(os.__file__)]),
+        temporary=os.path.realpath(os.fsencode(environ.get("TMPDIR") or tempfile.gettempdir())),
+        searched=tuple(map(os.fsencode, discovery.searched(plan))),
+        shared=_shared(real, home, [cargo, rustup, sys.base_prefix, sys.prefix, *discovery.searched(plan)]),
+        declared=lambda path: ground.is_settled(os.fsdecode(path)),
+        packaged=packaged.test(),
+    )
+
+
+def _cargo_files(cargo: str) -> list[str]:
+    """Files that cargo keeps for its own use."""
+    return [os.path.join(cargo, name) for name in (".package-cache", ".package-cache-mutate", ".global-cache")]
+
+
+def _libraries() -> list[str]:
+    return [path for path in (*sys.path, os.path.dirname(os.__file__)) if surroundings.is_installed(path)] + [
+        os.path.dirname(os.__file__),
+        os.path.join(os.path.dirname(os.__file__), "lib-dynload"),
+    ]
+
+
+def _shared(tree: bytes, home: str, more: Sequence[str]) -> tuple[bytes, ...]:
+    """Folders that all trees of this machine have in common."""
+    system = ["/bin", "/etc", "/lib", "/lib32", "/lib64", "/nix", "/opt", "/sbin", "/snap", "/usr", "/var/lib"]
+    try:
+        hidden = [os.path.join(home, name) for name in os.listdir(home) if name.startswith(".")]
+    except OSError:
+        hidden = []
+    return _both(path for path in (*system, *hidden, *more) if not _holds(path, tree))
+
+
+def _holds(folder: str, path: bytes) -> bool:
+    return os.path.join(path, b"").startswith(os.path.join(os.path.realpath(os.fsencode(folder)), b""))
+
+
+def _both(paths: Iterable[str]) -> tuple[bytes, ...]:
+    """Absolute paths as they are spelled, and as links lead to them."""
+    named = [os.fsencode(path) for path in paths if os.path.isabs(path)]
+    return tuple(dict.fromkeys([*named, *map(os.path.realpath, named)]))

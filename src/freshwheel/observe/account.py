@@ -1,0 +1,108 @@
+"""What one build took: the paths that its processes used, the programs that ran, the variables that were asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from freshwheel.rows import Row
+
+__all__ = ["Account", "Program", "Use", "merged"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Program:
+    """One program that a build has executed."""
+
+    path: bytes
+    """Of the executable, absolute; for a script its interpreter's."""
+    words: tuple[bytes, ...] = ()
+    """The first words of its command line."""
+    pid: int = 0
+    forked: bool = False
+    """Whether the process has only been split off from another one that runs it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Use:
+    """How a build used one path. The numbers are those of programs in `Account.programs`."""
+
+    first: Row | None
+    """The row of what the path led to when it was used first; None: nothing was there."""
+    read: frozenset[int] = frozenset()
+    """Opened it to read, or listed it where it is a folder."""
+    asked: frozenset[int] = frozenset()
+    """Asked only whether it is there, and what (`stat`, `access`), or tried to open it in vain."""
+    run: frozenset[int] = frozenset()
+    """Executed it."""
+    written: frozenset[int] = frozenset()
+    """Opened it to write, made it, removed it, or renamed something to or from it."""
+    before: bool = False
+    """Whether it was read, or asked for, before the build first wrote it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Account:
+    """What one build took. Paths are absolute, and may have `..` and symbolic links in them."""
+
+    uses: Mapping[bytes, Use] = field(default_factory=dict)
+    programs: tuple[Program, ...] = ()
+    variables: frozenset[str] = frozenset()
+    """Names that Python programs asked `os.environ` for."""
+    witnessed: frozenset[int] = frozenset()
+    """Process ids of the Pythons that wrote down which names they ask for."""
+    doubts: tuple[str, ...] = ()
+    """What the observer could not see, in words; nothing: it saw all."""
+
+
+def merged(accounts: Iterable[Account]) -> Account:
+    """One account of all that several have seen; of a path's rows and orders the first account's count."""
+    uses: dict[bytes, Use] = {}
+    programs: list[Program] = []
+    variables: set[str] = set()
+    witnessed: set[int] = set()
+    doubts: dict[str, None] = {}
+    for one in accounts:
+        by = len(programs)
+        for path, use in one.uses.items():
+            uses[path] = _joined(uses.get(path), _shifted(use, by))
+        programs += one.programs
+        variables |= one.variables
+        witnessed |= one.witnessed
+        doubts |= dict.fromkeys(one.doubts)
+    return Account(
+        uses=uses,
+        programs=tuple(programs),
+        variables=frozenset(variables),
+        witnessed=frozenset(witnessed),
+        doubts=tuple(doubts),
+    )
+
+
+def _shifted(use: Use, by: int) -> Use:
+    def moved(numbers: frozenset[int]) -> frozenset[int]:
+        return frozenset(number + by for number in numbers)
+
+    if not by:
+        return use
+    return Use(
+        first=use.first,
+        read=moved(use.read),
+        asked=moved(use.asked),
+        run=moved(use.run),
+        written=moved(use.written),
+        before=use.before,
+    )
+
+
+def _joined(one: Use | None, other: Use) -> Use:
+    if one is None:
+        return other
+    return Use(
+        first=one.first,
+        read=one.read | other.read,
+        asked=one.asked | other.asked,
+        run=one.run | other.run,
+        written=one.written | other.written,
+        before=one.before,
+    )

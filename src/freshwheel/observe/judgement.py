@@ -1,0 +1,394 @@
+"""What of an account counts: each path that a build used is an input, or is known by something else, or must stay.
+
+An account names everything. What is left of it, when all is taken away that the build key or the build itself stands
+for, is what nobody declared: that is kept with the wheel.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from freshwheel import rows
+from freshwheel.observe.account import Account, Program, Use
+from freshwheel.rows import Row
+
+__all__ = ["Judged", "Places", "Taken", "judge"]
+
+Kind = Literal["file", "folder", "present", "absent"]
+
+_KERNEL = (b"/dev", b"/proc", b"/run", b"/sys", b"/var/run")
+_NETWORK = frozenset(
+    (
+        *(b"/etc/gai.conf", b"/etc/host.conf", b"/etc/hosts", b"/etc/nsswitch.conf", b"/etc/protocols"),
+        *(b"/etc/resolv.conf", b"/etc/services", b"/etc/mtab"),
+    )
+)
+"""Files by which hosts are found, and others of the moment: what is fetched has a checksum."""
+_CERTIFICATES = (b"/etc/ssl", b"/etc/pki", b"/usr/share/ca-certificates", b"/etc/ca-certificates")
+_PACKAGES = re.compile(rb"/(?:site|dist)-packages(?:/|$)")
+_CACHE = b"/__pycache__/"
+_VERSION_CONTROL = (b".git", b".hg", b".svn", b".jj", b".bzr")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Places:
+    """Where things lie. All paths are absolute, without symbolic links in them."""
+
+    tree: bytes
+    spelled: bytes
+    """The tree as the frontend calls it."""
+    repository: bytes
+    """What is cloned as a whole."""
+    inputs: frozenset[bytes]
+    """Relative to the tree."""
+    apart: tuple[bytes, ...] = ()
+    """Folders of which nothing counts: the run's own, cargo's registry, build folders, what the key stands for."""
+    libraries: tuple[bytes, ...] = ()
+    """Folders of Python packages, which are listed by each import."""
+    standard: tuple[bytes, ...] = ()
+    """The standard library of the interpreter, which the key has."""
+    temporary: bytes = b""
+    """Where temporary files are made."""
+    searched: tuple[bytes, ...] = ()
+    """Folders in which programs are looked for."""
+    shared: tuple[bytes, ...] = ()
+    """Folders that all trees of this machine have in common: the system, toolchains, what is hidden in a home."""
+    declared: Callable[[bytes], bool] = field(default=lambda _: False)
+    """Whether a path relative to the tree was said to be no input."""
+    packaged: Callable[[bytes], bool] = field(default=lambda _: False)
+    """Whether the package manager of the system stands for a path."""
+    look: Callable[[bytes], os.stat_result] = os.stat
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Taken:
+    """One path that a build used."""
+
+    path: bytes
+    """As the build spelled it, absolute; inside of the repository, and beside the folders above it, see `relative`."""
+    relative: bytes | None
+    """To the tree, where each tree has its own; None: it is the same place for all."""
+    kind: Kind
+    by: tuple[str, ...]
+    """The programs that used it."""
+    why: str
+    """Why it counts, or why not, in words."""
+    counts: bool
+    joins: bool = False
+    """Whether it is to be an input from the next build on."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judged:
+    """What is left of an account."""
+
+    taken: tuple[Taken, ...] = ()
+    """Sorted by path."""
+    names: frozenset[bytes] = frozenset()
+    """Programs that were looked for on PATH."""
+    packages: bool = False
+    """Whether something was taken that the package manager of the system stands for."""
+    bound: bool = False
+    """Whether the wheel rests on something that lies beside its tree."""
+    control: bool = False
+    """Whether version control was asked."""
+    doubt: str = ""
+    """Why the account can't be trusted; nothing: it can."""
+
+
+def judge(account: Account, places: Places) -> Judged:
+    """What counts of the account of a build that has just ended."""
+    return _Judge(account, places).judged()
+
+
+class _Judge:
+    """One account that is judged."""
+
+    def __init__(self, account: Account, places: Places) -> None:
+        self.account = account
+        self.places = places
+        self.folders: dict[bytes, bytes] = {}
+        self.doubt = account.doubts[0] if account.doubts else ""
+        self.packages = False
+        self.names: set[bytes] = set()
+        self.control = any(_called(one) == "git" for one in account.programs)
+        self.inside = _above(places.inputs)
+        self.made = {self.real(path) for path, use in account.uses.items() if use.written and use.first is None}
+        self.reads = {os.path.dirname(path) for path, use in account.uses.items() if use.read}
+
+    def judged(self) -> Judged:
+        """The whole judgement."""
+        taken: list[Taken] = []
+        for path, use in sorted(self.account.uses.items()):
+            one = self.one(path, use)
+            if one is not None:
+                taken.append(one)
+        kept = _reduced(taken)
+        return Judged(
+            taken=tuple(kept),
+            names=frozenset(self.names),
+            packages=self.packages,
+            bound=any(one.counts and self.is_beside(one) for one in kept),
+            control=self.control,
+            doubt=self.doubt,
+        )
+
+    def one(self, path: bytes, use: Use) -> Taken | None:
+        """One path, as far as it counts, or might seem to."""
+        if b"/.." in path and not self.exists(path):
+            path = os.path.realpath(path)  # through a folder that is gone
+        source = _source(path)
+        if source is not None:
+            if not (use.read or use.asked) or not self.exists(source):
+                return None
+            path, use = source, Use(first=self.row(source), read=use.read or use.asked, before=use.before)
+        kind = self.kind(path, use)
+        real = self.real(path)
+        relative = self.relative(path, real)
+        why = self.settled(path, real, relative, kind, use)
+        if why is None and kind is not None:
+            return self.counting(path, real, relative, kind, use)
+        return None if kind is None else self.taken(path, None, kind, use, why or "", counts=False)
+
+    def kind(self, path: bytes, use: Use) -> Kind | None:
+        """What the use of a path rests on; None: it was written only."""
+        if use.first is None:
+            return "absent" if (use.read or use.asked or use.run) and (use.before or not use.written) else None
+        folder = stat.S_ISDIR(use.first[0])
+        if use.read or use.run:
+            return "folder" if folder else "file"
+        if not use.asked:
+            return None
+        return "file" if not folder and path.endswith(b".py") else "present"
+
+    def settled(self, path: bytes, real: bytes, relative: bytes | None, kind: Kind | None, use: Use) -> str | None:  # noqa: PLR0911 - one for each reason
+        """Why a path does not count; None: it does."""
+        places = self.places
+        if (
+            _within(path, _KERNEL)
+            or _within(real, _KERNEL)
+            or stat.S_IFMT(use.first[0] if use.first else 0) in _SPECIAL
+        ):
+            return "of the running system"
+        if path in _NETWORK or _within(real, _CERTIFICATES):
+            return "for the network"
+        if _within(path, places.apart) or _within(real, places.apart):
+            return "private to the build, or known by its key"
+        if (use.written and not use.before and not _is_folder(use)) or self.is_made(real):
+            return "made by the build itself"
+        if relative is not None and self.is_input(relative, kind):
+            return "an input"
+        if kind == "folder" and real in places.libraries:
+            return "a folder of packages, which the key has"
+        if _within(real, places.standard) and not _PACKAGES.search(real):
+            return "the standard library of Python, which the key has"
+        if self.is_temporary(real):
+            return "a temporary file"
+        if _is_version_control(relative):
+            self.control = True
+            return "version control"
+        if os.path.dirname(path) in places.searched and not use.read:
+            self.names.add(os.path.basename(path))
+            if not use.run or kind == "absent":
+                return "looked for on PATH"
+        if self.is_packaged(path, real):
+            self.packages = True
+            return "under the hand of the package manager"
+        return None
+
+    def counting(self, path: bytes, real: bytes, relative: bytes | None, kind: Kind, use: Use) -> Taken | None:
+        """A path that counts, or nothing where the build only asked its own tool for it."""
+        in_tree = relative is not None and _within(real, (self.places.repository, self.places.tree))
+        if in_tree and kind in ("folder", "present") and self.is_cargo(use):
+            return self.taken(path, relative, kind, use, "cargo looks for targets", counts=False)
+        declared = relative is not None and self.places.declared(relative)
+        if not declared:
+            self.watch(path, kind, use)
+        apart = relative is None or b".egg-info/" in relative or _lies_in_version_control(relative)
+        joins = in_tree and kind == "file" and not declared and not apart
+        why = "inside of the repository, and no input" if in_tree else "outside of the repository"
+        return self.taken(path, relative, kind, use, why, counts=True, joins=joins)
+
+    def watch(self, path: bytes, kind: Kind, use: Use) -> None:
+        """Doubts the account where a path is not what it was when the build used it first."""
+        now = self.row(path)
+        if kind in ("present", "folder"):
+            same = now is not None and use.first is not None and rows.kind(now) == rows.kind(use.first)
+            same = same and (kind == "present" or bool(use.written) or now == use.first or self.is_stirred(path))
+        else:
+            same = now == use.first or (_is_linked(now, use.first) and _PACKAGES.search(path) is not None)
+        if not same and not self.doubt:
+            who = "changed by the build after it was read" if use.written else "may have changed during the build"
+            self.doubt = f"{os.fsdecode(path)} was used, and {who}"
+
+    def is_stirred(self, path: bytes) -> bool:
+        """Whether the build itself has made or removed something in a folder that it listed."""
+        real = self.real(path)
+        return any(use.written and os.path.dirname(self.real(one)) == real for one, use in self.account.uses.items())
+
+    def taken(  # noqa: PLR0913 - the fields
+        self,
+        path: bytes,
+        relative: bytes | None,
+        kind: Kind,
+        use: Use,
+        why: str,
+        *,
+        counts: bool,
+        joins: bool = False,
+    ) -> Taken:
+        """The value."""
+        numbers = sorted(use.read | use.asked | use.run)
+        by = tuple(dict.fromkeys(_called(self.account.programs[number]) for number in numbers))
+        return Taken(path=path, relative=relative, kind=kind, by=by, why=why, counts=counts, joins=joins)
+
+    def is_input(self, relative: bytes, kind: Kind | None) -> bool:
+        """Whether the source digest has it: an input, or a folder that holds one and was only asked for."""
+        return relative in self.places.inputs or (kind == "present" and relative in self.inside)
+
+    def is_made(self, real: bytes) -> bool:
+        """Whether the build has made the path, or a folder above it."""
+        while real not in self.made:
+            above = os.path.dirname(real)
+            if real in (above, self.places.tree):
+                return False
+            real = above
+        return not self.account_read_first(real)
+
+    def account_read_first(self, real: bytes) -> bool:
+        """Whether what the build made itself was asked for before, and something was there."""
+        use = self.account.uses.get(real)
+        return use is not None and use.before and use.first is not None
+
+    def is_temporary(self, real: bytes) -> bool:
+        """Whether a path lies among temporary files, in something that is gone, or that the build has made."""
+        temporary = self.places.temporary
+        if not temporary or not real.startswith(temporary + b"/"):
+            return False
+        first = temporary + b"/" + real[len(temporary) + 1 :].partition(b"/")[0]
+        return not self.exists(first) or first in self.made
+
+    def is_packaged(self, path: bytes, real: bytes) -> bool:
+        """Whether the package manager stands for a path, and for all links that it leads through."""
+        packaged = self.places.packaged
+        if not packaged(real):
+            return False
+        leaf = os.path.realpath(path)
+        return leaf == real or packaged(leaf)
+
+    def is_cargo(self, use: Use) -> bool:
+        """Whether nobody but cargo itself has used a path."""
+        return all(_called(self.account.programs[number]) == "cargo" for number in use.read | use.asked | use.run)
+
+    def is_beside(self, taken: Taken) -> bool:
+        """Whether a path may be another one for another tree, though it is not spelled from there."""
+        return taken.relative is None and not _within(self.real(taken.path), self.places.shared)
+
+    def relative(self, path: bytes, real: bytes) -> bytes | None:
+        """The path from the tree, inside of the repository, and for what lies directly in a folder above it."""
+        for start in (self.places.spelled, self.places.tree):
+            spelled = os.path.normpath(path) if b"/.." not in path else real
+            if spelled.startswith(start + b"/"):
+                return spelled[len(start) + 1 :]
+        places = self.places
+        above = os.path.dirname(real)
+        if _within(real, (places.repository,)) or _within(places.tree, (above,)):
+            return os.path.relpath(real, places.tree)
+        return None
+
+    def real(self, path: bytes) -> bytes:
+        """A path whose folder has no symbolic links in it."""
+        folder, name = os.path.split(path)
+        if name in (b"", b".", b".."):
+            return os.path.realpath(path)
+        if folder not in self.folders:
+            self.folders[folder] = os.path.realpath(folder)
+        return os.path.join(self.folders[folder], name)
+
+    def row(self, path: bytes) -> Row | None:
+        """The row of what is there now."""
+        try:
+            return rows.row(self.places.look(path))
+        except (OSError, ValueError):
+            return None
+
+    def exists(self, path: bytes) -> bool:
+        """Whether something is there now."""
+        return self.row(path) is not None
+
+
+_SPECIAL = (stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK)
+
+
+def _is_folder(use: Use) -> bool:
+    return use.first is not None and stat.S_ISDIR(use.first[0])
+
+
+def _called(program: Program) -> str:
+    """What people call a program."""
+    return os.path.basename(os.fsdecode(program.path))
+
+
+def _is_linked(now: Row | None, first: Row | None) -> bool:
+    """Whether a file has only come by another name, or lost one, as those that uv shares between environments."""
+    return now is not None and first is not None and (now[:3], now[4]) == (first[:3], first[4])
+
+
+def _source(path: bytes) -> bytes | None:
+    """The Python source that bytecode stands for; None for all else."""
+    if not path.endswith(b".pyc") or _CACHE not in path:
+        return None
+    folder, _, name = path.rpartition(_CACHE)
+    return folder + b"/" + name.partition(b".")[0] + b".py"
+
+
+def _within(path: bytes, folders: Iterable[bytes]) -> bool:
+    return any(path == folder or path.startswith(folder.rstrip(b"/") + b"/") for folder in folders)
+
+
+def _is_version_control(relative: bytes | None) -> bool:
+    """Whether a path is a part of what git says of a repository as a whole; its configuration is a file as any."""
+    parts = [] if relative is None else relative.split(b"/")
+    inside = any(part in _VERSION_CONTROL for part in parts)
+    return inside and not {b"info", b"config", b"config.worktree", b"modules"}.intersection(parts[-2:])
+
+
+def _lies_in_version_control(relative: bytes) -> bool:
+    return any(part in _VERSION_CONTROL for part in relative.split(b"/"))
+
+
+def _above(paths: Iterable[bytes]) -> frozenset[bytes]:
+    """All folders that these paths lie in."""
+    found: set[bytes] = set()
+    for path in paths:
+        folder = os.path.dirname(path)
+        while folder and folder not in found:
+            found.add(folder)
+            folder = os.path.dirname(folder)
+    return frozenset(found)
+
+
+def _reduced(taken: Sequence[Taken]) -> list[Taken]:
+    """Without names below a folder that is not there itself, and folders that hold something else that counts."""
+    absent = {one.path for one in taken if one.counts and one.kind == "absent"}
+    holding = {one.path for one in taken if one.counts and one.kind != "absent"}
+    above = _above(holding)
+    return [
+        one
+        for one in taken
+        if not one.counts
+        or (one.kind == "absent" and not any(folder in absent for folder in _folders(one.path)))
+        or (one.kind == "present" and one.path not in above)
+        or one.kind in ("file", "folder")
+    ]
+
+
+def _folders(path: bytes) -> Iterable[bytes]:
+    while (above := os.path.dirname(path)) != path:
+        yield above
+        path = above

@@ -1,0 +1,298 @@
+"""What the kernel offers to observe a command: a filter, its listener, and the memory of those who are asked about.
+
+Part of the supervisor, which runs in an interpreter of its own: only the standard library. Linux, x86_64 and aarch64.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+import struct
+from typing import NamedTuple
+
+__all__ = [
+    "ACTIONS",
+    "ANSWER",
+    "EMPTY_PATH",
+    "HERE",
+    "NOTICE",
+    "RECEIVE",
+    "SEND",
+    "Form",
+    "Memory",
+    "die_with_parent",
+    "forms",
+    "install",
+    "libc",
+    "machine",
+    "pidfd",
+    "reap_orphans",
+    "swift",
+    "wake_up_at_once",
+]
+
+RECEIVE, SEND, _SET_FLAGS = 0xC0502100, 0xC0182101, 0x40082104
+NOTICE = struct.Struct("<QIIiIQ6Q")
+"""`struct seccomp_notif`: number, thread, flags; call, architecture, instruction, six arguments."""
+ANSWER = struct.Struct("<QqiI")
+"""`struct seccomp_notif_resp`: number, value, error, flags."""
+HERE = -100 & 0xFFFFFFFF
+"""AT_FDCWD, as the lower half of an argument."""
+
+_NOTIFY, _ALLOW = 0x7FC00000, 0x7FFF0000
+_LISTENER, _KILLABLE = 1 << 3, 1 << 5
+_SYNC_WAKE_UP = 1
+EMPTY_PATH = 0x1000
+_X32 = 0x40000000
+_PAGE = 4096
+_MOST = 256
+"""Bytes of a path that are read at once: few are longer."""
+_NO_NEW_PRIVILEGES, _PARENT_DEATH, _SUBREAPER = 38, 1, 36
+_KILL = 9
+_PIDFD_OPEN = 434
+
+libc = ctypes.CDLL(None, use_errno=True)
+swift = ctypes.PyDLL(None, use_errno=True)
+"""The same for a process of one thread: no lock is let go and taken again around each call."""
+
+
+class Form(NamedTuple):
+    """What a call does with which of its arguments."""
+
+    action: int
+    """One of `ACTIONS`."""
+    path: int = 0
+    """Where its path stands."""
+    start: int = -1
+    """Where the folder stands that a relative path begins at; -1: the working directory."""
+    flags: int = -1
+    """Where its flags stand; -1: it has none that matter."""
+    other: int = -1
+    """Where its second path stands; the folder of that stands before it, if the first has one."""
+
+
+class ACTIONS:
+    """What calls do."""
+
+    ASK, OPEN, OPEN2, CREATE, RUN, MAKE, REMOVE, CUT, RENAME, LINK, MOUNT, RING, HANDLE = range(13)
+
+
+_A = ACTIONS
+_CALLS = (
+    (257, 56, Form(_A.OPEN, 1, 0, 2)),  # openat
+    (262, 79, Form(_A.ASK, 1, 0)),  # newfstatat
+    (332, 291, Form(_A.ASK, 1, 0)),  # statx
+    (2, 0, Form(_A.OPEN, 0, -1, 1)),  # open
+    (4, 0, Form(_A.ASK)),  # stat
+    (6, 0, Form(_A.ASK)),  # lstat
+    (21, 0, Form(_A.ASK)),  # access
+    (269, 48, Form(_A.ASK, 1, 0)),  # faccessat
+    (439, 439, Form(_A.ASK, 1, 0)),  # faccessat2
+    (59, 221, Form(_A.RUN)),  # execve
+    (322, 281, Form(_A.RUN, 1, 0, 4)),  # execveat
+    (437, 437, Form(_A.OPEN2, 1, 0, 2)),  # openat2
+    (85, 0, Form(_A.CREATE)),  # creat
+    (82, 0, Form(_A.RENAME, 0, -1, -1, 1)),  # rename
+    (264, 38, Form(_A.RENAME, 1, 0, -1, 3)),  # renameat
+    (316, 276, Form(_A.RENAME, 1, 0, -1, 3)),  # renameat2
+    (86, 0, Form(_A.LINK, 0, -1, -1, 1)),  # link
+    (265, 37, Form(_A.LINK, 1, 0, -1, 3)),  # linkat
+    (88, 0, Form(_A.MAKE, 1)),  # symlink
+    (266, 36, Form(_A.MAKE, 2, 1)),  # symlinkat
+    (83, 0, Form(_A.MAKE)),  # mkdir
+    (258, 34, Form(_A.MAKE, 1, 0)),  # mkdirat
+    (133, 0, Form(_A.MAKE)),  # mknod
+    (259, 33, Form(_A.MAKE, 1, 0)),  # mknodat
+    (87, 0, Form(_A.REMOVE)),  # unlink
+    (263, 35, Form(_A.REMOVE, 1, 0)),  # unlinkat
+    (84, 0, Form(_A.REMOVE)),  # rmdir
+    (76, 45, Form(_A.CUT)),  # truncate
+    (165, 40, Form(_A.MOUNT)),  # mount
+    (155, 41, Form(_A.MOUNT)),  # pivot_root
+    (161, 51, Form(_A.MOUNT)),  # chroot
+    (308, 268, Form(_A.MOUNT)),  # setns
+    (429, 429, Form(_A.MOUNT)),  # move_mount
+    (425, 425, Form(_A.RING)),  # io_uring_setup
+    (304, 265, Form(_A.HANDLE)),  # open_by_handle_at
+)
+"""The calls that are notified, with their numbers on x86_64 and on aarch64, which has not all; the commonest first."""
+
+
+class _Machine(NamedTuple):
+    audit: int
+    seccomp: int
+    """The number of the call."""
+    column: int
+    """Of `_CALLS`."""
+    descriptors: dict[int, int]
+    """Calls that are not notified when they ask about a descriptor, and the argument that has the flags."""
+    foreign: tuple[int, ...]
+    """Numbers of the 32-bit calls by which a program is noticed: brk, open, execve, openat."""
+
+
+_MACHINES = {
+    "x86_64": _Machine(0xC000003E, 317, 0, {262: 3, 332: 2, 439: 3}, (45, 5, 11, 295)),
+    "aarch64": _Machine(0xC00000B7, 277, 1, {79: 3, 291: 2, 439: 3}, (45, 5, 11, 322)),
+}
+
+
+def machine() -> int:
+    """The number that the kernel has for this architecture. Raises KeyError for one that is not known."""
+    return _MACHINES[platform.machine()].audit
+
+
+def forms() -> dict[int, Form]:
+    """The calls that are notified, by number."""
+    column = _MACHINES[platform.machine()].column
+    return {(x86_64, aarch64)[column]: form for x86_64, aarch64, form in _CALLS if not column or aarch64}
+
+
+def _program(one: _Machine) -> bytes:
+    """The filter, as `struct sock_filter[]`. For calls that it always lets pass, the kernel need not run it."""
+    load, equal, at_least, has, answer = 0x20, 0x15, 0x35, 0x45, 0x06
+    notify = (answer, 0, 0, _NOTIFY)
+    allow = (answer, 0, 0, _ALLOW)
+    foreign = [step for number in one.foreign for step in ((equal, 0, 1, number), notify)]
+    steps = [(load, 0, 0, 4), (equal, len(foreign) + 2, 0, one.audit), (load, 0, 0, 0), *foreign, allow]
+    steps.append((load, 0, 0, 0))
+    if not one.column:
+        brk, opens, execve, openat = (_X32 + number for number in (12, 2, 520, 257))
+        strange = [step for number in (brk, opens, execve, openat) for step in ((equal, 0, 1, number), notify)]
+        steps += [(at_least, 0, len(strange) + 1, _X32), *strange, allow]
+    for number in forms():
+        if number in one.descriptors:
+            flags = 16 + 8 * one.descriptors[number]
+            steps += [(equal, 0, 4, number), (load, 0, 0, flags), (has, 0, 1, EMPTY_PATH), allow, notify]
+        else:
+            steps += [(equal, 0, 1, number), notify]
+    return b"".join([struct.pack("<HBBI", *step) for step in [*steps, allow]])
+
+
+def install() -> int:
+    """The descriptor of the listener, when this process and all below it are filtered. Raises OSError.
+
+    Without privileges, no process below can gain any: `sudo` does not work there.
+    """
+    one = _MACHINES[platform.machine()]
+    text = ctypes.create_string_buffer(_program(one))
+    program = ctypes.create_string_buffer(struct.pack("@HP", (len(text) - 1) // 8, ctypes.addressof(text)))
+    flags = _LISTENER | _KILLABLE
+    renounced = False
+    while True:
+        listener: int = libc.syscall(
+            *map(ctypes.c_long, (one.seccomp, 1, flags)), ctypes.c_void_p(ctypes.addressof(program))
+        )
+        if listener >= 0:
+            return listener
+        error = ctypes.get_errno()
+        if error == errno.EINVAL and flags & _KILLABLE:
+            flags = _LISTENER
+        elif error == errno.EACCES and not renounced:
+            renounced = _control(_NO_NEW_PRIVILEGES, 1) == 0
+            if not renounced:
+                raise OSError(error, os.strerror(error))
+        else:
+            raise OSError(error, os.strerror(error))
+
+
+def _control(option: int, value: int) -> int:
+    result: int = libc.prctl(*map(ctypes.c_ulong, (option, value, 0, 0, 0)))
+    return result
+
+
+def die_with_parent(parent: int) -> None:
+    """Lets the kernel kill this process when its parent, who has the number, is no more; now, if that is so."""
+    _control(_PARENT_DEATH, _KILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def reap_orphans() -> None:
+    """Makes this process the parent of what is left behind below it."""
+    _control(_SUBREAPER, 1)
+
+
+def wake_up_at_once(listener: int) -> None:
+    """Lets whoever asks and whoever answers take turns on one processor; old kernels have no such thing."""
+    flags = ctypes.c_uint64(_SYNC_WAKE_UP)
+    libc.ioctl(listener, ctypes.c_ulong(_SET_FLAGS), ctypes.byref(flags))
+
+
+def pidfd(pid: int) -> int:
+    """A descriptor of a process, which no later one of the same number gets. Raises OSError."""
+    found: int = libc.syscall(*map(ctypes.c_long, (_PIDFD_OPEN, pid, 0)))
+    if found < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return found
+
+
+class Memory:
+    """What reads the memory of another process, again and again with the same few objects."""
+
+    def __init__(self) -> None:
+        self.buffer = bytearray(_PAGE)
+        self.here = ctypes.addressof(ctypes.c_char.from_buffer(self.buffer))
+        self.vectors = bytearray(32)
+        at = ctypes.addressof(ctypes.c_char.from_buffer(self.vectors))
+        self.local, self.remote = ctypes.c_void_p(at), ctypes.c_void_p(at + 16)
+        self.pack = struct.Struct("@PNPN").pack_into
+        self.one, self.none = ctypes.c_ulong(1), ctypes.c_ulong(0)
+        self.readv = swift.process_vm_readv
+
+    def text(self, pid: int, address: int) -> bytes:
+        """The text up to the first NUL. Raises OSError: EFAULT if nothing is there, others if nobody may look."""
+        size = min(_MOST, _PAGE - (address & _PAGE - 1))
+        self.pack(self.vectors, 0, self.here, size, address, size)
+        if self.readv(pid, self.local, self.one, self.remote, self.one, self.none) == size:
+            end = self.buffer.find(0, 0, size)
+            if end >= 0:
+                return bytes(self.buffer[:end])
+        return self.long(pid, address)
+
+    def long(self, pid: int, address: int, most: int = _PAGE) -> bytes:
+        """The same of a text that is long, or lies across two pages."""
+        found = b""
+        while len(found) < most:
+            at = address + len(found)
+            head, end, _ = self.read(pid, at, min(most, _PAGE - (at & _PAGE - 1))).partition(b"\0")
+            found += head
+            if end:
+                break
+        return found
+
+    def read(self, pid: int, address: int, size: int) -> bytes:
+        """So many bytes, at most those of a page. Raises OSError."""
+        self.pack(self.vectors, 0, self.here, size, address, size)
+        count = self.readv(pid, self.local, self.one, self.remote, self.one, self.none)
+        if count == size:
+            return bytes(self.buffer[:size])
+        error = ctypes.get_errno() if count < 0 else errno.EFAULT
+        if error in (errno.EPERM, errno.ENOSYS):
+            return _pread(pid, address, size)
+        raise OSError(error, os.strerror(error))
+
+    def words(self, pid: int, address: int, most: int = 40) -> tuple[bytes, ...]:
+        """The first words of a command line, as far as they can be read: `address` is that of a list of addresses."""
+        found: list[bytes] = []
+        room = _PAGE
+        try:
+            while len(found) < most and room > 0:
+                (pointer,) = struct.unpack("@P", self.read(pid, address + 8 * len(found), 8))
+                if not pointer:
+                    break
+                found.append(self.long(pid, pointer, room))
+                room -= len(found[-1])
+        except OSError:
+            pass
+        return tuple(found)
+
+
+def _pread(pid: int, address: int, size: int) -> bytes:
+    """The other way to the memory of a process, which some containers allow. Raises OSError."""
+    descriptor = os.open(f"/proc/{pid}/mem", os.O_RDONLY)
+    try:
+        return os.pread(descriptor, size, address)
+    finally:
+        os.close(descriptor)

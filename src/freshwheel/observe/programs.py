@@ -1,0 +1,65 @@
+"""Which variables the programs of a build may have asked for: no kernel shows that, so it goes by what a program is."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+
+from freshwheel.observe.account import Account, Program
+
+__all__ = ["asked", "is_server", "open_ended"]
+
+_TARGET = r"(?:[a-z0-9_]+-)+"
+"""The machine that a tool compiles for: `x86_64-linux-gnu-`."""
+_SILENT = re.compile(
+    rf"""
+    (?:{_TARGET})?(?:addr2line|ar|as|c\+\+|cc|cpp|dwp|elfedit|g\+\+|gcc|gcc-ar|gcc-nm|gcc-ranlib|gcov|gfortran|gold|gprof
+        |ld|ld\.(?:bfd|gold|lld|mold)|nm|objcopy|objdump|ranlib|readelf|size|strings|strip)(?:-[0-9.]+)?
+    |cc1|cc1obj|cc1plus|collect2|f951|lto1|lto-wrapper|lld|rust-lld|mold|wasm-ld
+    |clang(?:\+\+|-cpp)?(?:-[0-9.]+)?|llvm-[a-z]+(?:-[0-9.]+)?|dsymutil|install_name_tool|libtool|lipo|otool|codesign
+    |cl\.exe|link\.exe|lib\.exe|rc\.exe|mt\.exe|cvtres\.exe|mspdbsrv\.exe
+    |cargo(?:\.exe)?|rustc(?:\.exe)?|rustup(?:\.exe)?|maturin(?:\.exe)?|ninja(?:\.exe)?|samu|patchelf
+    |git|git-[a-z-]+|pkg-config|pkgconf|sccache|ccache
+    |basename|cat|chmod|cmp|cp|cut|dirname|echo|expr|false|file|head|ldconfig|ldconfig\.real|ln|mkdir|mv|pwd|readlink
+    |realpath|rm|rmdir|sed|sleep|tail|test|touch|tr|true|uname|wc
+    """,
+    re.VERBOSE,
+)
+"""Programs whose variables are documented, and in the key of the backends that run them, or that ask for none."""
+_PYTHON = re.compile(r"(?:python|pypy)[0-9.]*t?(?:\.exe)?")
+_SERVERS = frozenset(("distcc", "docker", "icecc", "podman", "sccache", "recc", "reclient", "gomacc", "rewrapper"))
+"""Clients of servers that compile: what those read, nobody below the client has read."""
+_FAMILIES = ("GCC_", "GIT_", "LD_", "DYLD_")
+"""Beginnings of variables that compilers, git and the loader of programs ask for, and that no key has."""
+_OTHERS = frozenset(("COMPILER_PATH", "LIBRARY_PATH", "CPATH"))
+
+
+def asked(account: Account, names: Sequence[str]) -> frozenset[str]:
+    """Those variables that count by name: `names` are all that are set."""
+    families = {name for name in names if name.startswith(_FAMILIES)} | _OTHERS
+    return (account.variables | families) - {"*"}
+
+
+def open_ended(account: Account, trusted: Sequence[bytes]) -> str:
+    """Which program may have asked for any variable; nothing: none has. `trusted` folders hold what its name says."""
+    if "*" in account.variables:
+        return "a Python program has taken all variables"
+    for one in account.programs:
+        if not one.forked and not _is_known(one, account, trusted):
+            return f"{os.path.basename(os.fsdecode(one.path))} may ask for any variable"
+    return ""
+
+
+def is_server(account: Account) -> str:
+    """The client of a compile server that ran; nothing: none."""
+    called = (os.path.basename(os.fsdecode(one.path)) for one in account.programs)
+    return next((name for name in called if name in _SERVERS), "")
+
+
+def _is_known(program: Program, account: Account, trusted: Sequence[bytes]) -> bool:
+    name = os.path.basename(os.fsdecode(program.path))
+    if _PYTHON.fullmatch(name):
+        return program.pid in account.witnessed
+    in_place = any(program.path.startswith(folder.rstrip(b"/") + b"/") for folder in trusted)
+    return in_place and _SILENT.fullmatch(name) is not None

@@ -1,0 +1,348 @@
+"""What answers the kernel, and writes down who asked for which path. Part of the supervisor: the standard library only.
+
+Every event holds up a program of the build, and there are thousands in a second: what was seen once is looked up in
+one set. Of each path its state is taken before the kernel goes on with the call.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import marshal
+import os
+import time
+from collections.abc import Sequence
+
+from freshwheel.observe import kernel
+from freshwheel.observe.kernel import ACTIONS, Form
+
+__all__ = ["END", "MASK", "NEVER", "QUIET", "RECORD", "TELL", "Recorder"]
+
+RECORD, TELL, QUIET, END = range(4)
+"""Orders: write down; tell what was written down, then be quiet; answer and write nothing down; end."""
+NEVER = 1 << 64
+"""Later than any notification."""
+MASK = 0xFFFF
+"""Of the numbers of processes that have executed something."""
+READ, ASKED, RUN, WRITTEN = range(4)
+"""How a path was used: places in `_Image.used`."""
+
+_CONTINUE = 1
+_WORDS, _LENGTH = 40, 4096
+"""What is kept of a command line."""
+_MOST = 1_000_000
+"""Paths, and as many uses: no build has so many."""
+_CROWD = 100_000
+"""Processes that are known at once."""
+_WITHOUT_NAME = 0o20000000
+"""O_TMPFILE without the bit of O_DIRECTORY."""
+_ADDED = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+_IGNORED = (b"/proc/", b"/sys/", b"/dev/")
+
+Row = tuple[int, int, int, int, int]
+
+
+class _Image:
+    """One program that was executed, and what it has done."""
+
+    __slots__ = ("first", "forked", "group", "path", "seen", "used", "words")
+
+    def __init__(self, first: int, group: int, path: bytes, words: tuple[bytes, ...], *, forked: bool) -> None:
+        self.first = first
+        self.group = group
+        self.path = path
+        self.words = words
+        self.forked = forked
+        """Whether it was not executed by this process, but by one that this one was forked from."""
+        self.seen: set[tuple[bytes, int, int]] = set()
+        """Path, call and flags: nothing new can be learned of them."""
+        self.used: tuple[set[bytes], ...] = (set(), set(), set(), set())
+
+    def told(self) -> tuple[object, ...]:
+        """It, for the log."""
+        return self.first, self.group, self.path, self.words, self.forked, tuple(map(tuple, self.used))
+
+
+class Recorder:
+    """One of those who receive from the listener; each notification goes to one of them."""
+
+    def __init__(self, listener: int, orders: memoryview) -> None:
+        """`orders` are shared: first the order of the moment, then how often a process has executed something."""
+        self.listener = listener
+        self.orders = orders
+        self.machine = kernel.machine()
+        self.forms = kernel.forms()
+        self.memory = kernel.Memory()
+        self.threads: dict[int, tuple[int, _Image]] = {}
+        """By thread: how often it had executed something, and what it runs."""
+        self.images: dict[tuple[int, bytes, tuple[bytes, ...]], _Image] = {}
+        self.paths: dict[bytes, list[object]] = {}
+        """By path: what it led to, and the notifications in which it was first taken and first written."""
+        self.executed: list[tuple[int, int, bytes, tuple[bytes, ...]]] = []
+        self.doubts: dict[str, None] = {}
+        self.count = 0
+        self.blind = False
+
+    def serve(self, order: int) -> None:
+        """Answers as long as the order is this one."""
+        orders, listener, ioctl = self.orders, self.listener, kernel.swift.ioctl
+        notice, answer = bytearray(kernel.NOTICE.size), bytearray(kernel.ANSWER.pack(0, 0, 0, _CONTINUE))
+        notice_at, answer_at = (ctypes.c_void_p(_address(one)) for one in (notice, answer))
+        receive, send = ctypes.c_ulong(kernel.RECEIVE), ctypes.c_ulong(kernel.SEND)
+        blank, unpack, number = bytes(kernel.NOTICE.size), kernel.NOTICE.unpack, slice(8)
+        note = self.note if order == RECORD else None
+        while orders[0] == order:
+            notice[:] = blank
+            if ioctl(listener, receive, notice_at):
+                if ctypes.get_errno() == errno.ENOENT:  # who asked was killed, or nobody is left
+                    time.sleep(0.0005)
+                continue
+            if note is not None:
+                try:
+                    note(*unpack(notice))
+                except Exception as error:  # noqa: BLE001 - whatever it is, who asked must go on
+                    self.doubts[f"the observer has missed something: {error!r}"] = None
+            answer[number] = notice[number]
+            ioctl(listener, send, answer_at)
+
+    def note(self, number: int, pid: int, _: int, call: int, machine: int, __: int, *arguments: int) -> None:
+        """Writes down one event."""
+        form = self.forms.get(call)
+        if form is None or machine != self.machine:
+            self.doubts["a program for another architecture ran, whose files can't be told"] = None
+            return
+        action, place, start, place_of_flags, other = form
+        known = self.threads.get(pid)
+        image = known[1] if known is not None and known[0] == self.orders[pid & MASK or 1] else self.image(number, pid)
+        flags = arguments[place_of_flags] if place_of_flags >= 0 else 0
+        try:
+            path = self.memory.text(pid, arguments[place]) if action < ACTIONS.MOUNT else b""
+            if path[:1] != b"/":
+                path = self.absolute(pid, path, form, arguments)
+                if not path:
+                    return
+            if (path, action, flags) in image.seen or self.blind:
+                return
+            if action == ACTIONS.OPEN2:
+                flags = int.from_bytes(self.memory.read(pid, flags, 8), "little")
+            second = b""
+            if other >= 0:
+                second = self.memory.text(pid, arguments[other])
+                if second[:1] != b"/":
+                    second = self.begun(pid, second, arguments[other - 1] if start >= 0 else kernel.HERE)
+        except OSError as error:
+            self.unreadable(error, image)
+            return
+        self.look(number, image, path, action, flags, second)
+        if action == ACTIONS.RUN:
+            self.run(number, pid, image, _straight(path), arguments[place + 1])
+
+    def absolute(self, pid: int, path: bytes, form: Form, arguments: Sequence[int]) -> bytes:
+        """The path that a relative one means; nothing where it means none."""
+        action, _, start, flags, _ = form
+        if action >= ACTIONS.MOUNT:
+            self.strange(action)
+            return b""
+        if not path:
+            is_program = action == ACTIONS.RUN and start >= 0 and arguments[flags] & kernel.EMPTY_PATH
+            return self.opened_program(pid, arguments[start]) if is_program else b""
+        return self.begun(pid, path, arguments[start] if start >= 0 else kernel.HERE)
+
+    def begun(self, pid: int, path: bytes, start: int) -> bytes:
+        """A relative path with what it begins at; nothing for what is in no folder."""
+        if not path:
+            return b""
+        start &= 0xFFFFFFFF
+        try:
+            folder = os.readlink(b"/proc/%d/cwd" % pid if start == kernel.HERE else b"/proc/%d/fd/%d" % (pid, start))
+        except FileNotFoundError:
+            return b""
+        return folder + b"/" + path if folder[:1] == b"/" else b""
+
+    def opened_program(self, pid: int, descriptor: int) -> bytes:
+        """The path of a program that is executed by its descriptor."""
+        path = os.readlink(b"/proc/%d/fd/%d" % (pid, descriptor & 0xFFFFFFFF))
+        if path.startswith(b"/memfd:"):
+            self.doubts["a program ran out of memory, not out of a file"] = None
+            return b""
+        return path
+
+    def strange(self, action: int) -> None:
+        """A call after which paths can't be told."""
+        if action == ACTIONS.MOUNT:
+            # What is mounted may be answered by a program that waits for us: nothing is looked at any more.
+            self.blind = True
+            self.doubts["a program has changed what paths mean: it mounted something, or entered another root"] = None
+        elif action == ACTIONS.RING:
+            self.doubts["a program used io_uring, whose files can't be told"] = None
+        else:
+            self.doubts["a program opened files by handles, without paths"] = None
+
+    def unreadable(self, error: OSError, image: _Image) -> None:
+        """What a program has asked for could not be read; it may be gone, or have given a wrong address."""
+        if error.errno not in (errno.EFAULT, errno.ESRCH, errno.ENOENT):
+            name = os.path.basename(os.fsdecode(image.path)) or "a program"
+            self.doubts[f"it can't be seen what {name} opens: {error.strerror}"] = None
+
+    def image(self, number: int, pid: int) -> _Image:
+        """What a thread runs that is not known, or has executed something since."""
+        group = _leader(pid)
+        if group != pid:
+            known = self.threads.get(group)
+            current = known is not None and known[0] == self.orders[group & MASK or 1]
+            image = known[1] if known is not None and current else self.image(number, group)
+        else:
+            image = self.found(number, pid)
+        if len(self.threads) > _CROWD:
+            self.threads.clear()
+        self.threads[pid] = self.orders[pid & MASK or 1], image
+        return image
+
+    def found(self, number: int, group: int) -> _Image:
+        """The program that a process runs, as the kernel tells."""
+        try:
+            path = os.readlink(b"/proc/%d/exe" % group)
+        except OSError:
+            path = b""
+        words = _command_line(group)
+        forked = not self.orders[group & MASK or 1]
+        key = (0 if forked else group, path, words)
+        image = self.images.get(key)
+        if image is None:
+            image = self.images[key] = _Image(number, group, path, words, forked=forked)
+        return image
+
+    def look(self, number: int, image: _Image, path: bytes, action: int, flags: int, second: bytes) -> None:  # noqa: PLR0913, PLR0917
+        """Takes down what is new about a path."""
+        raw, path = path, _straight(path)
+        if action in (ACTIONS.OPEN, ACTIONS.OPEN2, ACTIONS.CREATE):
+            settled = self.opened(number, image, path, _ADDED if action == ACTIONS.CREATE else flags)
+        elif action == ACTIONS.ASK:
+            self.use(number, image, path, ASKED)
+            settled = True
+        elif action == ACTIONS.RUN:
+            there = _row(path) is not None
+            self.use(number, image, path, RUN if there else ASKED)
+            settled = False
+        else:
+            self.changed(number, image, path, action, _straight(second))
+            settled = False
+        if settled:
+            image.seen.add((raw, action, flags))
+
+    def opened(self, number: int, image: _Image, path: bytes, flags: int) -> bool:
+        """How a path was opened; whether the same will be the same again."""
+        if flags & _WITHOUT_NAME:
+            return True
+        if flags & os.O_PATH:
+            self.use(number, image, path, ASKED)
+            return True
+        row = _row(path)
+        if row is None:
+            self.use(number, image, path, WRITTEN if flags & os.O_CREAT else ASKED)
+            return False
+        if flags & os.O_CREAT and flags & os.O_EXCL:
+            self.use(number, image, path, ASKED, row)
+            return True
+        way = flags & os.O_ACCMODE
+        if way != os.O_WRONLY and not flags & os.O_TRUNC:
+            self.use(number, image, path, READ, row)
+        if way != os.O_RDONLY or flags & os.O_TRUNC:
+            self.use(number, image, path, WRITTEN, row)
+        return True
+
+    def changed(self, number: int, image: _Image, path: bytes, action: int, second: bytes) -> None:
+        """What was made, removed, cut, renamed or linked; in vain, it was only asked for."""
+        there = os.path.lexists(path)
+        if action == ACTIONS.MAKE:
+            self.use(number, image, path, ASKED if there else WRITTEN)
+            return
+        if not there:
+            self.use(number, image, path, ASKED)
+        elif action == ACTIONS.LINK:
+            self.use(number, image, path, READ)
+        else:
+            if action != ACTIONS.REMOVE:  # what it holds lives on
+                self.use(number, image, path, READ)
+            self.use(number, image, path, WRITTEN)
+        if second:
+            made = there and not (action == ACTIONS.LINK and os.path.lexists(second))
+            self.use(number, image, second, WRITTEN if made else ASKED)
+
+    def use(self, number: int, image: _Image, path: bytes, how: int, row: Row | None = None) -> None:
+        """Takes down one use of a path, whose row may be known already."""
+        if path.startswith(_IGNORED):
+            return
+        known = self.paths.get(path)
+        if known is None:
+            if self.count >= _MOST:
+                self.doubts["the build has used more paths than are written down"] = None
+                return
+            known = self.paths[path] = [row or _row(path), NEVER, NEVER]
+        place = 2 if how == WRITTEN else 1
+        if known[place] is NEVER:
+            known[place] = number
+        used = image.used[how]
+        if path not in used:
+            used.add(path)
+            self.count += 1
+
+    def run(self, number: int, pid: int, image: _Image, path: bytes, words: int) -> None:
+        """A program is about to be executed, if that is there: from then on, the process is another."""
+        if not os.access(path, os.X_OK) or not os.path.isfile(path):
+            return
+        group = image.group if not image.forked else _leader(pid)
+        if len(self.executed) < _MOST:
+            line = self.memory.words(pid, words, _WORDS)
+            self.executed.append((number, group, path, line))
+        for one in {pid, group}:
+            self.orders[one & MASK or 1] = (self.orders[one & MASK or 1] + 1) & 0x7FFFFFFF or 1
+
+    def told(self) -> bytes:
+        """All that was written down, which is forgotten here."""
+        images = [image.told() for image in self.images.values()]
+        told = marshal.dumps((images, self.paths, self.executed, tuple(self.doubts)))
+        self.forget()
+        return told
+
+    def forget(self) -> None:
+        """Lets go of all that was written down."""
+        for one in (self.images, self.threads, self.paths, self.executed, self.doubts):
+            one.clear()
+
+
+def _address(buffer: bytearray) -> int:
+    return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
+
+
+def _row(path: bytes) -> Row | None:
+    """What a path leads to, as `rows.row` has it; None for nothing."""
+    try:
+        s = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return s.st_mode, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino
+
+
+def _straight(path: bytes) -> bytes:
+    """A path without empty parts and dots. Two dots stay, for what stands before them may be a link."""
+    if b"//" not in path and b"/." not in path and path[-1:] != b"/":
+        return path
+    return b"/" + b"/".join([part for part in path.split(b"/") if part not in (b"", b".")])
+
+
+def _leader(pid: int) -> int:
+    """The process that a thread belongs to."""
+    try:
+        with open(f"/proc/{pid}/status", "rb", buffering=0) as file:
+            return int(file.read(1024).partition(b"\nTgid:")[2].split(None, 1)[0])
+    except (OSError, ValueError, IndexError):
+        return pid
+
+
+def _command_line(group: int) -> tuple[bytes, ...]:
+    try:
+        with open(f"/proc/{group}/cmdline", "rb", buffering=0) as file:
+            return tuple(file.read(_LENGTH).rstrip(b"\0").split(b"\0")[:_WORDS])
+    except OSError:
+        return ()

@@ -1,0 +1,165 @@
+"""Builds for the processor at hand: where that is asked for, and by what processors are told apart."""
+
+import os
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from freshwheel import backends
+from freshwheel.inner import key, machine, processor
+from freshwheel.inner.machine import Subject
+from freshwheel.inner.programs import Answer
+
+ASKING = (
+    b"-O3 -march=native",
+    b"-mtune=native -O2",
+    b"-mcpu=native",
+    b"-C target-cpu=native",
+    b"-C\x1ftarget-cpu=native",
+    b'rustflags = ["-C", "target-cpu=native"]',
+    b'rustflags = ["-C target-cpu", "native"]',
+    b'add_compile_options("-march=native")',
+    b"set(ARCH native)",
+    b"extra_compile_args=['-march=native']",
+    b"{'setup-args': ['-Dcpu-baseline=native']}",
+    b"-xHost",
+    b"-tp=host",
+)
+OTHERS = (
+    b"-march=x86-64-v3",
+    b"-Wl,--native-file",
+    b'native-tls = "0.2"',
+    b"--native-file native.ini",
+    b"target-cpu=nativelike",
+    b"the native half of it",
+    b"",
+)
+
+
+@pytest.mark.parametrize("text", ASKING)
+def test_a_flag_that_asks_for_the_processor_at_hand(text):
+    """It is seen however it is written."""
+    assert processor.wanted([b"", text])
+
+
+@pytest.mark.parametrize("text", OTHERS)
+def test_a_text_that_asks_for_no_such_thing(text):
+    """It is left alone."""
+    assert not processor.wanted([text])
+
+
+def test_files_in_which_flags_stand(tmp_path):
+    """They are known by their names, in every folder; one that can't be read holds none."""
+    yes = (
+        "CMakeLists.txt",
+        "a/b.cmake",
+        "sub/meson.build",
+        "setup.py",
+        "x/build.rs",
+        ".cargo/config.toml",
+        "Makefile.in",
+    )
+    no = ("a.c", "notsetup.py", "cargo/config.toml", "lib.rs", "CMakeLists.txt.orig")
+    for path in (*yes, *no):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(path)
+    paths = [os.fsencode(path) for path in (*yes, *no, "gone/setup.py")]
+    assert [text.decode() for text in processor.recipes(str(tmp_path), paths)] == list(yes)
+
+
+CPUINFO = """processor\t: {number}
+vendor_id\t: GenuineIntel
+cpu family\t: 6
+model\t\t: 85
+cpu MHz\t\t: {clock}
+flags\t\t: fpu sse2 {flags}
+
+"""
+
+
+def test_linux_tells_processors_apart_by_what_they_can(tmp_path):
+    """The number of cores and their clock are no matter; another flag, or a second kind of core, is."""
+
+    def said(*stanzas):
+        (tmp_path / "cpuinfo").write_text("".join(stanzas))
+        return processor.features({}, run=silent, platform="linux", cpuinfo=str(tmp_path / "cpuinfo"))
+
+    one = CPUINFO.format(number=0, clock=1000, flags="avx2")
+    assert said(one) == said(one, CPUINFO.format(number=1, clock=2000, flags="avx2"))
+    assert said(one) != said(CPUINFO.format(number=0, clock=1000, flags="avx512f"))
+    assert said(one) != said(one, CPUINFO.format(number=1, clock=1000, flags=""))
+    assert "avx2" in said(one)
+
+
+def silent(*_, **__):
+    """A program that does not answer."""
+    return Answer(status=None)
+
+
+def test_other_systems_say_what_they_know():
+    """That of Apple by a program, Windows by its variables; nobody else knows anything."""
+
+    def says(*_, **__):
+        return Answer(status=1, output=b"machdep.cpu.brand_string: Apple M1\n")
+
+    assert "M1" in processor.features({}, run=says, platform="darwin")
+    assert processor.features({}, run=silent, platform="darwin") is None
+    assert processor.features({"PROCESSOR_LEVEL": "6"}, run=silent, platform="win32") == "PROCESSOR_LEVEL=6"
+    assert processor.features({}, run=silent, platform="freebsd14", cpuinfo="/nowhere") is None
+
+
+def test_windows_says_which_features_are_there(monkeypatch):
+    """By their numbers."""
+    library = SimpleNamespace(kernel32=SimpleNamespace(IsProcessorFeaturePresent=lambda number: number == 40))
+    monkeypatch.setattr("ctypes.windll", library, raising=False)
+    assert processor.features({}, run=silent, platform="win32") == "40"
+
+
+def gathered(tree, environ=None, *, inputs=(), settings=None):
+    """The facts of a build with scikit-build-core."""
+    known = next(one for one in backends.KNOWN if one.name == "scikit-build-core")
+    about = Subject(
+        tree=str(tree),
+        digest="0",
+        hook="build_wheel",
+        backend=known,
+        module="x",
+        private=(),
+        inputs=inputs,
+        settings=settings,
+    )
+    return machine.gather(about, {"PATH": "", "HOME": str(tree), **(environ or {})}, cache=None, salt=b"", path=[])
+
+
+def test_a_build_for_the_processor_at_hand_has_it_in_its_key(tmp_path, monkeypatch):
+    """Asked for by a variable, a setting or a file; another processor is another key, and rows prove nothing."""
+    (tmp_path / "CMakeLists.txt").write_text("add_compile_options(-march=native)\n")
+    asked = (
+        {"environ": {"CFLAGS": "-march=native"}},
+        {"settings": {"cmake.args": ["-DCMAKE_C_FLAGS=-march=native"]}},
+        {"inputs": [b"CMakeLists.txt", b"a.c"]},
+    )
+    for each in asked:
+        keys = []
+        for can in ("avx2", "avx512f"):
+            monkeypatch.setattr(processor, "features", lambda *_, can=can, **__: can)
+            found = gathered(tmp_path, **each)
+            assert found.watch.untrusted
+            assert found.unknown == ()
+            keys.append(key.key(found.components))
+        assert keys[0] != keys[1]
+    assert "processor features" not in {one.name for one in gathered(tmp_path, inputs=[b"a.c"]).components}
+
+
+def test_a_processor_that_nobody_knows(tmp_path, monkeypatch):
+    """What is built for it is not stored."""
+    monkeypatch.setattr(processor, "features", lambda *_, **__: None)
+    found = gathered(tmp_path, {"CXXFLAGS": "-march=native"})
+    assert found.unknown == ("what this processor can do, which it is built for",)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads what this machine says")
+def test_this_machine_says_something():
+    """A processor has a model or features."""
+    assert processor.features({}, run=silent)

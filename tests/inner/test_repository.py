@@ -1,0 +1,209 @@
+"""What git says of a repository: each thing that a build could ask makes a difference, and nothing of it is started."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from freshwheel.inner import repository
+from freshwheel.inner.programs import run
+
+GIT = shutil.which("git")
+pytestmark = pytest.mark.skipif(GIT is None or os.name == "nt", reason="needs git, and scripts of a shell")
+AS = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, "PATH": os.environ["PATH"]}
+IDENTITY = ("-c", "user.name=x", "-c", "user.email=x@x", "-c", "protocol.file.allow=always")
+
+
+def git(folder, *words):
+    """Runs git."""
+    subprocess.run([GIT, *IDENTITY, *words], cwd=folder, check=True, capture_output=True, env={**os.environ, **AS})
+
+
+def facts(folder):
+    """What is found for a tree, which must be all there is to know."""
+    found, gap = repository.facts(str(folder), {**os.environ, **AS}, AS["PATH"].split(os.pathsep), run)
+    assert gap == ""
+    return found
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A repository of two commits, with a tag."""
+    return made(tmp_path / "tree")
+
+
+def made(folder):
+    """As `tree`, in a folder."""
+    folder.mkdir()
+    git(folder, "init", "-q", "-b", "main")
+    (folder / "below").mkdir()
+    for name in ("a", "b", "below/c"):
+        (folder / name).write_text(name)
+        git(folder, "add", name)
+        git(folder, "commit", "-qm", name)
+    git(folder, "tag", "v1")
+    return folder
+
+
+def write(tree, name, text):
+    """A file with this text."""
+    (tree / name).write_text(text)
+
+
+CHANGES = {
+    "an empty commit": lambda tree: git(tree, "commit", "-qm", "x", "--allow-empty"),
+    "another branch": lambda tree: git(tree, "checkout", "-qb", "other"),
+    "no branch": lambda tree: git(tree, "checkout", "-q", "--detach"),
+    "a tag": lambda tree: git(tree, "tag", "v2"),
+    "a tag that moved": lambda tree: git(tree, "tag", "-f", "v1", "HEAD~1"),
+    "a tag with a text": lambda tree: git(tree, "tag", "-f", "-am", "x", "v1", "v1"),
+    "no tag": lambda tree: git(tree, "tag", "-d", "v1"),
+    "a file that changed": lambda tree: write(tree, "a", "A"),
+    "a file that changed and is staged": lambda tree: (write(tree, "a", "A"), git(tree, "add", "a")),
+    "a file that is gone": lambda tree: (tree / "a").unlink(),
+    "a file that may be executed": lambda tree: (tree / "a").chmod(0o755),
+    "a link in place of a file": lambda tree: ((tree / "a").unlink(), (tree / "a").symlink_to("b")),
+    "a new file": lambda tree: write(tree, "new", ""),
+    "a new file that is staged": lambda tree: (write(tree, "new", ""), git(tree, "add", "new")),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_what_a_build_can_ask_makes_a_difference(tree, change):
+    """Each of these is told from before, from the root of the repository as from a folder in it."""
+    before = facts(tree)
+    assert before == facts(tree / "below")
+    change(tree)
+    assert facts(tree) != before
+    assert facts(tree) == facts(tree / "below")
+
+
+def test_two_edits_of_one_file_are_two_states(tree):
+    """A tree that is dirty anyway may become another one."""
+    write(tree, "a", "x")
+    before = facts(tree)
+    write(tree, "a", "y")
+    assert facts(tree) != before
+
+
+def test_staging_a_file_of_a_dirty_tree(tree):
+    """What git tracks is what setuptools-scm packs."""
+    write(tree, "a", "x")
+    write(tree, "data.txt", "")
+    before = facts(tree)
+    git(tree, "add", "data.txt")
+    assert facts(tree) != before
+
+
+def test_a_file_that_was_touched_is_no_difference(tree):
+    """Nor is what git would write into its index then."""
+    before = facts(tree)
+    os.utime(tree / "a", (1, 1))
+    index = (tree / ".git" / "index").read_bytes()
+    assert facts(tree) == before
+    assert (tree / ".git" / "index").read_bytes() == index
+    git(tree, "status")
+    assert facts(tree) == before
+
+
+def test_packed_references_are_the_same_ones(tree):
+    """After `git gc` nothing has changed."""
+    before = facts(tree)
+    git(tree, "gc", "-q")
+    assert facts(tree) == before
+
+
+def test_a_history_that_is_no_longer_cut_off(tmp_path, tree):
+    """HEAD, tags and index are the same; what can be counted is not."""
+    git(tmp_path, "clone", "-q", "--depth", "1", tree.as_uri(), "shallow")
+    shallow = tmp_path / "shallow"
+    before = facts(shallow)
+    git(shallow, "fetch", "-q", "--unshallow")
+    after = facts(shallow)
+    assert {name for name in before if before[name] != after[name]} == {"shallow"}
+
+
+def test_a_work_tree_has_a_state_of_its_own(tmp_path, tree):
+    """Its `.git` is a file; an edit in one is none in the other."""
+    git(tree, "worktree", "add", "-q", str(tmp_path / "second"))
+    assert (tmp_path / "second" / ".git").is_file()
+    before, main = facts(tmp_path / "second"), facts(tree)
+    write(tmp_path / "second", "a", "x")
+    assert facts(tmp_path / "second") != before
+    assert facts(tree) == main
+
+
+def test_a_submodule_is_a_part_of_the_state(tmp_path, tree):
+    """An edit in it, another commit in it, and a submodule of it count; so does it as a project of its own."""
+    inner = made(tmp_path / "inner")
+    git(tree, "submodule", "add", "-q", str(inner), "sub")
+    git(tree, "commit", "-qm", "sub")
+    seen = [facts(tree)]
+    write(tree / "sub", "a", "x")
+    seen.append(facts(tree))
+    write(tree / "sub", "a", "y")
+    seen.append(facts(tree))
+    git(tree / "sub", "commit", "-qam", "x")
+    seen.append(facts(tree))
+    assert len({repr(one) for one in seen}) == 4
+    assert repository.top(str(tree / "sub" / "below")) == os.path.realpath(tree / "sub")
+    assert facts(tree / "sub")["head"] != facts(tree)["head"]
+
+
+def test_a_repository_without_a_commit(tmp_path):
+    """It is one, and what is in its index counts."""
+    git(tmp_path, "init", "-q")
+    before = facts(tmp_path)
+    write(tmp_path, "a", "")
+    git(tmp_path, "add", "a")
+    assert facts(tmp_path) != before
+
+
+def test_a_tree_without_a_repository(tmp_path):
+    """There is nothing to know."""
+    assert repository.top(str(tmp_path)) is None
+    assert facts(tmp_path) == {"head": None}
+
+
+def test_a_repository_that_git_can_not_read(tree):
+    """What it says is not known, and there is a word for it."""
+    (tree / ".git" / "HEAD").write_text("what")
+    assert repository.facts(str(tree), os.environ, AS["PATH"].split(os.pathsep), run)[1]
+
+
+def test_nothing_that_a_repository_names_is_started(tmp_path, tree):
+    """No monitor, hook, filter, driver of differences, or helper for what is missing; in no submodule either."""
+    spy = tmp_path / "spy.sh"
+    spy.write_text(f"#!/bin/sh\necho $0 $* >> {tmp_path / 'started'}\ncat\n")
+    spy.chmod(0o755)
+    inner = made(tmp_path / "inner")
+    git(tree, "submodule", "add", "-q", str(inner), "sub")
+    git(tree, "commit", "-qm", "sub")
+    for folder in (tree, tree / "sub"):
+        write(folder, ".gitattributes", "* filter=spy diff=spy\n")
+        git(folder, "add", "-A")
+        git(folder, "commit", "-qm", "attributes")
+        for name in ("core.fsmonitor", "filter.spy.clean", "filter.spy.smudge", "filter.spy.process", "diff.external"):
+            git(folder, "config", name, str(spy))
+        for name in ("diff.spy.textconv", "diff.spy.command", "core.sshCommand", "core.pager", "core.editor"):
+            git(folder, "config", name, str(spy))
+        git(folder, "config", "filter.spy.required", "true")
+        git(folder, "config", "core.hooksPath", str(tmp_path / "hooks"))
+        write(folder, "a", "other")
+        os.utime(folder / "b", (1, 1))
+    (tmp_path / "hooks").mkdir()
+    shutil.copy(spy, tmp_path / "hooks" / "post-index-change")
+    (tmp_path / "started").unlink(missing_ok=True)
+    before = facts(tree)
+    write(tree / "sub", "a", "another")
+    assert facts(tree) != before
+    assert not (tmp_path / "started").exists()
+
+
+def test_a_submodule_that_leads_back(tree):
+    """There is an end to it."""
+    head = subprocess.run([GIT, "rev-parse", "HEAD"], cwd=tree, check=True, capture_output=True, text=True).stdout
+    git(tree, "update-index", "--add", "--cacheinfo", f"160000,{head.strip()},loop")
+    (tree / "loop").symlink_to(tree, target_is_directory=True)
+    assert repository.facts(str(tree), {**os.environ, **AS}, AS["PATH"].split(os.pathsep), run)[1]

@@ -1,0 +1,180 @@
+"""Something that was not there, and is (K3 of the notes, and its neighbours)."""
+
+import pytest
+
+from .conftest import c, main, requires_c, requires_cargo, requires_cmake, requires_git, requires_ninja
+
+pytestmark = pytest.mark.slow
+
+ONE, TWO = '#define WORD "one"\n', '#define WORD "two"\n'
+ABSENT = """\
+fn main() {{
+    println!("cargo:rerun-if-changed={watched}");
+    let word = std::fs::read_to_string("{path}").unwrap_or("one".into());
+    println!("cargo:rustc-env=WORD={{}}", word.trim());
+}}
+"""
+COMMIT = """\
+fn main() {
+    println!("cargo:rerun-if-changed=.git/HEAD");
+    let head = std::fs::read_to_string(".git/HEAD").unwrap();
+    println!("cargo:rerun-if-changed=.git/{}", head.trim().trim_start_matches("ref: "));
+    let done = std::process::Command::new("git").args(["rev-parse", "HEAD"]).output().unwrap();
+    println!("cargo:rustc-env=WORD={}", String::from_utf8(done.stdout).unwrap().trim());
+}
+"""
+LISTED = """\
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    let mut names: Vec<_> = std::fs::read_dir("../snippets").unwrap().map(|one| one.unwrap().file_name()).collect();
+    names.sort();
+    println!("cargo:rustc-env=WORD={}", names.pop().unwrap().into_string().unwrap());
+}
+"""
+SETUP = """\
+import glob, importlib.util, os
+from setuptools import Extension, setup
+
+WORD = {expression}
+setup(ext_modules=[Extension("demo._native", ["demo/_native.c"], define_macros=[("WORD", f'"{{WORD}}"')])])
+"""
+WORD_H = '#include "word.h"'
+
+
+def making(bench, path, text="two"):
+    """What makes a file with its folders."""
+    return lambda: bench.write(path, text)
+
+
+@requires_cargo
+@pytest.mark.parametrize("watched", ["../opt.txt", "../shared"], ids=["file", "folder"])
+def test_a_file_that_a_build_script_would_watch_counts_when_it_comes(bench, watched):
+    """S14: cargo runs the script again."""
+    path = watched if watched.endswith(".txt") else f"{watched}/opt.txt"
+    bench.maturin(main('env!("WORD")'), script=ABSENT.format(watched=watched, path=path))
+    bench.check(making(bench, path), again=watched.endswith(".txt"))
+
+
+@requires_cargo
+@requires_git
+@pytest.mark.parametrize("built", [True, False], ids=["after", "before"])
+def test_a_commit_after_refs_are_packed_counts(bench, built):
+    """S15: the file of the ref is gone by `git gc`, before a first build or after it, and the next commit makes it."""
+    bench.maturin(main('env!("WORD")'), script=COMMIT)
+    bench.write(".gitignore", "target\n")
+    bench.commit()
+    head = bench.git("rev-parse", "HEAD")
+    if built:
+        bench.settle()
+        assert bench.build().word == head
+    bench.git("gc", "--quiet")
+    assert not bench.path(".git/refs/heads/main").exists()
+    bench.settle()
+    assert [bench.build().word for _ in range(2)] == [head, head]
+    last = bench.build()
+    assert last.word == head
+    assert last.hit or not bench.observed, last.said
+    bench.commit("another")
+    assert bench.build().word == bench.git("rev-parse", "HEAD") != head
+
+
+# Neighbours.
+
+
+@requires_c
+def test_a_header_that_was_asked_for_in_vain_counts(bench):
+    """`__has_include`."""
+    head = '#if __has_include("word.inc")\n#include "word.inc"\n#else\n#define WORD "one"\n#endif'
+    bench.setuptools(c(head=head), extension='include_dirs=["../include"]')
+    bench.path("../include").mkdir()
+    bench.check(making(bench, "../include/word.inc", TWO))
+
+
+@requires_c
+@pytest.mark.parametrize("there", [True, False], ids=["folder", "no-folder"])
+def test_a_header_in_a_folder_that_is_searched_before_counts(bench, there):
+    """It hides the one that was found, whether the folder was there or not."""
+    bench.setuptools(c(head=WORD_H), extension='include_dirs=["../first", "../second"]')
+    bench.write("../second/word.h", ONE)
+    if there:
+        bench.path("../first").mkdir()
+    bench.check(making(bench, "../first/word.h", TWO), again=not there)
+
+
+@requires_c
+def test_a_module_in_a_folder_that_is_searched_before_counts(bench):
+    """PYTHONPATH stays the same."""
+    bench.setuptools(c(), setup=SETUP.format(expression="__import__('words').WORD"))
+    bench.write("../second/words.py", 'WORD = "one"\n')
+    bench.path("../first").mkdir()
+    bench.environ["PYTHONPATH"] = f"{bench.path('../first')}:{bench.path('../second')}"
+    bench.check(making(bench, "../first/words.py", 'WORD = "two"\n'))
+
+
+@requires_c
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "sorted(os.listdir('../snippets'))[-1]",
+        "os.path.basename(sorted(glob.glob('../snippets/*'))[-1])",
+        "max(one.name for one in os.scandir('../snippets'))",
+        "'two' if os.path.exists('../snippets/two') else 'one'",
+        "os.popen('ls ../snippets').read().split()[-1]",
+    ],
+    ids=["listdir", "glob", "scandir", "exists", "program"],
+)
+def test_a_new_file_in_a_folder_that_setup_looks_at_counts(bench, expression):
+    """The folder is beside the tree; nobody opens the file."""
+    bench.setuptools(c(), setup=SETUP.format(expression=expression))
+    bench.write("../snippets/one", "")
+    bench.check(making(bench, "../snippets/two", ""))
+
+
+@requires_cmake
+@pytest.mark.parametrize(
+    "more",
+    [
+        "file(GLOB all ../snippets/*)\nlist(GET all -1 it)\nget_filename_component(WORD ${it} NAME)",
+        "set(WORD one)\nif(EXISTS ${CMAKE_SOURCE_DIR}/../snippets/two)\nset(WORD two)\nendif()",
+        "set(WORD one)\ninclude(../snippets/two OPTIONAL)",
+        "set(WORD one)\nfind_file(FOUND two PATHS ../snippets NO_CACHE)\nif(FOUND)\nset(WORD two)\nendif()",
+        "set(WORD one)\nfind_package(Two QUIET PATHS ../snippets)\nif(Two_FOUND)\nset(WORD two)\nendif()",
+    ],
+    ids=["glob", "exists", "include", "find_file", "find_package"],
+)
+def test_a_new_file_in_a_folder_that_cmake_looks_at_counts(bench, more):
+    """Whether it is listed, asked for, or looked for as a script or a package."""
+    bench.cmake(c(), more=more + '\ntarget_compile_definitions(_native PRIVATE "WORD=\\"${WORD}\\"")')
+    bench.write("../snippets/one", "")
+
+    def make():
+        bench.write("../snippets/two", "set(WORD two)\n")
+        bench.write("../snippets/TwoConfig.cmake", "")
+
+    bench.check(make)
+
+
+@requires_ninja
+def test_a_new_file_that_meson_asks_for_counts(bench):
+    """`fs.exists`."""
+    more = "word = import('fs').exists('../snippets/two') ? 'two' : 'one'"
+    bench.meson(c(), more=more, extension="c_args: ['-DWORD=\"' + word + '\"']")
+    bench.write("../snippets/one", "")
+    bench.check(making(bench, "../snippets/two"))
+
+
+@requires_cargo
+def test_a_new_file_in_a_folder_that_a_build_script_lists_counts(bench):
+    """`read_dir`, with a line that watches the script alone: cargo would not run it again, and must be made to."""
+    bench.maturin(main('env!("WORD")'), script=LISTED)
+    bench.write("../snippets/one", "")
+    bench.check(making(bench, "../snippets/two"))
+
+
+@requires_c
+def test_a_file_that_goes_away_counts(bench):
+    """What was found first is gone, and the next one is taken."""
+    bench.setuptools(c(head=WORD_H), extension='include_dirs=["../first", "../second"]')
+    first = bench.write("../first/word.h", ONE)
+    bench.write("../second/word.h", TWO)
+    bench.check(first.unlink)

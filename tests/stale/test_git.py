@@ -1,0 +1,149 @@
+"""What version control says to a build, beside the files that are checked out."""
+
+import pytest
+
+from .conftest import Wheel, c, requires_c, requires_cmake, requires_git
+
+pytestmark = [pytest.mark.slow, requires_git]
+
+IGNORED = "*.egg-info\n__pycache__\nbuild\n"
+PLAIN = """\
+cmake_minimum_required(VERSION 3.18)
+project(demo LANGUAGES NONE)
+execute_process(
+  COMMAND git {words} WORKING_DIRECTORY "${{CMAKE_SOURCE_DIR}}"
+  OUTPUT_VARIABLE WORD OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+file(WRITE "${{CMAKE_BINARY_DIR}}/word.txt" "<<${{WORD}}>>")
+install(FILES "${{CMAKE_BINARY_DIR}}/word.txt" DESTINATION demo)
+"""
+"""A project that needs no compiler, and packs what git answers."""
+DESCRIBE = """\
+import subprocess
+
+
+def get_version():
+    command = ["git", "describe", "--tags", "--always", "--dirty"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip().removeprefix("v")
+"""
+SETUP = """\
+import os
+import sys
+
+from setuptools import Extension, setup
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+{how}
+
+setup(version=get_version(), ext_modules=[Extension("demo._native", ["demo/_native.c"])])
+"""
+
+
+class Released(Wheel):
+    """A wheel whose word is its version, but for the label."""
+
+    @property
+    def word(self):
+        """The version that the inner backend has found."""
+        return self.file.name.split("-")[1].partition("+")[0]
+
+
+def released(bench):
+    """What builds wheels whose word is their version."""
+
+    def build(**how):
+        made = bench.build(**how)
+        return Released(made.file, made.said)
+
+    return build
+
+
+def dynamic(bench, *, scm=False):
+    """Has the inner backend find the version, by setuptools-scm or as it will."""
+    bench.replace("pyproject.toml", 'version = "1.0.0"', 'dynamic = ["version"]')
+    if scm:
+        bench.replace("pyproject.toml", '"setuptools"]', '"setuptools", "setuptools-scm"]')
+        bench.replace("pyproject.toml", "[tool.setuptools]", "[tool.setuptools_scm]\n\n[tool.setuptools]")
+    bench.write(".gitignore", IGNORED)
+
+
+@requires_c
+@pytest.mark.parametrize("where", ["versioneer", "setup.py"])
+def test_tag_that_setup_py_asks_git_for_counts(bench, where):
+    """S26: a vendored versioneer, and a setup.py that does the same itself."""
+    vendored = where == "versioneer"
+    how = "from versioneer import get_version" if vendored else DESCRIBE
+    bench.setuptools(c('"one"'), setup=SETUP.format(how=how))
+    if vendored:
+        bench.write("versioneer.py", DESCRIBE)
+    dynamic(bench)
+    bench.commit()
+    bench.git("tag", "v1.0")
+
+    def change():
+        bench.git("tag", "--annotate", "--message", "two", "v2.0")
+
+    bench.check(change, before="1.0", after="2.0", build=released(bench))
+
+
+@requires_c
+def test_commits_that_were_not_there_yet_count(bench):
+    """S27: setuptools-scm in a shallow clone, then all of the history; HEAD, tags and dirt are the same."""
+    bench.setuptools(c('"one"'))
+    dynamic(bench, scm=True)
+    for message in ("one", "two", "three"):
+        bench.commit(message)
+    origin = bench.folder / "origin"
+    bench.tree.rename(origin)
+    bench.git("clone", "--quiet", "--depth", "1", origin.as_uri(), bench.tree, cwd=bench.folder)
+
+    def change():
+        bench.git("fetch", "--quiet", "--unshallow")
+
+    bench.check(change, before="0.1.dev1", after="0.1.dev3", build=released(bench))
+
+
+@requires_c
+def test_file_that_git_tracks_by_now_is_packed(bench):
+    """S29: setuptools-scm packs what git tracks; the tree was dirty before, and the file lay there."""
+    bench.setuptools(c("WORD", '#define WORD "none"'))
+    dynamic(bench, scm=True)
+    bench.write("README", "one\n")
+    bench.commit()
+    bench.git("tag", "v1.0")
+    bench.write("README", "two\n")
+    bench.write("demo/data.txt", "data\n")
+
+    class Packed(Wheel):
+        """A wheel whose word is whether the file is in it."""
+
+        @property
+        def word(self):
+            """The promise in one word."""
+            return "packed" if "demo/data.txt" in self.members else "left out"
+
+    def build(**how):
+        made = bench.build(**how)
+        return Packed(made.file, made.said)
+
+    bench.check(lambda: bench.git("add", "demo/data.txt"), before="left out", after="packed", build=build)
+
+
+@requires_cmake
+@pytest.mark.parametrize(
+    ("asked", "change", "before", "after"),
+    [
+        pytest.param("rev-list --count HEAD", "commit --quiet --allow-empty -m two", "2", "3", id="commit"),
+        pytest.param("rev-parse --abbrev-ref HEAD", "checkout --quiet --detach", "main", "HEAD", id="detached"),
+        pytest.param("rev-parse --abbrev-ref HEAD", "branch --move other", "main", "other", id="renamed"),
+        pytest.param("describe --tags --abbrev=0", "tag --delete v2", "v2", "v1", id="tag"),
+        pytest.param("config demo.word", "config demo.word two", "one", "two", id="config"),
+    ],
+)
+def test_whatever_a_text_of_cmake_asks_git_counts(bench, asked, change, before, after):
+    """S28, an empty commit; and its neighbours: HEAD, a branch, a tag, a setting."""
+    bench.cmake("", lists=PLAIN.format(words=asked))
+    for tag in ("v1", "v2"):
+        bench.commit(tag)
+        bench.git("tag", tag)
+    bench.git("config", "demo.word", "one")
+    bench.check(lambda: bench.git(*change.split()), before=before, after=after)

@@ -1,0 +1,53 @@
+"""TOML as cargo takes it, which is newer than what Python reads."""
+
+import pytest
+
+from freshwheel import toml
+
+
+def test_an_inline_table_over_several_lines():
+    """With comments, a comma at its end, and lists and tables in it."""
+    text = """
+[dependencies]
+word = { # {
+  path = "../word", # "}
+  features = [
+    "a", # ,}
+    'b',
+  ],
+  more = { x = 1, },
+}
+other = "1"
+"""
+    word = {"path": "../word", "features": ["a", "b"], "more": {"x": 1}}
+    assert toml.loads(text) == {"dependencies": {"word": word, "other": "1"}}
+
+
+def test_strings_stay_as_they_are():
+    """Whatever stands in them, of each of the four kinds."""
+    text = r'''
+new = { a = 1, }
+basic = "{ #,} \" \\e"
+literal = '{ #,} " \e'
+long = """
+{ #,}
+"quoted""""
+raw = '''
+    text += "'''\n{ #,}\n'quoted''''\n"
+    found = toml.loads(text)
+    assert found["basic"] == '{ #,} " \\e'
+    assert found["literal"] == '{ #,} " \\e'
+    assert found["long"] == '{ #,}\n"quoted"'
+    assert found["raw"] == "{ #,}\n'quoted'"
+
+
+def test_shorter_escapes():
+    r"""That are `\e` and `\x`."""
+    assert toml.loads(r'a = "\e\x41\\x41"') == {"a": "\x1bA\\x41"}
+
+
+@pytest.mark.parametrize("text", ["a = ", "a = {", "a = [1,", "a = '", "[a", "a = { b = 1 ; }", 'a = "\\q"', "a = {}}"])
+def test_what_is_no_toml(text):
+    """It is refused, as before."""
+    with pytest.raises(ValueError, match=r"\(at "):
+        toml.loads(text)
