@@ -16,7 +16,6 @@ from freshwheel.adopt.uv_globs import Pattern
 from freshwheel.adopt.uv_keys import Layout
 from freshwheel.errors import InputError
 from freshwheel.inner import key
-from freshwheel.model import Snapshot
 from freshwheel.plan import Call, Plan
 from freshwheel.sources import litter
 from freshwheel.sources.disk import Disk, MovedError
@@ -59,7 +58,7 @@ def look(call: Call, *, names: bool = False) -> Found:
 
 
 def _layout(plan: Plan) -> Layout:
-    snapshot = plan.snapshot()
+    plan.snapshot()  # an include that matches nothing is an error
     try:
         found = plan.select(Disk(plan.call.tree))
     except MovedError as error:

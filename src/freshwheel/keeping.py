@@ -68,7 +68,7 @@ def doubt(case: Case, built: Built) -> str:
     if built.missed:
         return "files were read that were no inputs before"
     if built.found is None and case.plan.config.store != "on":
-        return f"nobody observed what the build has read: {built.unobserved or 'it was not to be'}"
+        return f"nobody has seen what the build read: {built.unobserved or 'it was not to be observed'}"
     if any(_locks(case, built).get(path) != lock for path, lock in case.locks.items()):
         return "a lock file changed during the build"
     if not _stands(case, built.later):

@@ -17,10 +17,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import xxhash
 
 from freshwheel import backends, discovery, frame, ledger
-from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.inner import force, kept, packages, setuptools
 from freshwheel.inner.folders import Profile
 from freshwheel.inner.force import Record, Seen
+from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.ledger import Page
 from freshwheel.model import Input, Snapshot
 from freshwheel.plan import Plan

@@ -44,6 +44,8 @@ class Watch:
     """For what the observer and the Pythons of the build write down."""
     reason: str = ""
     """Why nothing is observed."""
+    records: bool = False
+    """Whether the Pythons of the build write down which files and programs they use, since nobody observes them."""
     accounts: list[Account] = field(default_factory=list)
     private: list[str] = field(default_factory=list)
     """Folders that were made for the build."""
@@ -52,7 +54,8 @@ class Watch:
     def of(cls, plan: Plan, folder: str) -> Watch:
         """An observation that writes into the private `folder`."""
         off = "" if plan.config.observe else _OFF
-        return cls(folder=folder, reason=off or observer.unavailable(frame.cache_directory(plan.call.environ)))
+        reason = off or observer.unavailable(frame.cache_directory(plan.call.environ))
+        return cls(folder=folder, reason=reason, records=bool(reason))
 
     def run(self, command: Sequence[str], cwd: str | None, environ: Mapping[str, str]) -> int:
         """The exit status of a command, which is observed if it can be."""
@@ -70,10 +73,19 @@ class Watch:
         return seen.status
 
     def account(self) -> Account | None:
-        """What was observed; None where nothing was."""
-        if self.reason or not self.accounts:
+        """What was observed, or is on record as a whole; None where nothing is, and `reason` says why."""
+        try:
+            said = witness.read(self.folder)
+        except OSError as error:
+            self.reason = f"what the Pythons of the build have asked for can't be read: {error.strerror}"
             return None
-        return merged([*self.accounts, witness.read(self.folder)])
+        if self.accounts and not self.reason:
+            return merged([*self.accounts, said])
+        if not self.records:
+            return None
+        gap = programs.unrecorded(said)
+        self.reason = f"{self.reason}, and {gap}" if gap else self.reason
+        return None if gap else said
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

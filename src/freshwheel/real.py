@@ -72,7 +72,9 @@ def opened(plan: Plan, more: Mapping[str, str] | None = None, *, watch: Watch | 
     """The inner backend, in an environment that is the caller's but for the interpreter it is told to build for."""
     environ = {**plan.backend.variables, **plan.call.environ, **(more or {})}
     variables = backends.BASE_PYTHON_VARIABLES if plan.config.stable_python else None
-    with interpreter.stable(environ, variables=variables, witness=None if watch is None else watch.folder) as stable:
+    notes = None if watch is None else watch.folder
+    files = watch is not None and watch.records
+    with interpreter.stable(environ, variables=variables, witness=notes, files=files) as stable:
         if watch is not None:
             watch.private += [watch.folder, *stable.get("PYTHONPATH", "").split(os.pathsep)[:1]]
         yield process.Inner(
@@ -289,7 +291,10 @@ class _Bench:
         if self.watch is None:
             return None
         cache, tree = frame.cache_directory(self.plan.call.environ), self.plan.call.tree
-        account = self.watch.account()
+        account, recorded = self.watch.account(), self.watch.records
+        if account is not None and recorded and self.closure.crates:
+            self.watch.reason += ", and what build scripts and macros read is on no record"
+            account = None
         if account is None or isinstance(later, InputError):
             ledger.save(cache, tree, Page(reason=self.watch.reason))
             return None
@@ -310,6 +315,7 @@ class _Bench:
         """What was built, with what it has taken, which is written into the state of the tree."""
         if isinstance(later, InputError) or isinstance(earlier, InputError):
             return Built(path=path, earlier=earlier, later=later, doubt=self.doubt)
+        tree = self.plan.call.tree
         scope = self.scope(later, private=os.path.dirname(path))
         opinions = self.opinions(scope, path, started, observed=found is not None and self.complete)
         missed = {one.path: one for opinion in opinions for one in opinion.missed}
@@ -326,7 +332,7 @@ class _Bench:
             later=later,
             missed=tuple(missed.values()),
             written=written,
-            doubt=next(filter(None, doubts), "") or _restless(self.plan.call.tree, outside, started, observed=found is not None),
+            doubt=next(filter(None, doubts), "") or _restless(tree, outside, started, observed=found is not None),
             found=found,
             unobserved="" if self.watch is None else self.watch.reason,
             system=system,

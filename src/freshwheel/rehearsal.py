@@ -142,9 +142,8 @@ def _discoveries(lookout: Lookout, case: Case, entry: Entry) -> None:
 def _present(case: Case, entry: Entry) -> list[bytes]:
     """The places of which it only counts what is there, each behind that."""
     tree = os.fsencode(os.path.abspath(case.plan.call.tree))
-    return sorted(
-        content + b"\n" + disk.at(tree, path) for path, kind, content, _ in entry.discovered if kind == discovery.PRESENT
-    )
+    present = [(path, content) for path, kind, content, _ in entry.discovered if kind == discovery.PRESENT]
+    return sorted(content + b"\n" + disk.at(tree, path) for path, content in present)
 
 
 def _places(found: Mapping[bytes, Row], case: Case) -> Sequence[_Place] | None:

@@ -25,6 +25,8 @@ OBSERVABLE = pytest.mark.skipif(bool(REASON), reason=REASON)
 SOURCE = str(Path(observer.__file__).parents[2])
 CHAIN = max(1, min(os.cpu_count() or 1, 4)) + 1
 """Receivers and keeper."""
+EMPTY_LOG = 50
+"""Bytes."""
 PYTHON = (sys.executable, "-I", "-S", "-c")
 HOOK = """
 import os, pickle, sys
@@ -116,6 +118,21 @@ def ways(use):
     return "".join(way[0] for way in ("read", "asked", "run", "written") if getattr(use, way))
 
 
+@pytest.fixture(params=["alone", "in turns"])
+def shared(request, monkeypatch):
+    """Whether one receiver has all events, as long as it is quick enough, or three of them have each third one."""
+    if request.param == "in turns":
+        command = observer._command
+        busy = "supervisor, recorder; recorder._BUSY = -1; supervisor._TURN = 1; supervisor.main"
+        monkeypatch.setattr(observer, "_receivers", lambda: 3)
+        monkeypatch.setattr(
+            observer,
+            "_command",
+            lambda call: [word.replace("supervisor; supervisor.main", busy) for word in command(call)],
+        )
+    return request.param == "in turns"
+
+
 @pytest.fixture
 def bench(tmp_path, monkeypatch):
     """Ends with no process left that the test has started."""
@@ -139,6 +156,7 @@ CASES = {
     "a folder is listed": ("os.listdir(f'{work}/folder')", {"folder": ("r", True, True)}),
     "a file is asked for": ("os.stat(f'{work}/old')", {"old": ("a", True, True)}),
     "a link is asked for": ("os.lstat(f'{work}/old')", {"old": ("a", True, True)}),
+    "a link is read": ("try: os.readlink(f'{work}/old')\nexcept OSError: pass", {"old": ("a", True, True)}),
     "an access is asked for": ("os.access(f'{work}/new', 4)", {"new": ("a", False, True)}),
     "a file is opened for its place only": ("os.open(f'{work}/old', os.O_PATH)", {"old": ("a", True, True)}),
     "a file is made": ("open(f'{work}/new', 'w')", {"new": ("w", False, False)}),
@@ -241,7 +259,7 @@ CASES = {
 
 @OBSERVABLE
 @pytest.mark.parametrize("case", CASES)
-def test_what_a_program_does_with_a_file_is_told(bench, case):
+def test_what_a_program_does_with_a_file_is_told(bench, case, shared):
     """Each use is in the account as what it is, with what was there before, and nothing else is."""
     (bench.work / "old").write_text("old")
     (bench.work / "folder").mkdir()
@@ -251,6 +269,7 @@ def test_what_a_program_does_with_a_file_is_told(bench, case):
     account, uses = bench.python(code)
     assert uses == expected
     assert account.doubts == ()
+    assert sum(len(log.read_bytes()) > EMPTY_LOG for log in bench.logs.iterdir()) >= (2 if shared else 1)
 
 
 @OBSERVABLE
@@ -286,6 +305,7 @@ def test_the_newest_ways_to_open_and_ask_are_seen(bench):
 
 
 @OBSERVABLE
+@pytest.mark.usefixtures("shared")
 def test_a_shell_script_and_what_it_runs_are_told_apart(bench):
     """Each program is named with its words, and each use with the program that made it."""
     (bench.work / "bin").mkdir()
@@ -320,6 +340,7 @@ def test_a_shell_script_and_what_it_runs_are_told_apart(bench):
 
 
 @OBSERVABLE
+@pytest.mark.usefixtures("shared")
 def test_a_program_that_opens_nothing_is_named(bench):
     """Its execution is enough."""
     compiler = shutil.which("cc")
@@ -372,7 +393,7 @@ def test_a_command_that_can_not_start_fails_as_without(bench):
 STATE = """
 import json, os, sys
 lines = open('/proc/self/status').read().splitlines()
-pairs = [line.split(':', 1) for line in lines if line.startswith(('Sig', 'Umask', 'Groups'))]
+pairs = [line.split(':', 1) for line in lines if line.startswith(('Sig', 'Umask', 'Groups', 'Spec'))]
 state = {name: value.strip() for name, value in pairs}
 state.pop('SigQ')
 environ = {name: value for name, value in os.environ.items()}
@@ -408,6 +429,7 @@ def test_a_command_can_not_tell_that_it_is_observed(bench, ignored):
 
 
 @OBSERVABLE
+@pytest.mark.usefixtures("shared")
 def test_two_hundred_processes_at_once_are_all_seen(bench):
     """None is forgotten, and none is stuck."""
     for number in range(200):
@@ -759,13 +781,10 @@ def test_the_cpu_of_all_is_counted(bench):
 def test_a_kernel_is_tried_once(tmp_path, monkeypatch):
     """What was found out is kept for as long as the same kernel runs."""
     cache = tmp_path / "cache"
-    monkeypatch.setattr(observer, "_known", {})
     assert observer.unavailable(str(cache)) == ""
     assert len(list(cache.iterdir())) == 1
-    monkeypatch.setattr(observer, "_known", {})
     monkeypatch.setattr(observer, "_tried", lambda: pytest.fail("it was tried again"))
     assert observer.unavailable(str(cache)) == ""
-    monkeypatch.setattr(observer, "_known", {})
     monkeypatch.setattr(observer, "_tried", lambda: "kernel:it is another one")
     monkeypatch.setattr(observer, "_kernel", lambda: ("x86_64", "5.4.0", "#1"))
     assert observer.unavailable(str(cache)) == "this kernel can't observe builds: it is another one"
@@ -773,7 +792,6 @@ def test_a_kernel_is_tried_once(tmp_path, monkeypatch):
 
 def test_a_trial_that_hangs_is_given_up(monkeypatch):
     """A kernel that lets the first file hang would let a build hang."""
-    monkeypatch.setattr(observer, "_known", {})
     monkeypatch.setattr(observer, "_LIMIT", 0.2)
     monkeypatch.setattr(observer, "_command", lambda _: ["sleep", "60"])
     assert "does not go on" in observer.unavailable(None)
@@ -781,7 +799,6 @@ def test_a_trial_that_hangs_is_given_up(monkeypatch):
 
 def test_a_trial_that_fails_is_a_reason(monkeypatch):
     """An interpreter without ctypes can observe nothing."""
-    monkeypatch.setattr(observer, "_known", {})
     monkeypatch.setattr(observer, "_command", lambda _: ["false"])
     assert "this Python" in observer.unavailable(None)
 

@@ -46,7 +46,8 @@ def _lines(page: Page) -> list[Line]:
         if not one.counts:
             others[one.why] = others.get(one.why, 0) + 1
     if others:
-        lines += [Line("does not count", "head"), *(Line(f"  {count(others[why], 'path')}: {why}") for why in sorted(others))]
+        lines.append(Line("does not count", "head"))
+        lines += [Line(f"  {count(others[why], 'path')}: {why}") for why in sorted(others)]
     if page.every:
         lines.append(Line(f"all variables count but harmless ones: {page.every}", "note"))
     elif page.names:

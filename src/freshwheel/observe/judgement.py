@@ -151,9 +151,9 @@ class _Judge:
         real = self.real(path)
         relative = self.relative(path, real)
         why = self.settled(path, real, relative, kind, use)
-        if why is None and kind is not None:
+        if not why and kind is not None:
             return self.counting(path, real, relative, kind, use)
-        return None if kind is None else self.taken(path, None, kind, use, why or "", counts=False)
+        return None if kind is None else self.taken(path, None, kind, use, why, counts=False)
 
     def kind(self, path: bytes, use: Use) -> Kind | None:
         """What the use of a path rests on; None: it was written only."""
@@ -166,40 +166,50 @@ class _Judge:
             return None
         return "file" if not folder and path.endswith(b".py") else "present"
 
-    def settled(self, path: bytes, real: bytes, relative: bytes | None, kind: Kind | None, use: Use) -> str | None:  # noqa: PLR0911 - one for each reason
-        """Why a path does not count; None: it does."""
+    def settled(self, path: bytes, real: bytes, relative: bytes | None, kind: Kind | None, use: Use) -> str:
+        """Why a path does not count; nothing: it does."""
+        return (
+            self.elsewhere(path, real, kind, use)
+            or self.of_the_build(real, relative, kind, use)
+            or self.of_the_system(path, real, kind, use)
+        )
+
+    def elsewhere(self, path: bytes, real: bytes, kind: Kind | None, use: Use) -> str:
+        """Why nothing counts where a path lies."""
         places = self.places
-        if (
-            _within(path, _KERNEL)
-            or _within(real, _KERNEL)
-            or stat.S_IFMT(use.first[0] if use.first else 0) in _SPECIAL
-        ):
+        special = use.first is not None and stat.S_IFMT(use.first[0]) in _SPECIAL
+        if special or _within(path, _KERNEL) or _within(real, _KERNEL):
             return "of the running system"
         if path in _NETWORK or _within(real, _CERTIFICATES):
             return "for the network"
         if _within(path, places.apart) or _within(real, places.apart):
             return "private to the build, or known by its key"
+        listed = kind == "folder" and real in places.libraries
+        if listed or (_within(real, places.standard) and not _PACKAGES.search(real)):
+            return "of the installed Python, which the key has"
+        return ""
+
+    def of_the_build(self, real: bytes, relative: bytes | None, kind: Kind | None, use: Use) -> str:
+        """Why a path comes from the rest: it is an input, or the build has made it."""
         if (use.written and not use.before and not _is_folder(use)) or self.is_made(real):
             return "made by the build itself"
         if relative is not None and self.is_input(relative, kind):
             return "an input"
-        if kind == "folder" and real in places.libraries:
-            return "a folder of packages, which the key has"
-        if _within(real, places.standard) and not _PACKAGES.search(real):
-            return "the standard library of Python, which the key has"
-        if self.is_temporary(real):
-            return "a temporary file"
-        if _is_version_control(relative):
+        return "a temporary file" if self.is_temporary(real) else ""
+
+    def of_the_system(self, path: bytes, real: bytes, kind: Kind | None, use: Use) -> str:
+        """Why something else stands for a path, which is noted."""
+        if _is_version_control(self.relative(path, real)):
             self.control = True
             return "version control"
-        if os.path.dirname(path) in places.searched and not use.read:
+        if os.path.dirname(path) in self.places.searched and not use.read:
             self.names.add(os.path.basename(path))
             if not use.run or kind == "absent":
                 return "looked for on PATH"
         if self.is_packaged(path, real):
             self.packages = True
             return "under the hand of the package manager"
-        return None
+        return ""
 
     def counting(self, path: bytes, real: bytes, relative: bytes | None, kind: Kind, use: Use) -> Taken | None:
         """A path that counts, or nothing where the build only asked its own tool for it."""

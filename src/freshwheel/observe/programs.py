@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from freshwheel.observe.account import Account, Program
 
-__all__ = ["asked", "is_server", "open_ended"]
+__all__ = ["asked", "is_server", "open_ended", "unrecorded"]
 
 _TARGET = r"(?:[a-z0-9_]+-)+"
 """The machine that a tool compiles for: `x86_64-linux-gnu-`."""
@@ -30,6 +30,8 @@ _SILENT = re.compile(
 _PYTHON = re.compile(r"(?:python|pypy)[0-9.]*t?(?:\.exe)?")
 _SERVERS = frozenset(("distcc", "docker", "icecc", "podman", "sccache", "recc", "reclient", "gomacc", "rewrapper"))
 """Clients of servers that compile: what those read, nobody below the client has read."""
+_RECORDED = frozenset(("cargo", "git", "maturin", "rustc", "rustup"))
+"""What git knows is asked of itself, and what cargo reads is in its records."""
 _FAMILIES = ("GCC_", "GIT_", "LD_", "DYLD_")
 """Beginnings of variables that compilers, git and the loader of programs ask for, and that no key has."""
 _OTHERS = frozenset(("COMPILER_PATH", "LIBRARY_PATH", "CPATH"))
@@ -55,6 +57,21 @@ def is_server(account: Account) -> str:
     """The client of a compile server that ran; nothing: none."""
     called = (os.path.basename(os.fsdecode(one.path)) for one in account.programs)
     return next((name for name in called if name in _SERVERS), "")
+
+
+def unrecorded(account: Account) -> str:
+    """Why the Pythons of a build, which alone wrote down what they read, may not have read all; nothing: they have.
+
+    Compiled modules that a Python loads are taken to read by Python's own means. Records of compilers, ninja, CMake and
+    Meson name what was found, and never where it was looked for in vain: no such program is accounted for by them.
+    """
+    if not account.witnessed:
+        return "no Python wrote down what it has read"
+    for one in account.programs:
+        name = os.path.splitext(os.path.basename(os.fsdecode(one.path)))[0]
+        if one.pid not in account.witnessed and name not in _RECORDED:
+            return f"{name} ran, which leaves no record of all that it reads"
+    return account.doubts[0] if account.doubts else ""
 
 
 def _is_known(program: Program, account: Account, trusted: Sequence[bytes]) -> bool:

@@ -30,6 +30,8 @@ READ, ASKED, RUN, WRITTEN = range(4)
 _CONTINUE = 1
 _WORDS, _LENGTH = 40, 4096
 """What is kept of a command line."""
+_BUSY = 0.9
+"""Of the time; who is that busy needs help."""
 _MOST = 1_000_000
 """Paths, and as many uses: no build has so many."""
 _CROWD = 100_000
@@ -54,8 +56,8 @@ class _Image:
         self.words = words
         self.forked = forked
         """Whether it was not executed by this process, but by one that this one was forked from."""
-        self.seen: set[tuple[bytes, int, int]] = set()
-        """Path, call and flags: nothing new can be learned of them."""
+        self.seen: set[tuple[bytes, int]] = set()
+        """Paths and the flags that they were opened with: nothing new can be learned of them."""
         self.used: tuple[set[bytes], ...] = (set(), set(), set(), set())
 
     def told(self) -> tuple[object, ...]:
@@ -83,15 +85,18 @@ class Recorder:
         self.count = 0
         self.blind = False
 
-    def serve(self, order: int) -> None:
-        """Answers as long as the order is this one."""
+    def serve(self, order: int, most: int) -> bool:
+        """Answers so many events, as long as the order is this one; whether they came as fast as they were answered."""
         orders, listener, ioctl = self.orders, self.listener, kernel.swift.ioctl
         notice, answer = bytearray(kernel.NOTICE.size), bytearray(kernel.ANSWER.pack(0, 0, 0, _CONTINUE))
         notice_at, answer_at = (ctypes.c_void_p(_address(one)) for one in (notice, answer))
         receive, send = ctypes.c_ulong(kernel.RECEIVE), ctypes.c_ulong(kernel.SEND)
         blank, unpack, number = bytes(kernel.NOTICE.size), kernel.NOTICE.unpack, slice(8)
         note = self.note if order == RECORD else None
-        while orders[0] == order:
+        began, worked = time.monotonic(), time.process_time()
+        for _ in range(most):
+            if orders[0] != order:
+                return False
             notice[:] = blank
             if ioctl(listener, receive, notice_at):
                 if ctypes.get_errno() == errno.ENOENT:  # who asked was killed, or nobody is left
@@ -104,6 +109,7 @@ class Recorder:
                     self.doubts[f"the observer has missed something: {error!r}"] = None
             answer[number] = notice[number]
             ioctl(listener, send, answer_at)
+        return time.process_time() - worked > _BUSY * (time.monotonic() - began)
 
     def note(self, number: int, pid: int, _: int, call: int, machine: int, __: int, *arguments: int) -> None:
         """Writes down one event."""
@@ -121,7 +127,7 @@ class Recorder:
                 path = self.absolute(pid, path, form, arguments)
                 if not path:
                     return
-            if (path, action, flags) in image.seen or self.blind:
+            if (action == ACTIONS.ASK and self.asked(number, image, path)) or (path, flags) in image.seen or self.blind:
                 return
             if action == ACTIONS.OPEN2:
                 flags = int.from_bytes(self.memory.read(pid, flags, 8), "little")
@@ -212,23 +218,43 @@ class Recorder:
             image = self.images[key] = _Image(number, group, path, words, forked=forked)
         return image
 
+    def asked(self, number: int, image: _Image, path: bytes) -> bool:
+        """Takes down that a known path was asked for; whether it is one. There are more of these than of all others."""
+        known = self.paths.get(path)
+        if known is None:
+            return False
+        if known[1] is NEVER:
+            known[1] = number
+        used = image.used[ASKED]
+        if path not in used:
+            used.add(path)
+            self.count += 1
+        return True
+
     def look(self, number: int, image: _Image, path: bytes, action: int, flags: int, second: bytes) -> None:  # noqa: PLR0913, PLR0917
         """Takes down what is new about a path."""
-        raw, path = path, _straight(path)
-        if action in (ACTIONS.OPEN, ACTIONS.OPEN2, ACTIONS.CREATE):
-            settled = self.opened(number, image, path, _ADDED if action == ACTIONS.CREATE else flags)
+        raw, path = path, path if path in self.paths else _straight(path)
+        if action in (ACTIONS.OPEN, ACTIONS.OPEN2):
+            if self.opened(number, image, path, flags):
+                image.seen.add((raw, flags))
+        elif action == ACTIONS.CREATE:
+            self.opened(number, image, path, _ADDED)
         elif action == ACTIONS.ASK:
             self.use(number, image, path, ASKED)
-            settled = True
         elif action == ACTIONS.RUN:
-            there = _row(path) is not None
-            self.use(number, image, path, RUN if there else ASKED)
-            settled = False
+            self.use(number, image, path, RUN if self.is_there(path) else ASKED)
         else:
             self.changed(number, image, path, action, _straight(second))
-            settled = False
-        if settled:
-            image.seen.add((raw, action, flags))
+
+    def is_there(self, path: bytes) -> bool:
+        """Whether a path leads to something now."""
+        known = self.paths.get(path)
+        if known is None:
+            row = _row(path)
+            if not path.startswith(_IGNORED) and len(self.paths) < _MOST:
+                self.paths[path] = [row, NEVER, NEVER]
+            return row is not None
+        return (known[0] is not None and known[2] is NEVER) or os.access(path, os.F_OK)
 
     def opened(self, number: int, image: _Image, path: bytes, flags: int) -> bool:
         """How a path was opened; whether the same will be the same again."""
@@ -237,18 +263,17 @@ class Recorder:
         if flags & os.O_PATH:
             self.use(number, image, path, ASKED)
             return True
-        row = _row(path)
-        if row is None:
+        if not self.is_there(path):
             self.use(number, image, path, WRITTEN if flags & os.O_CREAT else ASKED)
             return False
         if flags & os.O_CREAT and flags & os.O_EXCL:
-            self.use(number, image, path, ASKED, row)
+            self.use(number, image, path, ASKED)
             return True
         way = flags & os.O_ACCMODE
         if way != os.O_WRONLY and not flags & os.O_TRUNC:
-            self.use(number, image, path, READ, row)
+            self.use(number, image, path, READ)
         if way != os.O_RDONLY or flags & os.O_TRUNC:
-            self.use(number, image, path, WRITTEN, row)
+            self.use(number, image, path, WRITTEN)
         return True
 
     def changed(self, number: int, image: _Image, path: bytes, action: int, second: bytes) -> None:
@@ -269,16 +294,16 @@ class Recorder:
             made = there and not (action == ACTIONS.LINK and os.path.lexists(second))
             self.use(number, image, second, WRITTEN if made else ASKED)
 
-    def use(self, number: int, image: _Image, path: bytes, how: int, row: Row | None = None) -> None:
-        """Takes down one use of a path, whose row may be known already."""
-        if path.startswith(_IGNORED):
-            return
+    def use(self, number: int, image: _Image, path: bytes, how: int) -> None:
+        """Takes down one use of a path."""
         known = self.paths.get(path)
         if known is None:
-            if self.count >= _MOST:
+            if path.startswith(_IGNORED):
+                return
+            if len(self.paths) >= _MOST or self.count >= _MOST:
                 self.doubts["the build has used more paths than are written down"] = None
                 return
-            known = self.paths[path] = [row or _row(path), NEVER, NEVER]
+            known = self.paths[path] = [_row(path), NEVER, NEVER]
         place = 2 if how == WRITTEN else 1
         if known[place] is NEVER:
             known[place] = number
@@ -302,13 +327,9 @@ class Recorder:
         """All that was written down, which is forgotten here."""
         images = [image.told() for image in self.images.values()]
         told = marshal.dumps((images, self.paths, self.executed, tuple(self.doubts)))
-        self.forget()
-        return told
-
-    def forget(self) -> None:
-        """Lets go of all that was written down."""
         for one in (self.images, self.threads, self.paths, self.executed, self.doubts):
             one.clear()
+        return told
 
 
 def _address(buffer: bytearray) -> int:

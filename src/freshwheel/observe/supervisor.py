@@ -47,6 +47,8 @@ _ORDINARY = 32
 """Signals from there on are left alone."""
 _AGAIN = 0.005
 """Seconds after which a receiver is woken up once more: it may have been about to fall asleep."""
+_TURN = 1000
+"""Events that a receiver answers before it looks around."""
 _PATIENCE = 6000
 """How often."""
 _GRACE = 20
@@ -115,6 +117,9 @@ class _Chain:
         """What the keeper gives the listener through, a message for each receiver."""
         self.done, self.doing = os.pipe()
         """Where receivers say that they have followed an order."""
+        self.help, self.cry = os.pipe()
+        """Where all receivers but the first wait to be needed: events that two take in turn cost twice as much."""
+        os.set_blocking(self.cry, False)
 
     def run(self) -> int:
         """Makes the chain and does the part of one process; its exit status."""
@@ -156,15 +161,31 @@ class _Chain:
     def answer(self, place: int, listener: int) -> None:
         """Answers the kernel, until the end."""
         recorder = Recorder(listener, self.orders)
+        followed = RECORD
         while (order := self.orders[0]) != END:
+            if order != followed:
+                self.follow(place, order, recorder)
+                followed = order
+            if place:
+                os.read(self.help, 1)
+            if recorder.serve(order, _TURN) and not place:
+                self.call()
+
+    def follow(self, place: int, order: int, recorder: Recorder) -> None:
+        """Ends the writing down."""
+        log = os.path.join(self.job["folder"], b"%d.log" % place)
+        with contextlib.suppress(Exception):  # a log that is lost is a doubt, no more
+            told = recorder.told()
             if order == TELL:
-                log = os.path.join(self.job["folder"], b"%d.log" % place)
-                with contextlib.suppress(Exception), open(log, "wb") as file:  # a log that is lost is a doubt, no more
-                    file.write(recorder.told())
-                os.write(self.doing, b"t")
-            elif order != RECORD:
-                recorder.forget()
-            recorder.serve(order)
+                with open(log, "wb") as file:
+                    file.write(told)
+        if order == TELL:
+            os.write(self.doing, b"t")
+
+    def call(self) -> None:
+        """Calls one more receiver for help, if there is one, and none is called already."""
+        if not select.select([self.help], [], [], 0)[0]:
+            os.write(self.cry, b"h")
 
     def keep(self, above: Sequence[int]) -> int:
         """Does the part of the keeper, until nobody is left."""
@@ -323,6 +344,8 @@ class _Keeper:
         for _ in range(_PATIENCE):
             for pid in self.above:
                 os.kill(pid, signal.SIGUSR1)
+            with contextlib.suppress(BlockingIOError):
+                os.write(self.chain.cry, b"o" * left)
             while left and select.select([self.chain.done], [], [], _AGAIN)[0]:
                 left -= len(os.read(self.chain.done, left))
             if not left:
