@@ -8,7 +8,7 @@ RUN := $(BIN)/python
 # One process per core; a file stays together, for what its tests share.
 SPREAD := -n auto --dist loadfile
 
-.PHONY: help venv demo test fast nightly lint docs trial matrix fuzz abuse bench clean
+.PHONY: help venv demo test fast nightly lint docs trial matrix fuzz abuse audit bench clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile
@@ -49,9 +49,12 @@ fuzz: venv  ## 100,000 changes of small trees: what is remembered, found and wor
 	@$(RUN) tests/fuzz.py
 
 abuse: venv  ## store and hooks under kills, damage, full disks, edits and crowds: an hour
-	@ABUSE=20 $(RUN) -m pytest -q --durations=20 tests/store tests/abuse tests/frontends/test_runs.py
+	@ABUSE=20 $(RUN) -m pytest -q --durations=20 tests/store tests/abuse tests/frontends/test_runs.py tests/chance
 
-nightly: trial matrix fuzz abuse  ## all that takes too long for each push: hours
+audit: venv  ## builds under strace: each file that a process opens is an input, in the key or in the account
+	@$(RUN) benchmarks/audit.py --trial
+
+nightly: trial matrix fuzz abuse audit  ## all that takes too long for each push: hours
 	@$(RUN) .ci/pythons.py --all $(PYTHONS)
 	@$(RUN) -m pytest $(SPREAD) -m nightly
 

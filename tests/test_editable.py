@@ -8,18 +8,17 @@ import zipfile
 
 import pytest
 
-from freshwheel import build, inplace, memory, mirror, notice, outcome
+from freshwheel import build, inplace, memory, mirror, outcome
 from freshwheel.inner import interpreter
-from freshwheel.model import Input
+from freshwheel.observe import observer
 from freshwheel.plan import Plan
-from freshwheel.sources.cargo import Closure, Crate
-from freshwheel.sources.ground import Scope
 from freshwheel.wheel import archive
 
+OBSERVED = pytest.mark.skipif(bool(observer.unavailable(None)), reason="no build can be observed here")
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 
 BACKEND = """
-import base64, hashlib, json, os, pathlib, re, zipfile
+import base64, hashlib, json, os, pathlib, re, runpy, zipfile
 
 SUFFIX = os.environ["FAKE_SUFFIX"]
 
@@ -51,6 +50,8 @@ def build_editable(wheel_directory, config_settings=None, metadata_directory=Non
         module.unlink(missing_ok=True)
         module.write_bytes(pathlib.Path("src/demo/native.c").read_bytes() + os.environ.get("CFLAGS", "").encode())
     exec(os.environ.get("FAKE_DURING", ""))
+    if os.path.exists("setup.py"):
+        runpy.run_path("setup.py")
     info = f"demo-{_version()}.dist-info"
     members = {"__editable__.demo.pth": os.path.abspath("src").encode() + b"\\n"}
     members |= json.loads(os.environ.get("FAKE_MORE", "{}"))
@@ -156,7 +157,7 @@ def tree(tmp_path, monkeypatch):
     monkeypatch.setattr(interpreter, "importable", lambda _: True)
     package = tmp_path / "site" / "setuptools"
     package.mkdir(parents=True)
-    (package / "__init__.py").touch()
+    (package / "__init__.py").write_text("def setup(**_): pass\n")
     (package / "build_meta.py").write_text(BACKEND)
     foreign = ("FRESHWHEEL_", "CIBUILD", "FAKE_", "TOX_", "PYTHONPATH", "CFLAGS")
     environ = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
@@ -302,22 +303,80 @@ def test_edit_outside_of_packages_builds_nothing(tree, path):
     assert tree.install() == (1, "one")
 
 
-@pytest.mark.parametrize(
-    "script",
-    [
-        "from build_helpers import x\n",
-        "exec(open('build_' + 'helpers' + '.' + 'py').read())\n",
-        "import runpy\nrunpy.run_path('x')\n",
-        "import subprocess, sys\nsubprocess.run([sys.executable, '-m', 'build_helpers'])\n",
-        "from setuptools import setup\nsetup(cmdclass=__import__('build_helpers').commands)\n",
-    ],
-)
-def test_edit_of_what_a_script_may_run_is_built(tree, script):
-    """A module beside the script is as good as the script."""
+READING = [
+    "import sys\nsys.path.insert(0, '')\nimport build_helpers\n",
+    "exec(open('build_' + 'helpers' + '.' + 'py').read())\n",
+    "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'import build_helpers'], check=True)\n",
+]
+
+
+@OBSERVED
+@pytest.mark.parametrize("script", READING)
+def test_edit_of_python_that_the_build_has_read_is_built(tree, script):
+    """However it came to it, and also where it had the bytecode of an earlier build; going back needs no build."""
     (tree.path / "setup.py").write_text(script)
     tree.python("x = 1\n", name="../build_helpers.py")
+    assert tree.install()[0] == 1
+    tree.python("x = 22\n", name="../build_helpers.py")
+    assert tree.install()[0] == 2
+    tree.native("two")
+    assert tree.install()[0] == 3
+    tree.python("x = 333\n", name="../build_helpers.py")
+    assert tree.install()[0] == 4
+    tree.python("x = 22\n", name="../build_helpers.py")
+    assert tree.install()[0] == 4
+
+
+@OBSERVED
+def test_edit_of_python_that_the_build_has_not_read_builds_nothing(tree):
+    """Whatever else it reads."""
+    (tree.path / "setup.py").write_text(READING[0])
+    tree.python("x = 1\n", name="../build_helpers.py")
     tree.install()
-    tree.python("x = 2\n", name="../build_helpers.py")
+    for name in ("demo/__init__.py", "demo/more.py", "../other_helpers.py"):
+        tree.python("x = 2\n", name=name)
+        assert tree.install()[0] == (1 if "helpers" not in name else 2)  # a new module in no package
+    tree.python("x = 3\n", name="../other_helpers.py")
+    assert tree.install()[0] == 2
+
+
+@OBSERVED
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+def test_edit_of_python_that_was_read_under_another_name_is_built(tree):
+    """As through a link: that name is an input from the second build on."""
+    (tree.path / "setup.py").write_text("open('v/_version.py').read()\n")
+    os.symlink("src/demo", tree.path / "v")
+    for number in (1, 2, 3):
+        tree.python(f"x = {number}\n", name="demo/_version.py")
+        assert tree.install()[0] == number
+    tree.python()
+    assert tree.install()[0] == 3
+
+
+@OBSERVED
+def test_new_name_in_a_folder_that_the_build_has_listed_is_built(tree):
+    """Of the folder count the names alone, and not those of what builds and tools leave in it."""
+    (tree.path / "setup.py").write_text("import os\nos.listdir('src/demo')\n")
+    tree.install()
+    tree.python()
+    tree.module.unlink()
+    tree.python(name="demo/sub/__pycache__/x.cpython-311.pyc")
+    shutil.rmtree(tree.path / "src" / "demo" / "sub")
+    assert tree.install()[0] == 1
+    tree.python(name="demo/more.py")
+    assert tree.install()[0] == 2
+    (tree.path / "src" / "demo" / "more.py").unlink()
+    assert tree.install()[0] == 2
+
+
+def test_where_nobody_observed_each_edit_is_a_build(tree):
+    """And going back is none."""
+    tree.environ["FRESHWHEEL_OBSERVE"] = "off"
+    tree.install()
+    assert tree.install()[0] == 1
+    tree.python()
+    assert tree.install()[0] == 2
+    tree.python("ANSWER = 1\n")
     assert tree.install()[0] == 2
 
 
@@ -329,31 +388,6 @@ def test_edit_of_an_executable_script_is_built(tree):
     tree.install()
     path.write_text("x = 2\n")
     assert tree.install()[0] == (2 if path.stat().st_mode & 0o100 else 1)
-
-
-@pytest.mark.parametrize(
-    ("table", "path"),
-    [
-        ('dynamic.version = {attr = "demo.__version__"}', "demo/_version.py"),
-        ('dynamic.version = {file = "v/_version.py"}', "demo/_version.py"),
-        ('dynamic.optional-dependencies.x = {file = ["src/demo/needs.py"]}', "demo/needs.py"),
-        ('ext-modules = [{name = "demo._n", sources = ["src/demo/made.py"]}]', "demo/made.py"),
-        ('cmdclass.build_ext = "commands.Build"', "../commands.py"),
-    ],
-)
-def test_edit_of_what_pyproject_names_is_built(tree, table, path):
-    """By a link, in any table, and whatever else is called the same."""
-    (tree.path / "pyproject.toml").write_text(f"{PYPROJECT}\n[tool.setuptools]\n{table}\n")
-    if "v/" in table:
-        if os.name == "nt":
-            pytest.skip("links need a privilege there")
-        os.symlink("src/demo", tree.path / "v")
-    tree.python("from demo._version import __version__\n")
-    tree.python("__version__ = '9'\n", name="../tests/fixtures/demo/__init__.py")
-    tree.python("x = 1\n", name=path)
-    tree.install()
-    tree.python("x = 2\n", name=path)
-    assert tree.install()[0] == 2
 
 
 def test_new_package_in_a_package_builds_nothing(tree):
@@ -382,50 +416,6 @@ def test_way_to_a_folder_without_sources_is_not_kept(tree, place):
 def _made(path):
     path.parent.mkdir(parents=True)
     return path.open("a")
-
-
-@pytest.mark.parametrize(
-    "script",
-    [
-        "from setuptools import setup\nexec(open('src/demo/__init__.py').read())\nsetup()\n",
-        "import demo\n",
-        "from .demo import version\n",
-        "from setuptools import setup, Extension\nsetup(ext_modules=[Extension('a', ['src/demo/__init__.py'])])\n",
-        "no Python",
-    ],
-)
-def test_script_that_may_read_python_makes_all_of_it_count(tree, script):
-    """Nobody knows what such a script takes from a module."""
-    (tree.path / "setup.py").write_text(script)
-    tree.install()
-    tree.python()
-    assert tree.install()[0] == 2
-
-
-@pytest.mark.parametrize("requirement", ["cython", "mypy", "cffi", "my-plugin"])
-def test_requirement_that_may_compile_python_makes_all_of_it_count(tree, requirement):
-    """Only requirements that are known to read no Python of a project leave it out."""
-    path = tree.path / "pyproject.toml"
-    path.write_text(PYPROJECT.replace('"setuptools"]', f'"setuptools", "{requirement}"]'))
-    tree.install()
-    tree.python()
-    assert tree.install()[0] == 2
-
-
-def test_module_with_the_version_counts_and_others_do_not(tree):
-    """Setuptools reads it, and only it, where it says the value literally."""
-    table = '\n[tool.setuptools.dynamic]\nversion = { attr = "demo.about.__version__" }\n'
-    (tree.path / "pyproject.toml").write_text(PYPROJECT + table)
-    tree.python('__version__ = "1"\n', name="demo/about.py")
-    tree.install()
-    tree.python()
-    assert tree.install()[0] == 1
-    tree.python('__version__ = "2"\n', name="demo/about.py")
-    assert tree.install()[0] == 2
-    tree.python("from demo import __version__\n", name="demo/about.py")
-    assert tree.install()[0] == 3
-    tree.python('__version__ = "2"\n')
-    assert tree.install()[0] == 4
 
 
 def test_variable_that_shapes_the_module_is_part_of_its_key(tree):
@@ -622,21 +612,21 @@ def settled(tree, site, **environ):
     return one.state, one.why
 
 
-READER = "from setuptools import setup\ntable = open('src/demo/table' + '.' + 'py').read()\nsetup()\n"
-STATED = '\n[tool.setuptools.dynamic]\nversion = { attr = "demo.table.T" }\n'
+READER = "open('src/demo/table' + '.' + 'py').read()\n"
+LISTER = "import os\nos.listdir('src/demo')\n"
 
 
+@OBSERVED
 @pytest.mark.parametrize(
     ("path", "text", "edited", "expected"),
     [
-        ("setup.py", READER, "demo/table.py", "unknown"),
-        ("setup.py", READER, "demo/new.py", "unknown"),
-        ("pyproject.toml", PYPROJECT + STATED, "demo/table.py", "stale"),
+        ("setup.py", READER, "demo/table.py", "stale"),
+        ("setup.py", LISTER, "demo/new.py", "unknown"),
         ("README", "", "other/__init__.py", "unknown"),
     ],
 )
 def test_status_is_never_current_where_the_next_install_builds(tree, tmp_path, path, text, edited, expected):
-    """What a script or a setting reads, and new packages, count beside what is native."""
+    """What a script reads or lists, and new packages, count beside what is native."""
     (tree.path / path).write_text(text)
     tree.python("T = 1\n", name="demo/table.py")
     assert settled(tree, tmp_path / "there") == ("current", "")
@@ -646,9 +636,10 @@ def test_status_is_never_current_where_the_next_install_builds(tree, tmp_path, p
     assert settled(tree, tmp_path / "there")[0] == "current"
 
 
-def test_status_names_a_module_that_rustc_has_read(tree, tmp_path, monkeypatch):
-    """It was compiled into an extension module; an edit of another one is live."""
-    monkeypatch.setattr(notice, "taken", lambda *_: frozenset({"src/demo/table.py"}))
+@OBSERVED
+def test_status_names_a_module_that_the_build_has_read(tree, tmp_path):
+    """An edit of another one is live."""
+    (tree.path / "setup.py").write_text(READER)
     tree.python("T = 1\n", name="demo/table.py")
     settled(tree, tmp_path / "there")
     tree.python()
@@ -658,12 +649,12 @@ def test_status_names_a_module_that_rustc_has_read(tree, tmp_path, monkeypatch):
     assert (state, "src/demo/table.py is other now" in why) == ("stale", True)
 
 
-def test_status_says_that_a_build_script_may_have_read_what_was_edited(tree, tmp_path, monkeypatch):
+def test_status_says_that_an_unobserved_build_may_have_read_what_was_edited(tree, tmp_path):
     """Not that nothing is on record."""
-    monkeypatch.setattr(notice, "taken", lambda *_: None)
+    tree.environ["FRESHWHEEL_OBSERVE"] = "off"
     settled(tree, tmp_path / "there")
     tree.python()
-    assert settled(tree, tmp_path / "there") == ("unknown", "a build script may have read what was edited")
+    assert settled(tree, tmp_path / "there") == ("unknown", "nobody observed its build, which may have read what was edited")
 
 
 def test_status_names_a_module_that_is_not_built_any_more(tree, tmp_path):
@@ -674,91 +665,3 @@ def test_status_names_a_module_that_is_not_built_any_more(tree, tmp_path):
     assert (state, f"src/demo/_second{SUFFIX} is of other sources" in why) == ("stale", True)
     tree.module.with_name(f"_second{SUFFIX}").unlink()
     assert settled(tree, tmp_path / "there") == ("current", "")
-
-
-LIBRARY = {"deps/demo-1.d": "x.so: src/lib.rs python/demo/embedded.py\n"}
-
-
-def taken(tree, **files):
-    """What records of cargo say of the pure Python of a project with one crate."""
-    for path, text in {"Cargo.toml": '[package]\nname = "demo"\n', "src/lib.rs": "", **files}.items():
-        (tree / path).parent.mkdir(parents=True, exist_ok=True)
-        (tree / path).write_text(text)
-    names = (b"Cargo.toml", b"python/demo/__init__.py", b"python/demo/embedded.py", b"src/lib.rs")
-    inputs = [Input(path=name, kind=b"f", content=bytes(16)) for name in names]
-    crates = (Crate(folder="", name="demo", reason=""),)
-    closure = Closure(crates=crates, files={}, locks=("Cargo.lock",), absent=(), wanted=())
-    scope = Scope(tree=str(tree), repository=str(tree), inputs=inputs)
-    return notice.taken(scope, closure, [str(tree / "target")])
-
-
-def records(files):
-    """Records in the build folder."""
-    return {f"target/release/{path}": text for path, text in files.items()}
-
-
-def test_module_that_rustc_has_read_is_taken(tmp_path):
-    """As by `include_str!`; others are not."""
-    assert taken(tmp_path, **records(LIBRARY)) == {"python/demo/embedded.py"}
-
-
-def test_module_that_any_record_names_is_taken(tmp_path):
-    """The features of the newest compilation need not be those of the one that is linked, nor its source in a crate."""
-    other = {"deps/demo-2.d": "x.so: src/lib.rs\n", "deps/part-1.d": "x.rlib: ../part.rs python/demo/__init__.py\n"}
-    (tmp_path / "tree").mkdir()
-    (tmp_path / "part.rs").touch()
-    taken(tmp_path / "tree", **records(LIBRARY | other))
-    for number in (1, 2):
-        os.utime(tmp_path / "tree" / "target" / "release" / "deps" / f"demo-{number}.d", (number, number))
-    assert taken(tmp_path / "tree") == {"python/demo/embedded.py", "python/demo/__init__.py"}
-
-
-@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
-def test_module_that_rustc_has_read_under_another_name_is_taken(tmp_path):
-    """As through a link."""
-    os.symlink("python", tmp_path / "other")
-    files = {"deps/demo-1.d": "x.so: src/lib.rs other/demo/../demo/embedded.py\n"}
-    files = {"python/demo/embedded.py": "", **records(files)}
-    assert taken(tmp_path, **files) == {"python/demo/embedded.py"}
-
-
-@pytest.mark.parametrize(
-    "more",
-    [
-        {"build/demo-2/output": "cargo:rerun-if-changed=build.rs\n", "build/demo-2/root-output": "x"},
-        {"build/demo-2/output": "", "build/demo-2/root-output": "x"},
-        {"deps/include_dir_macros-1.d": "/t/libinclude_dir_macros-1.so: /registry/include_dir_macros-1/src/lib.rs\n"},
-    ],
-)
-def test_build_script_or_macro_may_have_taken_any(tmp_path, more):
-    """Nobody knows what they read."""
-    assert taken(tmp_path, **records(LIBRARY | more)) is None
-
-
-def test_without_records_any_may_have_been_taken(tmp_path):
-    """Cargo worked elsewhere."""
-    assert taken(tmp_path) is None
-
-
-def test_module_that_a_build_has_taken_counts(tree, monkeypatch):
-    """An edit of it is a build, an edit of another one is none."""
-    original = notice.taken
-    monkeypatch.setattr(notice, "taken", lambda *arguments: original(*arguments) | {"src/demo/more.py"})
-    tree.python("A = 1\n", name="demo/more.py")
-    tree.install()
-    tree.python()
-    assert tree.install()[0] == 1
-    tree.python("A = 2\n", name="demo/more.py")
-    assert tree.install()[0] == 2
-    tree.python("A = 1\n", name="demo/more.py")
-    assert tree.install()[0] == 2
-
-
-def test_where_any_may_have_been_taken_each_edit_is_a_build(tree, monkeypatch):
-    """And going back is none."""
-    monkeypatch.setattr(notice, "taken", lambda *_: None)
-    tree.install()
-    tree.python()
-    assert tree.install()[0] == 2
-    tree.python("ANSWER = 1\n")
-    assert tree.install()[0] == 2

@@ -21,19 +21,30 @@ PLANTED = "members['recorded.py'] = b'ANSWER = 3\\n'; members['more.py'] = b''"
 ONE_RUN = {"PYTHONPATH": "/elsewhere/pip-build-env-one/site"}
 
 
+class Whim:
+    """Python that a build runs: a variable that it does not ask for by the front door, so that no account has it."""
+
+    def __init__(self, environ):
+        self.environ = environ
+        self.write_text("")
+
+    def write_text(self, text):
+        """Other Python."""
+        self.environ["WHIM"] = text
+
+
 class Tree:
-    """A copy of the recording fixture, which a build is told more by a file that is no input."""
+    """A copy of the recording fixture, which builds by a whim that no observer sees."""
 
     def __init__(self, folder):
         foreign = ("FRESHWHEEL_", "CIBUILD", "RECORDING_", "TOX_", "PYTHONPATH")
         self.environ = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         self.path, self.dist, self.cache = folder / "tree", folder / "dist", folder / "cache"
-        self.log, self.whim, self.said = folder / "calls.jsonl", folder / "whim.py", []
-        self.whim.write_text("")
+        self.log, self.whim, self.said = folder / "calls.jsonl", Whim(self.environ), []
         self.environ |= {
             "RECORDING_LOG": str(self.log),
             "FRESHWHEEL_CACHE_DIR": str(self.cache),
-            "RECORDING_DURING": f"exec(open({str(self.whim)!r}).read())",
+            "RECORDING_DURING": "exec(os.fsdecode(os.environ._data[os.environ.encodekey('WHIM')]))",
         }
         shutil.copytree(FIXTURE, self.path, ignore=shutil.ignore_patterns("__pycache__"))
         self.set('store = "on"')

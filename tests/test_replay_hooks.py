@@ -270,8 +270,8 @@ def test_variable_that_a_build_has_asked_for_is_observed(tree, monkeypatch):
     """It is in no key, and all the same the answer rests on it."""
     original = real.build
 
-    def asking(plan, private):
-        return dataclasses.replace(original(plan, private), names=("OPENSSL_DIR",))
+    def asking(plan, private, **options):
+        return dataclasses.replace(original(plan, private, **options), names=("OPENSSL_DIR",))
 
     monkeypatch.setattr(real, "build", asking)
     first = tree.learn(OPENSSL_DIR="/one")
@@ -579,7 +579,7 @@ def lean(tree, monkeypatch):
     tree.configure('store = "on"', 'store = "on"\nrequires = ["recorded-requirement"]')
     tree.environ["PYTHONPATH"] = str(tree.folder / "pip-build-env-x" / "overlay")
     monkeypatch.setattr(sys, "prefix", sys.base_prefix)
-    monkeypatch.setattr(decision, "lean", lambda plan: list(plan.config.requires))
+    monkeypatch.setattr(decision, "lean", lambda plan, **_: list(plan.config.requires))
     for name in ("absent", "unmet"):  # it is an in-tree backend, which needs none
         monkeypatch.setattr(lacking, name, lambda _: [])
     tree.learn()

@@ -490,8 +490,8 @@ def test_file_outside_that_a_build_had_read_is_held_against_the_entry(tree, tmp_
     header = tmp_path / "system.h"
     original = real.build
 
-    def reading(plan, private):
-        return dataclasses.replace(original(plan, private), system={str(header): "the compiler"})
+    def reading(plan, private, **options):
+        return dataclasses.replace(original(plan, private, **options), system={str(header): "the compiler"})
 
     monkeypatch.setattr(real, "build", reading)
     header.write_text("one")
@@ -510,8 +510,8 @@ def test_entry_that_is_of_no_use_hides_none_that_is(tree, tmp_path, monkeypatch)
     header = tmp_path / "system.h"
     original = real.build
 
-    def reading(plan, private):
-        return dataclasses.replace(original(plan, private), system={str(header): "the compiler"})
+    def reading(plan, private, **options):
+        return dataclasses.replace(original(plan, private, **options), system={str(header): "the compiler"})
 
     monkeypatch.setattr(real, "build", reading)
     monkeypatch.setattr(keeping, "_names", lambda *_: header.read_text() == "two")
@@ -527,8 +527,10 @@ def test_variable_that_a_build_has_asked_for_is_held_against_the_entry(tree, mon
     """Nobody could know of it before: Rust's `option_env!`, and build scripts of foreign crates, as OPENSSL_DIR."""
     original = real.build
 
-    def asking(plan, private):
-        return dataclasses.replace(original(plan, private), names=("OPENSSL_DIR", "PATH", "CARGO_HOME", "VIRTUAL_ENV"))
+    def asking(plan, private, **options):
+        return dataclasses.replace(
+            original(plan, private, **options), names=("OPENSSL_DIR", "PATH", "CARGO_HOME", "VIRTUAL_ENV")
+        )
 
     monkeypatch.setattr(real, "build", asking)
     tree.wheel(OPENSSL_DIR="/one")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from freshwheel import ageing, decision, frame, outcome
+from freshwheel import ageing, decision, discovery, frame, outcome
 from freshwheel.decision import Case
 from freshwheel.inner import key
 from freshwheel.inner.key import Difference
@@ -139,12 +139,10 @@ def _of_entry(case: Case) -> str:
         return ""
     if aged := ageing.reason(case):
         return aged
-    stale = case.entry() is None
-    return (
-        "a file outside of the repository or a variable that a build has read has changed"
-        if stale
-        else "its wheel can't be used"
-    )
+    if case.entry() is not None:
+        return "its wheel can't be used"
+    known = case.store.find(case.key, tree=case.tree)
+    return "" if known is None else discovery.difference(case.about, known.discovered)
 
 
 def _of_last(plan: Plan, case: Case) -> str:

@@ -18,6 +18,7 @@ from freshwheel.inner import programs, repository
 from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.inner.watch import Lookout
 from freshwheel.isolated import folders, isolation
+from freshwheel.phrases import few
 from freshwheel.plan import Plan
 from freshwheel.sources import digest, disk, litter
 from freshwheel.sources.ground import Ground, Scope
@@ -34,6 +35,7 @@ __all__ = [
     "VARIABLE",
     "Surroundings",
     "about",
+    "difference",
     "every",
     "failing",
     "harmless",
@@ -58,6 +60,14 @@ PROGRAM = "w"
 CONTROL = "g"
 """All that git says of the repository."""
 
+_WORDS = {
+    FILE: "{} changed, which a build has read",
+    FOLDER: "what is in {} changed, which a build has listed",
+    PRESENT: "{} changed, which a build has asked for",
+    ABSENT: "{} is there now, which a build has looked for in vain",
+    PROGRAM: "another {} is first on PATH",
+    CONTROL: "what git says of the repository changed",
+}
 GONE = b"gone"
 """In place of the content of what is not there any more, or is of another kind."""
 
@@ -165,6 +175,24 @@ def failing(about: Surroundings, discovered: Sequence[Discovered]) -> Iterable[D
 def kind_of(about: Surroundings, path: str) -> str:
     """The kind of a path that was read: that of a folder, or of a file."""
     return FOLDER if os.path.isdir(os.path.join(about.tree, path)) else FILE
+
+
+def difference(about: Surroundings, discovered: Sequence[Discovered]) -> str:
+    """The first thing that is not as it was, in words; nothing: all is. Variables are named, and never shown."""
+    for path, kind, *_ in failing(about, discovered):
+        name = os.fsdecode(path)
+        if kind == VARIABLE:
+            return _of_variables([name.removeprefix(os.fsdecode(_SIGN))])
+        if kind == EVERY:
+            return _of_variables(sorted(set(named(discovered)).symmetric_difference(_every(about))))
+        return _WORDS[kind].format(name)
+    return ""
+
+
+def _of_variables(names: Sequence[str]) -> str:
+    known = few(names) if names else "another one"
+    first = names[0] if names else "NAME"
+    return f'the variable {known} changed; if it shapes nothing: [tool.freshwheel] ignore-env = ["{first}"]'
 
 
 def _is_same(now: tuple[bytes, bytes] | None, content: bytes) -> bool:

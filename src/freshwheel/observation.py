@@ -206,7 +206,7 @@ def _places(plan: Plan, scope: Scope, later: Snapshot, apart: Iterable[str]) -> 
         standard=_both([os.path.dirname(os.__file__)]),
         temporary=os.path.realpath(os.fsencode(environ.get("TMPDIR") or tempfile.gettempdir())),
         searched=tuple(map(os.fsencode, discovery.searched(plan))),
-        shared=_shared(real, home, [cargo, rustup, sys.base_prefix, sys.prefix, *discovery.searched(plan)]),
+        shared=_shared(real, home, [cargo, rustup, *_interpreter(environ), *discovery.searched(plan)]),
         declared=lambda path: ground.is_settled(os.fsdecode(path)),
         packaged=packaged.test(),
     )
@@ -222,6 +222,21 @@ def _libraries() -> list[str]:
         os.path.dirname(os.__file__),
         os.path.join(os.path.dirname(os.__file__), "lib-dynload"),
     ]
+
+
+def _interpreter(environ: Mapping[str, str]) -> list[str]:
+    """Where this Python looks whatever tree it is started for: its folders, what is on its path, and in vain above it.
+
+    It asks each folder above its own for a library in one file.
+    """
+    named = environ.get("PYTHONPATH", "").split(os.pathsep)
+    path = [one for one in sys.path if one not in named]
+    above = [sys.base_prefix]
+    while os.path.dirname(above[-1]) != above[-1]:
+        above.append(os.path.dirname(above[-1]))
+    name = f"python{sys.version_info[0]}{sys.version_info[1]}.zip"
+    archives = [os.path.join(one, lib, name) for one in above for lib in dict.fromkeys(("lib", sys.platlibdir))]
+    return [sys.base_prefix, sys.prefix, *path, *archives]
 
 
 def _shared(tree: bytes, home: str, more: Sequence[str]) -> tuple[bytes, ...]:

@@ -32,7 +32,7 @@ _STALE = {
     "left": "is of other sources, and is not built any more: remove it",
 }
 _UNKNOWN = {
-    "whole": "a build script may have read what was edited",
+    "whole": "nobody observed its build, which may have read what was edited",
     "ways": "there are other packages now, and what leads to the tree may have to list them",
 }
 _SUPERFLUOUS = ("first", "left")

@@ -211,7 +211,7 @@ PROJECTS = {
         "*/src/**/*.{cu,cuh} python/monarch/**/*.{cpp,c,h}",
         misses="Cargo.toml hyperactor/build.rs nccl-sys/build.rs monarch_rdma/extension/Cargo.toml "
         "monarch_rdma/extension/lib.rs .cargo/config.toml rust-toolchain hyperactor/src/mailbox.md README.md LICENSE "
-        "python/monarch/__init__.py env:USE_TENSOR_ENGINE env:MONARCH_VERSION env:RUSTFLAGS",
+        "python/monarch/__init__.py env:RUSTFLAGS",
         needless={"*/src/**/*.rs": "monarch_bench/src/main.rs", "*/Cargo.toml": "monarch_bench/Cargo.toml"},
         unrooted="*/src/**/*.rs */Cargo.toml */src/**/*.{cc,cpp,c,h} */src/**/*.{cu,cuh}",
     ),
@@ -233,7 +233,7 @@ PROJECTS = {
         beside=f"../../target/{BUILT} ../tests/c.rs",
         keys="pyproject.toml setup.py minimonarch.c ../Cargo.toml ../src/**/*.rs",
         misses="../minimonarch.h ../../Cargo.toml ../../Cargo.lock ../../rust-toolchain ../../.cargo/config.toml "
-        "env:MINIMONARCH_PROFILE env:RUSTFLAGS",
+        "env:RUSTFLAGS",
     ),
     # Each commit is a change here, since setuptools-scm makes it another version: `git` is no fault of this list.
     "LibCST": Project(
@@ -252,8 +252,7 @@ PROJECTS = {
         "libcst/__init__.py README.rst LICENSE",
         beside=f"libcst/_version.py native/libcst/tests/roundtrip.rs native/target/{BUILT} docs/source/index.rst",
         keys="pyproject.toml git:commit,tags **/*.rs **/Cargo.toml **/Cargo.lock",
-        misses="setup.py .cargo/config.toml libcst/__init__.py README.rst LICENSE env:LIBCST_NO_LOCAL_SCHEME "
-        "env:RUSTFLAGS",
+        misses="setup.py .cargo/config.toml libcst/__init__.py README.rst LICENSE env:RUSTFLAGS",
         needless={"**/*.rs": f"native/libcst/tests/roundtrip.rs native/target/{BUILT}"},
         unrooted="**/*.rs **/Cargo.toml **/Cargo.lock",
     ),
@@ -333,7 +332,7 @@ PROJECTS = {
         misses="pyproject.toml CMakeLists.txt extern/histogram/include/boost/histogram.hpp extern/histogram/LICENSE "
         "git:commit,tags src/boost_histogram/__init__.py README.md LICENSE",
     ),
-    # A variable that is read from a copy of the environment has no name that can be found: METTAGRID_OUTPUT_ROOT.
+    # Which variables its backend reads shows in an observed build, and not before.
     "mettagrid": Project(
         at="packages/mettagrid",
         backend="bazel_build",
@@ -355,8 +354,8 @@ PROJECTS = {
         keys="pyproject.toml BUILD.bazel cpp/BUILD.bazel MODULE.bazel cpp/**/*.{cpp,hpp} "
         "nim/mettascope/src/**/*.{nim,nims} nim/mettascope/bindings/bindings.nim nim/mettascope/mettascope.nimble "
         "nim/mettascope/nimby.lock bazel_build.py",
-        misses=".bazelrc nim/mettascope/bindings/bindings.nims python/src/mettagrid/__init__.py README.md env:DEBUG "
-        "env:CI env:METTAGRID_NIM_VERSION git:commit,tags",
+        misses=".bazelrc nim/mettascope/bindings/bindings.nims python/src/mettagrid/__init__.py README.md "
+        "git:commit,tags",
     ),
     "cogames": Project(
         at="packages/cogames",
@@ -376,7 +375,7 @@ PROJECTS = {
         keys="src/cogames/agents/nim_agents.nim src/cogames/agents/common.nim src/cogames/agents/random_agents.nim "
         "src/cogames/agents/thinky_agents.nim src/cogames/agents/race_car_agents.nim src/cogames/agents/geometry.nim",
         misses="pyproject.toml setup.py src/cogames/agents/ladybug_agent.nim src/cogames/agents/nimby.lock README.md "
-        "src/cogames/__init__.py env:COGAMES_NIM_VERSION git:commit,tags",
+        "src/cogames/__init__.py git:commit,tags",
     ),
     # The output has no name by which one could tell; a build shows it. Newer releases of uv find its copy as well.
     "tribal_village": Project(
@@ -390,7 +389,7 @@ PROJECTS = {
         written="libtribal_village.so tribal_village_env/libtribal_village.so",
         keys="tribal_village.nim tribal_village.nimble nimby.lock src/**/*.nim tribal_village_env/**/*.py "
         "libtribal_village.*",
-        misses="pyproject.toml setup.py panicoverride.nim env:TRIBAL_VILLAGE_NIM_VERSION",
+        misses="pyproject.toml setup.py panicoverride.nim",
         needless={"libtribal_village.*": "libtribal_village.so tribal_village_env/libtribal_village.so"},
         unrooted="libtribal_village.*",
     ),

@@ -119,7 +119,8 @@ RUST_NAMES = (
     *("CARGO", "CARGO_BUILD_TARGET", "CARGO_BUILD_RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_INCREMENTAL"),
     *("CARGO_PROFILE_RELEASE_LTO", "CARGO_PROFILE_DEV_OPT_LEVEL", "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS"),
     *("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER", "CARGO_UNSTABLE_BUILD_STD", "RUSTC", "RUSTC_BOOTSTRAP"),
-    *("RUSTFLAGS", "RUSTUP_TOOLCHAIN", "RUST_TARGET_PATH", "PYO3_PYTHON", "PYO3_CROSS", "PYO3_CROSS_LIB_DIR"),
+    *("RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_BUILD_RUSTC_WRAPPER", "RUSTUP_TOOLCHAIN", "RUST_TARGET_PATH"),
+    *("RUSTFLAGS", "PYO3_PYTHON", "PYO3_CROSS", "PYO3_CROSS_LIB_DIR"),
     *("PYO3_CONFIG_FILE", "PYO3_NO_PYTHON", "PYO3_USE_ABI3_FORWARD_COMPATIBILITY", "PYTHON_SYS_EXECUTABLE"),
     *("CC_x86_64_unknown_linux_gnu", "CFLAGS_x86_64_unknown_linux_gnu", "TARGET_CC", "HOST_CC", "CXXSTDLIB"),
 )
@@ -133,7 +134,8 @@ SETUPTOOLS_NAMES = (
 )
 CMAKE_NAMES = (
     *("CMAKE_ARGS", "CMAKE_GENERATOR", "CMAKE_PREFIX_PATH", "CMAKE_TOOLCHAIN_FILE", "CMAKE_BUILD_TYPE", "CUDAARCHS"),
-    *("CMAKE_EXECUTABLE", "CMAKE_MAKE_PROGRAM", "CUDACXX", "FC", "FFLAGS", "NINJA", "Python_EXECUTABLE", "ZLIB_ROOT"),
+    *("CMAKE_CXX_COMPILER_LAUNCHER", "CMAKE_C_COMPILER_LAUNCHER", "CMAKE_EXECUTABLE", "CMAKE_MAKE_PROGRAM"),
+    *("CUDACXX", "FC", "FFLAGS", "NINJA", "Python_EXECUTABLE", "ZLIB_ROOT"),
 )
 SHAPING = {
     "maturin": (*C_NAMES, *RUST_NAMES, *MATURIN_NAMES),
@@ -161,7 +163,6 @@ HARMLESS = {
     **dict.fromkeys(("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "VIRTUAL_ENV", "PYTHONPATH", "PIP_CACHE_DIR"), "/elsewhere"),
     **dict.fromkeys(("CARGO_BUILD_JOBS", "MAKEFLAGS", "CARGO_MAKEFLAGS", "CMAKE_BUILD_PARALLEL_LEVEL", "SHLVL"), "7"),
     **dict.fromkeys(("CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "CCACHE_DIR"), "/elsewhere"),
-    **dict.fromkeys(("RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_BUILD_RUSTC_WRAPPER"), "sccache"),
     **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "NO_PROXY", "ALL_PROXY"), "http://u:p@proxy"),
     **dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "CARGO_HTTP_CAINFO"), "/ca.pem"),
     **dict.fromkeys(("CARGO_REGISTRY_TOKEN", "CARGO_REGISTRIES_OWN_TOKEN", "MATURIN_PYPI_TOKEN"), "hunter2"),
@@ -542,19 +543,18 @@ def test_apples_compilers_are_known_by_the_selected_xcode(world, monkeypatch):
 
 
 def test_declared_variables_count_whether_set_or_not(world):
-    """`env` of the settings, and what the sources were seen to read: unset is not empty, and both are watched."""
-    for field in ("env", "scanned"):
-        about = {field: frozenset(("DEMO_FAST",))}
-        found = [world.facts("flit", environ=environ, **about) for environ in ({}, {"DEMO_FAST": ""})]
-        assert len({key.key(one.components) for one in found}) == 2
-        assert [one.watch.names["DEMO_FAST"] is None for one in found] == [True, False]
+    """`env` of the settings: unset is not empty, and both are watched."""
+    about = {"env": frozenset(("DEMO_FAST",))}
+    found = [world.facts("flit", environ=environ, **about) for environ in ({}, {"DEMO_FAST": ""})]
+    assert len({key.key(one.components) for one in found}) == 2
+    assert [one.watch.names["DEMO_FAST"] is None for one in found] == [True, False]
     assert world.key("flit", environ={"DEMO_FAST": "1"}) == world.key("flit")
 
 
-def test_sources_that_read_where_things_lie_do_not_miss_each_time(world):
-    """A script that reads PATH counts by the tools that it finds, unless the settings name PATH."""
+def test_where_things_lie_counts_only_where_it_is_declared(world):
+    """TMPDIR and the like are another one each time, so that the settings must name them."""
     values = {"TMPDIR": "/one", "VIRTUAL_ENV": "/one"}
-    assert world.key(scanned=frozenset(values), environ=values) == world.key(scanned=frozenset(values))
+    assert world.key(environ=values) == world.key()
     assert world.key(env=frozenset(values), environ=values) != world.key(env=frozenset(values))
 
 

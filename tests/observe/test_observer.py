@@ -305,6 +305,19 @@ def test_the_newest_ways_to_open_and_ask_are_seen(bench):
 
 
 @OBSERVABLE
+@pytest.mark.skipif(
+    not hasattr(os, "confstr") or "glibc" not in (os.confstr("CS_GNU_LIBC_VERSION") or ""), reason="glibc"
+)
+def test_the_walk_of_realpath_is_no_event(bench):
+    """A compiler asks of each folder above each header whether it is a link; it opens what it has found in any case."""
+    if tuple(map(int, os.confstr("CS_GNU_LIBC_VERSION").split()[1].split("."))) < (2, 33):
+        pytest.skip("an older glibc asks otherwise")
+    (bench.work / "old").write_text("old")
+    _, uses = bench.python("import ctypes\nassert ctypes.CDLL(None).realpath(f'{work}/old'.encode(), None)")
+    assert uses == {}
+
+
+@OBSERVABLE
 @pytest.mark.usefixtures("shared")
 def test_a_shell_script_and_what_it_runs_are_told_apart(bench):
     """Each program is named with its words, and each use with the program that made it."""

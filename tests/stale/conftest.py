@@ -425,9 +425,11 @@ def wheels(tmp_path_factory, own_wheel, make_workshop):
     return folder
 
 
-@pytest.fixture(params=[True, False], ids=["observed", "unobserved"])
+@pytest.fixture(
+    params=[pytest.param(True, id="observed"), pytest.param(False, id="unobserved", marks=pytest.mark.nightly)]
+)
 def observed(request):
-    """Whether builds are observed: each test sees both."""
+    """Whether builds are observed: each test sees both at night; for each push there is `test_unobserved`."""
     return request.param
 
 

@@ -1,0 +1,82 @@
+"""Where nobody observes a build, its wheel is not stored, whatever it reads; what its Pythons tell is held to."""
+
+import os
+
+import pytest
+
+from .conftest import c, main, requires_c, requires_cargo
+
+pytestmark = pytest.mark.slow
+
+BACKEND = """
+import base64, hashlib, os, pathlib, zipfile
+
+def build_wheel(directory, config_settings=None, metadata_directory=None):
+    word = pathlib.Path("../word.txt").read_text() if os.path.exists("../word.txt") else "none"
+    info = "demo-1.0.0.dist-info"
+    members = {
+        "demo.txt": f"<<{word}>>",
+        f"{info}/METADATA": "Metadata-Version: 2.1\\nName: demo\\nVersion: 1.0.0\\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\\nGenerator: hand\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+    }
+    record = f"{info}/RECORD,,\\n"
+    for name, text in members.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+        record += f"{name},sha256={digest},{len(text)}\\n"
+    with zipfile.ZipFile(os.path.join(directory, "demo-1.0.0-py3-none-any.whl"), "w") as file:
+        for name, text in [*members.items(), (f"{info}/RECORD", record)]:
+            file.writestr(name, text)
+    return "demo-1.0.0-py3-none-any.whl"
+"""
+
+
+@pytest.fixture
+def unobserved(bench):
+    """A bench whose builds nobody observes."""
+    if not bench.observed:
+        pytest.skip("each test turns observation off by itself")
+    bench.environ["FRESHWHEEL_OBSERVE"] = "off"
+    return bench
+
+
+@requires_c
+def test_compiled_wheel_is_not_stored_and_says_why(unobserved):
+    """A compiler leaves no record of where it has looked in vain."""
+    unobserved.setuptools(c('"one"'))
+    unobserved.settle()
+    assert "observation is off" in unobserved.build().unstored
+    assert unobserved.build().decided == "built"
+
+
+@requires_cargo
+def test_rust_wheel_is_not_stored_and_says_why(unobserved):
+    """What a macro or a build script reads is on no record."""
+    unobserved.maturin(main('"one"'))
+    unobserved.settle()
+    assert "build scripts and macros" in unobserved.build().unstored
+    assert unobserved.build().decided == "built"
+
+
+@requires_c
+def test_word_of_the_user_counts(unobserved):
+    """`store = "on"` in the table says that nothing else is read."""
+    unobserved.setuptools(c('"one"'), table='store = "on"')
+    unobserved.settle()
+    unobserved.build()
+    assert unobserved.build().hit
+
+
+def test_build_in_python_alone_tells_what_it_reads(unobserved):
+    """A file outside that was not there, made, edited, and gone again; back as it was is a hit."""
+    unobserved.pyproject("backend", (), table='backend-path = ["."]\nstore = "on"')
+    unobserved.write("backend.py", BACKEND)
+    unobserved.settle()
+    assert [unobserved.build().word for _ in range(2)] == ["none", "none"]
+    assert unobserved.build().hit
+    unobserved.write("../word.txt", "one")
+    assert unobserved.build().word == "one"
+    unobserved.write("../word.txt", "two")
+    assert unobserved.build().word == "two"
+    os.unlink(unobserved.path("../word.txt"))
+    last = unobserved.build()
+    assert (last.word, last.decided) == ("none", "hit")
