@@ -61,6 +61,7 @@ nightly: trial matrix fuzz abuse audit  ## all that takes too long for each push
 bench: venv  ## what freshwheel costs
 	@$(RUN) benchmarks/rewrite.py
 	@$(RUN) benchmarks/digest.py
+	@$(RUN) benchmarks/observed.py
 
 clean:  ## as after a clone
 	rm -rf .venv .venv-docs .venv-pythons .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

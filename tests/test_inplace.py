@@ -24,7 +24,7 @@ def content(data):
 
 def record(data=b"one", *, path=PATH, abi=ABI, key="key", **fields):
     """A record of one module."""
-    values = {"native": "1" * 32, "digest": "2" * 32, "kin": "kin", "whole": False, "rests": {}}
+    values = {"native": "1" * 32, "digest": "2" * 32, "kin": "kin", "whole": False, "rests": ()}
     values |= {"ways": [b"demo"], "free": [b"demo", b"."]}
     return Record(
         abi=abi,
@@ -70,7 +70,7 @@ class Place:
     def check(self, native="1" * 32, digest="any", *, abi=ABI, held=HELD):
         """What lies in the tree, with these digests and inputs."""
         return inplace.check(
-            self.cache, self.tree, native, digest, abi=abi, others=lambda one: standing.others(one, held)
+            self.cache, self.tree, native, digest, abi=abi, others=lambda one: standing.others(one, held, self.tree)
         )
 
 
@@ -91,7 +91,7 @@ def fields(one):
     st.binary(),
     st.text(st.characters(exclude_categories=["Cs"])),
     st.booleans(),
-    st.dictionaries(st.binary(), st.binary()),
+    st.lists(st.tuples(st.binary(), st.sampled_from("fdpaveg"), st.binary(), st.binary())),
 )
 def test_any_record_is_read_as_it_was_written(data, key, whole, rests):
     """All of it comes back."""
@@ -143,7 +143,7 @@ def test_states(place):
         ({}, "intact"),
         ({"kin": "other"}, "known"),
         ({"native": "3" * 32}, "known"),
-        ({"rests": {b"x": b"y"}}, "known"),
+        ({"rests": [(b"x", "f", b"y", b"")]}, "known"),
     ],
 )
 def test_module_for_all_pythons_is_intact_as_another_one_left_it(place, fields, expected):
@@ -273,14 +273,15 @@ def test_check_where_any_python_may_have_been_read(place):
 
 def test_check_where_python_that_was_read_is_other_now(place):
     """It is named; variables and what lies outside are no inputs."""
-    outside = {os.fsencode(os.path.abspath("/x.h")): b"f" + bytes(16), b"$CC": b"v"}
-    place.keep(record(rests={b"demo/table.py": HELD[b"demo/table.py"], **outside}), b"one")
+    table, outside = b"demo/table.py", os.fsencode(os.path.abspath("/x.h"))
+    rests = [(outside, "f", HELD[table], b"row"), (b"$CC", "v", b"hash", b"")]
+    place.keep(record(rests=[(table, "f", HELD[table], b"row"), *rests]), b"one")
     place.put(b"one")
     assert place.check() == [(PATH, "intact")]
-    edited = {**HELD, b"demo/table.py": b"f" + b"1" * 16}
-    assert place.check(held=edited) == [(b"demo/table.py", "read")]
-    assert place.check(held={b"demo/__init__.py": HELD[b"demo/__init__.py"]}) == [(b"demo/table.py", "read")]
-    place.keep(record(rests={b"demo/table.py": edited[b"demo/table.py"]}, key="edited"), b"one")
+    edited = {**HELD, table: b"f" + b"1" * 16}
+    assert place.check(held=edited) == [(table, "read")]
+    assert place.check(held={b"demo/__init__.py": HELD[b"demo/__init__.py"]}) == [(table, "read")]
+    place.keep(record(rests=[(table, "f", edited[table], b"row")], key="edited"), b"one")
     assert place.check() == place.check(held=edited) == [(PATH, "intact")]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,7 +22,6 @@ from freshwheel.isolated import folders, isolation
 from freshwheel.phrases import few
 from freshwheel.plan import Plan
 from freshwheel.sources import digest, disk, litter
-from freshwheel.sources.ground import Ground, Scope
 
 __all__ = [
     "ABSENT",
@@ -103,8 +103,10 @@ def about(plan: Plan, salt: bytes) -> Surroundings:
 
 
 def searched(plan: Plan) -> list[str]:
-    """The folders of PATH, but for those of the environment that was made for this build."""
-    return folders(plan.call.environ.get("PATH", ""), isolation(plan.call.environ) or ())
+    """The folders of PATH, but for those of the environment that builds: the key has what is installed there."""
+    environ = plan.call.environ
+    own = [*(isolation(environ) or ()), *([sys.prefix] if sys.prefix != sys.base_prefix else [])]
+    return folders(environ.get("PATH", ""), own)
 
 
 def taken(
@@ -184,7 +186,13 @@ def difference(about: Surroundings, discovered: Sequence[Discovered]) -> str:
         if kind == VARIABLE:
             return _of_variables([name.removeprefix(os.fsdecode(_SIGN))])
         if kind == EVERY:
-            return _of_variables(sorted(set(named(discovered)).symmetric_difference(_every(about))))
+            known = {
+                os.fsdecode(one.removeprefix(_SIGN))
+                for one, sort, content, _ in discovered
+                if sort == VARIABLE and content
+            }
+            gone = known.difference(about.environ)
+            return _of_variables(sorted(gone.union(set(_every(about)).difference(known))))
         return _WORDS[kind].format(name)
     return ""
 
@@ -256,6 +264,8 @@ def _stays(about: Surroundings, where: bytes, path: bytes, name: bytes) -> bool:
     below = os.path.join(where, name)
     if not os.path.isdir(below):
         return True
+    from freshwheel.sources.ground import Ground, Scope  # noqa: PLC0415 - most hits need none of it
+
     ground = Ground(Scope(tree=about.tree, repository=about.tree, inputs=()))
     with os.scandir(below) as listing:
         inside = {os.fsdecode(one.name): one.is_dir() for one in listing}

@@ -5,6 +5,7 @@ Nothing here can fail a build. What can't be watched runs as without it, and nob
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tempfile
@@ -199,7 +200,7 @@ def _places(plan: Plan, scope: Scope, later: Snapshot, apart: Iterable[str]) -> 
     return Places(
         tree=real,
         spelled=os.fsencode(os.path.abspath(tree)),
-        repository=os.path.realpath(os.fsencode(scope.repository)),
+        repository=_repository(scope.repository, real),
         inputs=frozenset(one.path for one in later.inputs),
         apart=_both(one for one in (*private, *own) if not _holds(one, real)),
         libraries=_both(_libraries()),
@@ -210,6 +211,12 @@ def _places(plan: Plan, scope: Scope, later: Snapshot, apart: Iterable[str]) -> 
         declared=lambda path: ground.is_settled(os.fsdecode(path)),
         packaged=packaged.test(),
     )
+
+
+def _repository(folder: str, tree: bytes) -> bytes:
+    """What is cloned as a whole; the tree where nobody keeps versions: what lies beside it then may be anybody's."""
+    kept = any(os.path.lexists(os.path.join(folder, name)) for name in surroundings.KEPT)
+    return os.path.realpath(os.fsencode(folder)) if kept else tree
 
 
 def _cargo_files(cargo: str) -> list[str]:
@@ -242,10 +249,11 @@ def _interpreter(environ: Mapping[str, str]) -> list[str]:
 def _shared(tree: bytes, home: str, more: Sequence[str]) -> tuple[bytes, ...]:
     """Folders that all trees of this machine have in common."""
     system = ["/bin", "/etc", "/lib", "/lib32", "/lib64", "/nix", "/opt", "/sbin", "/snap", "/usr", "/var/lib"]
-    try:
-        hidden = [os.path.join(home, name) for name in os.listdir(home) if name.startswith(".")]
-    except OSError:
-        hidden = []
+    # What is there, and what is looked for in vain in a home that is new.
+    names = {".cache", ".config", ".gitconfig", ".local", ".netrc", ".pydistutils.cfg"}
+    with contextlib.suppress(OSError):
+        names.update(name for name in os.listdir(home) if name.startswith("."))
+    hidden = [os.path.join(home, name) for name in sorted(names)]
     return _both(path for path in (*system, *hidden, *more) if not _holds(path, tree))
 
 

@@ -2,7 +2,7 @@
 
 import os
 
-from freshwheel import frame, inplace, memory, native, replay
+from freshwheel import frame, inplace, memory, native, replay, rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,18 +109,27 @@ def judged(install: "Install", now: Digests, environ: "Mapping[str, str]", suffi
     return standing
 
 
-def others(record: "Record", held: "Mapping[bytes, bytes]") -> "list[tuple[bytes, Finding]]":
+def others(record: "Record", held: "Mapping[bytes, bytes]", tree: bytes) -> "list[tuple[bytes, Finding]]":
     """Why a build would not do for a tree with these inputs, path -> kind and content, and the native digest of it.
 
     `read` is a file that it has read and that is other now; `ways`, with no path, says that there are other packages.
-    Variables and what lies outside are no inputs.
+    What was read in `tree` and is no input is looked at there. Variables and what lies outside are left out.
     """
     found: list[tuple[bytes, Finding]] = [
         (path, "read")
         for path, kind, content, _ in record.rests
-        if kind == "f" and not os.path.isabs(path) and held.get(path) != content
+        if kind == "f" and not os.path.isabs(path) and (held.get(path) or _now(tree, path)) != content
     ]
     return found or ([] if _leads(record, list(held)) else [(b"", "ways")])
+
+
+def _now(tree: bytes, path: bytes) -> bytes:
+    """Kind and content of a file; nothing where none can be read."""
+    try:
+        found = rows.read(os.path.join(tree, path), follow=True)
+    except (OSError, ValueError, rows.RestlessError):
+        return b""
+    return b"" if found is None else found[0] + found[1]
 
 
 def _leads(record: "Record", paths: "list[bytes]") -> bool:
@@ -146,7 +155,9 @@ def _of_modules(install: "Install", now: Digests, environ: "Mapping[str, str]", 
     tree = memory.real(install.tree)
     held, found = now.held(), None
     if cache is not None:
-        found = inplace.check(cache, tree, now.native, now.source, abi=suffix, others=lambda one: others(one, held))
+        found = inplace.check(
+            cache, tree, now.native, now.source, abi=suffix, others=lambda one: others(one, held, tree)
+        )
     if found is None:
         return Standing("unknown", "no build of its modules is on record") if compiles else Standing("current")
     wrong = [(os.fsdecode(path), finding) for path, finding in found if finding in _STALE]

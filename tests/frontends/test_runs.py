@@ -160,7 +160,7 @@ def test_two_packaging_environments_of_one_tox(tox, project, alone):
         told = run(tox.python, "-m", "tox", "-p", "all", "-o", environ={**alone, **more}, cwd=tree.path)
         assert told.count(f"{word}\n") == 2, told
 
-    nothing_compiles = {"RUSTC_WRAPPER": str(tree.path / "no-such-program")}
+    nothing_compiles = {"CARGO_BUILD_JOBS": "no-such-program"}
     ran("compiled one")
     ran("compiled one", **nothing_compiles)
     tree.edit("src/main.rs", "compiled one", "compiled two")

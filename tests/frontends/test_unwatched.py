@@ -15,9 +15,13 @@ import pyproject_hooks
 import pytest
 
 from freshwheel.inner.force import Record
+from freshwheel.observe import observer
 
 pytestmark = pytest.mark.slow
 CARGO = pytest.mark.skipif(shutil.which("cargo") is None, reason="needs cargo")
+
+OBSERVED = pytest.mark.skipif(bool(observer.unavailable(None)), reason="no build can be observed here")
+"""With the store off nothing is."""
 
 LONG_AGO = 1_600_000_000
 FAST = {"CARGO_PROFILE_RELEASE_OPT_LEVEL": "0", "CARGO_INCREMENTAL": "0"}
@@ -210,6 +214,19 @@ def asking_for_nothing(desk):
     desk.write("b/build.rs", SCRIPT.format(asks="", word=reads("../a/protos/x.proto")))
 
 
+def program(desk):
+    """A build script runs Python for a text that Python makes from a file."""
+    desk.write(
+        "build.rs",
+        SCRIPT.format(
+            asks=BUILD_RS,
+            word=PYTHON.replace("import demo_words; print(demo_words.WORD)", "exec(open('tools/words.py').read())"),
+        ),
+    )
+    desk.write("tools/words.py", "print('one')\n")
+    desk.write("src/main.rs", MAIN)
+
+
 def requirement(desk):
     """A build script runs Python for a requirement of the build."""
     desk.write("build.rs", SCRIPT.format(asks=BUILD_RS, word=PYTHON))
@@ -239,16 +256,19 @@ SHAPES = {
         "two one",
         "two two",
     ),
+    "program": (program, lambda desk: desk.write("tools/words.py", "print('two')\n"), "one", "two"),
     "requirement": (requirement, lambda desk: installed(desk, "two", "2"), "one", "two"),
 }
 
 
 @CARGO
+@pytest.mark.parametrize("store", ["off", pytest.param("on", marks=OBSERVED)])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_cargo(desk, shape, tmp_path):
-    """What cargo does not watch is forced; afterwards nothing is touched or compiled again."""
+def test_cargo(desk, shape, store, tmp_path):
+    """What cargo does not watch is forced; afterwards nothing is touched or compiled again. Observed is who read it."""
     prepare, change, stale, right = SHAPES[shape]
     desk = desk("maturin-nodeps")
+    desk = Desk(desk.folder, desk.project.with_environ(FRESHWHEEL_STORE=store))
     if shape == "requirement":
         site = str(tmp_path / "site")
         desk = Desk(desk.folder, desk.project.with_environ(PYTHONPATH=site))
@@ -290,9 +310,13 @@ def test_declared_variable(desk):
 
 
 @CARGO
+@OBSERVED
 def test_watched_edit_touches_nothing_more(desk):
-    """Without a build script an ordinary edit, in Rust or in Python, has cargo compile what it would by itself."""
+    """After an observed build an ordinary edit, in Rust or in Python, has cargo compile what it would by itself."""
     desk = desk("maturin-nodeps")
+    desk = Desk(desk.folder, desk.project.with_environ(FRESHWHEEL_STORE="on"))  # else nothing is observed
+    # A target that is called otherwise than its package stands for any crate.
+    desk.project.edit("Cargo.toml", 'name = "demo-nodeps"', 'name = "demo-maturin-nodeps"')
     desk.write("a/Cargo.toml", MANIFEST.format(name="a"))
     desk.write("a/src/lib.rs", 'pub const WORD: &str = "one";\n')
     desk.write("src/main.rs", 'fn main() {\n    println!("{}", a::WORD);\n}\n')

@@ -19,8 +19,9 @@ ALL = (["core/src/lib.rs", "src/a.rs", "src/lib.rs"], ["demo", "demo-core"])
 
 
 def test_build_script_that_has_read_a_file_runs_again():
-    """Whatever it says that it watches."""
-    assert force("data.txt", {"data.txt": ["build script demo-core"]}) == ([], ["demo-core"])
+    """Whatever it says that it watches; what it says now is noticed where its crate is compiled again."""
+    found = force("data.txt", {"data.txt": ["build script demo-core"]})
+    assert found == (["core/src/lib.rs"], ["demo-core"])
 
 
 def test_build_script_of_another_crate_runs_again_too():
@@ -45,19 +46,21 @@ def test_file_that_nobody_has_read_forces_nothing():
 
 def test_file_that_was_only_packed_forces_nothing():
     """Who packs looks at it each time."""
-    assert force("data.txt", {"data.txt": ["python3.11", "maturin", "cargo"]}) == ([], [])
+    assert force("data.txt", {"data.txt": ["backend in python3.11", "maturin", "cargo"]}) == ([], [])
 
 
-def test_program_that_a_unit_has_started_stands_for_any_unit():
+@pytest.mark.parametrize("program", ["cc1", "python3.11"])
+def test_program_that_a_unit_has_started_stands_for_any_unit(program):
     """Nobody knows which one needs what it made."""
-    assert force("data.txt", {"data.txt": ["cc1"]}) == ALL
+    assert force("data.txt", {"data.txt": [program]}) == ALL
 
 
 @pytest.mark.parametrize("how", ["added", "deleted"])
 def test_new_file_concerns_who_has_listed_its_folder(how):
     """Or has looked for it in vain."""
-    assert force("tables/b.txt", {"tables": ["build script demo"]}, how=how) == ([], ["demo"])
-    assert force("b.txt", {".": ["build script demo"]}, how=how) == ([], ["demo"])
+    own = (["src/a.rs", "src/lib.rs"], ["demo"])
+    assert force("tables/b.txt", {"tables": ["build script demo"]}, how=how) == own
+    assert force("b.txt", {".": ["build script demo"]}, how=how) == own
     assert force("b.txt", {"b.txt": ["rustc demo"]}, how=how)[0] == ["src/a.rs", "src/lib.rs"]
 
 
@@ -87,3 +90,5 @@ def test_units_are_called_by_what_they_are():
     assert unit("/opt/bin/rustc", ("rustc", "--crate-name", "demo_core", "--edition=2021")) == "rustc demo_core"
     assert unit("/opt/bin/rustc", ("rustc", "-vV")) == "rustc"
     assert unit("/usr/bin/cc1", ()) == "cc1"
+    assert unit("/usr/bin/python3.11", ("python", "/site/_in_process.py", "build_wheel")) == "backend in python3.11"
+    assert unit("/usr/bin/python3.11", ("python", "-c", "pass")) == "python3.11"

@@ -31,6 +31,7 @@ _NETWORK = frozenset(
 """Files by which hosts are found, and others of the moment: what is fetched has a checksum."""
 _CERTIFICATES = (b"/etc/ssl", b"/etc/pki", b"/usr/share/ca-certificates", b"/etc/ca-certificates")
 _PACKAGES = re.compile(rb"/(?:site|dist)-packages(?:/|$)")
+_PACKAGE_FOLDERS = (b"/site-packages", b"/dist-packages")
 _CACHE = b"/__pycache__/"
 _VERSION_CONTROL = (b".git", b".hg", b".svn", b".jj", b".bzr")
 
@@ -184,7 +185,7 @@ class _Judge:
             return "for the network"
         if _within(path, places.apart) or _within(real, places.apart):
             return "private to the build, or known by its key"
-        listed = kind == "folder" and real in places.libraries
+        listed = kind == "folder" and (real in places.libraries or real.endswith(_PACKAGE_FOLDERS))
         if listed or (_within(real, places.standard) and not _PACKAGES.search(real)):
             return "of the installed Python, which the key has"
         return ""
@@ -199,8 +200,9 @@ class _Judge:
 
     def of_the_system(self, path: bytes, real: bytes, kind: Kind | None, use: Use) -> str:
         """Why something else stands for a path, which is noted."""
-        if _is_version_control(self.relative(path, real)):
-            self.control = True
+        if kind in ("file", "folder") and _is_version_control(self.relative(path, real)):
+            # Whoever walks the tree lists these folders, too, and reads nothing there.
+            self.control = self.control or kind == "file"
             return "version control"
         if os.path.dirname(path) in self.places.searched and not use.read:
             self.names.add(os.path.basename(path))
@@ -213,8 +215,9 @@ class _Judge:
 
     def counting(self, path: bytes, real: bytes, relative: bytes | None, kind: Kind, use: Use) -> Taken | None:
         """A path that counts, or nothing where the build only asked its own tool for it."""
-        in_tree = relative is not None and _within(real, (self.places.repository, self.places.tree))
-        if in_tree and kind in ("folder", "present") and self.is_cargo(use):
+        ours = _within(real, (self.places.repository, self.places.tree)) and not _within(real, self.places.shared)
+        in_tree = relative is not None and ours
+        if in_tree and kind in ("absent", "folder", "present") and self.is_cargo(use):
             return self.taken(path, relative, kind, use, "cargo looks for targets", counts=False)
         declared = relative is not None and self.places.declared(relative)
         if not declared:

@@ -6,14 +6,18 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-__all__ = ["apart", "is_installed", "repository"]
+__all__ = ["KEPT", "apart", "is_installed", "repository"]
+
+
+KEPT = (".git", ".hg", ".jj", ".svn")
+"""What version control keeps in the folder that is cloned as a whole."""
 
 
 def repository(tree: str, crates: Sequence[str]) -> str:
     """The folder that is cloned as a whole, as far as it shows: that with version control, else all that is known."""
     folder = os.path.realpath(tree)
     while True:
-        if any(os.path.lexists(os.path.join(folder, name)) for name in (".git", ".hg", ".jj", ".svn")):
+        if any(os.path.lexists(os.path.join(folder, name)) for name in KEPT):
             return folder
         above = os.path.dirname(folder)
         if above == folder:

@@ -18,8 +18,12 @@ __all__ = ["Change", "Forced", "forced", "unit"]
 _RUSTC = "rustc"
 _SCRIPT = "build-script-"
 _AROUND = "a requirement, a tool, a variable or a file elsewhere changed"
-_PACKING = ("cargo", "maturin", "python")
-"""Beginnings of programs that read sources to pack them, or watch them by themselves."""
+_PYTHON = "python"
+_HOOK = "_in_process.py"
+"""The script in which an inner backend runs."""
+_BACKEND = "backend in "
+_PACKING = ("cargo", "maturin", _BACKEND)
+"""Beginnings of units that read sources to pack them, or watch them by themselves."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,13 +45,17 @@ class Forced:
 
 
 def unit(path: str, words: Sequence[str]) -> str:
-    """What a program that read something is called: `rustc NAME`, `build script NAME`, or the name of the program."""
+    """What a program that read something is called: `rustc NAME`, `build script NAME`, or the name of the program.
+
+    The Python in which the inner backend runs is `backend in NAME`; any other one may be started by a build script.
+    """
     folder, name = posixpath.split(path.replace("\\", "/"))
     if name.startswith(_SCRIPT):
         return f"build script {posixpath.basename(folder).rpartition('-')[0]}"
     if posixpath.splitext(name)[0] == _RUSTC and "--crate-name" in words[:-1]:
         return f"{_RUSTC} {words[words.index('--crate-name') + 1]}"
-    return name
+    is_hook = name.startswith(_PYTHON) and any(posixpath.basename(word) == _HOOK for word in words)
+    return f"{_BACKEND}{name}" if is_hook else name
 
 
 def forced(
@@ -96,6 +104,10 @@ class _Search:
         kind, _, crate = name.rpartition(" ")
         if kind == "build script":
             self.found.scripts.setdefault(crate, why)
+            # cargo does not compile a crate again because its script has run again and says something else.
+            for folder, own in self.crates.items():
+                if own == crate:
+                    self.crate(folder, why)
         elif kind == _RUSTC:
             folders = [folder for folder, own in self.crates.items() if own.replace("-", "_") == crate]
             for folder in folders or self.crates:
