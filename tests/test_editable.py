@@ -159,7 +159,7 @@ def tree(tmp_path, monkeypatch):
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("def setup(**_): pass\n")
     (package / "build_meta.py").write_text(BACKEND)
-    foreign = ("FRESHWHEEL_", "CIBUILD", "FAKE_", "TOX_", "PYTHONPATH", "CFLAGS")
+    foreign = ("FRESHWHEEL_", "CIBUILD", "FAKE_", "TOX_", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "CFLAGS")
     environ = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     environ |= {
         "FAKE_LOG": str(tmp_path / "log"),

@@ -86,9 +86,7 @@ def recipe(plan: Plan, found: Snapshot) -> bytes:
     return xxhash.xxh3_128_digest(frame.framed(*(text.encode("utf-8", "surrogatepass") for text in texts), *chosen))
 
 
-def unseen(
-    inputs: Sequence[Input], closure: Closure, record: Record | None, seen: Seen, page: Page | None
-) -> Forced:
+def unseen(inputs: Sequence[Input], closure: Closure, record: Record | None, seen: Seen, page: Page | None) -> Forced:
     """What must be made to look new because cargo may not watch what changed since `record`; nothing without one.
 
     Without one every input is touched as it is. `page` has what all builds in the same folders have read; None: some

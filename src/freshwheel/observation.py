@@ -169,21 +169,26 @@ def _readers(account: Account, places: Places) -> dict[str, tuple[str, ...]]:
     """Path in the repository -> the units that have read it, or asked for it."""
     units = [unwatched.unit(os.fsdecode(one.path), [*map(os.fsdecode, one.words)]) for one in account.programs]
     readers: dict[str, set[str]] = {}
+    beside = judgement.beside(places)
     for path, use in account.uses.items():
         numbers = use.read | (use.asked if use.first is None else frozenset())
-        relative = _relative(path, places) if numbers else b"../"
+        # Bytecode stands for its source, which is then only asked for.
+        source = judgement.source_of(path) or path
+        relative = _relative(source, places, beside) if numbers else b"../"
         if relative != b"../":
             readers.setdefault(os.fsdecode(relative), set()).update(units[number] for number in numbers)
     return {path: tuple(sorted(by)) for path, by in sorted(readers.items())}
 
 
-def _relative(path: bytes, places: Places) -> bytes:
+def _relative(path: bytes, places: Places, beside: Mapping[bytes, bytes]) -> bytes:
     """The path from the tree; one that leads out of it for what is nowhere near."""
     path = os.path.realpath(path) if b"/.." in path else path
     for start in (places.spelled, places.tree):
         if path.startswith(start + b"/"):
             return os.path.normpath(path[len(start) + 1 :])
-    return os.path.relpath(path, places.tree) if path.startswith(places.repository + b"/") else b"../"
+    if path.startswith(places.repository + b"/"):
+        return os.path.relpath(path, places.tree)
+    return beside.get(path, b"../")
 
 
 def _places(plan: Plan, scope: Scope, later: Snapshot, apart: Iterable[str]) -> Places:

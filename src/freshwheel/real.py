@@ -210,9 +210,7 @@ class _Bench:
             times = force.pending(record, found, seen, now=now)
             newest = force.newest(record, found, seen.recipe)
             self.doubt = notice.doubt(self.kept, record, found, seen)
-            unseen = notice.unseen(
-                self.before.inputs, self.closure, record, seen, self.page if self.complete else None
-            )
+            unseen = notice.unseen(self.before.inputs, self.closure, record, seen, self.page if self.complete else None)
             refused = refused or not self.rerun(unseen.scripts)
             times |= notice.times(map(os.fsencode, unseen.paths), seen, newest=newest, now=now)
             left = force.touch(os.fsencode(self.plan.call.tree), times, newest=newest)
@@ -392,7 +390,9 @@ def _restless(tree: str, paths: Iterable[str], since: int, *, observed: bool) ->
             found = os.stat(os.path.join(tree, path))
         except OSError:
             return f"{path} was read, and can't be looked at"
-        newest = max(found.st_mtime_ns, found.st_ctime_ns)
+        # What uv shares between environments changes with each of them, but for the time of its content.
+        shared = "-packages" + os.sep in path
+        newest = found.st_mtime_ns if shared else max(found.st_mtime_ns, found.st_ctime_ns)
         if newest >= since - (0 if observed and newest % 10**9 else _SLACK):
             return f"{path} was read, and may have changed during the build"
     return ""

@@ -115,7 +115,7 @@ def test_a_full_store_has_no_part_in_it(job):
     labelled = one.build(frontend, CIBUILDWHEEL="").name
     before = one.stored()
     assert one.build(frontend, CIBUILDWHEEL="", **broken).name == labelled
-    with pytest.raises(AssertionError, match="no-such-program|CARGO_BUILD_JOBS"):
+    with pytest.raises(AssertionError, match=r"no-such-program|CARGO_BUILD_JOBS"):
         one.build(frontend, CARGO_TARGET_DIR=str(one.tree.parent / "empty"), **broken)
     assert "+" not in one.build(frontend).name
     assert one.stored() == before

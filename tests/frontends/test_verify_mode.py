@@ -28,8 +28,9 @@ def test_clean_build_of_a_crate_gives_the_stored_wheel(project, tmp_path, fixtur
 
 
 def test_file_that_nobody_declared_comes_out(project, tmp_path):
-    """A build script reads it and says nothing of it, freshwheel does not know, and the stored wheel is of before."""
-    tree = project("maturin-pyo3").with_environ(FRESHWHEEL_CACHE_DIR=str(tmp_path / "cache"))
+    """A build script reads it, nobody observes that, and somebody gave their word that nothing is read."""
+    own = {"FRESHWHEEL_CACHE_DIR": str(tmp_path / "cache"), "FRESHWHEEL_OBSERVE": "off", "FRESHWHEEL_STORE": "on"}
+    tree = project("maturin-pyo3").with_environ(**own)
     whim = tmp_path / "whim"
     script = (
         f'fn main() {{ println!("cargo:rustc-env=WHIM={{}}", std::fs::read_to_string({str(whim)!r}).unwrap()); }}\n'

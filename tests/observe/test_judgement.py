@@ -24,11 +24,13 @@ class Scene:
         self.options = {}
 
     def file(self, path, text="x"):
+        """A file with its folders."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         return path
 
     def use(self, path, how="read", *, by=(0,), first="now", written=False, before=True):
+        """A path is used by these programs, when this row was there."""
         row = rows.row(os.stat(path)) if first == "now" else first
         fields = {how: frozenset(by)} if how else {}
         if written:
@@ -36,6 +38,7 @@ class Scene:
         self.uses[os.fsencode(path)] = Use(first=row, before=before, **fields)
 
     def judge(self, *, doubts=()):
+        """What is left of all that was used."""
         account = Account(uses=self.uses, programs=(PYTHON, GCC, CARGO), doubts=doubts)
         places = Places(
             tree=os.fsencode(self.tree),
@@ -47,11 +50,13 @@ class Scene:
         return judge(account, places)
 
     def counting(self):
+        """What counts: as it is called -> its kind."""
         return {os.fsdecode(one.relative or one.path): one.kind for one in self.judge().taken if one.counts}
 
 
 @pytest.fixture
 def scene(tmp_path):
+    """An empty scene."""
     return Scene(tmp_path)
 
 

@@ -31,12 +31,18 @@ def test_build_script_of_another_crate_runs_again_too():
 
 def test_crate_whose_macro_has_read_a_file_is_compiled_again():
     """Its sources look new; those of another crate do not."""
-    assert force("data.txt", {"data.txt": ["rustc demo_core"]}) == (["core/src/lib.rs"], [])
+    assert force("data.txt", {"data.txt": ["rustc core/src/lib.rs"]}) == (["core/src/lib.rs"], [])
 
 
-def test_crate_that_is_called_otherwise_than_its_package_stands_for_any():
-    """A library may have a name of its own."""
-    assert force("data.txt", {"data.txt": ["rustc _native"]}) == (ALL[0], [])
+def test_source_is_known_from_any_workspace():
+    """Rustc names it as seen from there; one that is not known stands for any."""
+    assert force("data.txt", {"data.txt": ["rustc /repository/demo/core/src/lib.rs"]})[0] == ["core/src/lib.rs"]
+    assert force("data.txt", {"data.txt": ["rustc elsewhere/main.rs"]})[0] == ["build.rs", "core/build.rs", *ALL[0]]
+
+
+def test_compilation_of_a_build_script_is_its_own():
+    """Its macro has read the file, and the crate has not."""
+    assert force("data.txt", {"data.txt": ["rustc core/build.rs"]}) == (["core/build.rs"], [])
 
 
 def test_file_that_nobody_has_read_forces_nothing():
@@ -61,7 +67,7 @@ def test_new_file_concerns_who_has_listed_its_folder(how):
     own = (["src/a.rs", "src/lib.rs"], ["demo"])
     assert force("tables/b.txt", {"tables": ["build script demo"]}, how=how) == own
     assert force("b.txt", {".": ["build script demo"]}, how=how) == own
-    assert force("b.txt", {"b.txt": ["rustc demo"]}, how=how)[0] == ["src/a.rs", "src/lib.rs"]
+    assert force("b.txt", {"b.txt": ["rustc src/lib.rs"]}, how=how)[0] == ["src/a.rs", "src/lib.rs"]
 
 
 def test_edit_does_not_concern_who_has_listed_its_folder():
@@ -85,9 +91,9 @@ def test_nothing_changed():
 
 
 def test_units_are_called_by_what_they_are():
-    """A build script by its package, rustc by its crate, and all else by its name."""
+    """A build script by its package, rustc by its source, and all else by its name."""
     assert unit("/t/release/build/demo-core-0123456789abcdef/build-script-build", ()) == "build script demo-core"
-    assert unit("/opt/bin/rustc", ("rustc", "--crate-name", "demo_core", "--edition=2021")) == "rustc demo_core"
+    assert unit("/opt/bin/rustc", ("rustc", "--crate-name", "demo_core", "core/src/lib.rs")) == "rustc core/src/lib.rs"
     assert unit("/opt/bin/rustc", ("rustc", "-vV")) == "rustc"
     assert unit("/usr/bin/cc1", ()) == "cc1"
     assert unit("/usr/bin/python3.11", ("python", "/site/_in_process.py", "build_wheel")) == "backend in python3.11"

@@ -17,7 +17,7 @@ from freshwheel import rows
 from freshwheel.observe.account import Account, Program, Use
 from freshwheel.rows import Row
 
-__all__ = ["Judged", "Places", "Taken", "judge"]
+__all__ = ["Judged", "Places", "Taken", "beside", "judge", "source_of"]
 
 Kind = Literal["file", "folder", "present", "absent"]
 
@@ -32,6 +32,7 @@ _NETWORK = frozenset(
 _CERTIFICATES = (b"/etc/ssl", b"/etc/pki", b"/usr/share/ca-certificates", b"/etc/ca-certificates")
 _PACKAGES = re.compile(rb"/(?:site|dist)-packages(?:/|$)")
 _PACKAGE_FOLDERS = (b"/site-packages", b"/dist-packages")
+_IGNORING = (b".gitignore", b".ignore")
 _CACHE = b"/__pycache__/"
 _VERSION_CONTROL = (b".git", b".hg", b".svn", b".jj", b".bzr")
 
@@ -107,6 +108,12 @@ def judge(account: Account, places: Places) -> Judged:
     return _Judge(account, places).judged()
 
 
+def beside(places: Places) -> dict[bytes, bytes]:
+    """The inputs outside of the tree, and the folders that hold them: absolute path -> relative to the tree."""
+    found = (path for path in (*places.inputs, *_above(places.inputs)) if path.startswith(b"../"))
+    return {os.path.normpath(os.path.join(places.tree, path)): path for path in found}
+
+
 class _Judge:
     """One account that is judged."""
 
@@ -119,6 +126,7 @@ class _Judge:
         self.names: set[bytes] = set()
         self.control = any(_called(one) == "git" for one in account.programs)
         self.inside = _above(places.inputs)
+        self.beside = beside(places)
         self.made = {self.real(path) for path, use in account.uses.items() if use.written and use.first is None}
         self.reads = {os.path.dirname(path) for path, use in account.uses.items() if use.read}
 
@@ -143,7 +151,7 @@ class _Judge:
         """One path, as far as it counts, or might seem to."""
         if b"/.." in path and not self.exists(path):
             path = os.path.realpath(path)  # through a folder that is gone
-        source = _source(path)
+        source = source_of(path)
         if source is not None:
             if not (use.read or use.asked) or not self.exists(source):
                 return None
@@ -196,6 +204,8 @@ class _Judge:
             return "made by the build itself"
         if relative is not None and self.is_input(relative, kind):
             return "an input"
+        if relative is not None and self.ignores_nothing(relative):
+            return "says what git ignores where no input is"
         return "a temporary file" if self.is_temporary(real) else ""
 
     def of_the_system(self, path: bytes, real: bytes, kind: Kind | None, use: Use) -> str:
@@ -217,12 +227,14 @@ class _Judge:
         """A path that counts, or nothing where the build only asked its own tool for it."""
         ours = _within(real, (self.places.repository, self.places.tree)) and not _within(real, self.places.shared)
         in_tree = relative is not None and ours
-        if in_tree and kind in ("absent", "folder", "present") and self.is_cargo(use):
+        crate = in_tree or os.path.dirname(real) in self.beside
+        if crate and kind in ("absent", "folder", "present") and self.is_cargo(use):
             return self.taken(path, relative, kind, use, "cargo looks for targets", counts=False)
         declared = relative is not None and self.places.declared(relative)
         if not declared:
             self.watch(path, kind, use)
         apart = relative is None or b".egg-info/" in relative or _lies_in_version_control(relative)
+        apart = apart or (os.path.basename(real) in _IGNORING and not _within(real, (self.places.tree,)))
         joins = in_tree and kind == "file" and not declared and not apart
         why = "inside of the repository, and no input" if in_tree else "outside of the repository"
         return self.taken(path, relative, kind, use, why, counts=True, joins=joins)
@@ -263,6 +275,11 @@ class _Judge:
     def is_input(self, relative: bytes, kind: Kind | None) -> bool:
         """Whether the source digest has it: an input, or a folder that holds one and was only asked for."""
         return relative in self.places.inputs or (kind == "present" and relative in self.inside)
+
+    def ignores_nothing(self, relative: bytes) -> bool:
+        """Whether a path is a `.gitignore` that no input lies beside or below, as installers put them into `dist`."""
+        folder, name = os.path.split(relative)
+        return name in _IGNORING and folder != b"" and folder not in self.inside and not relative.startswith(b"..")
 
     def is_made(self, real: bytes) -> bool:
         """Whether the build has made the path, or a folder above it."""
@@ -308,6 +325,8 @@ class _Judge:
             spelled = os.path.normpath(path) if b"/.." not in path else real
             if spelled.startswith(start + b"/"):
                 return spelled[len(start) + 1 :]
+        if real in self.beside:
+            return self.beside[real]
         places = self.places
         above = os.path.dirname(real)
         if _within(real, (places.repository,)) or _within(places.tree, (above,)):
@@ -352,7 +371,7 @@ def _is_linked(now: Row | None, first: Row | None) -> bool:
     return now is not None and first is not None and (now[:3], now[4]) == (first[:3], first[4])
 
 
-def _source(path: bytes) -> bytes | None:
+def source_of(path: bytes) -> bytes | None:
     """The Python source that bytecode stands for; None for all else."""
     if not path.endswith(b".pyc") or _CACHE not in path:
         return None

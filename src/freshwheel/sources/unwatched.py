@@ -15,7 +15,7 @@ from freshwheel.sources.cargo import lies_in
 
 __all__ = ["Change", "Forced", "forced", "unit"]
 
-_RUSTC = "rustc"
+_RUSTC, _RUST = "rustc", ".rs"
 _SCRIPT = "build-script-"
 _AROUND = "a requirement, a tool, a variable or a file elsewhere changed"
 _PYTHON = "python"
@@ -45,15 +45,15 @@ class Forced:
 
 
 def unit(path: str, words: Sequence[str]) -> str:
-    """What a program that read something is called: `rustc NAME`, `build script NAME`, or the name of the program.
+    """What a program that read something is called: `rustc SOURCE`, `build script NAME`, or the name of the program.
 
     The Python in which the inner backend runs is `backend in NAME`; any other one may be started by a build script.
     """
     folder, name = posixpath.split(path.replace("\\", "/"))
     if name.startswith(_SCRIPT):
         return f"build script {posixpath.basename(folder).rpartition('-')[0]}"
-    if posixpath.splitext(name)[0] == _RUSTC and "--crate-name" in words[:-1]:
-        return f"{_RUSTC} {words[words.index('--crate-name') + 1]}"
+    if posixpath.splitext(name)[0] == _RUSTC and "--crate-name" in words:
+        return f"{_RUSTC} {next((word for word in words if word.endswith(_RUST)), '')}"
     is_hook = name.startswith(_PYTHON) and any(posixpath.basename(word) == _HOOK for word in words)
     return f"{_BACKEND}{name}" if is_hook else name
 
@@ -109,11 +109,26 @@ class _Search:
                 if own == crate:
                     self.crate(folder, why)
         elif kind == _RUSTC:
-            folders = [folder for folder, own in self.crates.items() if own.replace("-", "_") == crate]
-            for folder in folders or self.crates:
-                self.crate(folder, why)
+            for source in self.roots(name.partition(" ")[2]):
+                self.compilation(source, why)
         elif not name.startswith(_PACKING):
             self.everything(why)
+
+    def roots(self, source: str) -> list[str]:
+        """The inputs that rustc may mean by a source, which is relative to a workspace somewhere; all for none."""
+        rust = [path for path in self.present if path.endswith(_RUST)]
+        if source in self.present:
+            return [source]
+        meant = [path for path in rust if f"/{source}".endswith(f"/{path.removeprefix('../')}")]
+        return [path for path in meant if len(path) == max(map(len, meant))] or rust
+
+    def compilation(self, source: str, why: str) -> None:
+        """Forces the compilation that begins with a source; that of a build script has no other one."""
+        folder = self.owner(source)
+        if folder is None or posixpath.basename(source) == "build.rs":
+            self.found.paths.setdefault(source, why)
+        else:
+            self.crate(folder, why)
 
     def everything(self, why: str) -> None:
         """Forces all crates, and the build scripts among them."""
@@ -128,7 +143,7 @@ class _Search:
 
     def sources(self, folder: str) -> Iterator[str]:
         for path in self.present:
-            if path.endswith(".rs") and self.owner(path) == folder and posixpath.basename(path) != "build.rs":
+            if path.endswith(_RUST) and self.owner(path) == folder and posixpath.basename(path) != "build.rs":
                 yield path
 
     def owner(self, path: str) -> str | None:
