@@ -26,7 +26,7 @@ ENTRIES = st.fixed_dictionaries(
         "base": TEXT,
         "finished": st.dictionaries(st.binary(min_size=16, max_size=16), WHEELS, max_size=3),
         "parts": TABLES,
-        "discovered": st.lists(st.tuples(PATHS, TEXT, st.binary(max_size=16)), max_size=4),
+        "discovered": st.lists(st.tuples(PATHS, TEXT, st.binary(max_size=16), st.binary(max_size=8)), max_size=4),
         "tree": st.none() | st.binary(min_size=16, max_size=16),
         "installed": TABLES,
         "milliseconds": st.integers(0, 10**9),
@@ -45,7 +45,7 @@ def small(**other):
         "base": "1.0",
         "finished": {bytes(16): Wheel("demo-1.0+s0-py3-none-any.whl", BLOB, "s0")},
         "parts": {"abi": "cp311"},
-        "discovered": [(b"../shared/x.h", "f", bytes(16))],
+        "discovered": [(b"../shared/x.h", "f", bytes(16), bytes(8))],
         "tree": None,
         "installed": {"what": "built"},
         "milliseconds": 7,
@@ -83,7 +83,7 @@ def test_any_missing_or_added_end_is_noticed():
 def test_other_editions_are_no_entries():
     """A newer format is a miss, even if its bytes would fit."""
     whole = entry.dump(small())
-    assert entry.parse(whole[:7] + b"\2" + whole[8:]) is None
+    assert entry.parse(whole[:7] + b"\3" + whole[8:]) is None
 
 
 @pytest.mark.parametrize(
@@ -103,8 +103,8 @@ def test_a_name_that_leads_elsewhere_is_no_name(name):
         {"key": "ab" * 31},
         {"tree": b"short"},
         {"finished": {b"short": Wheel("demo-1.0-py3-none-any.whl", BLOB)}},
-        {"discovered": [(b"", "f", b"")]},
-        {"discovered": [(b"a\0b", "f", b"")]},
+        {"discovered": [(b"", "f", b"", b"")]},
+        {"discovered": [(b"a\0b", "f", b"", b"")]},
         {"info": Blob("cd" * 31, 5, bytes(16))},
         {"info": Blob("cd" * 32, 5, bytes(15))},
     ],

@@ -23,12 +23,12 @@ POSIX = pytest.mark.skipif(os.name == "nt", reason="permissions and links are th
 
 def test_what_was_put_is_handed_out(bench):
     """Bytes, metadata and all that was said."""
-    put = bench.put(b"wheel", finished={TAG: b"finished"}, discovered=[(b"x.h", "f", b"1")], installed={"a": "b"})
+    put = bench.put(b"wheel", finished={TAG: b"finished"}, discovered=[(b"x.h", "f", b"1", b"")], installed={"a": "b"})
     assert put.reason == ""
     entry = bench.store.find(KEY)
     assert entry == put.entry
     assert (entry.base, entry.parts, entry.milliseconds) == ("1.0", {"abi": "cp311"}, 9)
-    assert (entry.discovered, entry.installed) == (((b"x.h", "f", b"1"),), {"a": "b"})
+    assert (entry.discovered, entry.installed) == (((b"x.h", "f", b"1", b""),), {"a": "b"})
     assert bench.taken() == b"wheel"
     assert bench.store.hand_out(entry.finished[TAG].blob, str(bench.target))
     assert bench.target.read_bytes() == b"finished"
@@ -67,16 +67,24 @@ def test_the_same_result_again_is_no_conflict(bench):
     assert (again.entry, again.reason) == (first, "")
 
 
-def test_an_entry_whose_discoveries_changed_is_replaced_if_the_caller_says_so(bench):
-    """Else the key would be a miss for ever."""
-    first = bench.put(b"one", discovered=[(b"x.h", "f", b"1")]).entry
-    draft = bench.draft(discovered=[(b"x.h", "f", b"2")])
-    put = bench.store.put(draft, bench.wheel(b"two"), stale=[first])
-    assert put.entry == bench.store.find(KEY)
-    assert bench.taken() == b"two"
-    late = bench.store.put(bench.draft(discovered=[(b"x.h", "f", b"3")]), bench.wheel(b"three"), stale=[first])
+def test_entries_of_other_discoveries_stay_beside(bench):
+    """Back in the earlier state there is its wheel; with all slots taken, the oldest that is of no use makes room."""
+    entries = []
+    for number in range(9):
+        draft = bench.draft(discovered=[(b"x.h", "f", b"%d" % number, b"")])
+        put = bench.store.put(draft, bench.wheel(b"wheel %d" % number), stale=entries)
+        assert put.entry is not None, put.reason
+        entries = [one for one in entries if one.key != put.entry.key] + [put.entry]
+    found = {one.discovered[0][2] for one in bench.store.candidates(KEY, tree=None)}
+    assert found == {b"%d" % number for number in range(1, 9)}
+
+
+def test_another_result_where_nothing_else_was_discovered_is_not_written(bench):
+    """Equal keys should have led to equal wheels: the first one stays."""
+    bench.put(b"one", discovered=[(b"x.h", "f", b"1", b"")])
+    late = bench.store.put(bench.draft(discovered=[(b"x.h", "f", b"2", b"")]), bench.wheel(b"two"))
     assert late.entry is None
-    assert bench.taken() == b"two"
+    assert bench.taken() == b"one"
 
 
 def test_an_empty_wheel_is_not_stored(bench):

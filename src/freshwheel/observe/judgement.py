@@ -228,8 +228,9 @@ class _Judge:
         ours = _within(real, (self.places.repository, self.places.tree)) and not _within(real, self.places.shared)
         in_tree = relative is not None and ours
         crate = in_tree or os.path.dirname(real) in self.beside
-        if crate and kind in ("absent", "folder", "present") and self.is_cargo(use):
-            return self.taken(path, relative, kind, use, "cargo looks for targets", counts=False)
+        members = kind == "file" and os.path.basename(real) == b"Cargo.toml"
+        if crate and (members or kind in ("absent", "folder", "present")) and self.is_cargo(use):
+            return self.taken(path, relative, kind, use, "cargo looks for members and targets", counts=False)
         declared = relative is not None and self.places.declared(relative)
         if not declared:
             self.watch(path, kind, use)
