@@ -29,6 +29,7 @@ __all__ = ["Found", "Watch", "found"]
 
 _OFF = "observation is off"
 _DIED = "the observer died, so the build was run once more without it"
+_MOST_LINKS = 20
 _KINDS = {
     "file": discovery.FILE,
     "folder": discovery.FOLDER,
@@ -218,6 +219,15 @@ def _places(plan: Plan, scope: Scope, later: Snapshot, apart: Iterable[str]) -> 
     )
 
 
+def _links(path: str) -> list[str]:
+    """The environments through which an interpreter is found: each has a `bin` with a link to the next."""
+    found: list[str] = []
+    while os.path.islink(path) and len(found) < _MOST_LINKS:
+        path = os.path.join(os.path.dirname(path), os.readlink(path))
+        found.append(os.path.dirname(os.path.dirname(path)))
+    return found
+
+
 def _repository(folder: str, tree: bytes) -> bytes:
     """What is cloned as a whole; the tree where nobody keeps versions: what lies beside it then may be anybody's."""
     kept = any(os.path.lexists(os.path.join(folder, name)) for name in surroundings.KEPT)
@@ -248,12 +258,12 @@ def _interpreter(environ: Mapping[str, str]) -> list[str]:
         above.append(os.path.dirname(above[-1]))
     name = f"python{sys.version_info[0]}{sys.version_info[1]}.zip"
     archives = [os.path.join(one, lib, name) for one in above for lib in dict.fromkeys(("lib", sys.platlibdir))]
-    return [sys.base_prefix, sys.prefix, *path, *archives]
+    return [sys.base_prefix, sys.prefix, *path, *archives, *_links(sys.executable)]
 
 
 def _shared(tree: bytes, home: str, more: Sequence[str]) -> tuple[bytes, ...]:
     """Folders that all trees of this machine have in common."""
-    system = ["/bin", "/etc", "/lib", "/lib32", "/lib64", "/nix", "/opt", "/sbin", "/snap", "/usr", "/var/lib"]
+    system = ["/bin", "/etc", "/lib", "/lib32", "/lib64", "/nix", "/opt", "/sbin", "/snap", "/usr", "/var"]
     # What is there, and what is looked for in vain in a home that is new.
     names = {".cache", ".config", ".gitconfig", ".local", ".netrc", ".pydistutils.cfg"}
     with contextlib.suppress(OSError):

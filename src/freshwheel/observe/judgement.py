@@ -121,6 +121,7 @@ class _Judge:
         self.account = account
         self.places = places
         self.folders: dict[bytes, bytes] = {}
+        self.there: set[bytes] = set()
         self.doubt = account.doubts[0] if account.doubts else ""
         self.packages = False
         self.names: set[bytes] = set()
@@ -191,7 +192,8 @@ class _Judge:
             return "of the running system"
         if path in _NETWORK or _within(real, _CERTIFICATES):
             return "for the network"
-        if _within(path, places.apart) or _within(real, places.apart):
+        above = kind == "present" and any(one.startswith(real + b"/") for one in places.apart)
+        if above or _within(path, places.apart) or _within(real, places.apart):
             return "private to the build, or known by its key"
         listed = kind == "folder" and (real in places.libraries or real.endswith(_PACKAGE_FOLDERS))
         if listed or (_within(real, places.standard) and not _PACKAGES.search(real)):
@@ -328,11 +330,22 @@ class _Judge:
                 return spelled[len(start) + 1 :]
         if real in self.beside:
             return self.beside[real]
+        if _within(real, self.places.shared):
+            return None
         places = self.places
-        above = os.path.dirname(real)
+        above = self.standing(os.path.dirname(real))
         if _within(real, (places.repository,)) or _within(places.tree, (above,)):
             return os.path.relpath(real, places.tree)
         return None
+
+    def standing(self, folder: bytes) -> bytes:
+        """The folder itself, or the nearest one above that is there."""
+        while folder not in self.there:
+            if self.exists(folder) or folder == os.path.dirname(folder):
+                self.there.add(folder)
+                break
+            folder = os.path.dirname(folder)
+        return folder
 
     def real(self, path: bytes) -> bytes:
         """A path whose folder has no symbolic links in it."""
