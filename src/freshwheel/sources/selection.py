@@ -155,7 +155,8 @@ class _Search:
         try:
             return toml.loads(data.decode())
         except (ValueError, RecursionError):
-            self.unread.append(path)
+            # What a configuration only names, such as the file of a variable, need not be TOML.
+            self.unread += [path] if path.endswith((".toml", "/config")) else []
             return {}
 
     def discovered(self, rules: Rules) -> list[Root]:
