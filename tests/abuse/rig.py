@@ -384,9 +384,9 @@ class Points:
 
 
 def lose_answers(rig):
-    """The store has the wheel, and nothing is remembered of the tree."""
+    """The store has the wheel, and nothing is remembered of the tree but when its requirements were resolved."""
     for folder in rig.cache.iterdir():
-        if folder.name not in {"v1", "tools.json"}:
+        if folder.name not in {"v1", "tools.json", "resolved"}:
             shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
 
 
