@@ -528,9 +528,7 @@ def test_variable_that_a_build_has_asked_for_is_held_against_the_entry(tree, mon
     original = real.build
 
     def asking(plan, private, **options):
-        return dataclasses.replace(
-            original(plan, private, **options), names=("OPENSSL_DIR", "PATH", "VIRTUAL_ENV")
-        )
+        return dataclasses.replace(original(plan, private, **options), names=("OPENSSL_DIR", "PATH", "VIRTUAL_ENV"))
 
     monkeypatch.setattr(real, "build", asking)
     tree.wheel(OPENSSL_DIR="/one")

@@ -258,8 +258,9 @@ CASES = {
 
 
 @OBSERVABLE
+@pytest.mark.usefixtures("shared")
 @pytest.mark.parametrize("case", CASES)
-def test_what_a_program_does_with_a_file_is_told(bench, case, shared):
+def test_what_a_program_does_with_a_file_is_told(bench, case):
     """Each use is in the account as what it is, with what was there before, and nothing else is."""
     (bench.work / "old").write_text("old")
     (bench.work / "folder").mkdir()
