@@ -286,9 +286,12 @@ class _Bench:
 
     def taken(self, later: Snapshot | InputError, apart: Sequence[str]) -> Found | None:
         """What an observed build has taken, now on record; None where nobody observed it."""
-        if self.watch is None:
-            return None
         cache, tree = frame.cache_directory(self.plan.call.environ), self.plan.call.tree
+        if self.watch is None:
+            if self.page.observed and self.spare is None:
+                # What lies in the folders that are kept was not all built under observation any more.
+                ledger.save(cache, tree, Page(reason="its last build was not to be stored"))
+            return None
         account, recorded = self.watch.account(), self.watch.records
         if account is not None and recorded and self.closure.crates:
             self.watch.reason += ", and what build scripts and macros read is on no record"

@@ -129,7 +129,6 @@ class _Judge:
         self.inside = _above(places.inputs)
         self.beside = beside(places)
         self.made = {self.real(path) for path, use in account.uses.items() if use.written and use.first is None}
-        self.reads = {os.path.dirname(path) for path, use in account.uses.items() if use.read}
 
     def judged(self) -> Judged:
         """The whole judgement."""

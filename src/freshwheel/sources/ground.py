@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -80,13 +80,6 @@ class Ground:
         if head not in self._climbs:
             self._climbs[head] = _climbed(head)
         return self._climbs[head].rstrip("/") + path[len(head) :] or "/"
-
-    def among(self, paths: Iterable[str], others: Iterable[str]) -> frozenset[str]:
-        """Those of `paths` that are one of `others`, which are absolute, or the same file under another name."""
-        same = {self._identity(path) for path in others}
-        return frozenset(
-            path for path in paths if self._identity(path) in same or os.path.normpath(self.at(path)) in same
-        )
 
     def mode(self, path: str) -> int:
         """The type of what `path` leads to; 0 where there is nothing."""
