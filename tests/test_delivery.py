@@ -76,7 +76,7 @@ class Room:
     def call(self, tree, call):
         """What a hook answers in a process of its own, and what that loads beside a bare interpreter."""
         done = subprocess.run(
-            [sys._base_executable, "-S", "-c", PROGRAM.format(call=call)],
+            [os.path.realpath(sys._base_executable), "-S", "-c", PROGRAM.format(call=call)],
             check=True,
             cwd=tree,
             env=self.environ,

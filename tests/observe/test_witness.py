@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from uv import find_uv_bin
 
 from freshwheel.inner import interpreter
 from freshwheel.observe import programs, witness
@@ -523,10 +522,11 @@ BACKENDS = {
 def python(tmp_path_factory):
     """An interpreter with the backends."""
     folder = tmp_path_factory.mktemp("backends") / "env"
-    subprocess.run([find_uv_bin(), "venv", "-q", "-p", sys.executable, folder], check=True)
+    uv = pytest.importorskip("uv").find_uv_bin()
+    subprocess.run([uv, "venv", "-q", "-p", sys.executable, folder], check=True)
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     names = ["setuptools", "scikit-build-core", "meson-python", "meson", "ninja", "cmake", "hatchling"]
-    subprocess.run([find_uv_bin(), "pip", "install", "-q", "-p", python, *names], check=True)
+    subprocess.run([uv, "pip", "install", "-q", "-p", python, *names], check=True)
     return python
 
 
