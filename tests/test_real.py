@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freshwheel import build, memory, real, recollection, report, state
+from freshwheel import build, ledger, memory, real, recollection, report, state
 from freshwheel.errors import InnerError, InputError
 from freshwheel.plan import Plan
 from freshwheel.sources import content
@@ -257,6 +257,19 @@ def test_usual_build_folder(tree):
     assert tree.seen("CARGO_TARGET_DIR") == tree.environ.get("CARGO_TARGET_DIR")
 
 
+def test_folder_after_a_build_that_nobody_observed(tree):
+    """What such a build compiled is in no account, so the next one compiles all of it again, and the one after not."""
+    tree.environ["FRESHWHEEL_STORE"] = "on"
+    tree.compiled()
+    tree.write("words.txt", "two\n")
+    tree.compiled(FRESHWHEEL_STORE="off")
+    assert not ledger.load(str(tree.cache), str(tree.path)).complete
+    tree.write("words.txt", "three\n")
+    assert "src/lib.rs" in tree.touched()
+    tree.write("words.txt", "four\n")
+    assert "src/lib.rs" not in tree.touched()
+
+
 def test_project_without_crates(tree, monkeypatch):
     """Cargo is not asked, and nothing is touched or recorded."""
     (tree.path / "Cargo.toml").unlink()
@@ -281,7 +294,8 @@ PACKING = "members['node_modules/a/index.js'] = open('node_modules/a/index.js', 
 
 
 def packing(tree):
-    """A wheel with a file from a folder that evidence prunes."""
+    """A wheel with a file from a folder that evidence prunes, for the store, so that somebody looks what it reads."""
+    tree.environ["FRESHWHEEL_STORE"] = "on"
     tree.write("node_modules/.package-lock.json", "{}")
     tree.write("node_modules/a/index.js", "a()")
     return tree.wheel(RECORDING_DURING=PACKING)

@@ -19,7 +19,7 @@ from freshwheel.entry import Discovered
 
 __all__ = ["Line", "Page", "load", "save"]
 
-_EDITION = 1
+_EDITION = 2
 _LARGEST = 1 << 26
 
 
@@ -40,8 +40,12 @@ class Page:
     """What is known of the builds of one tree."""
 
     observed: bool = False
+    complete: bool = False
+    """Whether all that lies in the folders that are kept was built under observation."""
     reason: str = ""
     """Why the last build was not observed."""
+    doubt: str = ""
+    """Why what it took is not all that it has taken."""
     lines: tuple[Line, ...] = ()
     names: tuple[str, ...] = ()
     """Variables that count by name."""
@@ -103,7 +107,9 @@ def _page(found: Mapping[str, Any]) -> Page:
     """The page in a table. Raises what a table of another form leads to."""
     return Page(
         observed=found["observed"] is True,
+        complete=found["complete"] is True,
         reason=str(found["reason"]),
+        doubt=str(found["doubt"]),
         lines=tuple([Line(**{**one, "by": tuple(one["by"])}) for one in found["lines"]]),
         names=_texts(found["names"]),
         every=str(found["every"]),

@@ -86,18 +86,20 @@ def recipe(plan: Plan, found: Snapshot) -> bytes:
     return xxhash.xxh3_128_digest(frame.framed(*(text.encode("utf-8", "surrogatepass") for text in texts), *chosen))
 
 
-def unseen(inputs: Sequence[Input], closure: Closure, record: Record | None, seen: Seen, page: Page | None) -> Forced:
+def unseen(  # noqa: PLR0913 - what a build may have read, and what it may have changed
+    inputs: Sequence[Input], closure: Closure, record: Record | None, seen: Seen, page: Page | None, *, anew: bool
+) -> Forced:
     """What must be made to look new because cargo may not watch what changed since `record`; nothing without one.
 
     Without one every input is touched as it is. `page` has what all builds in the same folders have read; None: some
-    were not observed.
+    were not observed. `anew`: all is to be compiled under observation.
     """
     if record is None or not closure.crates:
         return Forced()
     changes = [unwatched.Change(path=os.fsdecode(path), how=how) for path, how in force.changed(record, seen).items()]
     crates = {crate.folder: crate.name for crate in closure.crates}
     readers = None if page is None else page.readers
-    moved = record.seen.around != seen.around
+    moved = anew or record.seen.around != seen.around
     return unwatched.forced(changes, crates, [os.fsdecode(one.path) for one in inputs], readers, around=moved)
 
 

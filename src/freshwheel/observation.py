@@ -108,13 +108,15 @@ class Found:
         """What is to be an input from the next build on."""
         return [one for one in self.judged.taken if one.joins]
 
-    def page(self, salt: bytes) -> Page:
+    def page(self, salt: bytes, *, complete: bool) -> Page:
         """All this, for the record."""
         lines = [
             Line(path=_said(one), kind=one.kind, by=one.by, why=one.why, counts=one.counts) for one in self.judged.taken
         ]
         return Page(
             observed=True,
+            complete=complete,
+            doubt=self.doubt,
             lines=tuple(lines),
             names=tuple(sorted(self.names)),
             every=self.every,

@@ -27,6 +27,7 @@ from freshwheel.plan import Plan
 from freshwheel.sources import opinion, selection, surroundings
 from freshwheel.sources.cargo import Closure
 from freshwheel.sources.ground import Scope
+from freshwheel.sources.opinion import Opinion
 from freshwheel.sources.trace import Read
 
 __all__ = ["Built", "build", "opened"]
@@ -158,7 +159,7 @@ class _Bench:
         record, found = self.record(), self.look()
         if found:
             self.page = ledger.load(frame.cache_directory(self.plan.call.environ), self.plan.call.tree)
-            self.complete = self.page.observed
+            self.complete = self.page.complete
         earlier = self.forced(record, found)
         more = {} if self.spare is None else folders.private({}, self.spare.name)
         started = time.time_ns()
@@ -194,7 +195,7 @@ class _Bench:
         """Gives cargo an empty folder to work in."""
         if any(word.partition("=")[0] == "--target-dir" for word in notice.arguments(self.plan)):
             self.doubt = "an argument chooses the target folder of cargo, where not everything can be forced"
-        self.places, self.page, self.complete = None, Page(), True
+        self.places, self.page = None, Page()
         self.spare = tempfile.TemporaryDirectory(prefix="freshwheel-target-", ignore_cleanup_errors=True)
 
     def look(self) -> dict[str, folders.Profile]:
@@ -209,9 +210,11 @@ class _Bench:
             seen, now = self.seen(self.before), time.time_ns()
             times = force.pending(record, found, seen, now=now)
             newest = force.newest(record, found, seen.recipe)
-            self.doubt = notice.doubt(self.kept, record, found, seen)
-            unseen = notice.unseen(self.before.inputs, self.closure, record, seen, self.page if self.complete else None)
-            refused = refused or not self.rerun(unseen.scripts)
+            self.doubt = notice.doubt(self.kept, record, found, seen) or self.unknown(found)
+            unseen = notice.unseen(
+                self.before.inputs, self.closure, record, seen, self.page if self.complete else None, anew=self.is_first
+            )
+            refused = refused or not self.rerun(None if self.is_first else unseen.scripts)
             times |= notice.times(map(os.fsencode, unseen.paths), seen, newest=newest, now=now)
             left = force.touch(os.fsencode(self.plan.call.tree), times, newest=newest)
             refused = refused or bool(left)
@@ -222,8 +225,21 @@ class _Bench:
         # Where one refused, others were touched all the same.
         return self.plan.attempt(again=True) if times else self.before
 
-    def rerun(self, scripts: Mapping[str, str]) -> bool:
-        """Whether cargo will run these build scripts again; nothing is to be done for a crate that has none."""
+    @property
+    def is_first(self) -> bool:
+        """Whether this build is observed, and something in the folders that are kept was not.
+
+        Where each build is in doubt, nothing is won by one that compiles all.
+        """
+        return not (self.complete or self.page.doubt or self.watch is None or self.watch.reason)
+
+    def unknown(self, found: Mapping[str, folders.Profile]) -> str:
+        """Why nobody knows what went into the folder that CMake or Meson keep, in words."""
+        kept = self.kept if self.is_first and self.kept in found else None
+        return f"{kept} holds what was built while nobody observed it; remove that folder" if kept else ""
+
+    def rerun(self, scripts: Mapping[str, str] | None) -> bool:
+        """Whether cargo will run these build scripts again, or all; nothing is to be done for a crate that has none."""
         try:
             folders.rerun(self.places or [], scripts)
         except OSError:
@@ -288,9 +304,8 @@ class _Bench:
         """What an observed build has taken, now on record; None where nobody observed it."""
         cache, tree = frame.cache_directory(self.plan.call.environ), self.plan.call.tree
         if self.watch is None:
-            if self.page.observed and self.spare is None:
-                # What lies in the folders that are kept was not all built under observation any more.
-                ledger.save(cache, tree, Page(reason="its last build was not to be stored"))
+            if self.page.complete and self.spare is None:
+                ledger.save(cache, tree, replace(self.page, complete=False))
             return None
         account, recorded = self.watch.account(), self.watch.records
         if account is not None and recorded and self.closure.crates:
@@ -302,8 +317,10 @@ class _Bench:
         scope = self.scope(later, private=apart[0])
         work = [*self.work, *apart, *self.watch.private]
         found = observation.found(self.plan, account, scope, later, work, self.page)
-        ledger.save(cache, tree, found.page(self.page.salt))
-        return found
+        # What was not observed is compiled again by now, or is about to be.
+        whole = self.spare is None and not (found.doubt or self.page.doubt)
+        ledger.save(cache, tree, found.page(self.page.salt, complete=whole))
+        return replace(found, doubt=found.doubt or self.page.doubt)
 
     def judged(
         self,
@@ -318,13 +335,13 @@ class _Bench:
             return Built(path=path, earlier=earlier, later=later, doubt=self.doubt)
         tree = self.plan.call.tree
         scope = self.scope(later, private=os.path.dirname(path))
-        opinions = self.opinions(scope, path, started, observed=found is not None and self.complete)
-        missed = {one.path: one for opinion in opinions for one in opinion.missed}
-        missed |= {one.path: one for one in map(_read, found.missed() if found is not None else ())}
-        system = {one.path: one.by for opinion in opinions for one in opinion.system}
+        observed = found is not None and (self.complete or self.spare is not None)
+        second = self.opinion(scope, started, observed=observed)
+        missed = {one.path: one for one in (*second.missed, *map(_read, found.missed() if found is not None else ()))}
+        system = {one.path: one.by for one in second.system}
         written = _written(earlier, later)
         self.note(missed.values(), system, written)
-        doubts = [self.doubt, *(one.reason for one in opinions), found.doubt if found is not None else ""]
+        doubts = [self.doubt, second.reason, found.doubt if found is not None else ""]
         items = () if found is None else found.items
         outside = [*system, *(os.fsdecode(path) for path, kind, *_ in items if kind == discovery.FILE)]
         return Built(
@@ -337,20 +354,17 @@ class _Bench:
             found=found,
             unobserved="" if self.watch is None else self.watch.reason,
             system=system,
-            names=tuple(sorted({name for one in opinions for name in one.names})),
+            names=second.names,
             milliseconds=(time.time_ns() - started) // 10**6,
         )
 
-    def opinions(self, scope: Scope, path: str, started: int, *, observed: bool) -> list[opinion.Opinion]:
-        """What the records of tools and the wheel say; where the build was observed, they say no more than names."""
-        opinions = []
-        if self.closure.crates:
-            used = [self.spare.name] if self.spare is not None else self.places or []
-            second = opinion.second(scope, self.closure, used, since=started)
-            opinions.append(replace(second, missed=(), system=(), reason="") if observed else second)
-        if not observed and self.plan.call.hook != "build_editable":
-            opinions.append(opinion.third(scope, path))
-        return opinions
+    def opinion(self, scope: Scope, started: int, *, observed: bool) -> Opinion:
+        """What the records of cargo say; where the build was observed, they say no more than names."""
+        if not self.closure.crates:
+            return Opinion()
+        used = [self.spare.name] if self.spare is not None else self.places or []
+        second = opinion.second(scope, self.closure, used, since=started)
+        return Opinion(names=second.names) if observed else second
 
     def note(self, missed: Iterable[Read], system: Mapping[str, str], written: Mapping[str, str]) -> None:
         """Puts on record what the build has shown of its tree."""

@@ -1,9 +1,8 @@
-"""The second and the third opinion: on planted records and wheels, and after real builds."""
+"""The second opinion: on planted records, and after real builds."""
 
 import os
 import shutil
 import subprocess
-import zipfile
 
 import pytest
 
@@ -87,16 +86,6 @@ class Ground:
         found = self.second(since, **more)
         assert not found.reason
         return [read.path for read in found.missed]
-
-    def third(self, name="demo-1-cp311-cp311-linux_x86_64.whl", /, members=(), **more):
-        """What a wheel with these members was packed from: pairs of path and member."""
-        wheel = os.path.join(self.repository, name)
-        with zipfile.ZipFile(wheel, "w") as archive:
-            for member, text in dict(members).items():
-                archive.writestr(member, text)
-        found = opinion.third(self.scope(**more), wheel)
-        assert not found.reason
-        return [(read.path, read.by.removeprefix("packed as ")) for read in found.missed]
 
 
 @pytest.fixture
@@ -371,83 +360,6 @@ def test_refusals_end_in_a_reason(ground, monkeypatch):
 
     monkeypatch.setattr(opinion, "units", refused)
     assert ground.second() == opinion.Opinion(reason="the records of cargo can't be read: Permission denied")
-
-
-def test_packed_file_that_is_no_input(ground):
-    """A member that equals a file beside the inputs was packed from it."""
-    ground.write("demo/node_modules/.package-lock.json")
-    ground.write("demo/node_modules/x/a.js", "1")
-    ground.write("demo/b.orig", "2")
-    members = {"demo/node_modules/x/a.js": "1", "demo/b.orig": "2", "demo/made.txt": "3", "src/lib.rs": ""}
-    assert ground.third(members=members) == [
-        ("demo/b.orig", "demo/b.orig"),
-        ("demo/node_modules/x/a.js", "demo/node_modules/x/a.js"),
-    ]
-
-
-def test_packed_inputs(ground):
-    """Members that equal inputs are explained, whatever copies of them lie about."""
-    ground.sources("python/demo/a.py", text="1")
-    ground.sources("python/demo/__init__.py")
-    ground.write("build/lib/demo/a.py", "1")
-    ground.write("old/demo/__init__.py")
-    assert ground.third(members={"demo/a.py": "1", "demo/x/__init__.py": ""}) == []
-
-
-def test_other_bytes_are_another_file(ground):
-    """A member that only has the name of a file was not packed from it."""
-    ground.sources("a.py", text="1")
-    ground.write("demo/b.py", "22")
-    assert ground.third(members={"a.py": "2", "demo/b.py": "33", "c/b.py": "2"}) == []
-
-
-def test_copies_in_build_folders(ground):
-    """A folder that a build left holds copies of what it made; unless that very folder was packed."""
-    ground.write("build/lib.linux/demo/_version.py", "1")
-    ground.write("build/temp.linux/x.o")
-    ground.write(".venv/pyvenv.cfg", "home = /usr")
-    ground.write(".venv/lib/demo/_version.py", "1")
-    ground.write("demo/data/CMakeCache.txt", "# This is the CMakeCache file")
-    ground.write("demo/data/_version.py", "1")
-    assert ground.third(members={"demo/_version.py": "1"}) == []
-    assert ground.third(members={"demo/data/_version.py": "1"}) == [("demo/data/_version.py",) * 2]
-
-
-def test_what_the_build_made_is_not_looked_up(ground):
-    """A module of this build may equal the one that an editable build put into the tree; metadata may equal another."""
-    ground.write("demo/_a.cpython-311-x86_64-linux-gnu.so", "1")
-    ground.write("demo/_a.cpython-310-x86_64-linux-gnu.so", "2")
-    ground.write("demo.egg-info/top_level.txt", "3")
-    members = {
-        "demo/_a.cpython-311-x86_64-linux-gnu.so": "1",
-        "demo/_a.cpython-310-x86_64-linux-gnu.so": "2",
-        "demo-1.dist-info/top_level.txt": "3",
-    }
-    assert ground.third(members=members) == [("demo/_a.cpython-310-x86_64-linux-gnu.so",) * 2]
-
-
-def test_packed_although_excluded(ground):
-    """What somebody said is no input may be packed."""
-    for name in ("demo/a.py", "demo/b.py"):
-        ground.write(name, "1")
-    members = {"demo/a.py": "1", "demo/b.py": "1"}
-    assert ground.third(members=members, exclude=["demo/a.py"], outputs=["demo/b.py"]) == []
-
-
-def test_version_control_is_not_looked_into(ground):
-    """What lies in the folders of version control was not packed."""
-    ground.write(".git/description", "1")
-    assert ground.third(members={"demo/description": "1"}) == []
-
-
-@pytest.mark.parametrize("data", [b"", b"PK", b"PK\3\4" + b"\0" * 60])
-def test_broken_wheel(ground, data):
-    """A wheel that is none ends in no opinion, and a reason."""
-    wheel = os.path.join(ground.repository, "x.whl")
-    with open(wheel, "wb") as file:
-        file.write(data)
-    assert opinion.third(ground.scope(), wheel).reason
-    assert opinion.third(ground.scope(), wheel + "x").reason
 
 
 # What cargo really does. Each test builds crates without dependencies, so nothing comes from a network.

@@ -1,4 +1,4 @@
-"""The second and the third opinion: what cargo's records and the finished wheel say that a build took.
+"""The second opinion: what cargo's records say that a build took.
 
 An opinion never stands in the way: whatever can't be read ends in an opinion without findings, and a reason.
 """
@@ -7,28 +7,22 @@ from __future__ import annotations
 
 import os
 import stat
-import zipfile
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
-from freshwheel.sources import digest, litter, trace
+from freshwheel.sources import litter, trace
 from freshwheel.sources.cargo import Closure, Crate
 from freshwheel.sources.ground import Ground, Scope
 from freshwheel.sources.trace import Read
 from freshwheel.sources.units import Unit, units
 
-__all__ = ["Opinion", "second", "third"]
+__all__ = ["Opinion", "second"]
 
 _UNTESTED = ("tests", "benches", "examples")
 """Folders of a crate that are not built into it."""
 _LEVELS = 40
 """How far above a source its manifest is looked for."""
-_FULL = ("litter of a tool", "installed by a JavaScript package manager")
-"""Pruned folders that hold what somebody may want to pack, and no copies of what a build made or packed."""
-_REFUSALS = (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
-"""What a file that can't be read, or a wheel that is broken, ends in."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,20 +47,8 @@ def second(scope: Scope, closure: Closure, folders: Sequence[str], *, since: int
     """
     try:
         return _Second(scope, closure, folders).opinion(since)
-    except _REFUSALS as error:
+    except (OSError, ValueError) as error:
         return Opinion(reason=f"the records of cargo can't be read: {_why(error)}")
-
-
-def third(scope: Scope, wheel: str) -> Opinion:
-    """Which files below the project directory are packed in the wheel at the path `wheel`, and are no inputs.
-
-    A member is recognised by its name and its bytes, so one that is renamed or edited on its way is not.
-    """
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            return Opinion(missed=tuple(_Third(Ground(scope), archive, os.path.basename(wheel)).reads()))
-    except _REFUSALS as error:
-        return Opinion(reason=f"the wheel can't be compared with the tree: {_why(error)}")
 
 
 class _Second:
@@ -208,83 +190,6 @@ class _Second:
         return [path for path in self.ground.files(folder, enters) if not _is_litter(path)]
 
 
-class _Third:
-    """The third opinion on one wheel."""
-
-    def __init__(self, ground: Ground, archive: zipfile.ZipFile, name: str) -> None:
-        self.ground = ground
-        self.archive = archive
-        members = (one for one in archive.infolist() if trace.is_copied(one.filename, name))
-        self.members = {one.filename: one for one in members}
-
-    def reads(self) -> list[Read]:
-        """What is packed."""
-        inputs = self.inputs()
-        bases = {_base(path) for path in inputs}
-        contents = {name: self.content(name) for name in self.members if _base(name) in bases}
-        open_ones = trace.unexplained({**dict.fromkeys(self.members, b""), **contents}, inputs)
-        if not open_ones:
-            return []
-        others, reach = self.others(open_ones)
-        bases = {_base(path) for path in others}
-        contents = {name: self.content(name) for name in open_ones if _base(name) in bases}
-        reads = trace.packed(contents, others, reach)
-        left = self.ground.unsettled([read.path for read in reads])
-        return [read for read in reads if read.path in left]
-
-    def content(self, name: str) -> bytes:
-        """The digest of a member."""
-        return digest.of(self.archive.read(self.members[name]))
-
-    def inputs(self) -> Mapping[str, bytes]:
-        """The contents of those inputs that are called like a member."""
-        bases = {_base(name) for name in self.members}
-        paths = [path for path in self.ground.inputs if _base(path) in bases]
-        found = ((path, self.read(path)) for path in paths)
-        return {path: content for path, content in found if content is not None}
-
-    def others(self, members: Sequence[str]) -> tuple[dict[str, bytes], dict[str, int]]:
-        """The contents of files that may be `members`, and how far they must have their paths in common with them.
-
-        A folder that a build left holds copies of what it packed. A file there was packed from there only if that
-        folder itself is in the wheel.
-        """
-        sizes: dict[str, set[int]] = {}
-        for name in members:
-            sizes.setdefault(_base(name), set()).add(self.members[name].file_size)
-        packed = {folder for name in members for folder in name.split("/")[:-1]}
-        left: list[str] = []
-
-        def enters(path: str, names: AbstractSet[str], folders: AbstractSet[str]) -> bool:
-            reason = self.ground.pruned(path, names, folders)
-            if reason is None or reason in _FULL:
-                return True
-            left.append(path)
-            return _base(path) in packed
-
-        others: dict[str, bytes] = {}
-        reach: dict[str, int] = {}
-        for path in self.ground.files("", enters):
-            if _base(path) in sizes and (content := self.read(path, sizes[_base(path)])) is not None:
-                others[path] = content
-                reach[path] = max(
-                    (path.count("/") - one.count("/") + 1 for one in left if _lies_in(path, one)), default=0
-                )
-        return others, reach
-
-    def read(self, path: str, sizes: AbstractSet[int] | None = None) -> bytes | None:
-        """The content of a regular file, if it has one of these sizes; None for anything else."""
-        where = self.ground.at(path)
-        try:
-            found = os.stat(where)
-            if not stat.S_ISREG(found.st_mode) or (sizes is not None and found.st_size not in sizes):
-                return None
-            with open(where, "rb") as file:
-                return digest.of(file.read())
-        except OSError:
-            return None
-
-
 def _asked(unit: Unit) -> Sequence[str]:
     """The variables that one record names, of whatever crate and profile: one too many is a needless build at most."""
     if unit.kind == "compiled":
@@ -304,10 +209,6 @@ def _profiles(found: Sequence[Unit], since: int | None) -> list[list[Unit]]:
 def _is_litter(path: str) -> bool:
     name = os.fsencode(_base(path))
     return litter.is_dropping(name) or ("/" not in path and litter.is_frontends(name))
-
-
-def _lies_in(path: str, folder: str) -> bool:
-    return path.startswith(f"{folder}/")
 
 
 def _base(path: str) -> str:

@@ -1,4 +1,4 @@
-"""What the build tools say they read, and what a wheel holds, set against the inputs: the second and third opinion.
+"""What the build tools say they read, set against the inputs: the second opinion.
 
 Texts in, values out; `opinion` reads them. Every path is relative to the project directory, `/`-separated and
 normalised; `..` stands at its start only. What lies on another drive, and what only this machine has, is absolute.
@@ -7,10 +7,8 @@ normalised; `..` stands at its start only. What lies on another drive, and what 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-
-from freshwheel.sources import litter
 
 __all__ = [
     "DepInfo",
@@ -18,13 +16,9 @@ __all__ = [
     "Read",
     "ScriptOutput",
     "dep_info",
-    "is_copied",
     "missed",
-    "packed",
     "placed",
     "script_output",
-    "suffix",
-    "unexplained",
     "within",
 ]
 
@@ -36,9 +30,6 @@ _CARGOS_OWN = re.compile(
     r"CARGO|OUT_DIR|CARGO_(?:MANIFEST_.*|PKG_.*|CRATE_NAME|BIN_.*|PRIMARY_PACKAGE|TARGET_TMPDIR|MAKEFLAGS)", re.DOTALL
 )
 """Variables that cargo itself sets for what it runs."""
-_TAGGED = re.compile(r".*\.(?:cpython-|cp)(3[0-9]+)[a-z]*-[^.]*\.(?:so|pyd)", re.DOTALL)
-_LICENCES = ("licenses", "license_files")
-_LICENCE = re.compile(r"(?i)(?:licen[cs]e|copying|notice|authors)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,65 +141,9 @@ def missed(
     return Missed(files=tuple(files), system=tuple(system))
 
 
-def is_copied(member: str, wheel: str) -> bool:
-    """Whether a member of the wheel with the file name `wheel` may be a copy of a file.
-
-    Not what tools write into `.dist-info`, which may by chance equal one. Nor an extension module that this very build
-    made, of which the tree may hold a copy from another; but one that is tagged for another Python, or lies in a wheel
-    for all of them, was not made by it.
-    """
-    folder, *below = member.split("/")
-    if member.endswith("/"):
-        return False
-    if folder.endswith(".dist-info") and below:
-        return below[0] in _LICENCES if len(below) > 1 else _LICENCE.match(below[0]) is not None
-    name = _base(member)
-    if not name.endswith((".so", ".pyd")) or not litter.is_dropping(name.encode("utf-8", "surrogateescape")):
-        return True
-    tagged = _TAGGED.fullmatch(name)
-    pythons = "".join(wheel.split("-")[-3:-2]).split(".")
-    return f"cp{tagged[1]}" not in pythons if tagged else wheel.endswith("-none-any.whl")
-
-
-def unexplained(members: Mapping[str, bytes], inputs: Mapping[str, bytes]) -> list[str]:
-    """The members of a wheel that equal no input of the same name: an input that fits always wins.
-
-    Both are contents by path. An empty `__init__.py` is explained by any other.
-    """
-    known = {(_base(path), content) for path, content in inputs.items()}
-    return sorted(member for member, content in members.items() if (_base(member), content) not in known)
-
-
-def packed(members: Mapping[str, bytes], others: Mapping[str, bytes], reach: Mapping[str, int]) -> list[Read]:
-    """Those of `others`, files that are no input, that unexplained members were made from.
-
-    A member is made from the file of the same name and content with which it has most folders in common; `reach` says
-    how many names that must be at least.
-    """
-    places: dict[tuple[str, bytes], list[str]] = {}
-    for path, content in sorted(others.items()):
-        places.setdefault((_base(path), content), []).append(path)
-    reads: dict[str, Read] = {}
-    for member, content in sorted(members.items()):
-        fitting = places.get((_base(member), content), [])
-        if fitting := [path for path in fitting if suffix(path, member) >= reach.get(path, 0)]:
-            path = max(fitting, key=lambda one: suffix(one, member))
-            reads.setdefault(path, Read(path=path, by=f"packed as {member}"))
-    return [reads[path] for path in sorted(reads)]
-
-
-def suffix(path: str, member: str) -> int:
-    """How many names two paths have in common at their ends."""
-    return _common(path.split("/")[::-1], member.split("/")[::-1], windows=False)
-
-
 def _named(names: Iterable[str]) -> tuple[str, ...]:
     """Those variables that come from outside of cargo."""
     return tuple(dict.fromkeys(name for name in names if name and not _CARGOS_OWN.fullmatch(name)))
-
-
-def _base(path: str) -> str:
-    return path.rpartition("/")[2]
 
 
 def _joined(tree: str, path: str) -> str:
