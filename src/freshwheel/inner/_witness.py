@@ -145,6 +145,8 @@ class _Notes(object):
             elif event in _PATHS:
                 for kinds, path in zip(_PATHS[event], details):
                     self.use(kinds, "." if path is None and event != "import" else path)
+            elif event == "os.posix_spawn" and _asker(sys._getframe(1)) == "subprocess":
+                pass  # which has said so itself
             elif event in _PROGRAMS:
                 self.run(*[details[number] for number in _PROGRAMS[event]])
             elif event == "os.system":

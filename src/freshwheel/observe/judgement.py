@@ -32,7 +32,7 @@ _NETWORK = frozenset(
 _CERTIFICATES = (b"/etc/ssl", b"/etc/pki", b"/usr/share/ca-certificates", b"/etc/ca-certificates")
 _PACKAGES = re.compile(rb"/(?:site|dist)-packages(?:/|$)")
 _PACKAGE_FOLDERS = (b"/site-packages", b"/dist-packages")
-_IGNORING = (b".gitignore", b".ignore")
+_IGNORING = (b".gitignore", b".ignore", b"CACHEDIR.TAG")
 _CACHE = b"/__pycache__/"
 _VERSION_CONTROL = (b".git", b".hg", b".svn", b".jj", b".bzr")
 
@@ -206,7 +206,7 @@ class _Judge:
         if relative is not None and self.is_input(relative, kind):
             return "an input"
         if relative is not None and self.ignores_nothing(relative):
-            return "says what git ignores where no input is"
+            return "says what to leave out where no input is"
         return "a temporary file" if self.is_temporary(real) else ""
 
     def of_the_system(self, path: bytes, real: bytes, kind: Kind | None, use: Use) -> str:
@@ -279,7 +279,7 @@ class _Judge:
         return relative in self.places.inputs or (kind == "present" and relative in self.inside)
 
     def ignores_nothing(self, relative: bytes) -> bool:
-        """Whether a path is a `.gitignore` that no input lies beside or below, as installers put them into `dist`."""
+        """Whether a path only says what to leave out, where no input lies beside or below, such as in `dist`."""
         folder, name = os.path.split(relative)
         return name in _IGNORING and folder != b"" and folder not in self.inside and not relative.startswith(b"..")
 
