@@ -117,19 +117,19 @@ def test_without_labels_nothing_is_compared():
         ("^3.10", False),
     ],
 )
-def test_old_pythons_stop_the_switch(asked, old):
+def test_old_pythons_are_named(asked, old):
     """A wheel is built with Python 3.10 at least, so a project for older ones could not be built there any more."""
     found = remarks(LABELLED.replace(">=3.10", asked), "python")
-    assert [(one.weight, one.where) for one in found] == ([("stop", ("pyproject.toml:8",))] if old else [])
+    assert [(one.weight, one.where) for one in found] == ([("harm", ("pyproject.toml:8",))] if old else [])
 
 
 def test_pythons_are_also_asked_for_in_setup_files():
     """Where pyproject says nothing, setup.cfg and setup.py may; where nobody does, that is noted."""
     text = '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
     [found] = remarks(text, "python", {"setup.cfg": "[options]\npython_requires = >=3.8\n"})
-    assert (found.weight, found.where) == ("stop", ("setup.cfg:2",))
+    assert (found.weight, found.where) == ("harm", ("setup.cfg:2",))
     [found] = remarks(text, "python", {"setup.py": "setup(\n    python_requires='>=3.7',\n)\n"})
-    assert (found.weight, found.where) == ("stop", ("setup.py:2",))
+    assert (found.weight, found.where) == ("harm", ("setup.py:2",))
     assert [one.weight for one in remarks(text, "python")] == ["note"]
 
 

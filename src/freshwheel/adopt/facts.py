@@ -23,7 +23,7 @@ _LEVELS = 10
 class Remark:
     """One thing that a person should know before the switch."""
 
-    kind: Literal["comparison", "pin", "lock", "python", "release", "exclude", "version", "form"]
+    kind: Literal["comparison", "pin", "lock", "python", "release", "exclude", "version", "form", "build", "include"]
     weight: Literal["stop", "harm", "note"]
     """Whether the switch needs to be forced, will hurt, or is merely explained."""
     what: str
