@@ -13,7 +13,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from freshwheel import frame, state
+from freshwheel import config, frame, state
 from freshwheel.errors import InputError
 from freshwheel.model import Input
 from freshwheel.phrases import few
@@ -55,7 +55,7 @@ class Inputs:
 class Finding:
     """One thing that is wrong with how the inputs are declared."""
 
-    kind: Literal["missed", "written", "excluded", "unread"]
+    kind: Literal["missed", "written", "excluded", "unread", "idle"]
     where: str
     """A path, or a pattern of `exclude`."""
     what: str
@@ -123,7 +123,7 @@ def check(call: Call) -> Check:
     ]
     return Check(
         built=known.built,
-        findings=(*(one for one, _ in [*include, *exclude]), *suspicious, *map(_unread, found.unread)),
+        findings=(*_idle(plan), *(one for one, _ in [*include, *exclude]), *suspicious, *map(_unread, found.unread)),
         notes=tuple(notes),
         lines=tuple(lines),
     )
@@ -250,6 +250,13 @@ def _unread(path: str) -> Finding:
         what="it can't be read as TOML: the crates that it leads to are no inputs, and no wheel is stored",
         todo="mend it; if nothing builds it, exclude its folder",
     )
+
+
+def _idle(plan: Plan) -> Iterator[Finding]:
+    """That nobody reads the settings, if so."""
+    if why := config.idle(plan.project.pyproject):
+        what = f"nobody reads it: {why}"
+        yield Finding(kind="idle", where="[tool.freshwheel]", what=what, todo="`freshwheel init` completes the switch")
 
 
 def _steady(plan: Plan, select: Callable[[Disk], Selection]) -> Selection:

@@ -149,3 +149,44 @@ def test_an_exclude_that_takes_away_very_many(desk):
     desk.rust('exclude = ["src/**"]').files(*(f"demo/src/m{number}.rs" for number in range(9)))
     [one] = desk.json("check")[1]["findings"]
     assert "src/bound.rs, src/lib.rs, src/m0.rs and 8 more" in one["what"]
+
+
+PLAIN = '[build-system]\nrequires = ["maturin"]\n{backend}\n[project]\nname = "demo"\nversion = "1"\n'
+HALF = '[tool.freshwheel]\nbackend = "maturin"\n'
+
+
+@pytest.mark.parametrize("verb", ["digest", "inputs", "why", "uv", "check"])
+def test_each_verb_names_the_way_in(desk, verb):
+    """In a project that is not switched; whoever is told to write a table would have one that nobody reads."""
+    desk.files("demo/pyproject.toml", of=PLAIN.format(backend='build-backend = "maturin"'))
+    code, _, err = desk(verb)
+    assert (code, "`freshwheel init` switches this project" in err) == (2, True)
+
+
+@pytest.mark.parametrize("backend", ['build-backend = "maturin"', 'build-backend = "setuptools.build_meta"', ""])
+def test_a_table_that_nobody_reads_is_a_finding(desk, backend):
+    """And what completes it is `init`; the other verbs answer, and say it too."""
+    desk.files("demo/pyproject.toml", of=PLAIN.format(backend=backend) + HALF).files(
+        "demo/Cargo.toml", of="[package]\n"
+    )
+    assert ("idle", "[tool.freshwheel]") in findings(desk)
+    assert "freshwheel init" in desk("check")[1]
+    for verb in ("digest", "inputs"):
+        code, _, err = desk(verb)
+        assert (code, "nobody reads [tool.freshwheel]" in err, "`freshwheel init`" in err) == (0, True, True)
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [
+        'build-backend = "wrapper"\nbackend-path = ["."]',
+        'build-backend = "somebody.wraps"',
+        'build-backend = "freshwheel"',
+    ],
+)
+def test_a_wrapper_may_read_the_table(desk, backend):
+    """One in the tree, or one that is installed: nobody can tell, so nothing is said."""
+    desk.files("demo/pyproject.toml", of=PLAIN.format(backend=backend) + HALF).files(
+        "demo/Cargo.toml", of="[package]\n"
+    )
+    assert findings(desk) == []

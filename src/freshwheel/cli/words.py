@@ -29,7 +29,10 @@ _ACTIONS = {
     "clear": "remove everything",
 }
 
-_PYTHON = "the interpreter of another environment (default: the active one, else that of freshwheel)"
+_PYTHON = (
+    "another environment: its folder, an interpreter, the name of one, or a version "
+    "(default: the active one, else the .venv of the project or workspace, else that of freshwheel)"
+)
 _BUILT = "build the project both ways in scratch copies, and go on only if the wheels are the same"
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SPANS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
