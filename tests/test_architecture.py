@@ -29,7 +29,7 @@ ROWS = (
     ("side door", ("replay.py",)),
     ("recheck", ("recheck.py",)),
     ("hall", ("adoption.py", "build.py", "cache_keys.py", "report.py", "history.py", "upload.py")),
-    ("inspection and likeness", ("inspection.py", "likeness.py")),
+    ("inspection and likeness", ("climbing.py", "inspection.py", "likeness.py")),
     ("writing", ("writing.py",)),
     ("editables", ("editable.py",)),
     ("placement", ("placement.py",)),

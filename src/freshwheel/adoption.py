@@ -15,12 +15,13 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from freshwheel import frame, likeness
+from freshwheel import climbing, frame, likeness
 from freshwheel import parsed as tables
 from freshwheel.adopt import proposal, undo
 from freshwheel.adopt.facts import Facts, Remark
 from freshwheel.adopt.proposal import Proposal
 from freshwheel.errors import ConfigError, FreshwheelError, InputError, Problem
+from freshwheel.sources import surroundings
 
 __all__ = ["propose", "retract", "tried", "write"]
 
@@ -204,7 +205,14 @@ def _facts(tree: str, data: bytes) -> Facts:
         text = _text(os.path.join(tree, path))
         if text is not None:
             texts[path] = text
-    return Facts(files=tuple(files), texts=texts)
+    return Facts(files=tuple(files), texts=texts, outside=_outside(tree, texts))
+
+
+def _outside(tree: str, texts: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """What the files of the build refer to outside of the project, each with its pattern."""
+    building = {path: text for path, text in texts.items() if climbing.is_building(path)}
+    found = climbing.outside(tree, surroundings.repository(tree, []), building)
+    return tuple((one.where, one.pattern) for one in found)
 
 
 def _files(tree: str) -> Iterator[str]:

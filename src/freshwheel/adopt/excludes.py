@@ -8,7 +8,6 @@ from typing import Any
 
 from freshwheel import parsed as tables
 from freshwheel.adopt.facts import Facts, identifier
-from freshwheel.adopt.readers import strings
 from freshwheel.backends import Backend
 
 __all__ = ["safe"]
@@ -31,7 +30,7 @@ def safe(pyproject: Mapping[str, Any], backend: Backend, facts: Facts) -> list[s
     if any(_SWEEPING.search(text) for path, text in facts.texts.items() if _DECIDING.fullmatch(path)):
         return []
     spoken = [text for path, text in facts.texts.items() if _DECIDING.fullmatch(path)]
-    spoken += strings(_configuration(pyproject, backend))
+    spoken += tables.strings(_configuration(pyproject, backend))
     return [folder for folder in _FOLDERS if _lies_apart(folder, facts) and not _is_named(folder, spoken)]
 
 

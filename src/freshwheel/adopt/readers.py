@@ -16,7 +16,7 @@ from freshwheel.adopt.facts import Facts
 from freshwheel.adopt.statements import parsed
 from freshwheel.backends import KNOWN, Backend, names
 
-__all__ = ["of_list", "of_version", "strings"]
+__all__ = ["of_list", "of_version"]
 
 _LIBRARIES = ("cython", "nanobind", "numpy", "packaging", "pybind11")
 """What builds import or compile against."""
@@ -39,7 +39,7 @@ def of_list(requires: Sequence[str], pyproject: Mapping[str, Any], facts: Facts)
     sources = {one for table in (pyproject, *above) for one in tables.table(table, "tool.uv.sources")}
     if named := sorted(names(sorted(sources)) & names(requires)):
         return f"[tool.uv.sources] says where {named[0]} comes from, and it may change there"
-    if any(_SPOKEN.search(text) or text == "build-system" for text in strings(pyproject.get("tool", {}))):
+    if any(_SPOKEN.search(text) or text == "build-system" for text in tables.strings(pyproject.get("tool", {}))):
         return "a table of pyproject.toml refers to them there"
     places = [path for path, text in facts.texts.items() if path.endswith(".py") and _SPOKEN.search(text)]
     return f"{places[0]} reads them there" if places else ""
@@ -61,15 +61,6 @@ def of_version(known: Backend, pyproject: Mapping[str, Any], facts: Facts) -> It
         yield "[tool.setuptools.dynamic] would set an open version"
     if _may_pass(facts.texts.get("setup.py", "")):
         yield "setup.py may set an open version"
-
-
-def strings(value: Any) -> list[str]:
-    """All keys and strings in a value of TOML."""
-    if isinstance(value, Mapping):
-        return [text for key, one in value.items() for text in (str(key), *strings(one))]
-    if isinstance(value, list):
-        return [text for one in value for text in strings(one)]
-    return [value] if isinstance(value, str) else []
 
 
 def _may_pass(script: str) -> bool:

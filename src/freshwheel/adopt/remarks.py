@@ -25,6 +25,8 @@ def remarks(text: str, pyproject: Mapping[str, Any], facts: Facts, aim: Aim, *, 
         found += [*pins.locked(facts, distribution), *pins.spoken_for(text, pyproject, facts)]
     if not tables.at(pyproject, "tool.freshwheel.exclude"):
         found += _excludes(pyproject, facts, aim)
+    if not tables.at(pyproject, "tool.freshwheel.include"):
+        found += _outside(facts)
     return sorted(found, key=lambda one: _WEIGHTS.index(one.weight))
 
 
@@ -41,6 +43,18 @@ def _comparisons(pyproject: Mapping[str, Any], facts: Facts) -> Iterator[Remark]
         what = "the version is compared here, and the installed one has a label"
         todo = 'compare the part before the "+", or switch with --no-label, which writes label = "off" or stays static'
         yield Remark(kind="comparison", weight="harm", what=what, todo=todo, where=tuple(found))
+
+
+def _outside(facts: Facts) -> Iterator[Remark]:
+    """What is to be an input, and lies outside of the project."""
+    if facts.outside:
+        what = (
+            "the build may read what lies outside of the project, where an edit goes unseen until a build is observed"
+        )
+        patterns = ", ".join(f'"{one}"' for one in dict.fromkeys(pattern for _, pattern in facts.outside))
+        todo = f"add to [tool.freshwheel]: include = [{patterns}]"
+        where = tuple(f"{place} {pattern}" for place, pattern in facts.outside)
+        yield Remark(kind="include", weight="note", what=what, todo=todo, where=where)
 
 
 def _excludes(pyproject: Mapping[str, Any], facts: Facts, aim: Aim) -> Iterator[Remark]:
