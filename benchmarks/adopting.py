@@ -3,10 +3,10 @@
     python benchmarks/adopting.py [PROJECT ...]
 
 Downloads their source distributions, turns them into what a checkout would be, in a scratch folder, and follows the
-guide to adoption there. `init --yes` refuses, since all three allow Pythons before 3.10; `--force` goes on; `--undo`
-gives the same bytes back. What a build finds that nobody has declared, is declared as `check` says. uv and pip then
-install the tree, an edited line of Rust moves the version, and taken back it is a hit. Of a project whose version
-`init` has moved to `[tool.freshwheel]`, distributions are made, checked and installed as well.
+guide to adoption there. `init --check-build` builds it as it is and switched, and the wheels must be the same; `--yes`
+writes; `--undo` gives the same bytes back. What a build finds that nobody has declared, is declared as `check` says. uv
+and pip then install the tree, an edited line of Rust moves the version, and taken back it is a hit. Of a project whose
+version `init` has moved to `[tool.freshwheel]`, distributions are made, checked and installed as well.
 
 Exits with 1 if a check fails. What cryptography needs is said in trial.py.
 """
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -69,14 +70,14 @@ class Adoption(Trial):
         """Rewrites pyproject.toml by the command, there, back and there again."""
         self.workshop.track(self.tree)  # cryptography's own sdist asks git for its files
         self.former = self.read()
-        self.refused()
-        found = self.forced()
+        self.compared()
+        found = self.switched()
         for remark in found["remarks"]:
             self.say("remark", f"{remark['what']} {', '.join(remark['where'])}".rstrip())
         self.undone()
-        if self.forced() != found:
+        if self.switched() != found:
             raise FailedError(f"{self.name}: after init --undo, init writes something else than before")
-        again = self.init("--force", "--yes")
+        again = self.init("--yes")
         if again["changed"] or again["written"]:
             raise FailedError(f"{self.name}: a second init has something to do: {again['difference']}")
         self.say("init again", "nothing to do")
@@ -101,27 +102,24 @@ class Adoption(Trial):
     def init(self, *options: str, codes: Sequence[int] = (0,)) -> Any:
         """What the command answers. Raises FailedError where its exit code is another one."""
         words = (self.command, "-m", "freshwheel", "init", "--json", *options, self.tree)
-        return json.loads(self.workshop.run(*words, codes=codes))
+        path = os.pathsep.join([os.path.dirname(self.workshop.uv), self.workshop.environ["PATH"]])
+        return json.loads(self.workshop.run(*words, codes=codes, more={"PATH": path}))
 
-    def refused(self) -> None:
-        """Raises FailedError unless the command refuses, says why, says what to do, and writes nothing."""
-        words = (self.command, "-m", "freshwheel", "init", "--yes", self.tree)
-        told = self.workshop.run(*words, codes=(1,))
-        found = self.init("--yes", codes=(1,))
-        stops = [one["kind"] for one in found["remarks"] if one["weight"] == "stop"]
-        if stops != ["python"] or found["written"] or self.read() != self.former:
-            raise FailedError(
-                f"{self.name}: init --yes should refuse for its Pythons alone: {json.dumps(found, indent=2)}"
-            )
-        for word in ("allows Pythons before 3.10", "pyproject.toml:", "not written", "--force"):
-            if word not in told:
-                raise FailedError(f"{self.name}: the refusal does not say {word!r}: {told}")
-        self.say("init --yes", "refused: " + next(one["what"] for one in found["remarks"] if one["weight"] == "stop"))
+    def compared(self) -> None:
+        """Raises FailedError unless two builds show the same wheel, and nothing is written."""
+        found = self.init("--check-build")
+        [old] = [one for one in found["remarks"] if one["kind"] == "python"]
+        if found["written"] or self.read() != self.former or "--raise-python" not in old["todo"]:
+            raise FailedError(f"{self.name}: init should show, and name old Pythons: {json.dumps(found, indent=2)}")
+        different = [one["where"] for one in found["remarks"] if one["kind"] == "build"]
+        if different or not any("the wheels are the same" in step for step in found["steps"]):
+            raise FailedError(f"{self.name}: init makes another wheel: {different}")
+        self.say("init --check-build", "the wheels are the same but for version, mark and RECORD")
 
-    def forced(self) -> Any:
+    def switched(self) -> Any:
         """What the command answers when it writes. Raises FailedError unless freshwheel is in place then."""
         backend = self.subject.backend(self.former.decode())
-        found = self.init("--yes", "--force")
+        found = self.init("--yes")
         text = self.read().decode()
         lines = ['build-backend = "freshwheel"', 'requires = ["freshwheel"]', f'backend = "{backend}"']
         missing = [line for line in lines if text.splitlines().count(line) != 1]
@@ -129,7 +127,7 @@ class Adoption(Trial):
         table = text.partition(_TABLE)[2].partition("\n[")[0].splitlines()
         if missing or not found["written"] or [line for line in table if line.startswith("version")] != states:
             raise FailedError(f"{self.name}: not what init should write:\n{text}")
-        self.say("init --yes --force", found["steps"][-1])
+        self.say("init --yes", found["steps"][-1])
         return found
 
     def undone(self) -> None:

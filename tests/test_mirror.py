@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from freshwheel import backends, build, guard, inplace, installs, mirror, plan, standing, state
-from freshwheel.cli import status
+from freshwheel.cli import environments, status
 from freshwheel.cli.main import main
 from freshwheel.errors import FreshwheelError
 from freshwheel.sources import mounts
@@ -480,7 +480,7 @@ def test_a_real_install_costs_one_look(guarded, monkeypatch):
 def test_the_verb_names_what_is_not_there(there):
     """A name that nobody installed from a folder is an error, with what to do."""
     with pytest.raises(FreshwheelError, match="nothing-here"):
-        status.found(["nothing-here"], there.environ)
+        status.found(["nothing-here"], there.environ, folder=str(there.tree))
 
 
 def test_the_verb_asks_the_environment_that_is_active(there, tmp_path):
@@ -490,10 +490,58 @@ def test_the_verb_asks_the_environment_that_is_active(there, tmp_path):
     pattern = "Lib/site-packages" if os.name == "nt" else "lib/python*/site-packages"
     [site] = (tmp_path / "venv").glob(pattern)
     shutil.copytree(there.site, site, dirs_exist_ok=True)
-    [one] = status.found([], {**there.environ, "VIRTUAL_ENV": str(tmp_path / "venv")})
-    assert (one.name, one.state) == ("recorded", "current")
-    with pytest.raises(FreshwheelError, match="does not say where its modules are"):
-        status.found([], there.environ, python=str(tmp_path / "no-python"))
+    environ = {**there.environ, "VIRTUAL_ENV": str(tmp_path / "venv")}
+    prefix, [one] = status.found([], environ, folder=str(there.tree))
+    assert (prefix, one.name, one.state) == (str(tmp_path / "venv"), "recorded", "current")
+
+
+def environment(place):
+    """What looks like an environment, and its interpreter."""
+    python = place / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    for path in (place / "pyvenv.cfg", python):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    python.chmod(0o755)
+    return str(python)
+
+
+def test_an_environment_is_found_as_uv_finds_it(tmp_path):
+    """The active one, else the nearest `.venv` of the project or the workspace around it; a folder without is none."""
+    active, root = environment(tmp_path / "active"), environment(tmp_path / "work" / ".venv")
+    member = tmp_path / "work" / "member"
+    (member / ".venv").mkdir(parents=True)
+    assert environments.interpreter({"VIRTUAL_ENV": str(tmp_path / "active")}, str(member), None) == active
+    assert environments.interpreter({}, str(member), None) == root
+    nearest = environment(member / ".venv")
+    assert environments.interpreter({}, str(member), None) == nearest
+    environ = {"UV_PROJECT_ENVIRONMENT": str(tmp_path / "active")}
+    assert environments.interpreter(environ, str(member), None) == active
+    assert environments.interpreter({}, str(tmp_path), None) is None
+    assert environments.interpreter({"VIRTUAL_ENV": sys.prefix}, str(member), None) is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="programs are found by other endings there")
+def test_an_environment_is_named_in_any_way(tmp_path):
+    """By its folder, its interpreter, a name or a version; for all else there is an error that says so."""
+    inside = environment(tmp_path / ".venv")
+    named = tmp_path / "path" / "python3.77"
+    shutil.copytree(tmp_path / ".venv" / "bin", named.parent)
+    (named.parent / "python").rename(named)
+    environ = {"PATH": str(named.parent)}
+    for word, expected in (
+        (".venv", inside),
+        (inside, inside),
+        (".venv/bin/python", inside),
+        ("python3.77", str(named)),
+        ("3.77", str(named)),
+        ("3.77.1", str(named)),
+    ):
+        assert environments.interpreter(environ, str(tmp_path), word) == expected
+    for word in ("3.78", "python3.78", "no/such/place"):
+        with pytest.raises(FreshwheelError, match=f"no Python {word}"):
+            environments.interpreter(environ, str(tmp_path), word)
+    with pytest.raises(FreshwheelError, match="is no environment"):
+        environments.interpreter(environ, str(tmp_path), "path")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="scripts of POSIX")
@@ -502,8 +550,8 @@ def test_the_verb_asks_the_environment_that_is_active(there, tmp_path):
     [
         (f'echo hello\nexec "{sys.executable}" "$@"\n', True),
         ("echo 5\n", False),
-        ("echo '[1, 2]'\n", False),
-        ("echo '[\"a\", [3]]'\n", False),
+        ("echo '[1, 2, 3]'\n", False),
+        ('echo \'["a", [3], "b"]\'\n', False),
         ("exit 0\n", False),
     ],
 )
@@ -513,10 +561,10 @@ def test_what_else_an_interpreter_prints_is_no_answer(there, tmp_path, script, f
     python.write_text(f"#!/bin/sh\n{script}")
     python.chmod(0o755)
     if fine:
-        status.found([], there.environ, python=str(python))
+        status.found([], there.environ, folder="/", python=str(python))
         return
     with pytest.raises(FreshwheelError, match="does not say where its modules are"):
-        status.found([], there.environ, python=str(python))
+        status.found([], there.environ, folder="/", python=str(python))
 
 
 def test_the_verb_ends_with_1_where_something_must_be_done(there, monkeypatch, capsys):
@@ -540,7 +588,7 @@ def test_the_lines_say_state_reason_and_command(there):
     there.install()
     there.edit()
     found = [there.status(), dataclasses.replace(there.status(), name="other", state="skipped", why="", mend="")]
-    texts = [line.text for line in status.lines(found)]
+    texts = [line.text for line in status.lines(found, "")]
     assert texts[0].split()[:3] == ["recorded", found[0].version, "stale"]
     assert texts[2].strip().startswith("python -m pip install")
-    assert "nothing here" in status.lines([])[0].text
+    assert "nothing in /venv was" in status.lines([], "/venv")[0].text

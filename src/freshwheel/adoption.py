@@ -15,14 +15,15 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from freshwheel import frame
+from freshwheel import climbing, frame, likeness
 from freshwheel import parsed as tables
 from freshwheel.adopt import proposal, undo
-from freshwheel.adopt.facts import Facts
+from freshwheel.adopt.facts import Facts, Remark
 from freshwheel.adopt.proposal import Proposal
 from freshwheel.errors import ConfigError, FreshwheelError, InputError, Problem
+from freshwheel.sources import surroundings
 
-__all__ = ["propose", "retract", "write"]
+__all__ = ["propose", "retract", "tried", "write"]
 
 _NAME = "pyproject.toml"
 _MOST = 20_000
@@ -34,7 +35,16 @@ _PRUNED = ("__pycache__", "node_modules", "site-packages", "target", "vendor")
 _EVIDENCE = ("CACHEDIR.TAG", "pyvenv.cfg")
 _TOLD = (
     *("CMakeLists.txt", "Cargo.toml", "GNUmakefile", "Justfile", "MANIFEST.in", "Makefile", "justfile", "meson.build"),
-    *("meson.options", "pdm.lock", "setup.cfg", "tox.ini", "uv.lock", ".bumpversion.cfg", ".bumpversion.toml"),
+    *(
+        "build.rs",
+        "meson.options",
+        "pdm.lock",
+        "setup.cfg",
+        "tox.ini",
+        "uv.lock",
+        ".bumpversion.cfg",
+        ".bumpversion.toml",
+    ),
     ".gitlab-ci.yml",
 )
 _TELLING = re.compile(
@@ -45,10 +55,35 @@ _TELLING = re.compile(
 _HEAD = b"freshwheel undo 1 "
 
 
-def propose(tree: str, *, label: bool = True) -> Proposal:
-    """The switch of the project in `tree`. Raises FreshwheelError where there is none to propose."""
+def propose(tree: str, *, label: bool = True, raised: bool = False) -> Proposal:
+    """The switch of the project in `tree`; `raised`: with a `requires-python` of 3.10 at least.
+
+    Raises FreshwheelError where there is none to propose.
+    """
     data = _read(tree)
-    return proposal.propose(data, _facts(tree, data), label=label)
+    found = proposal.propose(proposal.raised(data) if raised else data, _facts(tree, data), label=label)
+    return replace(found, before=data)
+
+
+def tried(tree: str, wanted: Proposal, environ: Mapping[str, str], *, raised: bool = False) -> Proposal:
+    """The same proposal, with what the wheels of two builds show of it. Raises FreshwheelError where there are none."""
+    before = proposal.raised(wanted.before) if raised else wanted.before
+    if before == wanted.after:
+        return wanted
+    found = likeness.differences(tree, before, wanted.after, environ)
+    if not found:
+        step = "the project was built both ways, and the wheels are the same but for version, mark and RECORD"
+        return replace(wanted, steps=(*wanted.steps, step))
+    where = tuple(f"{name}: {how}" if name else how for name, how in found.items())
+    what = "the project was built both ways, and after the switch its wheel is another one"
+    one = Remark(
+        kind="build",
+        weight="stop",
+        what=what,
+        todo="see what reads pyproject.toml; --no-label changes less",
+        where=where,
+    )
+    return replace(wanted, remarks=(one, *wanted.remarks))
 
 
 def retract(tree: str, environ: Mapping[str, str]) -> Proposal:
@@ -166,11 +201,18 @@ def _read(tree: str) -> bytes:
 def _facts(tree: str, data: bytes) -> Facts:
     files = sorted(_files(tree))
     texts = {}
-    for path in [*(path for path in files if _is_telling(path)), *_manifests_above(data)]:
+    for path in [*(path for path in files if _is_telling(path)), *_above(data)]:
         text = _text(os.path.join(tree, path))
         if text is not None:
             texts[path] = text
-    return Facts(files=tuple(files), texts=texts)
+    return Facts(files=tuple(files), texts=texts, outside=_outside(tree, texts))
+
+
+def _outside(tree: str, texts: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """What the files of the build refer to outside of the project, each with its pattern."""
+    building = {path: text for path, text in texts.items() if climbing.is_building(path)}
+    found = climbing.outside(tree, surroundings.repository(tree, []), building)
+    return tuple((one.where, one.pattern) for one in found)
 
 
 def _files(tree: str) -> Iterator[str]:
@@ -199,15 +241,14 @@ def _is_telling(path: str) -> bool:
     return name in _TOLD or name.endswith(".py") or _TELLING.fullmatch(path) is not None
 
 
-def _manifests_above(data: bytes) -> list[str]:
-    """Where the Cargo manifest that pyproject names is, and those above it, as far as they lie outside."""
+def _above(data: bytes) -> list[str]:
+    """What may be said above the project: the Cargo manifest that pyproject names, those above it, and workspaces."""
     _, pyproject = proposal.decoded(data)
     folder = posixpath.dirname((tables.text(pyproject, "tool.maturin.manifest-path") or "").replace("\\", "/"))
     found = []
     for _ in range(_LEVELS):
-        path = posixpath.normpath(posixpath.join(folder, "Cargo.toml"))
-        if path.startswith("../"):
-            found.append(path)
+        paths = [posixpath.normpath(posixpath.join(folder, name)) for name in ("Cargo.toml", "pyproject.toml")]
+        found += [path for path in paths if path.startswith("../")]
         folder = posixpath.join(folder, "..")
     return found
 

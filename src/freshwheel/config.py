@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from freshwheel import backends, reading, stated
+from freshwheel import parsed as tables
 from freshwheel.errors import ConfigError, Problem
 from freshwheel.model import Config, OwnVersion, Project
 from freshwheel.reading import Reading
 
-__all__ = ["ENVIRONMENT_ONLY", "KEYS", "Key", "parse"]
+__all__ = ["ENVIRONMENT_ONLY", "KEYS", "Key", "idle", "parse"]
 
 Settings: TypeAlias = Mapping[str, str | Sequence[str]]
 
@@ -91,6 +92,17 @@ ENVIRONMENT_ONLY = ("FRESHWHEEL_CACHE_DIR",)
 """Variables that are no settings of a project: a source tree must not choose where to write."""
 
 
+def idle(pyproject: Mapping[str, Any]) -> str:
+    """Why nobody reads `[tool.freshwheel]`, in words; nothing where the backend is freshwheel, or may call it."""
+    system, ours = tables.table(pyproject, "build-system"), tables.text(pyproject, f"{_TABLE}.backend")
+    module = tables.text(system, "build-backend")
+    if "backend-path" in system or (module or "").partition(":")[0] == "freshwheel":
+        return ""
+    if module not in (None, ours) and not backends.find(module or "", ()).distributions:
+        return ""
+    return f"[build-system] build-backend {f'is {module}' if module else 'is not stated'}, and not freshwheel"
+
+
 def parse(
     project: Project, settings: Settings | None, environ: Mapping[str, str], *, importable: Callable[[str], bool]
 ) -> Config:
@@ -116,7 +128,7 @@ def _config(
     if table is not None:
         yield from reading.unknown(table, [key.name for key in KEYS], f"{_TABLE}.")
         if "backend" not in table:
-            yield Problem(f"{_TABLE}.backend", "is missing", _advice(build_requires))
+            yield Problem(f"{_TABLE}.backend", "is missing", _advice(project.pyproject, build_requires))
     yield from _strangers(ours, environ)
     if values.get("backend") is not None:
         yield from _agree(values, project.pyproject if sound else {}, build_requires, importable)
@@ -155,7 +167,7 @@ def _table(pyproject: Mapping[str, Any], build_requires: Sequence[str] | None) -
     table = tool.get("freshwheel")
     if table is None:
         close = reading.close("freshwheel", tool)
-        hint = f"[tool.{close}] must be spelled [{_TABLE}]" if close else _advice(build_requires)
+        hint = f"[tool.{close}] must be spelled [{_TABLE}]" if close else _advice(pyproject, build_requires)
         yield Problem(_TABLE, "is missing", hint)
     elif not isinstance(table, dict):
         yield Problem(_TABLE, f"must be a table, not {reading.type_of(table)}")
@@ -164,8 +176,10 @@ def _table(pyproject: Mapping[str, Any], build_requires: Sequence[str] | None) -
     return None
 
 
-def _advice(build_requires: Sequence[str] | None) -> str:
-    """What to write where the inner backend is not named."""
+def _advice(pyproject: Mapping[str, Any], build_requires: Sequence[str] | None) -> str:
+    """What to do where the inner backend is not named."""
+    if idle(pyproject):
+        return "`freshwheel init` switches this project to freshwheel"
     known = backends.guess(build_requires or ())
     if known is None:
         return f'name the backend that builds the wheel: [{_TABLE}] backend = "..."'

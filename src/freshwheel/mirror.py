@@ -99,7 +99,7 @@ def _status(install: Install, environ: Mapping[str, str], suffix: str) -> Status
         return _said(install, "stale", gone, mend=f"install it from where it is now, or uninstall {install.name}")
     if install.mark is None:
         if not _is_wrapped(install.tree):
-            return _said(install, "skipped", "its project does not use freshwheel")
+            return _said(install, "skipped", "its project does not use freshwheel; `freshwheel init` there switches it")
         return _said(install, "stale", "it was built without freshwheel", mend=_mend(install))
     now = standing.digests(install.tree, environ)
     if now is None:

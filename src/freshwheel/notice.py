@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import xxhash
 
-from freshwheel import backends, discovery, frame, ledger
+from freshwheel import backends, discovery, frame, ledger, pep440
 from freshwheel.inner import force, kept, packages, setuptools
 from freshwheel.inner.folders import Profile
 from freshwheel.inner.force import Record, Seen
@@ -148,9 +148,16 @@ def _base(plan: Plan) -> str | None:
     return None if plan.config.version is None else plan.base()
 
 
-def used(plan: Plan, folder: str) -> str:
-    """Why a wheel may hold what earlier builds of setuptools left, in words; nothing where it worked in `folder`."""
-    return setuptools.left(folder, plan.call.tree, plan.call.hook) if folder else ""
+def used(plan: Plan, folder: str, path: str) -> str:
+    """Why the wheel at `path` may not be that of its sources, in words; nothing where setuptools worked in `folder`."""
+    if not folder:
+        return ""
+    base, stated = _base(plan), os.path.basename(path).split("-")[1]
+    if base is not None and pep440.parsed(base) != pep440.parsed(stated):
+        why = f"setuptools before 66 can't be told the version {base}: what asked for it was given {stated}"
+        plan.call.say(f"{why}; require a newer one, or leave the version static")
+        return why
+    return setuptools.left(folder, plan.call.tree, plan.call.hook)
 
 
 def _chooses(name: bytes) -> bool:

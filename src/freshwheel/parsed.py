@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["at", "entries", "table", "text", "texts"]
+__all__ = ["at", "entries", "strings", "table", "text", "texts"]
 
 
 def at(value: Any, path: str) -> Any:
@@ -37,3 +37,12 @@ def texts(value: Any, path: str) -> list[str]:
     """The string below the dotted `path`, or those in the list there."""
     below = at(value, path)
     return [one for one in (below if isinstance(below, list) else [below]) if isinstance(one, str) and one]
+
+
+def strings(value: Any) -> list[str]:
+    """All keys and strings in a value of TOML."""
+    if isinstance(value, Mapping):
+        return [text for key, one in value.items() for text in (str(key), *strings(one))]
+    if isinstance(value, list):
+        return [text for one in value for text in strings(one)]
+    return [value] if isinstance(value, str) else []

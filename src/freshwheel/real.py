@@ -175,7 +175,7 @@ class _Bench:
                 later = self.plan.attempt(again=True)
                 taken = self.taken(later, [private, empty] if empty else [private])
                 self.keep(record, found, after, earlier, later)
-            self.doubt = self.doubt or notice.used(self.plan, empty)
+            self.doubt = self.doubt or notice.used(self.plan, empty, path)
             return self.judged(path, started, earlier, later, taken)
 
     def cleanly(self, private: str) -> Built:
@@ -188,7 +188,7 @@ class _Bench:
             started = time.time_ns()
             with notice.fresh(self.plan, private) as (variables, empty), opened(self.plan, more | variables) as inner:
                 path = inner.build(self.plan.call.hook, private, settings)
-                self.doubt = self.doubt or notice.used(self.plan, empty)
+                self.doubt = self.doubt or notice.used(self.plan, empty, path)
         return self.judged(path, started, self.before, self.plan.attempt(again=True), None)
 
     def apart(self) -> None:

@@ -13,12 +13,12 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from freshwheel import frame, state
+from freshwheel import climbing, config, frame, ledger, state
 from freshwheel.errors import InputError
 from freshwheel.model import Input
 from freshwheel.phrases import few
 from freshwheel.plan import Call, Plan
-from freshwheel.sources import globs, reasons, selection
+from freshwheel.sources import globs, reasons, selection, surroundings
 from freshwheel.sources.cargo import Closure, lies_in
 from freshwheel.sources.disk import Disk, MovedError
 from freshwheel.sources.selection import Selection
@@ -27,6 +27,8 @@ __all__ = ["Check", "Finding", "Inputs", "check", "digest", "inputs", "undeclare
 
 _TIMES = 3
 """How often a tree that changes meanwhile is walked again."""
+_LARGEST = 1 << 20
+"""Bytes of a text that is searched."""
 _MANIFESTS = ("Cargo.toml", "CMakeLists.txt", "meson.build")
 """Files that decide what of their folder is built."""
 _AT_THE_TOP = (*_MANIFESTS, "Cargo.lock", "setup.cfg", "setup.py")
@@ -55,7 +57,7 @@ class Inputs:
 class Finding:
     """One thing that is wrong with how the inputs are declared."""
 
-    kind: Literal["missed", "written", "excluded", "unread"]
+    kind: Literal["missed", "written", "excluded", "unread", "idle", "outside"]
     where: str
     """A path, or a pattern of `exclude`."""
     what: str
@@ -110,7 +112,7 @@ def check(call: Call) -> Check:
     known = state.load(frame.cache_directory(call.environ), call.tree)
     found = _steady(plan, plan.select)
     vital = {*found.rules.always, *_AT_THE_TOP, *_deciding(_closure(plan, snapshot.inputs))}
-    include = list(_missed(plan, found, known))
+    include = [*_missed(plan, found, known), *_outside(plan, found, snapshot.inputs)]
     exclude = list(_written(known, {_text(one.path) for one in snapshot.inputs}, vital))
     suspicious, notes = _Excludes(plan, found, vital).judged()
     lines = [
@@ -123,7 +125,7 @@ def check(call: Call) -> Check:
     ]
     return Check(
         built=known.built,
-        findings=(*(one for one, _ in [*include, *exclude]), *suspicious, *map(_unread, found.unread)),
+        findings=(*_idle(plan), *(one for one, _ in [*include, *exclude]), *suspicious, *map(_unread, found.unread)),
         notes=tuple(notes),
         lines=tuple(lines),
     )
@@ -214,6 +216,32 @@ def _unnamed(plan: Plan, found: Selection, known: state.State) -> Iterator[tuple
             yield path, path if path in only else f"{path}/**"
 
 
+def _outside(plan: Plan, found: Selection, inputs: Sequence[Input]) -> Iterator[tuple[Finding, str]]:
+    """What the files of the build refer to outside of the project, each with the pattern that declares it.
+
+    Once a build was observed, nobody need guess any more.
+    """
+    if ledger.load(frame.cache_directory(plan.call.environ), plan.call.tree).observed:
+        return
+    root = surroundings.repository(plan.call.tree, [crate.folder for crate in _closure(plan, inputs).crates])
+    paths, exclude = _paths(found), globs.parse(plan.config.exclude)
+    texts = {path: _read(plan, path) for path in paths if climbing.is_building(path)}
+    places: dict[tuple[str, str], list[str]] = {}
+    for where, path, pattern in climbing.outside(plan.call.tree, root, texts):
+        declared = any(one.startswith("../") and lies_in(one, path) for one in paths)
+        if not declared and not any(reasons.matches(exclude, one) for one in (path, f"{path}/x")):
+            places.setdefault((path, pattern), []).append(where)
+    for (path, pattern), lines in places.items():
+        what = f"{few(lines)} may take it, and nothing declares it: edits there go unseen until a build is observed"
+        yield Finding(kind="outside", where=path, what=what, todo=f"include = {_toml([pattern])}"), pattern
+
+
+def _read(plan: Plan, path: str) -> str:
+    """What a text holds; nothing where it can't be read."""
+    data = Disk(plan.call.tree).text(os.fsencode(path), _LARGEST)
+    return (data or b"").decode("utf-8", "replace")
+
+
 def _written(
     known: state.State, paths: AbstractSet[str], vital: AbstractSet[str]
 ) -> Iterator[tuple[Finding, str | None]]:
@@ -250,6 +278,13 @@ def _unread(path: str) -> Finding:
         what="it can't be read as TOML: the crates that it leads to are no inputs, and no wheel is stored",
         todo="mend it; if nothing builds it, exclude its folder",
     )
+
+
+def _idle(plan: Plan) -> Iterator[Finding]:
+    """That nobody reads the settings, if so."""
+    if why := config.idle(plan.project.pyproject):
+        what = f"nobody reads it: {why}"
+        yield Finding(kind="idle", where="[tool.freshwheel]", what=what, todo="`freshwheel init` completes the switch")
 
 
 def _steady(plan: Plan, select: Callable[[Disk], Selection]) -> Selection:

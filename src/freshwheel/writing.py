@@ -21,9 +21,9 @@ def metadata(plan: Plan, directory: str) -> str:
             if path is not None:
                 with written(directory):
                     return info.from_wheel(path, directory)
-    from freshwheel import real  # noqa: PLC0415 - needed where nothing is at hand only
+    from freshwheel import notice, real  # noqa: PLC0415 - needed where nothing is at hand only
 
-    with real.opened(plan) as inner, private() as apart:
+    with private() as apart, notice.fresh(plan, apart) as (variables, _), real.opened(plan, variables) as inner:
         try:
             found = inner.metadata(plan.call.hook, apart, plan.config.inner_settings)
             # Taken last: the inner backend may write a lock file here, and the build that follows will see it.
@@ -46,11 +46,15 @@ def wheel(plan: Plan, directory: str) -> str:
 
 def sdist(plan: Plan, directory: str) -> str:
     """The file name of the source distribution written into `directory`: the inner backend's, never labelled."""
-    from freshwheel import finish, real  # noqa: PLC0415 - for source distributions alone, as the next one
+    from freshwheel import finish, notice, real  # noqa: PLC0415 - for source distributions alone, as the next one
     from freshwheel.wheel import sdist as source_distribution  # noqa: PLC0415
 
     base = plan.base()
-    with real.opened(plan) as inner, private(directory) as apart:
+    with (
+        private(directory) as apart,
+        notice.fresh(plan, apart) as (variables, _),
+        real.opened(plan, variables) as inner,
+    ):
         path = inner.build(plan.call.hook, apart, plan.config.inner_settings)
         with written(directory):
             if base is None or naming.same(source_distribution.version_of(path), base):

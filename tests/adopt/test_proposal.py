@@ -4,6 +4,7 @@ import pytest
 
 from freshwheel.adopt import proposal, undo
 from freshwheel.adopt.facts import Facts
+from freshwheel.adopt.statements import parsed
 from freshwheel.errors import ConfigError, FreshwheelError
 
 CRATE = '[package]\nname = "demo"\nversion = "1.2.3"\n'
@@ -60,12 +61,12 @@ manifest-path = "src/rust/Cargo.toml"
 """,
         {"src/rust/Cargo.toml": '[package]\nname = "demo"\nversion = "0.1.0"\n'},
         """[build-system]
-# These requirements must be kept sync with the requirements files.
 requires = ["freshwheel"]
 build-backend = "freshwheel"
 
 [tool.freshwheel]
 backend = "maturin"
+# These requirements must be kept sync with the requirements files.
 requires = [
     "maturin>=1.9.4,<2",
     "cffi>=1.12; platform_python_implementation != 'PyPy'", # for the build script
@@ -139,11 +140,11 @@ requires = [
     "setuptools>=42.0.0",
     "setuptools-rust>=1.7.0",
 ]
+# When updating this, also update demo/__about__.py!
 version = "5.0.0"
 
 [project]
 name = "demo"
-# When updating this, also update demo/__about__.py!
 requires-python = ">=3.10"
 dynamic = ["version", "readme"]
 
@@ -338,12 +339,11 @@ requires-python = ">=3.10"
         {"_build/wrapped.py": ""},
         """[build-system]
 requires = ["freshwheel", "setuptools>=77"]
-# ours
 build-backend = "freshwheel"
 
 [tool.freshwheel]
 backend = "wrapped"
-backend-path = ["_build"]
+backend-path = ["_build"] # ours
 
 [project]
 name = "demo"
@@ -481,17 +481,16 @@ exclude = ["gen.py"]
         found.after.decode()
         == """[build-system]
 requires = ["numpy", "maturin>=1"]
-build-backend = "maturin"
+build-backend = "maturin" # the fast one
 
 [tool.freshwheel]
-# the fast one
 # generated
 exclude = ["gen.py"]
 """
     )
     assert any("exclude" in step for step in found.steps)
     again = proposal.propose(found.after, Facts())
-    assert b'[tool.freshwheel]\nbackend = "maturin"\n' in again.after
+    assert b'[tool.freshwheel]\nbackend = "maturin" # the fast one\n' in again.after
     assert b'exclude = ["gen.py"]' in again.after
 
 
@@ -546,6 +545,176 @@ def test_the_version_of_a_lost_manifest_stays_static():
     assert any("not found" in step for step in found.steps)
 
 
+SYSTEM = '[build-system]\nrequires = {requires}\nbuild-backend = "{backend}"\n'
+SCIKIT = SYSTEM.format(requires='["scikit-build-core>=0.10", "pybind11"]', backend="scikit_build_core.build")
+MATURIN = SYSTEM.format(requires='["maturin>=1"]', backend="maturin")
+
+
+@pytest.mark.parametrize(
+    ("before", "texts", "said"),
+    [
+        (
+            SYSTEM.format(requires='["setuptools", "setuptools-scm[simple]>=9"]', backend="setuptools.build_meta"),
+            {},
+            "sim",
+        ),
+        (SYSTEM.format(requires='["maturin>=1", "some-plugin"]', backend="maturin"), {}, "some-plugin may work by"),
+        (SYSTEM.format(requires='["maturin @ file:///home/me/maturin"]', backend="maturin"), {}, "may work by"),
+        (f'{SCIKIT}[tool.scikit-build]\nminimum-version = "build-system.requires"\n', {}, "a table of pyproject"),
+        (f'{MATURIN}[tool.uv.sources]\nMaturin = {{ path = "../maturin" }}\n', {}, "[tool.uv.sources]"),
+        (MATURIN, {"../../pyproject.toml": "[tool.uv.sources]\nmaturin = { git = 'x' }\n"}, "[tool.uv.sources]"),
+        (MATURIN, {"noxfile.py": "load('pyproject.toml')['build-system']['requires']"}, "noxfile.py reads them"),
+    ],
+)
+def test_requirements_stay_where_somebody_else_may_read_them(before, texts, said):
+    """A plug-in, a setting, a source or a script may go by the list, so all of it stands there as it did."""
+    found = proposed(before, {"demo/fast.c": "", **texts})
+    after = parsed(found.after.decode())
+    assert after["build-system"]["requires"] == ["freshwheel", *parsed(before)["build-system"]["requires"]]
+    assert "requires" not in after["tool"]["freshwheel"]
+    assert any(said in step for step in found.steps)
+
+
+@pytest.mark.parametrize(
+    "before", [SCIKIT, MATURIN, SYSTEM.format(requires='["setuptools", "numpy"]', backend="setuptools.build_meta")]
+)
+def test_requirements_move_where_nobody_else_reads_them(before):
+    """Backends that are known, and libraries, do the same wherever they are required."""
+    after = parsed(proposed(before, {"demo/fast.c": "", "demo/__init__.py": "# a build-system"}).after.decode())
+    assert after["build-system"]["requires"] == ["freshwheel"]
+    assert after["tool"]["freshwheel"]["requires"] == parsed(before)["build-system"]["requires"]
+
+
+STATIC = '[project]\nname = "demo"\nversion = "1.2.3"\nrequires-python = ">=3.10"\n'
+
+
+@pytest.mark.parametrize(
+    ("requires", "more", "texts", "said"),
+    [
+        ('["setuptools"]', "", {"setup.py": "setup(version='2')"}, "setup.py may set"),
+        ('["setuptools"]', "", {"setup.py": "setup(**more())"}, "setup.py may set"),
+        ('["setuptools"]', "", {"setup.py": "print 'Python 2'"}, "setup.py may set"),
+        ('["setuptools"]', "", {"setup.py": "load('pyproject.toml')"}, "setup.py reads pyproject.toml"),
+        ('["setuptools"]', "", {"cmake/x.cmake": "file(READ ../pyproject.toml text)"}, "cmake/x.cmake reads"),
+        ('["setuptools", "some-scm"]', "", {}, "some-scm may set"),
+        ('["setuptools>=61,<66"]', "", {}, "before 66"),
+        ('["setuptools==65.*"]', "", {}, "before 66"),
+        (
+            '["setuptools"]',
+            '[tool.setuptools.dynamic]\nversion = { attr = "demo.x" }\n',
+            {},
+            "[tool.setuptools.dynamic]",
+        ),
+    ],
+)
+def test_a_version_stays_static_where_setuptools_would_find_another_one(requires, more, texts, said):
+    """Whatever asks for the version during the build gets what it got, and it is said why there is no label."""
+    before = SYSTEM.format(requires=requires, backend="setuptools.build_meta") + STATIC + more
+    found = proposed(before, {"demo/fast.c": "", **texts})
+    assert STATIC in found.after.decode()
+    assert said in found.steps[-1]
+
+
+@pytest.mark.parametrize("script", ["setup(ext_modules=[x])", "version = self.distribution.get_version()"])
+@pytest.mark.parametrize("requires", ['["setuptools>=61"]', '["setuptools!=60,<80"]', '["setuptools~=80.0"]'])
+def test_a_version_moves_where_setuptools_can_be_told(script, requires):
+    """A `setup.py` that asks for the version is no source of one."""
+    before = SYSTEM.format(requires=requires, backend="setuptools.build_meta") + STATIC
+    after = parsed(proposed(before, {"setup.py": script}).after.decode())
+    assert after["tool"]["freshwheel"]["version"] == "1.2.3"
+
+
+def test_a_build_script_that_looks_for_the_version_keeps_it_in_its_place():
+    """Also where the manifest of the crate states it too."""
+    before = MATURIN + STATIC
+    found = proposed(before, {"Cargo.toml": CRATE, "build.rs": 'read("pyproject.toml")'})
+    assert STATIC in found.after.decode()
+    assert "build.rs reads pyproject.toml" in found.steps[-1]
+
+
+@pytest.mark.parametrize(
+    ("table", "requires", "expected"),
+    [
+        ('backend = "maturin"\n', '["maturin>=1"]', ["freshwheel"]),
+        ('backend = "maturin"\n', '["maturin>=1", "freshwheel>=0.1"]', ["maturin>=1", "freshwheel>=0.1"]),
+        ('backend = "maturin"\nrequires = ["maturin>=1"]\n', '["maturin"]', ["freshwheel", "maturin"]),
+        ('exclude = ["gen.py"] # ours\n', '["maturin>=1"]', ["freshwheel"]),
+    ],
+)
+def test_a_half_made_switch_is_completed(table, requires, expected):
+    """A table that nobody reads stays as it is, and gets what it lacks."""
+    before = SYSTEM.format(requires=requires, backend="maturin") + f"[tool.freshwheel]\n{table}"
+    text = proposed(before).after.decode()
+    after = parsed(text)
+    assert (after["build-system"]["requires"], after["build-system"]["build-backend"]) == (expected, "freshwheel")
+    assert after["tool"]["freshwheel"]["backend"] == "maturin"
+    assert table in text
+    assert proposed(text).before == proposed(text).after
+
+
+def test_a_half_that_names_another_backend_is_a_question():
+    """Only a person knows which of the two builds the project."""
+    with pytest.raises(ConfigError, match=r"is hatchling.build, and \[build-system\] has maturin"):
+        proposed(f'{MATURIN}[tool.freshwheel]\nbackend = "hatchling.build"\n')
+
+
+def test_comments_go_with_what_moves():
+    """What was said about requirements, backend and version is not said of freshwheel's own lines."""
+    before = """[build-system]
+# what Python 3.8 has
+requires = ["setuptools<77"]  # the latest version that supports it
+build-backend = "setuptools.build_meta"  # no legacy
+# behind
+
+[project]
+name = "demo" # the name
+# bump with the tag
+version = "1.2.3"  # and here
+requires-python = ">=3.10"
+"""
+    found = proposed(before, {"demo/fast.c": ""})
+    assert (
+        found.after.decode()
+        == """[build-system]
+requires = ["freshwheel"]
+build-backend = "freshwheel"
+# behind
+
+[tool.freshwheel]
+backend = "setuptools.build_meta"  # no legacy
+# what Python 3.8 has
+requires = ["setuptools<77"]  # the latest version that supports it
+# bump with the tag
+version = "1.2.3"  # and here
+
+[project]
+name = "demo" # the name
+dynamic = ["version"]
+requires-python = ">=3.10"
+"""
+    )
+    assert undo.undone(found.after).after.decode() == before
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (">=3.8", ">=3.10"),
+        (">= 3.8,<3.14", ">=3.10,<3.14"),
+        ("~=3.8", ">=3.10,~=3.8"),
+        (">=3.8,!=3.9.*", ">=3.10,!=3.9.*"),
+        ("<4", ">=3.10,<4"),
+        ("<3.10", "<3.10"),
+        (">=3.11", ">=3.11"),
+        ("^3.8", "^3.8"),
+    ],
+)
+def test_the_bound_of_pythons_is_raised(asked, expected):
+    """To what freshwheel runs on, where that leaves any; in the quotes that were there, and nothing else changes."""
+    text = f"# é\n[project]\nrequires-python = '{asked}' # old\n"
+    assert proposal.raised(text.encode()).decode() == text.replace(asked, expected)
+
+
 @pytest.mark.parametrize("setup", ["setup(setup_requires=['numpy'])", "setup(**{'setup_requires': x})"])
 def test_requirements_of_setup_py_stand_against_lean(setup):
     """What only setuptools itself can say must be installed to be asked, so the requirements stay."""
@@ -581,7 +750,6 @@ def test_a_file_that_makes_no_sense_is_refused(text):
     [
         'build-system = { requires = ["x"], build-backend = "y" }\ntool = { x = 1 }\n',
         '[build-system]\nrequires = ["x"]\nbuild-backend = "y"\n[tool]\nfreshwheel = { include = ["a"] }\n',
-        '[build-system]\nrequires = ["x"]\nbuild-backend = "y"\n[tool.freshwheel]\nbackend = "z"\n',
         "[build-system]\n",
     ],
 )

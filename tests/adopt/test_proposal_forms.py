@@ -58,7 +58,7 @@ def test_a_byte_order_mark_stays_and_is_a_reason_to_stop():
     "lines",
     [
         '    # first\n    "hatchling>=1", # second\n    "hatch-vcs",\n] # third\n',
-        '\nbuild-backend = "freshwheel" # fourth\n',
+        '\nbackend = "hatchling.build" # fourth\n',
         "\n\n# fifth\n[project]\n",
     ],
 )

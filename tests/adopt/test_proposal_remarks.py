@@ -1,8 +1,11 @@
 """What is said before the switch: what would hurt, where it stands, and what to do."""
 
+import ast
+from types import SimpleNamespace
+
 import pytest
 
-from freshwheel.adopt import proposal
+from freshwheel.adopt import comparisons, proposal
 from freshwheel.adopt.facts import Facts
 
 LABELLED = """[build-system]
@@ -117,19 +120,19 @@ def test_without_labels_nothing_is_compared():
         ("^3.10", False),
     ],
 )
-def test_old_pythons_stop_the_switch(asked, old):
+def test_old_pythons_are_named(asked, old):
     """A wheel is built with Python 3.10 at least, so a project for older ones could not be built there any more."""
     found = remarks(LABELLED.replace(">=3.10", asked), "python")
-    assert [(one.weight, one.where) for one in found] == ([("stop", ("pyproject.toml:8",))] if old else [])
+    assert [(one.weight, one.where) for one in found] == ([("harm", ("pyproject.toml:8",))] if old else [])
 
 
 def test_pythons_are_also_asked_for_in_setup_files():
     """Where pyproject says nothing, setup.cfg and setup.py may; where nobody does, that is noted."""
     text = '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
     [found] = remarks(text, "python", {"setup.cfg": "[options]\npython_requires = >=3.8\n"})
-    assert (found.weight, found.where) == ("stop", ("setup.cfg:2",))
+    assert (found.weight, found.where) == ("harm", ("setup.cfg:2",))
     [found] = remarks(text, "python", {"setup.py": "setup(\n    python_requires='>=3.7',\n)\n"})
-    assert (found.weight, found.where) == ("stop", ("setup.py:2",))
+    assert (found.weight, found.where) == ("harm", ("setup.py:2",))
     assert [one.weight for one in remarks(text, "python")] == ["note"]
 
 
@@ -223,3 +226,23 @@ def test_folders_are_excluded_only_where_nothing_speaks_of_them(text, texts, exp
     texts = {"src/my_demo/__init__.py": "", "tests/test_a.py": "", "docs/index.md": "", **texts}
     found = remarks(text, "exclude", texts)
     assert [one.where for one in found] == ([expected] if expected else [])
+
+
+def test_each_text_is_parsed_once_and_its_tree_walked_once(monkeypatch):
+    """And one that only hands the version on is not parsed at all; hundreds of files cost no more than that."""
+    comparing = (
+        "import my_demo\nx = my_demo.__version__\n" + "assert [[[[x == my_demo.__version__]]]] and {x: (x, [x])}\n" * 20
+    )
+    texts = {f"tests/test_{number}.py": comparing for number in range(50)}
+    texts |= {f"demo/m{number}.py": "from demo import __version__\nmetadata = {}\n" * 9 for number in range(50)}
+    parsed, asked = [], []
+    counting = {
+        **vars(ast),
+        "parse": lambda text: parsed.append(ast.parse(text)) or parsed[-1],
+        "iter_child_nodes": lambda node: asked.append(id(node)) or ast.iter_child_nodes(node),
+    }
+    monkeypatch.setattr(comparisons, "ast", SimpleNamespace(**counting))
+    [found] = remarks(LABELLED, "comparison", texts)
+    assert len(found.where) == 1000
+    assert len(parsed) == 50
+    assert len(asked) == len(set(asked))

@@ -2,6 +2,8 @@
 
 import pytest
 
+from freshwheel import ledger
+
 
 def findings(desk):
     """Kind and place of each finding; the exit code says whether there are any."""
@@ -149,3 +151,79 @@ def test_an_exclude_that_takes_away_very_many(desk):
     desk.rust('exclude = ["src/**"]').files(*(f"demo/src/m{number}.rs" for number in range(9)))
     [one] = desk.json("check")[1]["findings"]
     assert "src/bound.rs, src/lib.rs, src/m0.rs and 8 more" in one["what"]
+
+
+PLAIN = '[build-system]\nrequires = ["maturin"]\n{backend}\n[project]\nname = "demo"\nversion = "1"\n'
+HALF = '[tool.freshwheel]\nbackend = "maturin"\n'
+
+
+@pytest.mark.parametrize("verb", ["digest", "inputs", "why", "uv", "check"])
+def test_each_verb_names_the_way_in(desk, verb):
+    """In a project that is not switched; whoever is told to write a table would have one that nobody reads."""
+    desk.files("demo/pyproject.toml", of=PLAIN.format(backend='build-backend = "maturin"'))
+    code, _, err = desk(verb)
+    assert (code, "`freshwheel init` switches this project" in err) == (2, True)
+
+
+@pytest.mark.parametrize("backend", ['build-backend = "maturin"', 'build-backend = "setuptools.build_meta"', ""])
+def test_a_table_that_nobody_reads_is_a_finding(desk, backend):
+    """And what completes it is `init`; the other verbs answer, and say it too."""
+    desk.files("demo/pyproject.toml", of=PLAIN.format(backend=backend) + HALF).files(
+        "demo/Cargo.toml", of="[package]\n"
+    )
+    assert ("idle", "[tool.freshwheel]") in findings(desk)
+    assert "freshwheel init" in desk("check")[1]
+    for verb in ("digest", "inputs"):
+        code, _, err = desk(verb)
+        assert (code, "nobody reads [tool.freshwheel]" in err, "`freshwheel init`" in err) == (0, True, True)
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [
+        'build-backend = "wrapper"\nbackend-path = ["."]',
+        'build-backend = "somebody.wraps"',
+        'build-backend = "freshwheel"',
+    ],
+)
+def test_a_wrapper_may_read_the_table(desk, backend):
+    """One in the tree, or one that is installed: nobody can tell, so nothing is said."""
+    desk.files("demo/pyproject.toml", of=PLAIN.format(backend=backend) + HALF).files(
+        "demo/Cargo.toml", of="[package]\n"
+    )
+    assert findings(desk) == []
+
+
+def climbing(desk, ours=""):
+    """A project whose build files take what lies beside it in the repository."""
+    desk.pyproject(ours, backend="setuptools.build_meta")
+    desk.files("core/a.h", "include/b.h", "demo/src/x.cpp")
+    desk.files(
+        "demo/CMakeLists.txt", of="project(demo)\nadd_subdirectory(../core core)\ninstall(FILES ../include/b.h)\n"
+    )
+    return desk.files("demo/src/CMakeLists.txt", of="include_directories(${CMAKE_CURRENT_SOURCE_DIR}/../../core)\n")
+
+
+def test_what_lies_outside_is_named_before_any_build(desk):
+    """By file, line and path, with the line that declares it, which settles it; and init says the same."""
+    climbing(desk)
+    assert findings(desk) == [("outside", "../core"), ("outside", "../include/b.h")]
+    code, out, _ = desk("check")
+    assert code == 1
+    assert "CMakeLists.txt:2, src/CMakeLists.txt:1 may take it" in out
+    line = 'include = ["../core/**", "../include/b.h"]'
+    assert line in out
+    assert findings(climbing(desk, line)) == []
+    assert findings(climbing(desk, 'exclude = ["../core"]\ninclude = ["../include/*"]')) == []
+    plain = '[build-system]\nrequires = ["scikit-build-core"]\nbuild-backend = "scikit_build_core.build"\n'
+    desk.files("demo/pyproject.toml", of=plain)
+    [found] = [one for one in desk.json("init")[1]["remarks"] if one["kind"] == "include"]
+    assert found["where"][0] == "CMakeLists.txt:2 ../core/**"
+    assert line in found["todo"]
+
+
+def test_an_observed_build_knows_better(desk):
+    """Then nobody need guess what it reads."""
+    climbing(desk)
+    ledger.save(str(desk.cache), str(desk.project), ledger.Page(observed=True))
+    assert findings(desk) == []

@@ -132,15 +132,20 @@ def test_what_leads_back_by_itself_is_not_kept(desk):
     assert text(desk) == before
 
 
-def test_old_pythons_need_force(crate):
-    """Without it nothing is written, with it all is."""
-    crate.files("demo/pyproject.toml", of=BEFORE.replace(">=3.10", ">=3.8"))
+def test_old_pythons_are_named_and_raised_if_that_is_asked_for(crate):
+    """They stop nothing: published wheels are not concerned."""
+    old = BEFORE.replace(">=3.10", ">=3.8")
+    crate.files("demo/pyproject.toml", of=old)
     code, out, _ = crate("init", "--yes")
-    assert (code, text(crate)) == (1, BEFORE.replace(">=3.10", ">=3.8"))
+    assert (code, text(crate)) == (0, AFTER.replace(">=3.10", ">=3.8"))
     assert "pyproject.toml:8" in out
-    assert "--force" in out
-    assert crate("init", "--yes", "--force")[0] == 0
-    assert text(crate) == AFTER.replace(">=3.10", ">=3.8")
+    assert "--raise-python" in out
+    assert crate("init", "--yes", "--undo")[0] == 0
+    code, out, _ = crate("init", "--yes", "--raise-python")
+    assert (code, text(crate)) == (0, AFTER)
+    assert "3.8' allows" not in out
+    assert crate("init", "--yes", "--undo")[0] == 0
+    assert text(crate) == old
 
 
 def test_without_labels(crate):

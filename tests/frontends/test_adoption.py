@@ -1,6 +1,15 @@
 """From a project as it was to a wheel with a label: one command, and an installer that knows nothing of it."""
 
+import os
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
 import pytest
+from uv import find_uv_bin
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
 
 pytestmark = pytest.mark.slow
 
@@ -69,3 +78,157 @@ def test_the_own_base_version_is_that_of_the_source_distribution(frontends, proj
     frontends["uv"].release(tree.path, tmp_path / "dist")
     found = sorted(path.name for path in (tmp_path / "dist").glob("demo*"))
     assert [name.split("-")[1].removesuffix(".tar.gz") for name in found] == ["5.0.0", "5.0.0"]
+
+
+STARTED = FIXTURES / "started"
+"""Projects as the tools and the guides begin them."""
+STAMPED = """from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+
+class Stamped(build_ext):
+    def build_extension(self, ext):
+        version = self.distribution.get_version()
+        ext.define_macros.append(("VERSION", '"%s"' % version))
+        super().build_extension(ext)
+
+
+setup(cmdclass={"build_ext": Stamped}, ext_modules=[Extension("demo._x", ["demo/x.c"])], packages=["demo"])
+"""
+SOURCE = """#include <Python.h>
+static struct PyModuleDef def = {PyModuleDef_HEAD_INIT, "_x", NULL, -1, NULL};
+PyMODINIT_FUNC PyInit__x(void) {
+    PyObject *module = PyModule_Create(&def);
+    PyModule_AddStringConstant(module, "version", VERSION);
+    return module;
+}
+"""
+SYSTEM = '[build-system]\nrequires = {}\nbuild-backend = "setuptools.build_meta"\n'
+DEMO = '[project]\nname = "demo"\nrequires-python = ">=3.10"\n'
+
+
+@pytest.fixture
+def init(workshop, environ):
+    """The verb `init` with --check-build and --yes: exit code and all that is printed."""
+
+    def call(tree, *options):
+        path = os.pathsep.join([os.path.dirname(find_uv_bin()), environ["PATH"]])
+        command = (workshop.python, "-m", "freshwheel", "init", "--check-build", "--yes", *options, str(tree))
+        found = subprocess.run(
+            command, check=False, env={**environ, "PATH": path}, capture_output=True, text=True, encoding="utf-8"
+        )
+        return found.returncode, found.stdout + found.stderr
+
+    return call
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in STARTED.iterdir()))
+def test_what_tools_and_guides_begin_can_be_switched(init, uv, tmp_path, name):
+    """Without a word of force, to the same wheel but for version, mark and RECORD; and then it builds."""
+    tree = tmp_path / name
+    shutil.copytree(STARTED / name, tree, copy_function=shutil.copy)
+    code, said = init(tree)
+    assert (code, "the wheels are the same" in said) == (0, True), said
+    assert 'build-backend = "freshwheel"' in (tree / "pyproject.toml").read_text()
+    uv.wheel(tree, tmp_path / "dist")
+
+
+@pytest.mark.parametrize(
+    ("more", "files"),
+    [
+        ('version = "1.2.3"\n', {}),
+        ('dynamic = ["version"]\n', {"setup.cfg": "[metadata]\nversion = 1.2.3\n"}),
+        ('version = "1.2.3"\n', {"setup.cfg": "[metadata]\nversion = 9.9\n"}),
+        ('version = "1.2.3"\n', {"setup.py": STAMPED.replace("setup(", "setup(version='9.9', ")}),
+        (
+            'dynamic = ["version"]\n[tool.setuptools.dynamic]\nversion = { attr = "demo.__version__" }\n',
+            {"demo/__init__.py": '__version__ = "1.2.3"\n'},
+        ),
+    ],
+)
+def test_what_asks_for_the_version_in_a_build_gets_what_it_got(init, uv, venv, tmp_path, more, files):
+    """It is compiled into the module, wherever the project says it."""
+    tree = tmp_path / "demo"
+    texts = {"setup.py": STAMPED, "demo/x.c": SOURCE, "demo/__init__.py": "", **files}
+    for path, text in {**texts, "pyproject.toml": SYSTEM.format('["setuptools>=77"]') + DEMO + more}.items():
+        (tree / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree / path).write_text(text)
+    code, said = init(tree)
+    assert (code, "the wheels are the same" in said) == (0, True), said
+    uv.install(venv, tree)
+    assert venv.version("demo").partition("+")[0] == "1.2.3"
+    assert venv.run("import demo._x; print(demo._x.version)") in ("1.2.3", "9.9")
+
+
+def test_the_own_version_is_known_when_a_source_distribution_is_made(init, uv, tmp_path):
+    """A `setup.py` that writes it into a file that is packed writes the one of the project."""
+    tree = tmp_path / "demo"
+    script = """from setuptools import setup
+from setuptools.command.sdist import sdist
+
+class Writing(sdist):
+    def make_release_tree(self, base_dir, files):
+        super().make_release_tree(base_dir, files)
+        open(f"{base_dir}/VERSION", "w").write(self.distribution.get_version())
+
+setup(cmdclass={"sdist": Writing}, py_modules=["demo"])
+"""
+    tree.mkdir()
+    (tree / "setup.py").write_text(script)
+    (tree / "demo.py").write_text("")
+    (tree / "pyproject.toml").write_text(SYSTEM.format('["setuptools>=77"]') + DEMO + 'version = "1.2.3"\n')
+    assert init(tree)[0] == 0
+    uv.release(tree, tmp_path / "dist")
+    with tarfile.open(tmp_path / "dist" / "demo-1.2.3.tar.gz") as archive:
+        assert archive.extractfile("demo-1.2.3/VERSION").read() == b"1.2.3"
+
+
+def test_a_plug_in_that_is_switched_on_by_its_name_goes_on(init, uv, tmp_path, outside):
+    """The version of a commit is that of the tag, before the switch and after it."""
+    tree = tmp_path / "demo"
+    tree.mkdir()
+    requires = '["setuptools>=80", "setuptools-scm[simple]>=9.2"]'
+    (tree / "demo.py").write_text("")
+    (tree / "pyproject.toml").write_text(SYSTEM.format(requires) + DEMO + 'dynamic = ["version"]\n')
+    for words in ("init -q", "add -A", "-c user.name=a -c user.email=a@b commit -qm x", "tag v1.2"):
+        subprocess.run(["git", "-C", str(tree), *words.split()], check=True, env=outside)
+    code, said = init(tree)
+    assert (code, "the wheels are the same" in said) == (0, True), said
+    uv.wheel(tree, tmp_path / "dist")
+    [wheel] = (tmp_path / "dist").glob("*.whl")
+    assert wheel.name.startswith(("demo-1.2+", "demo-1.3.dev"))
+
+
+PACKING = """from setuptools.build_meta import *
+from setuptools import build_meta
+
+def build_wheel(directory, settings=None, metadata=None):
+    with open("pyproject.toml") as file, open("demo.py", "w") as out:
+        out.write(f"SAID = {file.read().partition('[project]')[0]!r}")
+    return build_meta.build_wheel(directory, settings, metadata)
+"""
+
+
+def test_a_difference_is_said_and_stops_the_switch(init, tmp_path):
+    """A backend that packs what `[build-system]` says makes another wheel; the file stays as it is."""
+    tree = tmp_path / "demo"
+    tree.mkdir()
+    text = SYSTEM.format('["setuptools>=77"]').replace("setuptools.build_meta", "packing")
+    text += f'backend-path = ["."]\n{DEMO}version = "1"\n[tool.setuptools]\npy-modules = ["demo"]\n'
+    for name, content in {"pyproject.toml": text, "packing.py": PACKING, "demo.py": ""}.items():
+        (tree / name).write_text(content)
+    code, said = init(tree)
+    assert (code, "demo.py: other content" in said) == (1, True), said
+    assert (tree / "pyproject.toml").read_text() == text
+    assert (tree / "demo.py").read_text() == ""
+
+
+def test_a_project_that_can_not_be_built_is_not_tried(init, tmp_path):
+    """Its own failure is shown, and nothing is said of the switch."""
+    tree = tmp_path / "demo"
+    tree.mkdir()
+    (tree / "pyproject.toml").write_text(SYSTEM.format('["setuptools>=77"]') + DEMO + 'version = "1"\n')
+    (tree / "setup.py").write_text("raise SystemExit('no compiler')\n")
+    code, said = init(tree)
+    assert (code, "can't be built unwrapped" in said, "no compiler" in said) == (1, True, True), said
+    assert "freshwheel" not in (tree / "pyproject.toml").read_text()

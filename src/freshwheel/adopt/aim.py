@@ -8,16 +8,18 @@ from typing import Any
 
 from freshwheel import backends, pep440, reading
 from freshwheel import parsed as tables
+from freshwheel.adopt import readers
 from freshwheel.adopt.facts import Facts, Stated
-from freshwheel.adopt.statements import Document
+from freshwheel.adopt.statements import Document, Statement
 from freshwheel.backends import Backend
 from freshwheel.errors import ConfigError, FreshwheelError, Problem
 
-__all__ = ["Aim", "aimed", "lines"]
+__all__ = ["Aim", "aimed"]
 
 _BACKEND = "setuptools.build_meta"
 _LEGACY = "setuptools.build_meta:__legacy__"
 _DEFAULT = '["setuptools>=40.8.0"]'
+_DEFAULT_LINE = f"requires = {_DEFAULT}"
 """What frontends require where pyproject says nothing (PEP 518)."""
 
 
@@ -26,18 +28,14 @@ class Aim:
     """What is to stand in the file; texts are pieces of TOML, as they are written there now where they are."""
 
     known: Backend
-    backend: str
-    path: str | None
+    lines: Mapping[str, str]
+    """The keys of `[tool.freshwheel]` that are to be written, each with its line, and with the comments on it."""
     requires: str
     """The former requirements."""
     lean: bool
     """Whether these move, to be installed for a real build only."""
-    version: str | None
-    """The own base version."""
     opens: bool
     """Whether a static version becomes dynamic."""
-    plain: bool
-    """Whether labels are turned off."""
     steps: tuple[str, ...]
     """All that in sentences, with the reasons."""
 
@@ -48,6 +46,7 @@ class _Version:
 
     step: str
     own: str | None = None
+    """The line with the own base version."""
     opens: bool = False
     plain: bool = False
 
@@ -58,44 +57,55 @@ def aimed(document: Document, pyproject: Mapping[str, Any], facts: Facts, *, lab
     if not isinstance(system, Mapping):
         raise _wrong("build-system", f"must be a table, not {reading.type_of(system)}")
     _demand_sound(system)
-    requires = _raw(document, "build-system", "requires") if "requires" in system else _DEFAULT
+    ours = tables.table(pyproject, "tool.freshwheel")
     wanted = [one for one in system.get("requires", ["setuptools"]) if isinstance(one, str)]
-    path = _raw(document, "build-system", "backend-path") if "backend-path" in system else None
-    if "build-backend" in system:
-        backend, module = _raw(document, "build-system", "build-backend"), system["build-backend"]
-    else:
-        # The older way of setuptools lets a setup.py import what lies beside it.
-        module = _LEGACY if "setup.py" in facts.files else _BACKEND
-        backend = f'"{module}"'
-    known = backends.find(module, wanted, in_tree=path is not None)
-    lean = _may_be_lean(known, wanted, facts)
+    lines, module = _backend(document, system, ours, facts)
+    if "backend-path" in system:
+        lines["backend-path"] = _line(document, "backend-path", "build-system", "backend-path")
+    known = backends.find(module, wanted, in_tree="backend-path" in system)
+    stays = readers.of_list(wanted, pyproject, facts)
+    lean = not (stays or "requires" in ours or "freshwheel" in backends.names(wanted))
+    lean = lean and _may_be_lean(known, wanted, facts)
+    if lean:
+        told = "requires" in system
+        lines["requires"] = _line(document, "requires", "build-system", "requires") if told else _DEFAULT_LINE
     version = _version(document, pyproject, facts, known, label=label)
+    lines |= {} if version.own is None else {"version": version.own}
+    lines |= {"label": 'label = "off"'} if version.plain else {}
     steps = [f"{module} stays the backend that builds, and freshwheel calls it"]
-    if "build-backend" not in system:
+    if "build-backend" not in system and "backend" not in ours:
         steps[0] = f"no backend was named, which means setuptools: {steps[0]}"
     if lean:
         steps.append("its requirements are installed for a real build only; a wheel from the store needs none of them")
+    elif stays and known.store != "off":
+        steps.append(f"its requirements stay in [build-system]: {stays}")
     return Aim(
         known=known,
-        backend=backend,
-        path=path,
-        requires=requires,
+        lines={key: line for key, line in lines.items() if key not in ours},
+        requires=_raw(document, "build-system", "requires") if "requires" in system else _DEFAULT,
         lean=lean,
-        version=version.own,
         opens=version.opens,
-        plain=version.plain,
         steps=(*steps, version.step),
     )
 
 
-def lines(aim: Aim) -> list[str]:
-    """The lines of `[tool.freshwheel]`."""
-    found = [f"backend = {aim.backend}"]
-    found += [f"backend-path = {aim.path}"] if aim.path is not None else []
-    found += [f"requires = {aim.requires}"] if aim.lean else []
-    found += [f"version = {aim.version}"] if aim.version is not None else []
-    found += ['label = "off"'] if aim.plain else []
-    return found
+def _backend(
+    document: Document, system: Mapping[str, Any], ours: Mapping[str, Any], facts: Facts
+) -> tuple[dict[str, str], str]:
+    """The line that names the inner backend, and its module. Raises ConfigError where two are named."""
+    named, stated = system.get("build-backend"), ours.get("backend")
+    if isinstance(stated, str):
+        if named not in (stated, None):
+            hint = "name the one that builds in both places, and try again"
+            raise ConfigError(
+                [Problem("tool.freshwheel.backend", f"is {stated}, and [build-system] has {named}", hint)]
+            )
+        return {}, stated
+    if named is not None:
+        return {"backend": _line(document, "backend", "build-system", "build-backend")}, named
+    # The older way of setuptools lets a setup.py import what lies beside it.
+    module = _LEGACY if "setup.py" in facts.files else _BACKEND
+    return {"backend": f'backend = "{module}"'}, module
 
 
 def _demand_sound(system: Mapping[str, Any]) -> None:
@@ -127,7 +137,11 @@ def _version(
     """What becomes of the version."""
     static = tables.at(pyproject, "project.version")
     if isinstance(static, str):
-        return _of_static(document, static, known, _stated(known, facts, pyproject), label=label)
+        stated = _stated(known, facts, pyproject)
+        why = "" if label else "as asked for"
+        if label and (stated or known.own_version):
+            why = next(readers.of_version(known, pyproject, facts), "")
+        return _of_static(document, static, known, stated, why)
     project = pyproject.get("project")
     if project is not None and "version" not in tables.texts(project, "dynamic"):
         return _Version(step="[project] has no version and does not list it as dynamic, so there is no label")
@@ -136,11 +150,11 @@ def _version(
     return _Version(step="the version is dynamic, so it stays where the backend reads it, and wheels get a label")
 
 
-def _of_static(document: Document, static: str, known: Backend, stated: Stated | None, *, label: bool) -> _Version:
-    """What becomes of a static version, beside the one that the backend would find by itself."""
-    step, own, opens = "", None, False
-    if not label:
-        step = "as asked for"
+def _of_static(document: Document, static: str, known: Backend, stated: Stated | None, why: str) -> _Version:
+    """What becomes of a static version, beside the one that the backend would find by itself; `why` it must stay."""
+    step, own, opens = why, None, False
+    if step:
+        pass
     elif stated is not None and _equal(stated.version, static):
         opens, step = True, f"{stated.where} states the version {static} too, so it is left to that"
     elif not known.own_version:
@@ -150,7 +164,7 @@ def _of_static(document: Document, static: str, known: Backend, stated: Stated |
     elif stated is None and known.name == "maturin":
         step = "since the Cargo.toml that maturin takes, or its version, was not found"
     else:
-        opens, own = True, _raw(document, "project", "version")
+        opens, own = True, _line(document, "version", "project", "version")
         states = f"{stated.where} states {stated.version} and the distribution {static}" if stated is not None else ""
         step = f"{states or f'the version {static} becomes dynamic'}: it is [tool.freshwheel] version now, and wheels "
         step += "get a label; --no-label leaves it static"
@@ -171,12 +185,24 @@ def _equal(one: str, other: str) -> bool:
     return version is not None and version == pep440.parsed(other)
 
 
+def _line(document: Document, key: str, *path: str) -> str:
+    """The line for a value that moves, with the comments on it."""
+    one = _statement(document, *path)
+    above, behind = (span.of(document.text) for span in document.comments(one))
+    return f"{above}{key} = {one.value.of(document.text)}{behind}"
+
+
 def _raw(document: Document, *path: str) -> str:
-    """How a value is written. Raises FreshwheelError where it is not written in one place."""
-    statement = document.statement(*path)
-    if statement is None:
+    """How a value is written."""
+    return _statement(document, *path).value.of(document.text)
+
+
+def _statement(document: Document, *path: str) -> Statement:
+    """Where something is said. Raises FreshwheelError where that is not one place."""
+    found = document.statement(*path)
+    if found is None:
         raise FreshwheelError(f"pyproject.toml does not say {'.'.join(path)} in one place, so it was left alone")
-    return statement.value.of(document.text)
+    return found
 
 
 def _wrong(where: str, what: str) -> ConfigError:

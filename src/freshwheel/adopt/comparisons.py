@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -23,8 +24,14 @@ _ASSERTIONS = ("assertEqual", "assertEquals", "assertNotEqual")
 _PUBLIC = ("base_version", "major", "micro", "minor", "partition", "public", "release", "rpartition", "split")
 """What leaves the label out, as far as it is used."""
 _DUNDER = "__version__"
-_WORDS = (_DUNDER, "metadata", "get_distribution")
-"""Without any of these, a text knows no version."""
+_KNOWING = re.compile(
+    r"importlib(?:[._]|\s+import\b.*\b)metadata|get_distribution|^(?!\s*(?:from|import)\s).*__version__", re.MULTILINE
+)
+"""Without any of these, a text does nothing with the version but hand it on."""
+_BARE = (ast.Constant, ast.boolop, ast.cmpop, ast.expr_context, ast.operator, ast.unaryop)
+"""Nodes that hold nothing to be looked at."""
+_PUBLICLY, _INSTALLED, _WRITTEN = 1, 2, 4
+"""What there is in an expression: an attribute that leaves the label out, the installed version, `__version__`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +46,7 @@ class Reading:
 
 def read(text: str, *, distribution: str, packages: Collection[str]) -> Reading:
     """What a text does with the version of `distribution`, whose modules are in `packages`."""
-    if not any(word in text for word in _WORDS):
+    if not _KNOWING.search(text):
         return Reading()
     try:
         tree = ast.parse(text)
@@ -68,17 +75,48 @@ class _Reader:
     """One text."""
 
     def __init__(self, tree: ast.Module, distribution: str, packages: Collection[str]) -> None:
-        self.tree = tree
         self.distribution = distribution
         self.packages = packages
-        self.imports = dict(_imports(tree))
-        self.holding: set[str] = set()
-        self.holding = {name for name, value in _assigned(tree) if name != _DUNDER and self.is_metadata(value)}
+        self.nodes: list[ast.AST] = [tree]
+        """All of the tree, which is walked once: what is above comes first."""
+        self.above: list[int] = [0]
+        for number, node in enumerate(self.nodes):
+            below = [one for one in ast.iter_child_nodes(node) if not isinstance(one, _BARE)]
+            self.nodes += below
+            self.above += [number] * len(below)
+        self.places = {id(node): number for number, node in enumerate(self.nodes)}
+        self.imports = dict(_imports(self.nodes))
+        self.holding: frozenset[str] = frozenset()
         """Variables that were given the version."""
+        self.found = self.held()
+        self.holding = frozenset(
+            name for name, value in _assigned(self.nodes) if name != _DUNDER and self.has(value, _INSTALLED)
+        )
+        self.found = self.held() if self.holding else self.found
+
+    def held(self) -> list[int]:
+        """What there is in each node and below it."""
+        found = [self.itself(node) for node in self.nodes]
+        for number in range(len(found) - 1, 0, -1):
+            found[self.above[number]] |= found[number]
+        return found
+
+    def has(self, node: ast.AST, what: int) -> bool:
+        """Whether something is in a node, or below it."""
+        place = self.places.get(id(node))
+        return place is not None and bool(self.found[place] & what)
+
+    def itself(self, node: ast.AST) -> int:
+        """What a node is, by itself."""
+        if not isinstance(node, (ast.Attribute, ast.Call, ast.Name, ast.Subscript)):
+            return 0
+        found = _INSTALLED if self.asks(node) or (isinstance(node, ast.Name) and node.id in self.holding) else 0
+        found |= _WRITTEN if self.is_dunder(node) else 0
+        return found | (_PUBLICLY if isinstance(node, ast.Attribute) and node.attr in _PUBLIC else 0)
 
     def comparisons(self) -> Iterator[tuple[int, frozenset[Side]]]:
         """Each comparison for equality in which the version takes part."""
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Compare):
                 equal = any(isinstance(one, (ast.Eq, ast.NotEq, ast.In, ast.NotIn)) for one in node.ops)
                 operands = [node.left, *node.comparators] if equal else []
@@ -92,28 +130,20 @@ class _Reader:
 
     def origins(self) -> Iterator[Side]:
         """What `__version__` is made from."""
-        for name, value in _assigned(self.tree):
+        for name, value in _assigned(self.nodes):
             if name == _DUNDER:
-                if self.is_metadata(value):
+                if self.has(value, _INSTALLED):
                     yield "metadata"
                 else:
                     yield "other" if isinstance(value, ast.Constant) else "dunder"
 
     def side(self, operand: ast.expr) -> Side:
         """What an operand is made from."""
-        nodes = list(ast.walk(operand))
-        if any(isinstance(node, ast.Attribute) and node.attr in _PUBLIC for node in nodes):
+        if self.has(operand, _PUBLICLY):
             return "other"
-        if self.is_metadata(operand):
+        if self.has(operand, _INSTALLED):
             return "metadata"
-        return "dunder" if any(self.is_dunder(node) for node in nodes) else "other"
-
-    def is_metadata(self, value: ast.expr) -> bool:
-        """Whether a value is made from what is installed."""
-        nodes = list(ast.walk(value))
-        return any(self.asks(node) for node in nodes) or any(
-            isinstance(node, ast.Name) and node.id in self.holding for node in nodes
-        )
+        return "dunder" if self.has(operand, _WRITTEN) else "other"
 
     def asks(self, node: ast.AST) -> bool:
         """Whether a node asks for the installed version of the project, or of what may be the project."""
@@ -152,9 +182,9 @@ class _Reader:
         return ""
 
 
-def _imports(tree: ast.Module) -> Iterable[tuple[str, str]]:
+def _imports(nodes: Iterable[ast.AST]) -> Iterable[tuple[str, str]]:
     """Names in the text, and what they stand for."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             for one in node.names:
                 yield (one.asname, one.name) if one.asname else (one.name.partition(".")[0],) * 2
@@ -164,9 +194,9 @@ def _imports(tree: ast.Module) -> Iterable[tuple[str, str]]:
                 yield one.asname or one.name, f"{node.module or ''}.{one.name}" if not node.level else f".{one.name}"
 
 
-def _assigned(tree: ast.Module) -> Iterable[tuple[str, ast.expr]]:
+def _assigned(nodes: Iterable[ast.AST]) -> Iterable[tuple[str, ast.expr]]:
     """Names that are given a value, and the value."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Assign):
             yield from ((one.id, node.value) for one in node.targets if isinstance(one, ast.Name))
         elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)) and isinstance(node.target, ast.Name) and node.value:

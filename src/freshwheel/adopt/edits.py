@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from freshwheel.adopt.statements import Document, Header, Span, Statement, UnreadableError, elements, value_of
 from freshwheel.backends import names
@@ -44,6 +44,29 @@ class Edits:
     def replace(self, span: Span, new: str) -> None:
         """`new` stands where `span` is."""
         self._changes.append((span, new))
+
+    def supersede(self, statement: Statement, new: str) -> None:
+        """`new` is the value of a statement, and the comments on the former one are gone."""
+        above, behind = self.document.comments(statement)
+        self.replace(above, "")
+        self.replace(Span(statement.value.start, behind.end), new)
+
+    def bring_back(self, moved: Statement, statement: Statement, spell: Callable[[str], str] = lambda raw: raw) -> None:
+        """A statement has the value of another one, as `spell` spells it, and the comments on that."""
+        above, value, behind = self._said(moved)
+        self._insert(statement.line.start if above else statement.value.start, above)
+        self.replace(statement.value, f"{spell(value)}{behind}")
+
+    def follow(self, moved: Statement, statement: Statement, name: str) -> None:
+        """A statement about another key of the same table, behind one, gets the value and comments of a third one."""
+        above, value, behind = self._said(moved)
+        self.behind(statement, name, f"{value}{behind}", above=above)
+
+    def _said(self, one: Statement) -> tuple[str, str, str]:
+        """The comments above a value, the value, and the comment behind it."""
+        source = self.document.text
+        above, behind = self.document.comments(one)
+        return above.of(source), one.value.of(source), behind.of(source)
 
     def prepend(self, array: Span, text: str) -> None:
         """The string `text` is the first element of an array, written as the one behind it."""
@@ -88,9 +111,12 @@ class Edits:
             before = _COMMA_BEFORE.search(source, array.start, one.start)
             self.replace(Span(before.start() if before is not None else one.start, one.end), "")
 
-    def remove(self, statement: Statement) -> None:
-        """A statement is gone; a comment behind it stays."""
+    def remove(self, statement: Statement, *, remarks: bool = False) -> None:
+        """A statement is gone; with `remarks` so are the comments on it, else one behind it stays."""
         source, value = self.document.text, statement.value
+        if remarks and not statement.inline:
+            self.replace(Span(self.document.comments(statement)[0].start, statement.line.end), "")
+            return
         if not statement.inline:
             self.clear(Span(statement.key.start, value.end), statement.line)
             return
@@ -109,7 +135,7 @@ class Edits:
         else:
             self.replace(line, "")
 
-    def behind(self, statement: Statement, name: str, raw: str) -> None:
+    def behind(self, statement: Statement, name: str, raw: str, *, above: str = "") -> None:
         """A statement about another key of the same table stands behind one."""
         source = self.document.text
         stem = source[statement.key.start : statement.last.start]
@@ -117,7 +143,7 @@ class Edits:
             self._insert(statement.value.end, f", {stem}{name} = {raw}")
             return
         indent = source[statement.line.start : statement.key.start]
-        self._line(statement.line.end, f"{indent}{stem}{name} = {raw}")
+        self._line(statement.line.end, f"{above}{indent}{stem}{name} = {raw}")
 
     def below(self, header: Header, lines: Sequence[str]) -> None:
         """Statements stand right below a header."""

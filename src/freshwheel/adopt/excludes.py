@@ -30,7 +30,7 @@ def safe(pyproject: Mapping[str, Any], backend: Backend, facts: Facts) -> list[s
     if any(_SWEEPING.search(text) for path, text in facts.texts.items() if _DECIDING.fullmatch(path)):
         return []
     spoken = [text for path, text in facts.texts.items() if _DECIDING.fullmatch(path)]
-    spoken += _strings(_configuration(pyproject, backend))
+    spoken += tables.strings(_configuration(pyproject, backend))
     return [folder for folder in _FOLDERS if _lies_apart(folder, facts) and not _is_named(folder, spoken)]
 
 
@@ -66,11 +66,3 @@ def _configuration(pyproject: Mapping[str, Any], backend: Backend) -> list[Any]:
     """What of pyproject may name a folder that a wheel is made from."""
     project = {key: value for key, value in tables.table(pyproject, "project").items() if key not in _ABOUT_OTHERS}
     return [project, *(tables.at(pyproject, path) for path in backend.tables)]
-
-
-def _strings(value: Any) -> list[str]:
-    if isinstance(value, Mapping):
-        return [text for key, one in value.items() for text in (str(key), *_strings(one))]
-    if isinstance(value, list):
-        return [text for one in value for text in _strings(one)]
-    return [value] if isinstance(value, str) else []

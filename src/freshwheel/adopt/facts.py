@@ -23,7 +23,7 @@ _LEVELS = 10
 class Remark:
     """One thing that a person should know before the switch."""
 
-    kind: Literal["comparison", "pin", "lock", "python", "release", "exclude", "version", "form"]
+    kind: Literal["comparison", "pin", "lock", "python", "release", "exclude", "version", "form", "build", "include"]
     weight: Literal["stop", "harm", "note"]
     """Whether the switch needs to be forced, will hurt, or is merely explained."""
     what: str
@@ -48,6 +48,8 @@ class Facts:
     """The files of the project, as paths with `/`."""
     texts: Mapping[str, str] = field(default_factory=dict)
     """What some of them hold, and manifests above the project as `../Cargo.toml`."""
+    outside: tuple[tuple[str, str], ...] = ()
+    """Where build files refer to something outside of the project, as `path:line`, and the pattern for that."""
 
     def has_extensions(self) -> bool:
         """Whether there are sources of extension modules, so that setuptools is slow and the store serves it."""

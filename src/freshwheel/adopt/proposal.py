@@ -13,14 +13,14 @@ from typing import Any
 from freshwheel import config
 from freshwheel import parsed as tables
 from freshwheel.adopt import aim as aims
-from freshwheel.adopt import switch
+from freshwheel.adopt import pythons, switch
 from freshwheel.adopt.facts import Facts, Remark
 from freshwheel.adopt.remarks import remarks
 from freshwheel.adopt.statements import Document, UnreadableError, parsed
 from freshwheel.errors import ConfigError, FreshwheelError, Problem
 from freshwheel.model import Project
 
-__all__ = ["BOM", "Proposal", "decoded", "is_wrapped", "propose"]
+__all__ = ["BOM", "Proposal", "decoded", "is_wrapped", "propose", "raised"]
 
 BOM = b"\xef\xbb\xbf"
 _NAME = "pyproject.toml"
@@ -65,6 +65,15 @@ def propose(data: bytes, facts: Facts, *, label: bool = True) -> Proposal:
         one = Remark(kind="form", weight="stop", what=what, todo="save it as UTF-8 without one", where=(_NAME,))
         found = [one, *found]
     return Proposal(before=data, after=prefix + after.encode(), steps=aim.steps, remarks=tuple(found))
+
+
+def raised(data: bytes) -> bytes:
+    """The file with a `requires-python` that begins at 3.10. Raises ConfigError for a file that is no TOML."""
+    text, pyproject = decoded(data)
+    try:
+        return data[: len(data) - len(text.encode())] + pythons.raised(text, pyproject).encode()
+    except UnreadableError:
+        return data
 
 
 def decoded(data: bytes) -> tuple[str, dict[str, Any]]:

@@ -23,6 +23,8 @@ _DOT = re.compile(r"[ \t]*\.[ \t]*")
 _GAP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _EQUALS = re.compile(r"[ \t]*=[ \t]*")
 _REST = re.compile(r"[^\n]*(?:\n|\Z)")
+_ABOVE = re.compile(r"(?:^[ \t]*#[^\n]*\n)+\Z", re.MULTILINE)
+_BEHIND = re.compile(r"[ \t]*#[^\r\n]*")
 _SCALAR = re.compile(
     r'"""(?:[^\\]|\\[\s\S])*?"{3,5}'
     r"|'''[\s\S]*?'{3,5}"
@@ -106,6 +108,15 @@ class Document:
         """The header of one table."""
         found = [one for one in self.headers if one.path == path and not one.array]
         return found[0] if len(found) == 1 else None
+
+    def comments(self, one: Statement) -> tuple[Span, Span]:
+        """Where the comments on a statement stand: the lines right above it, and what is behind its value."""
+        start, end = one.line.start, one.value.end
+        if one.inline:
+            return Span(start, start), Span(end, end)
+        above = _ABOVE.search(self.text, 0, start)
+        behind = _BEHIND.match(self.text, end)
+        return (Span(above.start() if above else start, start), Span(end, behind.end() if behind else end))
 
     def newline(self) -> str:
         """How this text ends its lines."""

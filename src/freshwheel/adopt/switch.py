@@ -7,10 +7,10 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from freshwheel.adopt import aim as aims
 from freshwheel.adopt.aim import Aim
 from freshwheel.adopt.edits import Edits
 from freshwheel.adopt.statements import Document, UnreadableError, parsed, value_of
+from freshwheel.backends import names
 from freshwheel.errors import FreshwheelError
 
 __all__ = ["agreed", "by_hand", "expected", "written"]
@@ -19,7 +19,7 @@ __all__ = ["agreed", "by_hand", "expected", "written"]
 def written(document: Document, aim: Aim) -> str:
     """The text after the switch."""
     edits = Edits(document)
-    lines = aims.lines(aim)
+    lines = list(aim.lines.values())
     if document.header("build-system") or any(one.path[:1] == ("build-system",) for one in document.statements):
         _build_system(edits, aim)
     else:
@@ -31,7 +31,7 @@ def written(document: Document, aim: Aim) -> str:
     else:
         edits.table(["[tool.freshwheel]", *lines], document.header("build-system"))
     if aim.opens:
-        _open_version(edits)
+        _open_version(edits, moved="version" in aim.lines)
     return edits.text()
 
 
@@ -39,11 +39,12 @@ def expected(pyproject: Mapping[str, Any], aim: Aim) -> dict[str, Any]:
     """What the text must say after the switch."""
     tables = copy.deepcopy(dict(pyproject))
     system = tables.setdefault("build-system", {})
-    system["requires"] = ["freshwheel", *([] if aim.lean else value_of(aim.requires))]
+    others = [] if aim.lean else value_of(aim.requires)
+    system["requires"] = others if "freshwheel" in names(others) else ["freshwheel", *others]
     system["build-backend"] = "freshwheel"
     system.pop("backend-path", None)
     ours = tables.setdefault("tool", {}).setdefault("freshwheel", {})
-    ours.update(parsed("\n".join(aims.lines(aim))))
+    ours.update(parsed("\n".join(aim.lines.values())))
     if aim.opens:
         project = tables["project"]
         del project["version"]
@@ -68,7 +69,7 @@ def by_hand(aim: Aim) -> str:
     """What to write, for a person."""
     requires = '["freshwheel"]' if aim.lean else f'["freshwheel", {aim.requires[1:].lstrip()}'
     lines = ["[build-system]", f"requires = {requires}", 'build-backend = "freshwheel"', "[tool.freshwheel]"]
-    lines += aims.lines(aim)
+    lines += aim.lines.values()
     lines += ["[project]", 'dynamic = ["version"]'] if aim.opens else []
     return "\n    ".join(["write by hand:", *"\n".join(lines).splitlines()])
 
@@ -81,28 +82,33 @@ def _build_system(edits: Edits, aim: Aim) -> None:
     if requires is None:
         raise UnreadableError("requires")
     if aim.lean:
-        edits.replace(requires.value, '["freshwheel"]')
-    else:
+        edits.supersede(requires, '["freshwheel"]')
+    elif "freshwheel" not in names(value_of(aim.requires)):
         edits.prepend(requires.value, "freshwheel")
-    if backend is not None:
-        edits.replace(backend.value, '"freshwheel"')
-    else:
+    if backend is None:
         edits.behind(requires, "build-backend", '"freshwheel"')
+    elif "backend" in aim.lines:
+        edits.supersede(backend, '"freshwheel"')
+    else:
+        edits.replace(backend.value, '"freshwheel"')
     if path is not None:
-        edits.remove(path)
+        edits.remove(path, remarks=True)
 
 
-def _open_version(edits: Edits) -> None:
-    """The version is listed as dynamic, where it stood if nothing else is."""
+def _open_version(edits: Edits, *, moved: bool) -> None:
+    """The version is listed as dynamic, where it stood if nothing else is; `moved`: it stands elsewhere now."""
     version = edits.document.statement("project", "version")
     dynamic = edits.document.statement("project", "dynamic")
     if version is None:
         raise UnreadableError("version")
     if dynamic is not None:
-        edits.remove(version)
+        edits.remove(version, remarks=moved)
         edits.prepend(dynamic.value, "version")
+        return
+    edits.replace(version.last, "dynamic")
+    if moved:
+        edits.supersede(version, '["version"]')
     else:
-        edits.replace(version.last, "dynamic")
         edits.replace(version.value, '["version"]')
 
 

@@ -53,20 +53,20 @@ def undone(data: bytes) -> Proposal:
 def _written(document: Document, table: Mapping[str, Any]) -> str:
     edits = Edits(document)
     ours = {key: _statement(document, "tool", "freshwheel", key) for key in _OURS if key in table}
-    raw = {key: one.value.of(document.text) for key, one in ours.items()}
     requires = _statement(document, "build-system", "requires")
     backend = _statement(document, "build-system", "build-backend")
-    if "requires" in raw:
-        edits.replace(requires.value, _joined(_others(value_of(requires.value.of(document.text))), raw["requires"]))
+    if "requires" in ours:
+        others = _others(value_of(requires.value.of(document.text)))
+        edits.bring_back(ours["requires"], requires, lambda raw: _joined(others, raw))
     else:
         edits.discard(requires.value, "freshwheel")
-    edits.replace(backend.value, raw["backend"])
-    if "backend-path" in raw:
-        edits.behind(backend, "backend-path", raw["backend-path"])
-    if "version" in raw:
-        _close_version(edits, raw["version"])
+    edits.bring_back(ours["backend"], backend)
+    if "backend-path" in ours:
+        edits.follow(ours["backend-path"], backend, "backend-path")
+    if "version" in ours:
+        _close_version(edits, ours["version"])
     for statement in ours.values():
-        edits.remove(statement)
+        edits.remove(statement, remarks=True)
     header = document.header("tool", "freshwheel")
     if header is not None and table.keys() <= set(_OURS):
         edits.drop_header(header)
@@ -106,16 +106,16 @@ def _joined(others: list[Any], raw: str) -> str:
     return f"[{quoted}, {raw[1:]}" if value_of(raw) else f"[{quoted}]"
 
 
-def _close_version(edits: Edits, raw: str) -> None:
+def _close_version(edits: Edits, ours: Statement) -> None:
     """The version is static again."""
     document = edits.document
     dynamic = _statement(document, "project", "dynamic")
     if value_of(dynamic.value.of(document.text)) == ["version"]:
         edits.replace(dynamic.last, "version")
-        edits.replace(dynamic.value, raw)
+        edits.bring_back(ours, dynamic)
     else:
         edits.discard(dynamic.value, "version")
-        edits.behind(dynamic, "version", raw)
+        edits.follow(ours, dynamic, "version")
 
 
 def _statement(document: Document, *path: str) -> Statement:

@@ -28,7 +28,7 @@ def answer(
 ) -> Answer:
     """The answer to one call; `agreed` shows lines to a person and asks whether to write, None: nobody can be asked."""
     undo, yes = options.undo, options.yes
-    found = adoption.retract(tree, environ) if undo else adoption.propose(tree, label=options.label)
+    found = adoption.retract(tree, environ) if undo else _found(tree, environ, options)
     lines = _proposed(found)
     is_changed, is_stopped, written, wrong, said = found.before != found.after, bool(found.stops), False, False, []
     if is_changed and is_stopped and not options.force:
@@ -46,6 +46,13 @@ def answer(
         else:
             said, wrong = [Line("not written", "bad")], True
     return Answer(lines=[*lines, *said], value=_value(found, written=written), wrong=wrong)
+
+
+def _found(tree: str, environ: Mapping[str, str], options: argparse.Namespace) -> Proposal:
+    """The switch that is proposed, tried out if that was asked for."""
+    raised = options.raise_python
+    found = adoption.propose(tree, label=options.label, raised=raised)
+    return adoption.tried(tree, found, environ, raised=raised) if options.check_build else found
 
 
 def _written(*, undo: bool) -> str:

@@ -4,51 +4,55 @@ from __future__ import annotations
 
 import importlib.machinery
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from freshwheel import installs, mirror
-from freshwheel.cli import render
+from freshwheel.cli import environments, render
 from freshwheel.cli.render import Answer, Line
 from freshwheel.errors import FreshwheelError
 from freshwheel.mirror import Status
 
 __all__ = ["answer", "found", "lines"]
 
-_ASKED = "import importlib.machinery as m, json, sys; print(json.dumps([m.EXTENSION_SUFFIXES[0], sys.path]))"
+_ASKED = (
+    "import importlib.machinery as m, json, sys; print(json.dumps([m.EXTENSION_SUFFIXES[0], sys.path, sys.prefix]))"
+)
 _ROLES = {"current": "good", "stale": "bad", "unknown": "bad", "skipped": "note"}
 _TIMEOUT = 20
 
 
-def answer(names: Sequence[str], environ: Mapping[str, str], *, python: str | None = None) -> Answer:
+def answer(names: Sequence[str], environ: Mapping[str, str], *, folder: str, python: str | None = None) -> Answer:
     """What there is to say; raises as `found`."""
-    statuses = found(names, environ, python=python)
-    value = {"distributions": [asdict(one) for one in statuses]}
-    return Answer(lines=lines(statuses), value=value, wrong=any(one.wrong for one in statuses))
+    prefix, statuses = found(names, environ, folder=folder, python=python)
+    value = {"environment": prefix, "distributions": [asdict(one) for one in statuses]}
+    return Answer(lines=lines(statuses, prefix), value=value, wrong=any(one.wrong for one in statuses))
 
 
-def found(names: Sequence[str], environ: Mapping[str, str], *, python: str | None = None) -> list[Status]:
-    """The statuses in an environment: that of `python`, or the active one, or freshwheel's own.
+def found(
+    names: Sequence[str], environ: Mapping[str, str], *, folder: str, python: str | None = None
+) -> tuple[str, list[Status]]:
+    """The folder of an environment, and the statuses in it: that of `python`, or the one that is found from `folder`.
 
     Raises FreshwheelError where an interpreter gives no answer, or a name is not there.
     """
-    suffix, path = _environment(environ, python)
+    asked = environments.interpreter(environ, folder, python)
+    suffix, path, prefix = _own() if asked is None else _asked(asked)
     statuses = mirror.statuses(path, environ, suffix=suffix, names=names)
     known = {installs.normal(one.name) for one in statuses}
     missing = [name for name in names if installs.normal(name) not in known]
     if missing:
-        hint = "`freshwheel status` lists all that is; --python names the interpreter of another environment"
-        raise FreshwheelError(f"not installed from a folder or a URL: {', '.join(missing)}", hint=hint)
-    return statuses
+        hint = "`freshwheel status` lists all that is; --python names another environment"
+        raise FreshwheelError(f"not installed from a folder or a URL into {prefix}: {', '.join(missing)}", hint=hint)
+    return prefix, statuses
 
 
-def lines(statuses: Sequence[Status]) -> list[Line]:
-    """A line each, with the reason and what to do below."""
+def lines(statuses: Sequence[Status], prefix: str) -> list[Line]:
+    """A line each, with the reason and what to do below; `prefix` is the folder of the environment."""
     if not statuses:
-        return [Line("nothing here was installed from a folder of this machine", "note")]
+        return [Line(f"nothing in {prefix} was installed from a folder of this machine", "note")]
     heads = [f"{one.name} {one.version}" for one in statuses]
     width = max(map(len, heads))
     shown: list[Line] = []
@@ -64,18 +68,13 @@ def lines(statuses: Sequence[Status]) -> list[Line]:
     return shown
 
 
-def _environment(environ: Mapping[str, str], python: str | None) -> tuple[str, list[str]]:
-    """How extension modules of an environment end, and where its modules are looked for."""
-    active = environ.get("VIRTUAL_ENV", "")
-    if python is None and active and os.path.realpath(active) != os.path.realpath(sys.prefix):
-        python = os.path.join(active, *(("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")))
-    if python is None:
-        return importlib.machinery.EXTENSION_SUFFIXES[0], list(sys.path)
-    return _asked(python)
+def _own() -> tuple[str, list[str], str]:
+    """How extension modules of this environment end, where its modules are looked for, and its folder."""
+    return importlib.machinery.EXTENSION_SUFFIXES[0], list(sys.path), sys.prefix
 
 
-def _asked(python: str) -> tuple[str, list[str]]:
-    """As `_environment`, of another interpreter; raises FreshwheelError."""
+def _asked(python: str) -> tuple[str, list[str], str]:
+    """As `_own`, of another interpreter; raises FreshwheelError."""
     try:
         done = subprocess.run(  # noqa: S603 - the interpreter that a person names
             [python, "-c", _ASKED],
@@ -85,15 +84,15 @@ def _asked(python: str) -> tuple[str, list[str]]:
             timeout=_TIMEOUT,
             stdin=subprocess.DEVNULL,
         )
-        suffix, path = _said(done.stdout)
+        answered = _said(done.stdout)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise FreshwheelError(f"{python} does not say where its modules are: {render.visible(str(error))}") from error
-    return suffix, path
+    return answered
 
 
-def _said(text: str) -> tuple[str, list[str]]:
+def _said(text: str) -> tuple[str, list[str], str]:
     """The answer of an interpreter, which may have printed more before. Raises ValueError for anything else."""
     match json.loads(text.strip().rpartition("\n")[2]):
-        case [str(suffix), list(path)] if all(isinstance(one, str) for one in path):
-            return suffix, path
+        case [str(suffix), list(path), str(prefix)] if all(isinstance(one, str) for one in path):
+            return suffix, path, prefix
     raise ValueError(text.strip() or "it prints nothing")

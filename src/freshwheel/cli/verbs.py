@@ -36,10 +36,20 @@ def _answered(options: "argparse.Namespace") -> int:
     timer = None if options.json or getattr(options, "null", False) else console.timer()
     try:
         answer, code = _VERBS[options.verb](_call(tree), options)
+        _warn(tree, options)
     finally:
         if timer is not None:
             timer.cancel()
     return console.write(answer, code)
+
+
+def _warn(tree: str, options: "argparse.Namespace") -> None:
+    """Says that nobody reads the settings, if so; `check` has that among its findings."""
+    from freshwheel import config  # noqa: PLC0415 - see the module's docstring
+    from freshwheel.sources import project  # noqa: PLC0415 - as above
+
+    if options.verb != "check" and (why := config.idle(project.read(tree).pyproject)):
+        console.say(f"nobody reads [tool.freshwheel]: {why}; `freshwheel init` completes the switch")
 
 
 def _call(tree: str) -> "Call":
@@ -164,7 +174,7 @@ def _status(options: "argparse.Namespace") -> int:
     """The exit code of `status`, whose answer is written."""
     from freshwheel.cli import status  # noqa: PLC0415 - see the module's docstring
 
-    found = status.answer(options.names, os.environ, python=options.python)
+    found = status.answer(options.names, os.environ, folder=tree_of("."), python=options.python)
     return console.write(_shown(found, options), console.FAILED if found.wrong else 0)
 
 

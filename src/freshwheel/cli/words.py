@@ -29,7 +29,11 @@ _ACTIONS = {
     "clear": "remove everything",
 }
 
-_PYTHON = "the interpreter of another environment (default: the active one, else that of freshwheel)"
+_PYTHON = (
+    "another environment: its folder, an interpreter, the name of one, or a version "
+    "(default: the active one, else the .venv of the project or workspace, else that of freshwheel)"
+)
+_BUILT = "build the project both ways in scratch copies, and go on only if the wheels are the same"
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SPANS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
 
@@ -71,6 +75,8 @@ def parser() -> argparse.ArgumentParser:
             one.add_argument("--yes", action="store_true", help="write pyproject.toml, and do not ask")
             one.add_argument("--undo", action="store_true", help="take freshwheel out again")
             one.add_argument("--no-label", dest="label", action="store_false", help="leave the version as it is")
+            one.add_argument("--check-build", action="store_true", help=_BUILT)
+            one.add_argument("--raise-python", action="store_true", help="make requires-python begin at 3.10")
             one.add_argument("--force", action="store_true", help="go on where something speaks against it")
     return root
 
