@@ -79,7 +79,7 @@ AMBIENT = (
     *("GITHUB_RUN_*", "GITHUB_STATE", "GITHUB_STEP_SUMMARY", "GITHUB_TOKEN", "GITHUB_WORKFLOW*", "RUNNER_*"),
     # Frontends, and what they set for their own use; how Python starts.
     *("CONDA_PROMPT_*", "CONDA_SHLVL", "FRESHWHEEL_*", "HATCH_ENV*", "NOX_*", "PDM_*", "PEP517_*", "PIPX_*", "PIP_*"),
-    *("POETRY_*", "PYTEST_*", "TOX_*", "UV", "UV_*", "VIRTUAL_ENV*", "VIRTUALENV_*", "_PYPROJECT_HOOKS_*"),
+    *("POETRY_*", "PYTEST_*", "TOX_*", "UV", "UV_*", "VIRTUAL_ENV*", "VIRTUALENV_*", "_PIP_*", "_PYPROJECT_HOOKS_*"),
     *("PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONIOENCODING", "PYTHONNOUSERSITE", "PYTHONUNBUFFERED"),
     *("PYTHONPYCACHEPREFIX", "__PYVENV_LAUNCHER__"),
     # What make tells the makes below it.

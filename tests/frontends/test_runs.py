@@ -190,6 +190,23 @@ def test_installers_that_build_one_tree_at_once(frontends, project, alone, tmp_p
         tree.edit("src/main.rs", word, other)
 
 
+def test_installers_share_a_wheel_for_which_every_variable_counts(frontends, project, alone, tmp_path):
+    """What an installer sets for its own use makes no other build of a project with a build script."""
+    tree = project("maturin-nodeps")
+    runs = tmp_path / "runs"
+    count = f'std::io::Write::write_all(&mut std::fs::File::options().append(true).open({str(runs)!r}).unwrap(), b"x")'
+    (tree.path / "build.rs").write_text(f"fn main() {{ {count.replace(chr(39), chr(34))}.unwrap(); }}\n")
+    runs.touch()
+    home = frontends["build"].home.python
+    time.sleep(2.1)
+    ways = commands(home, home, tree.path, tmp_path / "dist")
+    again = (*ways["pip"][:3], "--python", str(home), *ways["pip"][3:])  # which starts itself once more
+    for command in (ways["uv"], ways["pip"], again, ways["build"]):
+        run(*command, environ=alone)
+    assert runs.read_text() == "x"
+    assert only(tmp_path / "dist")
+
+
 # --- one that is stopped
 
 STOPPED = """\
