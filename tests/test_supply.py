@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel import build, keeping, real
+from freshwheel import build, delivery, keeping, real
 from freshwheel.errors import FreshwheelError, InnerError
 from freshwheel.store.store import Store
 from freshwheel.wheel import archive
@@ -321,6 +321,17 @@ def test_evicted_finished_wheel_is_made_from_the_inner_one(tree):
     [finished] = listed.entry.finished.values()
     os.unlink(tree.store.shelf.blob_place(finished.blob.sha256))
     assert tree.wheel() == first
+    assert tree.builds() == 1
+
+
+def test_large_wheel_is_kept_once(tree, monkeypatch):
+    """Of one that takes much room the inner one is kept alone, and the finished one is the same each time."""
+    monkeypatch.setattr(delivery, "LARGE", 1)
+    first = tree.wheel()
+    for _ in range(2):
+        assert tree.wheel() == first
+        [listed] = tree.store.entries()
+        assert not listed.entry.finished
     assert tree.builds() == 1
 
 

@@ -22,9 +22,11 @@ from freshwheel.naming import Name
 from freshwheel.outcome import Outcome
 from freshwheel.plan import Plan
 
-__all__ = ["SAME", "delivered", "lent", "opened", "private", "promise", "run", "written"]
+__all__ = ["LARGE", "SAME", "delivered", "lent", "opened", "private", "promise", "run", "written"]
 
 SAME = "nothing that it is made from has changed"
+LARGE = 100 << 20
+"""Bytes from which on a wheel is kept in one form only: the finished one is made anew for each hit."""
 _UNREAD = "the inputs can't be read"
 _ROOM = 1 << 30
 """Bytes that are enough for any wheel, and what it is made from."""
@@ -91,7 +93,7 @@ def _made(case: Case, entry: Entry, name: Name, directory: str) -> tuple[str, st
         except (WheelError, OSError):
             # A build will say it, if it is the folder of the frontend that can't be written to.
             return None
-    if case.writes:
+    if case.writes and entry.inner.blob.size < LARGE:
         finished = Finished(path=os.path.join(directory, made), label=name.label)
         added = case.store.add_finished(entry, name.tag, finished)
         if added is not None:

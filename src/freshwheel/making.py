@@ -66,10 +66,12 @@ def make(plan: Plan, directory: str, case: Case | str) -> tuple[str, str]:
         if isinstance(case, Case):
             unstored = "it is of an unfamiliar form"
             if name is not None:
-                finished = {name.tag: Finished(path=os.path.join(directory, made), label=name.label)}
+                path = os.path.join(directory, made)
+                is_large = os.path.getsize(built.path) >= delivery.LARGE
+                finished = {} if is_large else {name.tag: Finished(path=path, label=name.label)}
                 unstored = keeping.keep(case, built, {}, name.stated, finished)
                 if not unstored and (entry := case.entry()) is not None:
-                    rehearsal.keep(case, entry, name.tag, finished[name.tag].path)
+                    rehearsal.keep(case, entry, name.tag, path)
                 case.store.prune(time.time_ns())
         hook = "editable" if plan.call.hook == "build_editable" else "wheel"
         one = Outcome(hook=hook, decided="built", why=why, wheel=made, unstored=unstored)

@@ -311,8 +311,8 @@ def test_file_that_can_not_be_read_is_named(grove, monkeypatch, refused):
     assert "exclude" in caught.value.hint
 
 
-def test_folder_that_can_not_be_read_is_named(grove, monkeypatch):
-    """Files that were not seen must not be taken for files that are not there."""
+def test_folder_that_may_not_be_read_is_empty(grove, monkeypatch):
+    """No build reads it either, so it is no reason to know nothing of the sources; what comes to light is an input."""
     grove.plant("a.py", "sub/secret/a.py")
     real = os.scandir
 
@@ -321,10 +321,24 @@ def test_folder_that_can_not_be_read_is_named(grove, monkeypatch):
             raise PermissionError(errno.EACCES, "Permission denied", path)
         return real(path)
 
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", refusing)
+        assert grove.names() == ["a.py"]
+        closed = grove.digest()
+    assert grove.names() == ["a.py", "sub/secret/a.py"]
+    assert grove.digest() != closed
+
+
+def test_project_directory_that_may_not_be_read_is_an_error(grove, monkeypatch):
+    """Files that were not seen must not be taken for files that are not there."""
+    grove.plant("a.py")
+
+    def refusing(path):
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
     monkeypatch.setattr(os, "scandir", refusing)
-    with pytest.raises(InputError, match="sub/secret can't be read: Permission denied"):
+    with pytest.raises(InputError, match="the project directory can't be read: Permission denied"):
         grove.digest()
-    assert grove.names(exclude=["sub/secret"]) == ["a.py"]
 
 
 def test_disk_that_fails_is_an_error_that_names_the_file(grove, monkeypatch):

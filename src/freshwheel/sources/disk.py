@@ -75,7 +75,10 @@ class Disk:
         )
 
     def entries(self, path: bytes) -> dict[bytes, int]:
-        """The names in a folder, and the type of each: S_IFREG, S_IFDIR, S_IFLNK, or S_IFIFO for all else."""
+        """The names in a folder, and the type of each: S_IFREG, S_IFDIR, S_IFLNK, or S_IFIFO for all else.
+
+        None in a folder that may not be read, such as the data of a database: no build of the same user reads it.
+        """
         where = at(self.tree, path)
         try:
             found = os.stat(where)
@@ -87,6 +90,8 @@ class Disk:
                     for entry in listing
                 }
         except OSError as error:
+            if isinstance(error, PermissionError) and path:
+                return {}
             raise failure(path, error) from error
 
     def status(self, path: bytes) -> os.stat_result | None:
