@@ -43,7 +43,7 @@ ROWS = (
     ("finish and decision", ("decision.py", "finish.py")),
     ("real builds and names", ("naming.py", "real.py")),
     ("notices", ("notice.py",)),
-    ("observations", ("observation.py",)),
+    ("observations and workplaces", ("observation.py", "workplace.py")),
     ("discoveries", ("discovery.py",)),
     ("plan", ("plan.py",)),
     ("recollection", ("recollection.py",)),

@@ -18,10 +18,12 @@ from hypothesis import strategies as st
 
 from freshwheel import build, ledger, memory, real, recollection, report, state
 from freshwheel.errors import InnerError, InputError
+from freshwheel.inner.force import Record, Seen
 from freshwheel.plan import Plan
 from freshwheel.sources import content
 from freshwheel.state import State
 from freshwheel.wheel import archive
+from freshwheel.workplace import Workplace
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "recording-backend"
 POSIX = pytest.mark.skipif(os.name == "nt", reason="POSIX permissions and names")
@@ -230,7 +232,7 @@ def test_private_build_folder(tree, monkeypatch, why):
     folder = tree.seen("CARGO_TARGET_DIR")
     assert folder != tree.environ.get("CARGO_TARGET_DIR")
     assert not os.path.exists(folder)
-    assert list((tree.cache / "builds").iterdir()) == []
+    assert [*(tree.cache / "builds").iterdir()] == ([] if why == "untouchable" else [tree.record()])
 
 
 def test_one_input_that_refuses_its_time(tree, monkeypatch):
@@ -263,7 +265,7 @@ def test_folder_after_a_build_that_nobody_observed(tree):
     tree.compiled()
     tree.write("words.txt", "two\n")
     tree.compiled(FRESHWHEEL_STORE="off")
-    assert not ledger.load(str(tree.cache), str(tree.path)).complete
+    assert not ledger.load(str(tree.cache), str(tree.target)).complete
     tree.write("words.txt", "three\n")
     assert "src/lib.rs" in tree.touched()
     tree.write("words.txt", "four\n")
@@ -620,17 +622,44 @@ def test_what_is_not_kept(tree):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="permissions of others")
-def test_what_others_may_write_is_not_believed(tmp_path, monkeypatch):
+def test_what_others_may_write_is_not_believed(tmp_path):
     """Neither the state of a tree nor the record of its build folders: both decide what is built anew."""
     assert state.save(str(tmp_path), str(tmp_path / "one"), State(built=True))
     for path in (tmp_path / "trees").iterdir():
         path.chmod(0o666)
     assert state.load(str(tmp_path), str(tmp_path / "one")) == State()
-    record = tmp_path / "record.bin"
-    record.write_bytes(b"")
-    monkeypatch.setattr(real._Bench, "place", lambda _: str(record))
-    monkeypatch.setattr(real.Record, "parse", lambda _: "believed")
-    bench = object.__new__(real._Bench)
-    assert bench.record() == "believed"
-    record.chmod(0o666)
-    assert bench.record() is None
+    work = Workplace(cache=str(tmp_path), folders=["/target"], tree="/tree", repository="/tree")
+    seen = Seen(recipe=b"", inputs={b"a": b"f" * 17}, mtimes={b"a": 1})
+    work.keep(Record(seen=seen, profiles={}, used={}), others=False)
+    assert work.record([b"a"]).seen == seen
+    for path in (tmp_path / "builds").iterdir():
+        path.chmod(0o666)
+    assert work.record([b"a"]) is None
+
+
+def test_folder_that_two_trees_share(tmp_path):
+    """Each knows what the other has seen of their common files, and calls them its own way; what is gone is named."""
+    for name in ("one/a", "two/b", "both/c", "both/gone"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    one, two = (
+        Workplace(
+            cache=str(tmp_path / "cache"), folders=["/target"], tree=str(tmp_path / name), repository=str(tmp_path)
+        )
+        for name in ("one", "two")
+    )
+    inputs = {b"a": b"f1" + b"-" * 15, b"../both/c": b"f2" + b"-" * 15, b"../both/gone": b"f3" + b"-" * 15}
+    one.keep(
+        Record(seen=Seen(recipe=b"", inputs=inputs, mtimes=dict.fromkeys(inputs, 7)), profiles={}, used={}),
+        others=False,
+    )
+    (tmp_path / "both" / "gone").unlink()
+    shared = two.record([b"b", b"../both/c"])
+    assert shared.seen.inputs == {path: inputs[path] for path in (b"../both/c", b"../both/gone")}
+    newer = Seen(
+        recipe=b"", inputs={b"b": b"f4" + b"-" * 15, b"../both/c": b"f5" + b"-" * 15}, mtimes={b"b": 8, b"../both/c": 8}
+    )
+    two.keep(Record(seen=newer, profiles={}, used={}), others=True)
+    again = one.record([b"a", b"../both/c"]).seen
+    assert again.inputs == {b"a": inputs[b"a"], b"../both/c": newer.inputs[b"../both/c"]}
+    assert again.mtimes == {b"a": 7, b"../both/c": 8}

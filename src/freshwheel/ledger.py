@@ -1,4 +1,4 @@
-"""What real builds of one tree have taken, on record: for people, and for the builds that go on where these ended.
+"""What real builds of a tree, or in a folder, have taken: for people, and for builds that go on where these ended.
 
 A build folder that is kept from one build to the next holds what earlier builds have read. So what they took counts for
 the next wheel as well, though nobody reads it again.
@@ -57,6 +57,8 @@ class Page:
     """For hashes of what variables hold."""
     readers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Path of an input -> the programs that have read it, in these builds."""
+    joined: Mapping[str, str] = field(default_factory=dict)
+    """Path that a build has read in the repository, and that was no input of it -> who has."""
 
 
 def load(cache: str | None, tree: str) -> Page:
@@ -116,6 +118,7 @@ def _page(found: Mapping[str, Any]) -> Page:
         items=tuple([_item(*one) for one in found["items"]]),
         salt=bytes.fromhex(found["salt"]),
         readers={str(path): _texts(names) for path, names in found["readers"].items()},
+        joined={str(path): str(by) for path, by in found["joined"].items()},
     )
 
 

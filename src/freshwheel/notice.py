@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import xxhash
 
-from freshwheel import backends, discovery, frame, ledger, pep440
+from freshwheel import backends, discovery, frame, pep440
 from freshwheel.inner import force, kept, packages, setuptools
 from freshwheel.inner.folders import Profile
 from freshwheel.inner.force import Record, Seen
@@ -27,8 +27,9 @@ from freshwheel.plan import Plan
 from freshwheel.sources import unwatched
 from freshwheel.sources.cargo import Closure
 from freshwheel.sources.unwatched import Forced
+from freshwheel.workplace import Workplace
 
-__all__ = ["arguments", "around", "doubt", "fresh", "kept_folder", "recipe", "times", "unseen", "used"]
+__all__ = ["arguments", "around", "doubt", "fresh", "kept_folder", "looked", "recipe", "times", "unseen", "used"]
 
 
 def arguments(plan: Plan) -> list[str]:
@@ -43,10 +44,10 @@ def arguments(plan: Plan) -> list[str]:
         return []
 
 
-def around(plan: Plan) -> bytes:
+def around(plan: Plan, work: Workplace, page: Page) -> bytes:
     """What the build may take something from beside its inputs, in 16 bytes: Python, packages, variables, and files.
 
-    Those files, names and variables that earlier builds in the same folders have taken, as they are now.
+    Those files, names and variables on the `page` of what builds in the same folders have taken, as they are now.
 
     Not cargo's own tools, which cargo watches itself; nor the project, and what installers bring for their own use.
     """
@@ -60,20 +61,29 @@ def around(plan: Plan) -> bytes:
     others = [f"{name} {one.version} {one.digest}" for name, one in sorted(known.items()) if name not in ours]
     texts = [platform.python_implementation(), sys.version, *values, "", *others]
     said = [text.encode("utf-8", "surrogatepass") for text in texts]
-    return xxhash.xxh3_128_digest(frame.framed(*said, *_taken(plan)))
+    return xxhash.xxh3_128_digest(frame.framed(*said, *_taken(plan, work, page)))
 
 
-def _taken(plan: Plan) -> list[bytes]:
-    """What earlier builds have taken from outside of the tree, path by path, as it is now."""
-    page = ledger.load(frame.cache_directory(plan.call.environ), plan.call.tree)
+def _taken(plan: Plan, work: Workplace, page: Page) -> list[bytes]:
+    """What earlier builds have taken beside their inputs, path by path, as it is now."""
     about = discovery.about(plan, page.salt)
     names = {name for name in page.names if name not in NEW_EVERY_TIME and not plan.is_harmless(name)}
     found = [
-        *discovery.refreshed(about, page.items),
-        *discovery.variables(about, names),
-        *(discovery.every(about) if page.every else ()),
+        *((work.common(item)[0], item[2]) for item in discovery.refreshed(about, page.items)),
+        *((path, content) for path, _, content, _ in discovery.variables(about, names)),
+        *((path, content) for path, _, content, _ in (discovery.every(about) if page.every else ())),
     ]
-    return [part for path, _, content, _ in sorted(found) for part in (path, content)]
+    return [part for pair in sorted(found) for part in pair]
+
+
+def looked(plan: Plan, paths: Iterable[str]) -> Iterator[tuple[bytes, bytes, int]]:
+    """Of each path that is a file: kind and content as of an input, and the time that it was changed, in ns."""
+    about = discovery.about(plan, b"")
+    for path in map(os.fsencode, paths):
+        found = discovery.taken(about, [(path, discovery.FILE)])
+        with contextlib.suppress(OSError):
+            if found:
+                yield path, found[0][2], os.stat(os.path.join(os.fsencode(plan.call.tree), path)).st_mtime_ns
 
 
 def recipe(plan: Plan, found: Snapshot) -> bytes:

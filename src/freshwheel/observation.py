@@ -108,8 +108,8 @@ class Found:
         """What is to be an input from the next build on."""
         return [one for one in self.judged.taken if one.joins]
 
-    def page(self, salt: bytes, *, complete: bool) -> Page:
-        """All this, for the record."""
+    def page(self, earlier: Page, *, complete: bool) -> Page:
+        """All this, for the record, after an earlier page."""
         lines = [
             Line(path=_said(one), kind=one.kind, by=one.by, why=one.why, counts=one.counts) for one in self.judged.taken
         ]
@@ -121,8 +121,9 @@ class Found:
             names=tuple(sorted(self.names)),
             every=self.every,
             items=tuple(self.items),
-            salt=salt or os.urandom(16),
+            salt=earlier.salt or os.urandom(16),
             readers=self.readers,
+            joined={**earlier.joined, **{_said(one): ", ".join(one.by) for one in self.missed()}},
         )
 
 

@@ -13,9 +13,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import xxhash
-
-from freshwheel import backends, discovery, frame, ledger, memory, notice, observation, state
+from freshwheel import backends, discovery, frame, ledger, notice, observation, state
 from freshwheel.errors import InputError
 from freshwheel.inner import folders, force, interpreter, kept, process
 from freshwheel.inner.force import Record, Seen
@@ -24,15 +22,15 @@ from freshwheel.model import Snapshot
 from freshwheel.observation import Found, Watch
 from freshwheel.observe.judgement import Taken
 from freshwheel.plan import Plan
-from freshwheel.sources import opinion, selection, surroundings
+from freshwheel.sources import opinion, selection, surroundings, unwatched
 from freshwheel.sources.cargo import Closure
 from freshwheel.sources.ground import Scope
 from freshwheel.sources.opinion import Opinion
 from freshwheel.sources.trace import Read
+from freshwheel.workplace import Workplace
 
 __all__ = ["Built", "build", "opened"]
 
-_LARGEST = 1 << 28
 _SLACK = 2 * 10**9
 """Nanoseconds: as exact as times are."""
 
@@ -122,8 +120,7 @@ class _Bench:
     closure: Closure
     places: list[str] | None
     """The build folders of cargo; None where they are not known, or can't be trusted."""
-    around: bytes
-    """What the build may take something from beside its inputs."""
+    work: Workplace
     kept: str | None
     """The build folder that CMake or Meson keep, if they do."""
     doubt: str = ""
@@ -146,20 +143,30 @@ class _Bench:
             arguments = notice.arguments(plan)
             places = folders.build_folders(manifests, plan.call.environ, tree=plan.call.tree, arguments=arguments)
         folder = notice.kept_folder(plan)
-        around = notice.around(plan) if closure.crates or folder is not None else b""
-        bench = cls(plan=plan, before=before, closure=closure, places=places, around=around, kept=folder)
+        tree = os.path.realpath(plan.call.tree)
+        work = Workplace(
+            cache=frame.cache_directory(plan.call.environ),
+            folders=[*map(os.path.realpath, [*(places or []), *([folder] if folder else [])])],
+            tree=tree,
+            repository=surroundings.repository(tree, [crate.folder for crate in closure.crates]),
+        )
+        bench = cls(plan=plan, before=before, closure=closure, places=places, work=work, kept=folder)
         try:
-            yield bench
+            with work.alone():
+                yield bench
         finally:
             if bench.spare is not None:
                 bench.spare.cleanup()
 
     def build(self, private: str) -> Built:
         """Forces what must be noticed, builds, and looks at what that has done."""
-        record, found = self.record(), self.look()
+        found = self.look()
+        self.page = self.work.page() if found else self.page
+        shared = [os.fsencode(one.path) for one in self.shared(self.before)]
+        record = self.work.record([*(one.path for one in self.before.inputs), *shared])
         if found:
-            self.page = ledger.load(frame.cache_directory(self.plan.call.environ), self.plan.call.tree)
-            self.complete = self.page.complete
+            recipe = notice.recipe(self.plan, self.before)
+            self.complete = self.page.complete and force.is_ours(record, found, recipe)
         earlier = self.forced(record, found)
         more = {} if self.spare is None else folders.private({}, self.spare.name)
         started = time.time_ns()
@@ -214,7 +221,8 @@ class _Bench:
             unseen = notice.unseen(
                 self.before.inputs, self.closure, record, seen, self.page if self.complete else None, anew=self.is_first
             )
-            refused = refused or not self.rerun(None if self.is_first else unseen.scripts)
+            profiles = force.profiles(record, found, seen.recipe)
+            refused = refused or not self.rerun(profiles, None if self.is_first else unseen.scripts)
             times |= notice.times(map(os.fsencode, unseen.paths), seen, newest=newest, now=now)
             left = force.touch(os.fsencode(self.plan.call.tree), times, newest=newest)
             refused = refused or bool(left)
@@ -238,31 +246,27 @@ class _Bench:
         kept = self.kept if self.is_first and self.kept in found else None
         return f"{kept} holds what was built while nobody observed it; remove that folder" if kept else ""
 
-    def rerun(self, scripts: Mapping[str, str] | None) -> bool:
+    def rerun(self, profiles: Iterable[str], scripts: Mapping[str, str] | None) -> bool:
         """Whether cargo will run these build scripts again, or all; nothing is to be done for a crate that has none."""
         try:
-            folders.rerun(self.places or [], scripts)
+            folders.rerun([one for one in profiles if one != self.kept], scripts)
         except OSError:
             return False
         return True
 
     def seen(self, found: Snapshot) -> Seen:
-        """The inputs, for a build script may read any of them, and what chooses how cargo is called."""
-        return Seen(
-            recipe=notice.recipe(self.plan, found),
-            inputs={one.path: one.kind + one.content for one in found.inputs},
-            mtimes={one.path: row[2] for one, row in zip(found.inputs, found.rows, strict=True)},
-            around=self.around,
-        )
+        """The inputs, for a build script may read any of them, and what chooses how cargo is called.
 
-    def record(self) -> Record | None:
-        """What is known of the build folders after the last build of ours."""
-        place = self.place()
-        try:
-            with open(place or "", "rb") as file:
-                return Record.parse(file.read(_LARGEST)) if frame.is_own(os.fstat(file.fileno())) else None
-        except OSError:
-            return None
+        With them stands what is to become an input, since a unit that another tree has built reads it.
+        """
+        inputs = {one.path: one.kind + one.content for one in found.inputs}
+        mtimes = {one.path: row[2] for one, row in zip(found.inputs, found.rows, strict=True)}
+        around = b""
+        if self.work.folders:
+            around = notice.around(self.plan, self.work, self.page)
+            for path, content, mtime in notice.looked(self.plan, [one.path for one in self.shared(found)]):
+                inputs[path], mtimes[path] = content, mtime
+        return Seen(recipe=notice.recipe(self.plan, found), inputs=inputs, mtimes=mtimes, around=around)
 
     def keep(
         self,
@@ -273,54 +277,57 @@ class _Bench:
         later: Snapshot | InputError,
     ) -> None:
         """Writes the record; if anything moved there is none, and the next build counts everything as changed."""
-        place = self.place()
-        if not place or (self.places == [] and self.kept is None):
+        if not self.work.folders:
             return
         with contextlib.suppress(OSError):
-            frame.remove(place)
-            if self.places is not None and _stood_still(earlier, later) and isinstance(earlier, Snapshot):
-                # What is around now is what the build has taken, which is on record by now.
-                seen = replace(self.seen(earlier), around=notice.around(self.plan) if self.around else b"")
-                fresh = force.recorded(record, before, after, seen)
-                data = replace(fresh, doubt=self.doubt).dump()
-                frame.settle(os.path.dirname(place))
-                frame.write(place, data, mode=0o600)
-
-    def place(self) -> str | None:
-        """Where the record is."""
-        cache = frame.cache_directory(self.plan.call.environ)
-        if cache is None:
-            return None
-        name = xxhash.xxh3_128_hexdigest(memory.real(self.plan.call.tree))
-        return os.path.join(cache, "builds", f"{name}.bin")
+            if self.places is None or not isinstance(earlier, Snapshot) or not _stood_still(earlier, later):
+                self.work.forget()
+                return
+            self.page = self.work.page()  # what the build has taken is on record by now
+            seen = self.seen(earlier)
+            fresh = force.recorded(record, before, after, seen)
+            self.work.keep(replace(fresh, doubt=self.doubt), others=force.is_ours(record, before, seen.recipe))
 
     @property
-    def work(self) -> list[str]:
-        """The folders in which the build keeps its own work."""
+    def used(self) -> list[str]:
+        """The folders in which the build does its own work."""
         cargo = [self.spare.name] if self.spare is not None else self.places or []
         return [*cargo, *([self.kept] if self.kept else [])]
 
     def taken(self, later: Snapshot | InputError, apart: Sequence[str]) -> Found | None:
         """What an observed build has taken, now on record; None where nobody observed it."""
+        found = None if self.watch is None else self.accounted(self.watch, later, apart)
+        if found is not None and self.spare is None:
+            # What was not observed is compiled again by now, or is about to be.
+            self.work.save(found.page(self.page, complete=not (found.doubt or self.page.doubt)))
+        elif self.page.complete and (self.spare is None or self.kept is not None):
+            self.work.save(replace(self.page, complete=False))
+        return None if found is None else replace(found, doubt=found.doubt or self.page.doubt)
+
+    def accounted(self, watch: Watch, later: Snapshot | InputError, apart: Sequence[str]) -> Found | None:
+        """What a build has taken, now on record for people; None where it has no account."""
         cache, tree = frame.cache_directory(self.plan.call.environ), self.plan.call.tree
-        if self.watch is None:
-            if self.page.complete and self.spare is None:
-                ledger.save(cache, tree, replace(self.page, complete=False))
-            return None
-        account, recorded = self.watch.account(), self.watch.records
-        if account is not None and recorded and self.closure.crates:
-            self.watch.reason += ", and what build scripts and macros read is on no record"
+        account = watch.account()
+        if account is not None and watch.records and self.closure.crates:
+            watch.reason += ", and what build scripts and macros read is on no record"
             account = None
         if account is None or isinstance(later, InputError):
-            ledger.save(cache, tree, Page(reason=self.watch.reason))
+            ledger.save(cache, tree, Page(reason=watch.reason))
             return None
         scope = self.scope(later, private=apart[0])
-        work = [*self.work, *apart, *self.watch.private]
-        found = observation.found(self.plan, account, scope, later, work, self.page)
-        # What was not observed is compiled again by now, or is about to be.
-        whole = self.spare is None and not (found.doubt or self.page.doubt)
-        ledger.save(cache, tree, found.page(self.page.salt, complete=whole))
-        return replace(found, doubt=found.doubt or self.page.doubt)
+        found = observation.found(self.plan, account, scope, later, [*self.used, *apart, *watch.private], self.page)
+        ledger.save(cache, tree, found.page(self.page, complete=True))
+        return found
+
+    def shared(self, found: Snapshot) -> list[Read]:
+        """What units of this closure have read when another tree built them, and what is no input here."""
+        inputs = {os.fsdecode(one.path) for one in found.inputs}
+        names = {crate.name for crate in self.closure.crates}
+        return [
+            Read(path=path, by=by)
+            for path, by in self.page.joined.items()
+            if path not in inputs and unwatched.concerns(self.page.readers.get(path, ()), names, inputs)
+        ]
 
     def judged(
         self,
@@ -337,7 +344,8 @@ class _Bench:
         scope = self.scope(later, private=os.path.dirname(path))
         observed = found is not None and (self.complete or self.spare is not None)
         second = self.opinion(scope, started, observed=observed)
-        missed = {one.path: one for one in (*second.missed, *map(_read, found.missed() if found is not None else ()))}
+        reads = [] if found is None else [*map(_read, found.missed()), *self.shared(later)]
+        missed = {one.path: one for one in (*second.missed, *reads)}
         system = {one.path: one.by for one in second.system}
         written = _written(earlier, later)
         self.note(missed.values(), system, written)

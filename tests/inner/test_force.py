@@ -48,7 +48,7 @@ def profile(stamp=b"s" * 16, newest=100):
 
 def record(was, *, used=("release",), **profiles):
     """What is known after a build that used a profile."""
-    return Record(seen=was, profiles=profiles or {"release": b"s" * 16}, used=frozenset(used))
+    return Record(seen=was, profiles=profiles or {"release": b"s" * 16}, used={was.recipe: frozenset(used)})
 
 
 FITS = {"release": profile()}
@@ -106,7 +106,7 @@ def test_profile_of_others():
     state = {"release": profile(), "debug": profile(b"e" * 16, newest=900)}
     assert force.pending(old, state, was, now=NOW) == {}
     after = force.recorded(old, state, state, was)
-    assert (after.profiles, after.used) == ({"release": b"s" * 16}, {"release"})
+    assert (after.profiles, after.used) == ({"release": b"s" * 16}, {RECIPE: {"release"}})
 
 
 def test_another_recipe_trusts_no_profile_of_others():
@@ -122,9 +122,9 @@ def test_used_profiles_are_known_only_when_everything_was_compiled():
     """A build that may have compiled nothing says nothing about the profiles that it used."""
     was = seen(a=(b"one", 5))
     moved = {"release": profile(), "debug": profile(b"e" * 16)}
-    assert force.recorded(None, FITS, moved, was).used == frozenset()
-    assert force.recorded(None, FITS, moved, seen(a=(b"one", 101))).used == {"debug"}
-    assert force.recorded(record(was), FITS, moved, was).used == {"release", "debug"}
+    assert force.recorded(None, FITS, moved, was).used == {}
+    assert force.recorded(None, FITS, moved, seen(a=(b"one", 101))).used == {RECIPE: {"debug"}}
+    assert force.recorded(record(was), FITS, moved, was).used == {RECIPE: {"release", "debug"}}
 
 
 def test_profile_that_fits_and_is_not_used():
@@ -152,7 +152,7 @@ def test_link_that_changes(was, now):
 @given(tree=TREES, recipe=st.binary(max_size=9), used=st.frozensets(st.text("ab/é\udcff", min_size=1)))
 def test_record_there_and_back(tree, recipe, used):
     """A record is read as it was written."""
-    one = Record(seen=of(tree, recipe), profiles=dict.fromkeys(used, b"x" * 16), used=used)
+    one = Record(seen=of(tree, recipe), profiles=dict.fromkeys(used, b"x" * 16), used={recipe: used})
     assert Record.parse(one.dump()) == one
 
 

@@ -92,19 +92,18 @@ def files(path: str, depth: int | None = None) -> Iterator[os.DirEntry[str]]:
             yield from files(entry.path, None if depth is None else depth - 1)
 
 
-def rerun(folders: Iterable[str], packages: Collection[str] | None) -> set[str]:
+def rerun(profiles: Iterable[str], packages: Collection[str] | None) -> set[str]:
     """The packages whose build scripts cargo will run again, since their records are gone now. Raises OSError.
 
-    None stands for all packages.
+    `profiles` are the paths of such folders. None stands for all packages.
     """
     done: set[str] = set()
-    for folder in folders:
-        for place in _profiles(os.path.abspath(folder)):
-            for entry in files(os.path.join(place, _UNITS), 2):
-                package = os.path.basename(os.path.dirname(entry.path)).rpartition("-")[0]
-                if (packages is None or package in packages) and entry.name.startswith(_RUN):
-                    os.unlink(entry.path)
-                    done.add(package)
+    for place in profiles:
+        for entry in files(os.path.join(place, _UNITS), 2):
+            package = os.path.basename(os.path.dirname(entry.path)).rpartition("-")[0]
+            if (packages is None or package in packages) and entry.name.startswith(_RUN):
+                os.unlink(entry.path)
+                done.add(package)
     return done
 
 

@@ -21,15 +21,17 @@ import xxhash
 from freshwheel.frame import framed
 from freshwheel.inner.folders import Profile
 
-__all__ = ["Record", "Seen", "changed", "newest", "pending", "recorded", "touch"]
+__all__ = ["Record", "Seen", "changed", "is_ours", "newest", "pending", "profiles", "recorded", "touch"]
 
-_MAGIC = b"FORCE2\0\0"
+_MAGIC = b"FORCE3\0\0"
 _SUM = 16
 _KIND_AND_CONTENT = 17
 _LENGTH = struct.Struct("<Q")
 _TIME = struct.Struct("<q")
 _COARSE = 2_000_000_000
 """The coarsest step of mtimes that a file system has, in nanoseconds."""
+_RECIPES = 16
+"""How many are remembered."""
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
@@ -55,19 +57,19 @@ class Record:
     """What that build was made from."""
     profiles: Mapping[str, bytes]
     """The stamps of those profiles for which all units keep to what stands at the top of this module."""
-    used: frozenset[str]
-    """The profiles that this recipe works in; nothing where that is not known."""
+    used: Mapping[bytes, frozenset[str]]
+    """The profiles that a recipe works in, for those of which that is known."""
     doubt: str = ""
     """What may be stale in them all the same, in words, until they are built anew."""
 
     def dump(self) -> bytes:
         """The record as bytes that `parse` reads."""
-        names, paths = sorted(self.profiles), sorted(self.seen.inputs)
+        profiles, paths = sorted(self.profiles), sorted(self.seen.inputs)
         body = framed(
             self.seen.recipe,
-            framed(*(os.fsencode(name) for name in names)),
-            framed(*(self.profiles[name] for name in names)),
-            framed(*(os.fsencode(name) for name in sorted(self.used))),
+            framed(*map(os.fsencode, profiles)),
+            framed(*(self.profiles[name] for name in profiles)),
+            framed(*(framed(one, *map(os.fsencode, sorted(names))) for one, names in sorted(self.used.items()))),
             self.seen.around,
             self.doubt.encode("utf-8", "surrogateescape"),
             framed(*paths),
@@ -93,7 +95,7 @@ class Record:
             return cls(
                 seen=Seen(recipe=recipe, inputs=inputs, mtimes=mtimes, around=around),
                 profiles=dict(zip(map(os.fsdecode, _fields(names)), _fields(stamps), strict=True)),
-                used=frozenset(map(os.fsdecode, _fields(used))),
+                used={one: frozenset(map(os.fsdecode, known)) for one, *known in map(_fields, _fields(used))},
                 doubt=doubt.decode("utf-8", "surrogateescape"),
             )
         except (ValueError, struct.error):
@@ -107,6 +109,17 @@ def changed(record: Record, seen: Seen) -> dict[bytes, Literal["added", "changed
     return {path: "added" if path not in old else "changed" if path in new else "deleted" for path in moved}
 
 
+def profiles(record: Record | None, state: Mapping[str, Profile], recipe: bytes) -> set[str]:
+    """The profiles that the next build may work in: all, unless an earlier one by the same recipe tells."""
+    known = frozenset() if record is None else record.used.get(recipe, frozenset())
+    return set(state) & known if known else set(state)
+
+
+def is_ours(record: Record | None, state: Mapping[str, Profile], recipe: bytes) -> bool:
+    """Whether nobody else has worked in the profiles that the next build may work in."""
+    return profiles(record, state, recipe) <= _fitting(record, state)
+
+
 def newest(record: Record | None, state: Mapping[str, Profile], recipe: bytes) -> int:
     """The newest mtime that cargo may compare a source with, in all profiles that the record is to hold for."""
     return max((state[name].newest for name in _held(record, state, recipe)), default=0)
@@ -118,13 +131,13 @@ def pending(record: Record | None, state: Mapping[str, Profile], seen: Seen, *, 
     With a foreign profile among those that the build may work in: all that do not look new. Else those alone that are
     not as recorded. What is as recorded but went back in time gets its recorded mtime again, which compiles nothing.
     """
-    counting = _counting(record, state, seen.recipe)
+    counting = profiles(record, state, seen.recipe)
     limit = newest(record, state, seen.recipe)
     later = max(now, limit + 1)
     if any(not state[name].stamp for name in counting):
         return dict.fromkeys(sorted(seen.inputs), later)
     old = sorted(path for path in seen.inputs if seen.mtimes[path] <= limit)
-    if record is None or not counting <= _fitting(record, state):
+    if record is None or not is_ours(record, state, seen.recipe):
         return dict.fromkeys(old, later)
     known = record.seen
     names = known.inputs.keys() | seen.inputs.keys()
@@ -147,12 +160,14 @@ def recorded(record: Record | None, before: Mapping[str, Profile], after: Mappin
     ours = {name: one.stamp for name, one in after.items() if one.stamp and (name in held or name not in before)}
     moved = frozenset(name for name in after if after[name] != before.get(name))
     limit = newest(record, before, seen.recipe)
-    used: frozenset[str] = frozenset()
-    if record is not None and record.seen.recipe == seen.recipe and record.used:
-        used = record.used | moved
+    used = {} if record is None else dict(record.used)
+    known = used.pop(seen.recipe, frozenset())
+    if known:
+        known |= moved
     elif all(seen.mtimes[path] > limit for path in seen.inputs if not _is_link(seen, path)):
-        used = moved  # everything was compiled, so the profiles that this recipe works in are among them
-    return Record(seen=seen, profiles=ours, used=used)
+        known = moved  # everything was compiled, so the profiles that this recipe works in are among them
+    latest = [(seen.recipe, known)] if known else []
+    return Record(seen=seen, profiles=ours, used=dict([*used.items(), *latest][-_RECIPES:]))
 
 
 def touch(tree: bytes, times: Mapping[bytes, int], *, newest: int) -> list[bytes]:
@@ -170,12 +185,6 @@ def _is_link(seen: Seen, path: bytes) -> bool:
     return seen.inputs.get(path, b"")[:1] == b"l"
 
 
-def _counting(record: Record | None, state: Mapping[str, Profile], recipe: bytes) -> set[str]:
-    """The profiles that the next build may work in: all, unless an earlier one by the same recipe tells."""
-    known = record.used if record is not None and record.seen.recipe == recipe else frozenset()
-    return set(state) & known if known else set(state)
-
-
 def _fitting(record: Record | None, state: Mapping[str, Profile]) -> set[str]:
     """The profiles that are exactly what was recorded."""
     known = {} if record is None else record.profiles
@@ -184,7 +193,7 @@ def _fitting(record: Record | None, state: Mapping[str, Profile]) -> set[str]:
 
 def _held(record: Record | None, state: Mapping[str, Profile], recipe: bytes) -> set[str]:
     """The profiles that are to be right before a build. What others use and we don't is left to them."""
-    return _counting(record, state, recipe) | _fitting(record, state)
+    return profiles(record, state, recipe) | _fitting(record, state)
 
 
 def _touched(path: bytes, time: int, newest: int, top: bytes) -> bool:

@@ -13,7 +13,7 @@ from typing import Literal
 
 from freshwheel.sources.cargo import lies_in
 
-__all__ = ["Change", "Forced", "forced", "unit"]
+__all__ = ["Change", "Forced", "concerns", "forced", "unit"]
 
 _RUSTC, _RUST = "rustc", ".rs"
 _SCRIPT = "build-script-"
@@ -85,6 +85,30 @@ def forced(
     return search.found
 
 
+def concerns(units: Sequence[str], crates: Collection[str], present: Collection[str]) -> bool:
+    """Whether what these units have read concerns a closure, which has these crates, by name, and inputs."""
+    for one in units:
+        kind, _, crate = one.rpartition(" ")
+        if kind == "build script":
+            known = crate in crates
+        elif kind == _RUSTC:
+            known = bool(_roots(one.partition(" ")[2], present))
+        else:
+            known = not one.startswith(_PACKING)
+        if known:
+            return True
+    return False
+
+
+def _roots(source: str, present: Collection[str]) -> list[str]:
+    """The inputs that rustc may mean by a source, which is relative to a workspace somewhere."""
+    if source in present:
+        return [source]
+    rust = [path for path in present if path.endswith(_RUST)]
+    meant = [path for path in rust if f"/{source}".endswith(f"/{path.replace('../', '')}")]
+    return [path for path in meant if len(path) == max(map(len, meant))]
+
+
 def _concerned(change: Change, readers: Mapping[str, Sequence[str]]) -> list[str]:
     """The units that have read a path, or listed the folder that it came to or went from."""
     places = [change.path] if change.how == "changed" else [change.path, posixpath.dirname(change.path) or "."]
@@ -109,18 +133,11 @@ class _Search:
                 if own == crate:
                     self.crate(folder, why)
         elif kind == _RUSTC:
-            for source in self.roots(name.partition(" ")[2]):
+            rust = [path for path in self.present if path.endswith(_RUST)]
+            for source in _roots(name.partition(" ")[2], self.present) or rust:
                 self.compilation(source, why)
         elif not name.startswith(_PACKING):
             self.everything(why)
-
-    def roots(self, source: str) -> list[str]:
-        """The inputs that rustc may mean by a source, which is relative to a workspace somewhere; all for none."""
-        rust = [path for path in self.present if path.endswith(_RUST)]
-        if source in self.present:
-            return [source]
-        meant = [path for path in rust if f"/{source}".endswith(f"/{path.removeprefix('../')}")]
-        return [path for path in meant if len(path) == max(map(len, meant))] or rust
 
     def compilation(self, source: str, why: str) -> None:
         """Forces the compilation that begins with a source; that of a build script has no other one."""

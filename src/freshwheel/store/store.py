@@ -119,6 +119,10 @@ class Store:
         """Whether this is the only real build in a source tree now; else there is a remark."""
         return self._locked("tree", xxhash.xxh3_128_hexdigest(os.fsencode(os.path.realpath(tree))), timeout)
 
+    def folder_lock(self, folder: str, timeout: float = _PATIENCE) -> AbstractContextManager[bool]:
+        """As `tree_lock`, for a build folder, which several trees may share; to be taken as the last lock."""
+        return self._locked("folder", hashlib.sha256(os.fsencode(folder)).hexdigest(), timeout)
+
     def prune(self, now: int, *, size: int = SIZE, age: float = AGE, force: bool = False) -> Pruned:
         """Removes what is unused for `age` seconds or too much, once a day at most; `now` in ns."""
         from freshwheel.store import prune  # noqa: PLC0415 - as above
