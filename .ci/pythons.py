@@ -28,7 +28,10 @@ version, level = list(sys.version_info[:3]), sys.version_info[3]
 flags, path = getattr(sys, "abiflags", ""), os.path.realpath(sys.executable)
 print(json.dumps([platform.python_implementation(), version, level, flags, path]))
 """
-ELSEWHERE = ("tests/chance", "tests/frontends", "tests/layouts", "tests/stale", "tests/sources/test_incremental.py")
+ELSEWHERE = (
+    *("tests/abuse", "tests/adopt", "tests/chance", "tests/frontends", "tests/layouts", "tests/stale"),
+    *("tests/sources/test_incremental.py", "tests/test_docs.py"),
+)
 """What needs installers that are not installed here, or says nothing about a Python."""
 TESTS = ("-q", "-p", "no:cacheprovider", "-n", "auto", "-m", "not slow and not trial")
 

@@ -156,7 +156,7 @@ def test_file_that_is_no_input(desk, reads):
         bare(one)
     path = reads(one)
     one.write(path, "the word one")
-    assert one.check() == ({}, [])
+    assert {found["kind"] for found in one.check()[0].values()} <= {"outside"}  # a text names it, and that is a guess
     unknown = one.label()
 
     first, held, said = one.build()

@@ -270,7 +270,7 @@ class _Judge:
         joins: bool = False,
     ) -> Taken:
         """The value."""
-        numbers = sorted(use.read | use.asked | use.run)
+        numbers = sorted(use.read | use.run or use.asked)  # who only asks whether something is new has not taken it
         by = tuple(dict.fromkeys(_called(self.account.programs[number]) for number in numbers))
         return Taken(path=path, relative=relative, kind=kind, by=by, why=why, counts=counts, joins=joins)
 
