@@ -461,7 +461,9 @@ def test_what_is_right_is_told_without_the_recipes(guarded):
     )
     environ = {**os.environ, **guarded.environ}
     environ.pop("VIRTUAL_ENV", None)
-    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, env=environ)
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True, env=environ, cwd=guarded.site
+    )
     assert " current " in done.stdout
     assert {"freshwheel.plan", "freshwheel.build", "freshwheel.report"}.isdisjoint(done.stdout.split())
 
@@ -572,6 +574,7 @@ def test_the_verb_ends_with_1_where_something_must_be_done(there, monkeypatch, c
     there.install()
     monkeypatch.setattr(sys, "path", [str(there.site)])
     monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    monkeypatch.chdir(there.site)
     for name, value in there.environ.items():
         monkeypatch.setenv(name, value)
     assert main(["status"]) == 0
