@@ -45,7 +45,6 @@ __all__ = ["SAME", "Placement", "searched"]
 
 SAME = "nothing that is compiled has changed"
 
-_SOURCES = "source digest"
 _OWN = ("interpreter EXT_SUFFIX", "interpreter SOABI", "interpreter cache tag", "interpreter version")
 """Parts of a key that differ between Pythons for which one module may do."""
 _NO_MODULE, _NO_PACKAGE = b"/-.py", b"/-"
@@ -199,7 +198,7 @@ def _keys(case: Case, found: Snapshot, locks: Mapping[bytes, tuple[str, bytes]])
     plan = case.plan
     shaping = reach.shaping([one.path for one in found.inputs], plan.project.pyproject, name=plan.backend.name)
     parts: list[Component] = [
-        *(one for one in case.facts.components if one.name != _SOURCES),
+        *(one for one in case.facts.components if one.name != decision.SOURCES),
         *decision.locked(found.locks, locks),
         key.component("tree", os.fsencode(plan.call.tree)),
         key.component("native digest", found.native),
