@@ -29,7 +29,7 @@ COMMANDS = (DOCS / "reference" / "cli.md").read_text("utf-8")
 HOOKS = (REPOSITORY / ".pre-commit-hooks.yaml").read_text("utf-8")
 
 OURS = r'(?:uvx "freshwheel\[cli\]"|freshwheel)'
-LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```(\w*)(?: [^\n]*)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
