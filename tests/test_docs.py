@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.util
+import os
 import re
 import shlex
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel import backends, config, errors
+from freshwheel import backends, config, errors, shelf
 from freshwheel.cli import words
 from freshwheel.model import Project
 
@@ -27,7 +28,8 @@ MAKEFILE = (REPOSITORY / "Makefile").read_text("utf-8")
 COMMANDS = (DOCS / "reference" / "cli.md").read_text("utf-8")
 HOOKS = (REPOSITORY / ".pre-commit-hooks.yaml").read_text("utf-8")
 
-LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+OURS = r'(?:uvx "freshwheel\[cli\]"|freshwheel)'
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```(\w*)(?: [^\n]*)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -92,6 +94,31 @@ def test_the_front_page_starts_with_two_commands():
     assert commands == ["make demo", "make test"]
     targets = re.findall(r"^(\w+):", MAKEFILE, re.MULTILINE)
     assert {command.removeprefix("make ") for command in commands} <= set(targets)
+
+
+def test_the_front_page_says_first_what_one_wants_to_know():
+    """What it is, what it saves, how to install it, the demonstration, and then all else."""
+    assert re.findall(r"^## (.*)$", README, re.MULTILINE)[:3] == ["What it saves", "Install", "Demo"]
+
+
+def test_the_front_page_has_the_figures_of_the_page_about_them():
+    """Both columns of its table are of one row of measurements each."""
+    measured = (DOCS / "explanation" / "performance.md").read_text("utf-8").partition("## Real projects")[2]
+    [alone, wrapped] = [row[1:] for row in rows(measured, "The source distributions.*")[:2]]
+    shown = [[cell.strip("* s") for cell in row] for row in rows(README, "## What it saves")]
+    assert [row[1:] for row in shown] == [[alone[place], wrapped[place]] for place in (0, 1, 4, 5)]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="files have no such owners there")
+def test_reasons_on_the_page_about_other_users(tmp_path):
+    """What it lists is what the store says of folders that it does not use."""
+    page = rows((DOCS / "how-to" / "sudo.md").read_text("utf-8"), "## Other users")
+    (tmp_path / "file").touch()
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    us = shelf.identity()
+    reasons = [shelf.at(str(tmp_path / name), uid) for name, uid in (("open", us + 1), ("open", us), ("file", us))]
+    assert [cell.strip("` .") in reason for [cell, _], reason in zip(page, reasons, strict=True)] == [True] * 3
 
 
 @pytest.mark.slow
@@ -245,8 +272,8 @@ def commands():
     found = set()
     for page in PAGES:
         text = page.read_text("utf-8")
-        found.update(re.findall(r"^\s*(?:\$ |- run: )(?:[A-Z_]+=\S+ )*freshwheel (.*)$", text, re.MULTILINE))
-        found.update(re.findall(r"`(?:[A-Z_]+=\S+ )*freshwheel ([a-z][^`]*)`", text))
+        found.update(re.findall(rf"^\s*(?:\$ |- run: |- )(?:[A-Z_]+=\S+ )*{OURS} (.*)$", text, re.MULTILINE))
+        found.update(re.findall(rf"`(?:[A-Z_]+=\S+ )*{OURS} ([a-z][^`]*)`", text))
     found.update(re.findall(r"^ *entry: freshwheel (.*)$", HOOKS, re.MULTILINE))
     return sorted(found)
 

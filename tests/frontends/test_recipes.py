@@ -94,6 +94,65 @@ def test_a_store_that_a_cache_of_ci_brings_back_has_hits(tmp_path, outside, own,
     assert job() in ("hit", "lease")
 
 
+def recipe(page, language, number=0):
+    """One of the recipes of a page."""
+    text = (REPOSITORY / "docs" / "how-to" / page).read_text("utf-8")
+    return re.findall(rf"^```{language}[^\n]*\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)[number]
+
+
+def test_the_recipe_for_gitlab_has_hits(tmp_path, outside, own, unpack):
+    """Two jobs as its runner does them, each in a new clone into which the cache was unpacked: the second is a hit."""
+    text = recipe("gitlab.md", "yaml")
+    tree, archive = tmp_path / "builds" / "demo", tmp_path / "cache.tar"
+    [cached] = re.search(r"cache:\n.*?paths:\n((?: +- \S+\n)+)", text, re.DOTALL)[1].replace("-", "").split()
+    script = re.search(r"script:\n((?: +- .+\n)+)", text)[1].replace("    - ", "")
+    [(name, value)] = re.findall(r"^    (\w+): (\$CI_PROJECT_DIR/\S+)$", text, re.MULTILINE)
+    assert value == f"$CI_PROJECT_DIR/{cached}"
+    links = {"PIP_FIND_LINKS": str(own.parent), "PIP_CACHE_DIR": str(tmp_path / "pip")}
+
+    def job(number):
+        clone(tree)
+        if archive.exists():
+            unpack(archive, tree)
+        venv = make_venv(tmp_path / f"image-{number}", outside, "pip")
+        path = os.pathsep.join((os.path.dirname(venv.python), outside["PATH"]))
+        variables = {"CI": "true", "CI_PROJECT_DIR": str(tree), name: str(tree / cached)}
+        environ = {**outside, **links, **variables, "PATH": path}
+        said = run("bash", "-ec", f"umask 000\n{script}", environ=environ, cwd=tree)
+        with tarfile.open(archive, "w") as packed:
+            packed.add(tree / cached, cached)
+        shutil.rmtree(tree)
+        return said
+
+    assert "wheel: built, first build here" in job(1)
+    assert re.search(r"wheel: (hit|lease)", job(2))
+
+
+def test_the_recipe_for_docker_has_hits(tmp_path, outside, own):
+    """Images that are built one after the other, of which the cache mounts stay: nothing is built twice."""
+    first, last = recipe("docker.md", "dockerfile"), recipe("docker.md", "dockerfile", 2)
+    mounts = re.findall(r"--mount=type=cache,target=/root/(\S+)", first)
+    assert set(re.findall(r"--mount=type=cache,target=/root/(\S+)", last)) <= set(mounts)
+    tree, root = tmp_path / "src", tmp_path / "root"
+    kept = {name: value for name, value in outside.items() if not name.startswith(("PIP_CACHE", "UV_", "XDG_"))}
+
+    def image(number, text):
+        clone(tree)
+        venv = make_venv(tmp_path / f"image-{number}", outside, "pip")
+        path = os.pathsep.join((os.path.dirname(venv.python), outside["PATH"]))
+        environ = {**kept, "PIP_FIND_LINKS": str(own.parent), "HOME": str(root), "PATH": path}
+        [command] = re.findall(r"^RUN (?:--\S+ \\\n *)+(.+)$", text, re.MULTILINE)
+        said = run("sh", "-c", command, environ=environ, cwd=tree)
+        shutil.rmtree(tree)
+        assert {f".cache/{name}" for name in os.listdir(root / ".cache")} <= set(mounts)
+        return said
+
+    root.mkdir()
+    image(1, first)
+    said = image(2, last)
+    assert re.search(r"wheel: (hit|lease)[^\n]*\n(?:.*\n)*.*wheel: built, first build here", said), said
+
+
 BUILDS = {
     "build": ("build", "--wheel", "--no-isolation", "--outdir"),
     "pip": ("pip", "wheel", "--no-build-isolation", "--no-deps", "--no-index", "--wheel-dir"),

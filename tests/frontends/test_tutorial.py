@@ -189,9 +189,7 @@ def test_the_tutorial_can_be_followed(shell, home):
 def test_three_commands_adopt_a_project(shell, tmp_path):
     """A project that has never heard of freshwheel is wrapped and installed with a label; one more takes it back."""
     work = tmp_path / "work"
-    shutil.copytree(REPOSITORY / "fixtures" / "setuptools-c" / "src", work / "src")
-    shutil.copy(REPOSITORY / "fixtures" / "setuptools-c" / "setup.py", work)
-    (work / "pyproject.toml").write_text(UNWRAPPED, encoding="utf-8")
+    unwrapped(work)
     shell.run(f"{shlex.quote(find_uv_bin())} venv --quiet --seed ../env")
     shell.run(". ../env/bin/activate")
     text = (DOCS / "how-to" / "adopt.md").read_text("utf-8")
@@ -207,6 +205,59 @@ def test_three_commands_adopt_a_project(shell, tmp_path):
     for command in back:
         shell.run(command)
     assert (work / "pyproject.toml").read_text(encoding="utf-8") == UNWRAPPED
+
+
+def consoles(page):
+    """The commands of all consoles of a page."""
+    text = (REPOSITORY / page).read_text("utf-8")
+    return [
+        command for language, _, body in BLOCK.findall(text) if language == "console" for command, _ in commands(body)
+    ]
+
+
+def equipped(shell, environ, *, sudo=""):
+    """The shell in an environment with pip, and with uv, the tools that it installs and a `sudo` at hand."""
+    tools = Path(environ["HOME"], ".local", "bin")
+    tools.mkdir(parents=True)
+    (tools / "sudo").write_text(f'#!/bin/sh\n{sudo}exec "$@"\n')
+    (tools / "sudo").chmod(0o755)
+    shell.run(f"export PATH={shlex.quote(os.path.dirname(find_uv_bin()))}:{shlex.quote(str(tools))}:$PATH")
+    shell.run("export UV_FIND_LINKS=$PIP_FIND_LINKS")
+    shell.run("uv venv --quiet --seed ../env")
+    shell.run(". ../env/bin/activate")
+    return shell
+
+
+def unwrapped(work):
+    """A C project that has never heard of freshwheel."""
+    shutil.copytree(REPOSITORY / "fixtures" / "setuptools-c" / "src", work / "src")
+    shutil.copy(REPOSITORY / "fixtures" / "setuptools-c" / "setup.py", work)
+    (work / "pyproject.toml").write_text(UNWRAPPED, encoding="utf-8")
+
+
+def test_each_way_to_install_works(shell, environ, tmp_path):
+    """The commands of the page work one after the other; the first shows the change that it would make."""
+    unwrapped(tmp_path / "work")
+    equipped(shell, environ)
+    first, *others = consoles("docs/how-to/install.md")
+    assert f"\n```sh\n{first}\n```\n" in (REPOSITORY / "README.md").read_text("utf-8")
+    assert '+build-backend = "freshwheel"' in shell.run(first)
+    for other in others:
+        shell.run(other)
+
+
+def test_commands_about_sudo_work(shell, environ, tmp_path):
+    """They build, install, and say what is in the store; what was built with nobody looking is not there."""
+    shutil.copytree(REPOSITORY / "fixtures" / "setuptools-c", tmp_path / "work", dirs_exist_ok=True)
+    equipped(shell, environ, sudo='[ "$1" = python ] || exit 1\n')
+    build, install, unobserved, info = consoles("docs/how-to/sudo.md")
+    shell.run(build)
+    shell.run(install)
+    assert shell.run("python -c 'import demo; print(demo.compiled())'")[0] == "compiled one"
+    before = shell.run(f"uvx --quiet {info}")
+    shell.run("echo >> src/demo/text.h")
+    shell.run(unobserved)
+    assert shell.run(f"uvx --quiet {info}") == before
 
 
 def test_a_page_that_is_wrong_is_found():

@@ -31,9 +31,9 @@ EVIDENCE = [
     ("built distributions", "wheelhouse", {"a-1.0-py3-none-any.whl": b"", "b-1.0-py3-none-any.whl": b""}),
     ("built distributions", "out", {"my_demo-1.0-1-py3-none-any.whl": b"", "My.Demo-1.1.tar.gz": b""}),
     ("metadata written by setuptools", "demo.egg-info", {"PKG-INFO": b"Metadata-Version: 2.1\n", "SOURCES.txt": b""}),
-    ("litter of a tool", "htmlcov", {"index.html": b"", "status.json": b""}),
+    ("left by a tool", "htmlcov", {"index.html": b"", "status.json": b""}),
     *(
-        ("litter of a tool", name, {"x": b""})
+        ("left by a tool", name, {"x": b""})
         for name in (
             ".mypy_cache",
             ".pytest_cache",

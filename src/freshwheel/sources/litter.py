@@ -104,7 +104,7 @@ def folder(
     if not _PROTECTORS.isdisjoint(names):
         return None
     if name in _DROPPED_FOLDERS or (name == b"htmlcov" and {b"index.html", b"status.json"} <= names):
-        return "litter of a tool"
+        return "left by a tool"
     return _by_bytes(name, names, head) or _by_names(name, names, folders, top=top)
 
 
