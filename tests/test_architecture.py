@@ -107,8 +107,6 @@ PURE = (
     "adopt/statements.py",
     "adopt/switch.py",
     "adopt/undo.py",
-    "adopt/uv_check.py",
-    "adopt/uv_globs.py",
     "adopt/uv_keys.py",
     "adopt/uv_table.py",
     "backends.py",

@@ -1,4 +1,4 @@
-"""`cache-keys` written into the text of a `pyproject.toml`, all else in it as it was, byte for byte."""
+"""`cache-keys` in the text of a `pyproject.toml`: what stands there, and how it is written, all else as it was."""
 
 from __future__ import annotations
 
@@ -6,18 +6,29 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from freshwheel import parsed as tables
 from freshwheel.adopt.edits import Edits
 from freshwheel.adopt.proposal import BOM, decoded
 from freshwheel.adopt.statements import Document, parsed
-from freshwheel.adopt.uv_keys import Key, lines
+from freshwheel.adopt.uv_keys import lines
 from freshwheel.errors import FreshwheelError
 
-__all__ = ["written"]
+__all__ = ["present", "written"]
 
 _PATH = ("tool", "uv", "cache-keys")
+_DEFAULTS = ("pyproject.toml", "setup.cfg", "setup.py")
+"""What uv looks at where there is no list."""
 
 
-def written(data: bytes, found: Sequence[Key]) -> bytes:
+def present(pyproject: Mapping[str, Any], wanted: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """The elements that stand there, in their long form; without a list `wanted`, if uv looks at these by itself."""
+    listed = tables.at(pyproject, ".".join(_PATH))
+    if listed is None:
+        return [*wanted] if all(one.get("file") in _DEFAULTS for one in wanted) else []
+    return [{"file": one} if isinstance(one, str) else one for one in listed] if isinstance(listed, list) else [listed]
+
+
+def written(data: bytes, found: Sequence[Mapping[str, Any]]) -> bytes:
     """`data` with these keys in `[tool.uv]`. Raises ConfigError for what is no TOML, FreshwheelError where it can't."""
     text, before = decoded(data)
     try:
@@ -33,14 +44,14 @@ def written(data: bytes, found: Sequence[Key]) -> bytes:
     return (BOM if data.startswith(BOM) else b"") + after.encode()
 
 
-def _expected(before: Mapping[str, Any], found: Sequence[Key]) -> dict[str, Any]:
+def _expected(before: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What the file must say."""
     expected: dict[str, Any] = copy.deepcopy(dict(before))
-    expected.setdefault("tool", {}).setdefault("uv", {})["cache-keys"] = [key.value() for key in found]
+    expected.setdefault("tool", {}).setdefault("uv", {})["cache-keys"] = [*found]
     return expected
 
 
-def _edited(text: str, found: Sequence[Key]) -> str:
+def _edited(text: str, found: Sequence[Mapping[str, Any]]) -> str:
     document = Document.of(text)
     edits = Edits(document)
     array = lines(found, newline=edits.newline)
