@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from freshwheel import native
+from freshwheel import native, requirements
 from freshwheel import parsed as tables
 from freshwheel.adopt.statements import parsed
 
-__all__ = ["Facts", "Remark", "Stated", "identifier", "normal"]
+__all__ = ["Facts", "Remark", "Stated", "identifier", "spellings"]
 
 _SOURCES = ("", "src/", "python/")
 _MESON = re.compile(r"\bproject\s*\((?:[^()']|'[^']*')*?\bversion\s*:\s*'([^'\n]+)'")
@@ -23,7 +23,7 @@ _LEVELS = 10
 class Remark:
     """One thing that a person should know before the switch."""
 
-    kind: Literal["comparison", "pin", "lock", "python", "release", "exclude", "version", "form", "build", "include"]
+    kind: Literal["comparison", "pin", "python", "form", "build", "include"]
     weight: Literal["stop", "harm", "note"]
     """Whether the switch needs to be forced, will hurt, or is merely explained."""
     what: str
@@ -103,12 +103,12 @@ class Facts:
             return {}
 
 
-def normal(name: str) -> str:
-    """The name of a distribution, normalised (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 def identifier(pyproject: Mapping[str, Any]) -> str:
     """The name of the project as Python may spell it; nothing where it has none."""
     name = tables.text(pyproject, "project.name") or tables.text(pyproject, "tool.poetry.name") or ""
-    return normal(name).replace("-", "_")
+    return requirements.normal(name).replace("-", "_")
+
+
+def spellings(distribution: str) -> str:
+    """The expression for all spellings of a name (PEP 503)."""
+    return "[-_.]+".join(re.split(r"[-_.]+", distribution)) if distribution else "(?!)"

@@ -58,7 +58,7 @@ def propose(data: bytes, facts: Facts, *, label: bool = True) -> Proposal:
     hint = switch.by_hand(aim)
     after = switch.agreed(lambda: switch.written(document, aim), lambda: switch.expected(pyproject, aim), hint=hint)
     labelled = _labelled(after)
-    found = remarks(text, pyproject, facts, aim, labelled=labelled and label)
+    found = remarks(text, pyproject, facts, labelled=labelled and label)
     prefix = BOM if data.startswith(BOM) else b""
     if prefix:
         what = "the file begins with a byte order mark, which pip and freshwheel do not read"

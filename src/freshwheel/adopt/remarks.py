@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from freshwheel import parsed as tables
-from freshwheel.adopt import comparisons, excludes, pins, pythons
-from freshwheel.adopt.aim import Aim
+from freshwheel.adopt import comparisons, pins, pythons
 from freshwheel.adopt.facts import Facts, Remark, identifier
 
 __all__ = ["remarks"]
@@ -15,30 +14,21 @@ __all__ = ["remarks"]
 _WEIGHTS = ("stop", "harm", "note")
 
 
-def remarks(text: str, pyproject: Mapping[str, Any], facts: Facts, aim: Aim, *, labelled: bool) -> list[Remark]:
+def remarks(text: str, pyproject: Mapping[str, Any], facts: Facts, *, labelled: bool) -> list[Remark]:
     """All remarks, the heaviest first; `text` is that of pyproject."""
     found = list(pythons.remarks(text, pyproject, facts))
-    distribution = identifier(pyproject)
     if labelled:
-        found += [*_comparisons(pyproject, facts), *pins.pinned(facts, distribution), *pins.released(facts)]
-    if aim.opens:
-        found += [*pins.locked(facts, distribution), *pins.spoken_for(text, pyproject, facts)]
-    if not tables.at(pyproject, "tool.freshwheel.exclude"):
-        found += _excludes(pyproject, facts, aim)
+        found += [*_comparisons(pyproject, facts), *pins.pinned(facts, identifier(pyproject))]
     if not tables.at(pyproject, "tool.freshwheel.include"):
         found += _outside(facts)
     return sorted(found, key=lambda one: _WEIGHTS.index(one.weight))
 
 
 def _comparisons(pyproject: Mapping[str, Any], facts: Facts) -> Iterator[Remark]:
-    """Where a label would make versions unequal (B5)."""
-    distribution, packages = identifier(pyproject), facts.packages(pyproject)
-    readings = [
-        (path, comparisons.read(text, distribution=distribution, packages=packages))
-        for path, text in facts.texts.items()
-        if path.endswith(".py")
-    ]
-    found = comparisons.harmful(readings)
+    """Where a label would make versions unequal."""
+    texts = {path: text for path, text in facts.texts.items() if path.endswith(".py")}
+    packages = facts.packages(pyproject)
+    found = comparisons.compared(texts, distribution=identifier(pyproject), packages=packages)
     if found:
         what = "the version is compared here, and the installed one has a label"
         todo = 'compare the part before the "+", or switch with --no-label, which writes label = "off" or stays static'
@@ -55,13 +45,3 @@ def _outside(facts: Facts) -> Iterator[Remark]:
         todo = f"add to [tool.freshwheel]: include = [{patterns}]"
         where = tuple(f"{place} {pattern}" for place, pattern in facts.outside)
         yield Remark(kind="include", weight="note", what=what, todo=todo, where=where)
-
-
-def _excludes(pyproject: Mapping[str, Any], facts: Facts, aim: Aim) -> Iterator[Remark]:
-    """Folders that need not be inputs."""
-    folders = excludes.safe(pyproject, aim.known, facts)
-    if folders:
-        what = "no wheel is made from these folders, and yet an edit there would be another version"
-        listed = ", ".join(f'"{folder}"' for folder in folders)
-        todo = f"add to [tool.freshwheel]: exclude = [{listed}]"
-        yield Remark(kind="exclude", weight="note", what=what, todo=todo, where=tuple(f"{one}/" for one in folders))

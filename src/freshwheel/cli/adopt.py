@@ -40,7 +40,7 @@ def answer(
             written = agreed(lines)
             lines = []
         if yes or written:
-            notes = adoption.write(tree, found, environ, back=undo)
+            notes = adoption.write(tree, found, environ, keep=not undo)
             said = [*(Line(note, "note") for note in notes), Line(_written(undo=undo), "good")]
             written = True
         else:

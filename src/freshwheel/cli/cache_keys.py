@@ -28,7 +28,7 @@ def answer(call: Call, *, check: bool = False, write: bool = False, names: bool 
     differs = found.after != found.before
     if write and differs:
         wanted = Proposal(before=found.before, after=found.after, steps=())
-        adoption.write(call.tree, wanted, call.environ, back=True)
+        adoption.write(call.tree, wanted, call.environ, keep=False)
     notes = [] if write or check or not differs else [_HOLES]
     if any("../" in str(one.get("file")) and "*" in one["file"] for one in found.keys):
         notes.append("before uv 0.7.21 a glob found nothing outside of the project; --names lists the files")
