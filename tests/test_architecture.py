@@ -96,7 +96,6 @@ OFF_THE_LIGHT_ROAD = {
 PURE = (
     "adopt/aim.py",
     "adopt/comparisons.py",
-    "adopt/edits.py",
     "adopt/facts.py",
     "adopt/pins.py",
     "adopt/proposal.py",

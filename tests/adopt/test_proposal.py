@@ -351,28 +351,6 @@ version = "1.2.3"
 requires-python = ">=3.10"
 """,
     ),
-    "poetry, as inline tables": (
-        """build-system = { requires = ["poetry-core>=1.0.0"], build-backend = "poetry.core.masonry.api" }
-
-[tool.poetry]
-name = "demo"
-version = "1.2.3"
-[tool.poetry.dependencies]
-python = "^3.10"
-""",
-        {},
-        """build-system = { requires = ["freshwheel", "poetry-core>=1.0.0"], build-backend = "freshwheel" }
-
-[tool.poetry]
-name = "demo"
-version = "1.2.3"
-[tool.poetry.dependencies]
-python = "^3.10"
-
-[tool.freshwheel]
-backend = "poetry.core.masonry.api"
-""",
-    ),
     "flit, dotted keys at the top": (
         """build-system.requires = ["flit_core>=3.11"]
 build-system.build-backend = "flit_core.buildapi"
@@ -677,7 +655,7 @@ def test_a_file_that_makes_no_sense_is_refused(text):
 @pytest.mark.parametrize(
     "text",
     [
-        'build-system = { requires = ["x"], build-backend = "y" }\ntool = { x = 1 }\n',
+        'build-system = { requires = ["x"], build-backend = "y" }\n',
         '[build-system]\nrequires = ["x"]\nbuild-backend = "y"\n[tool]\nfreshwheel = { include = ["a"] }\n',
         "[build-system]\n",
     ],

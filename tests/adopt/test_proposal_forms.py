@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from freshwheel.adopt import proposal
 from freshwheel.adopt.facts import Facts
-from freshwheel.adopt.statements import Document, elements
+from freshwheel.errors import FreshwheelError
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -108,12 +108,24 @@ def test_names_may_be_quoted(header, key):
     assert f'{header}\nrequires = ["freshwheel", "x"]\n{key}="freshwheel"\n' in after
 
 
-def test_every_number_of_an_array_has_a_place():
-    """Elements of all types are told from each other."""
-    text = "x = [1, -2.5e3, true, 'a,b', [1, 2], { k = ['v'] }, 1979-05-27T07:32:00Z, # c\n inf]"
-    [statement] = [one for one in Document.of(text).statements if one.path == ("x",)]
-    found = [span.of(text) for span in elements(text, statement.value)]
-    assert found == ["1", "-2.5e3", "true", "'a,b'", "[1, 2]", "{ k = ['v'] }", "1979-05-27T07:32:00Z", "inf"]
+@pytest.mark.parametrize(
+    "more",
+    [
+        '"a=b" = 1\n',
+        "'a=b'.c = '''\n]'''\n",
+        "x = [1, -2.5e3, true, 'a,b', [1, 2], { k = ['v'] }, 1979-05-27T07:32:00Z, # c\n inf]\n",
+        "x = [\n" + "  'a',\n" * 900 + "]\n",
+    ],
+)
+def test_all_other_statements_stay(more):
+    """Whatever is in their keys and values."""
+    assert switched(f"{more}{PLAIN}[tool.x]\n{more}".encode()).decode().count(more) == 2
+
+
+def test_a_value_of_very_many_lines_is_not_read():
+    """The file is left alone: with each line, all lines before it would be parsed once more."""
+    with pytest.raises(FreshwheelError, match="a very long value"):
+        switched((PLAIN + "x = [\n" + "  ['a'],\n" * 2000 + "]\n").encode())
 
 
 BACKENDS = {

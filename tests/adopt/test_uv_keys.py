@@ -176,9 +176,6 @@ WRITTEN = [
     ("[project]\nname = 'a' # c\n", f"[project]\nname = 'a' # c\n\n[tool.uv]\ncache-keys = {LIST}\n"),
     ("[tool.uv]\n# c\ndev = 1\n", f"[tool.uv]\ncache-keys = {LIST}\n# c\ndev = 1\n"),
     ('[tool.uv]\ncache-keys = [ # c\n"x"] # d\nz = 1', f"[tool.uv]\ncache-keys = {LIST} # d\nz = 1"),
-    ("tool.uv.dev = 1 # c\n", f"tool.uv.dev = 1 # c\ntool.uv.cache-keys = {LIST}\n"),
-    ("[tool]\nuv.dev = 1\n[x]\n", f"[tool]\nuv.dev = 1\nuv.cache-keys = {LIST}\n[x]\n"),
-    ("[tool]\nuv = { dev = 1 }\n", f"[tool]\nuv = {{ dev = 1, cache-keys = {LIST} }}\n"),
     ("[tool.uv.sources]\na = 1\n", f"[tool.uv.sources]\na = 1\n\n[tool.uv]\ncache-keys = {LIST}\n"),
     (
         "[tool.freshwheel]\nbackend = 'x'\n\n[tool.z]\n",
@@ -198,10 +195,18 @@ def test_the_list_is_written(before, after, mark, end):
 
 
 @pytest.mark.parametrize(
-    "text", ["tool = 1\n", "[tool]\nuv = 1\n", "[[tool.uv]]\n", "[tool.uv.cache-keys]\nfile = 'x'\n"]
+    "text",
+    [
+        "tool = 1\n",
+        "[tool]\nuv = 1\n",
+        "[[tool.uv]]\n",
+        "[tool.uv.cache-keys]\nfile = 'x'\n",
+        "tool.uv.dev = 1\n",
+        "[tool]\nuv = { dev = 1 }\n",
+    ],
 )
-def test_a_file_that_makes_no_sense(text):
-    """It is left alone, and what to write by hand is said."""
+def test_a_file_that_is_not_changed(text):
+    """Where it makes no sense, or `tool.uv` has no header, it is left alone, and what to write by hand is said."""
     with pytest.raises(FreshwheelError) as caught:
         uv_table.written(text.encode(), KEYS)
     assert '{ file = "pyproject.toml" }' in caught.value.hint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,27 +11,26 @@ from freshwheel import backends, pep440, reading
 from freshwheel import parsed as tables
 from freshwheel.adopt import readers
 from freshwheel.adopt.facts import Facts, Stated
-from freshwheel.adopt.statements import Document, Statement
+from freshwheel.adopt.statements import Document, UnreadableError
 from freshwheel.backends import Backend
-from freshwheel.errors import ConfigError, FreshwheelError, Problem
+from freshwheel.errors import ConfigError, Problem
 
 __all__ = ["Aim", "aimed"]
 
 _BACKEND = "setuptools.build_meta"
 _LEGACY = "setuptools.build_meta:__legacy__"
-_DEFAULT = '["setuptools>=40.8.0"]'
-_DEFAULT_LINE = f"requires = {_DEFAULT}"
+_DEFAULT = ["setuptools>=40.8.0"]
 """What frontends require where pyproject says nothing (PEP 518)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Aim:
-    """What is to stand in the file; texts are pieces of TOML, as they are written there now where they are."""
+    """What is to stand in the file."""
 
     known: Backend
     lines: Mapping[str, str]
     """The keys of `[tool.freshwheel]` that are to be written, each with its line, and with the comments on it."""
-    requires: str
+    requires: list[str]
     """The former requirements."""
     lean: bool
     """Whether these move, to be installed for a real build only."""
@@ -58,17 +58,18 @@ def aimed(document: Document, pyproject: Mapping[str, Any], facts: Facts, *, lab
         raise _wrong("build-system", f"must be a table, not {reading.type_of(system)}")
     _demand_sound(system)
     ours = tables.table(pyproject, "tool.freshwheel")
-    wanted = [one for one in system.get("requires", ["setuptools"]) if isinstance(one, str)]
-    lines, module = _backend(document, system, ours, facts)
+    wanted: list[str] = system.get("requires", _DEFAULT)
+    lines, module = _backend(document, pyproject, ours, facts)
     if "backend-path" in system:
-        lines["backend-path"] = _line(document, "backend-path", "build-system", "backend-path")
+        lines["backend-path"] = _line(document, pyproject, "backend-path", "build-system", "backend-path")
     known = backends.find(module, wanted, in_tree="backend-path" in system)
     stays = readers.of_list(wanted, pyproject, facts)
     lean = not (stays or "requires" in ours or "freshwheel" in backends.names(wanted))
     lean = lean and _may_be_lean(known, wanted, facts)
     if lean:
-        told = "requires" in system
-        lines["requires"] = _line(document, "requires", "build-system", "requires") if told else _DEFAULT_LINE
+        lines["requires"] = _line(
+            document, {"build-system": {"requires": wanted}}, "requires", "build-system", "requires"
+        )
     version = _version(document, pyproject, facts, known, label=label)
     lines |= {} if version.own is None else {"version": version.own}
     lines |= {"label": 'label = "off"'} if version.plain else {}
@@ -82,7 +83,7 @@ def aimed(document: Document, pyproject: Mapping[str, Any], facts: Facts, *, lab
     return Aim(
         known=known,
         lines={key: line for key, line in lines.items() if key not in ours},
-        requires=_raw(document, "build-system", "requires") if "requires" in system else _DEFAULT,
+        requires=wanted,
         lean=lean,
         opens=version.opens,
         steps=(*steps, version.step),
@@ -90,10 +91,10 @@ def aimed(document: Document, pyproject: Mapping[str, Any], facts: Facts, *, lab
 
 
 def _backend(
-    document: Document, system: Mapping[str, Any], ours: Mapping[str, Any], facts: Facts
+    document: Document, pyproject: Mapping[str, Any], ours: Mapping[str, Any], facts: Facts
 ) -> tuple[dict[str, str], str]:
     """The line that names the inner backend, and its module. Raises ConfigError where two are named."""
-    named, stated = system.get("build-backend"), ours.get("backend")
+    named, stated = tables.at(pyproject, "build-system.build-backend"), ours.get("backend")
     if isinstance(stated, str):
         if named not in (stated, None):
             hint = "name the one that builds in both places, and try again"
@@ -102,7 +103,7 @@ def _backend(
             )
         return {}, stated
     if named is not None:
-        return {"backend": _line(document, "backend", "build-system", "build-backend")}, named
+        return {"backend": _line(document, pyproject, "backend", "build-system", "build-backend")}, named
     # The older way of setuptools lets a setup.py import what lies beside it.
     module = _LEGACY if "setup.py" in facts.files else _BACKEND
     return {"backend": f'backend = "{module}"'}, module
@@ -141,7 +142,8 @@ def _version(
         why = "" if label else "as asked for"
         if label and (stated or known.own_version):
             why = next(readers.of_version(known, pyproject, facts), "")
-        return _of_static(document, static, known, stated, why)
+        line = _line(document, pyproject, "version", "project", "version")
+        return _of_static(line, static, known, stated, why)
     project = pyproject.get("project")
     if project is not None and "version" not in tables.texts(project, "dynamic"):
         return _Version(step="[project] has no version and does not list it as dynamic, so there is no label")
@@ -150,7 +152,7 @@ def _version(
     return _Version(step="the version is dynamic, so it stays where the backend reads it, and wheels get a label")
 
 
-def _of_static(document: Document, static: str, known: Backend, stated: Stated | None, why: str) -> _Version:
+def _of_static(line: str, static: str, known: Backend, stated: Stated | None, why: str) -> _Version:
     """What becomes of a static version, beside the one that the backend would find by itself; `why` it must stay."""
     step, own, opens = why, None, False
     if step:
@@ -164,7 +166,7 @@ def _of_static(document: Document, static: str, known: Backend, stated: Stated |
     elif stated is None and known.name == "maturin":
         step = "since the Cargo.toml that maturin takes, or its version, was not found"
     else:
-        opens, own = True, _line(document, "version", "project", "version")
+        opens, own = True, line
         states = f"{stated.where} states {stated.version} and the distribution {static}" if stated is not None else ""
         step = f"{states or f'the version {static} becomes dynamic'}: it is [tool.freshwheel] version now, and wheels "
         step += "get a label; --no-label leaves it static"
@@ -185,24 +187,12 @@ def _equal(one: str, other: str) -> bool:
     return version is not None and version == pep440.parsed(other)
 
 
-def _line(document: Document, key: str, *path: str) -> str:
-    """The line for a value that moves, with the comments on it."""
-    one = _statement(document, *path)
-    above, behind = (span.of(document.text) for span in document.comments(one))
-    return f"{above}{key} = {one.value.of(document.text)}{behind}"
-
-
-def _raw(document: Document, *path: str) -> str:
-    """How a value is written."""
-    return _statement(document, *path).value.of(document.text)
-
-
-def _statement(document: Document, *path: str) -> Statement:
-    """Where something is said. Raises FreshwheelError where that is not one place."""
-    found = document.statement(*path)
-    if found is None:
-        raise FreshwheelError(f"pyproject.toml does not say {'.'.join(path)} in one place, so it was left alone")
-    return found
+def _line(document: Document, pyproject: Mapping[str, Any], key: str, *path: str) -> str:
+    """The line for a value that moves, with the comments on it where it has a line of its own."""
+    try:
+        return document.moved(key, *path)
+    except UnreadableError:
+        return f"{key} = {json.dumps(tables.at(pyproject, '.'.join(path)), ensure_ascii=False)}"
 
 
 def _wrong(where: str, what: str) -> ConfigError:

@@ -16,7 +16,7 @@ from freshwheel.adopt import aim as aims
 from freshwheel.adopt import pythons, switch
 from freshwheel.adopt.facts import Facts, Remark
 from freshwheel.adopt.remarks import remarks
-from freshwheel.adopt.statements import Document, UnreadableError, parsed
+from freshwheel.adopt.statements import Document, UnreadableError, agreed, parsed
 from freshwheel.errors import ConfigError, FreshwheelError, Problem
 from freshwheel.model import Project
 
@@ -51,12 +51,12 @@ def propose(data: bytes, facts: Facts, *, label: bool = True) -> Proposal:
     if is_wrapped(pyproject):
         return Proposal(before=data, after=data, steps=("freshwheel is in place already; nothing is to be done",))
     try:
-        document = Document.of(text)
+        document = Document(text)
     except UnreadableError as error:
         raise FreshwheelError(f"{_NAME} can't be changed safely, so it was left alone: {error}") from None
     aim = aims.aimed(document, pyproject, facts, label=label)
     hint = switch.by_hand(aim)
-    after = switch.agreed(lambda: switch.written(document, aim), lambda: switch.expected(pyproject, aim), hint=hint)
+    after = agreed(lambda: switch.written(document, aim), lambda: switch.expected(pyproject, aim), hint=hint)
     labelled = _labelled(after)
     found = remarks(text, pyproject, facts, labelled=labelled and label)
     prefix = BOM if data.startswith(BOM) else b""

@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from freshwheel import parsed as tables
-from freshwheel.adopt.edits import Edits
 from freshwheel.adopt.proposal import BOM, decoded
-from freshwheel.adopt.statements import Document, parsed
+from freshwheel.adopt.statements import Document, agreed
 from freshwheel.adopt.uv_keys import lines
-from freshwheel.errors import FreshwheelError
 
 __all__ = ["present", "written"]
 
@@ -31,16 +29,8 @@ def present(pyproject: Mapping[str, Any], wanted: Sequence[Mapping[str, Any]]) -
 def written(data: bytes, found: Sequence[Mapping[str, Any]]) -> bytes:
     """`data` with these keys in `[tool.uv]`. Raises ConfigError for what is no TOML, FreshwheelError where it can't."""
     text, before = decoded(data)
-    try:
-        after = _edited(text, found)
-        is_safe = _canonical(parsed(after)) == _canonical(_expected(before, found))
-    except (AttributeError, IndexError, TypeError, ValueError):  # a [tool] or [tool.uv] that is no table, and the like
-        after, is_safe = "", False
-    if not is_safe:
-        raise FreshwheelError(
-            "pyproject.toml is written in a way that can't be changed safely, so it was left alone",
-            hint=f"write by hand, in [tool.uv]:\ncache-keys = {lines(found)}",
-        )
+    hint = f"write by hand, in [tool.uv]:\ncache-keys = {lines(found)}"
+    after = agreed(lambda: _edited(text, found), lambda: _expected(before, found), hint=hint)
     return (BOM if data.startswith(BOM) else b"") + after.encode()
 
 
@@ -52,25 +42,13 @@ def _expected(before: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> 
 
 
 def _edited(text: str, found: Sequence[Mapping[str, Any]]) -> str:
-    document = Document.of(text)
-    edits = Edits(document)
-    array = lines(found, newline=edits.newline)
-    statement = document.statement(*_PATH)
-    header = document.header(*_PATH[:2])
-    beside = [one for one in document.statements if len(one.path) == len(_PATH) and one.path[:2] == _PATH[:2]]
-    if statement is not None:
-        edits.replace(statement.value, array)
+    document = Document(text)
+    array = lines(found, newline=document.newline)
+    place, header = document.find(*_PATH), document.find(*_PATH[:2], is_header=True)
+    if place is not None:
+        document.set(place, array)
     elif header is not None:
-        edits.below(header, [f"cache-keys = {array}"])
-    elif beside:
-        edits.behind(beside[-1], _PATH[2], array)
+        document.insert(header + 1, f"cache-keys = {array}")
     else:
-        edits.table(["[tool.uv]", f"cache-keys = {array}"], document.header("tool", "freshwheel"))
-    return edits.text()
-
-
-def _canonical(value: object) -> object:
-    """A value without the order of its tables."""
-    if isinstance(value, dict):
-        return {"table": sorted((name, _canonical(one)) for name, one in value.items())}
-    return [_canonical(one) for one in value] if isinstance(value, list) else repr(value)
+        document.table(["[tool.uv]", f"cache-keys = {array}"], "tool", "freshwheel")
+    return document.text()
