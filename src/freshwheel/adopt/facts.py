@@ -12,7 +12,7 @@ from freshwheel import native, requirements
 from freshwheel import parsed as tables
 from freshwheel.adopt.statements import parsed
 
-__all__ = ["Facts", "Remark", "Stated", "identifier", "spellings"]
+__all__ = ["Facts", "Remark", "identifier", "spellings"]
 
 _SOURCES = ("", "src/", "python/")
 _MESON = re.compile(r"\bproject\s*\((?:[^()']|'[^']*')*?\bversion\s*:\s*'([^'\n]+)'")
@@ -30,14 +30,6 @@ class Remark:
     todo: str = ""
     where: tuple[str, ...] = ()
     """`path` or `path:line`, sorted as they were found."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Stated:
-    """A version, and the file that states it."""
-
-    version: str
-    where: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,35 +58,28 @@ class Facts:
                     found.add(name)
         return frozenset(found)
 
-    def of_maturin(self, pyproject: Mapping[str, Any]) -> Stated | None:
-        """The version in the Cargo manifest that maturin takes."""
+    def stated(self, backend: str, pyproject: Mapping[str, Any]) -> tuple[str, str]:
+        """The version that a backend would find by itself, and the file that states it; nothing where none does."""
+        match = _MESON.search(self.texts.get("meson.build", "")) if backend == "meson-python" else None
+        if match is not None:
+            return match[1], "meson.build"
         named = tables.text(pyproject, "tool.maturin.manifest-path")
         paths = [named.replace("\\", "/")] if named else ["Cargo.toml", "rust/Cargo.toml"]
-        for path in [posixpath.normpath(one) for one in paths]:
-            if path in self.texts:
-                return self._of_crate(path)
-        return None
+        paths = [path for path in map(posixpath.normpath, paths) if path in self.texts]
+        return self._of_crate(paths[0]) if paths and backend == "maturin" else ("", "")
 
-    def of_meson(self) -> Stated | None:
-        """The version in the `project` call of `meson.build`, if it is written there."""
-        match = _MESON.search(self.texts.get("meson.build", ""))
-        return Stated(version=match[1], where="meson.build") if match else None
-
-    def _of_crate(self, path: str) -> Stated | None:
+    def _of_crate(self, path: str) -> tuple[str, str]:
         manifest = self._table(path)
         version = tables.at(manifest, "package.version")
         if isinstance(version, str):
-            return Stated(version=version, where=path)
-        if tables.at(manifest, "package.version.workspace") is not True:
-            return None
-        folder = posixpath.dirname(path)
-        for _ in range(_LEVELS):
-            place = posixpath.normpath(posixpath.join(folder, "Cargo.toml"))
+            return version, path
+        is_inherited = tables.at(manifest, "package.version.workspace") is True
+        for level in range(_LEVELS if is_inherited else 0):
+            place = posixpath.normpath(posixpath.join(posixpath.dirname(path), "../" * level, "Cargo.toml"))
             version = tables.at(self._table(place), "workspace.package.version")
             if isinstance(version, str):
-                return Stated(version=version, where=place)
-            folder = posixpath.join(folder, "..")
-        return None
+                return version, place
+        return "", ""
 
     def _table(self, path: str) -> Mapping[str, Any]:
         try:

@@ -54,7 +54,7 @@ def propose(data: bytes, facts: Facts, *, label: bool = True) -> Proposal:
         document = Document(text)
     except UnreadableError as error:
         raise FreshwheelError(f"{_NAME} can't be changed safely, so it was left alone: {error}") from None
-    aim = aims.aimed(document, pyproject, facts, label=label)
+    aim = aims.aimed(document, facts, label=label)
     hint = switch.by_hand(aim)
     after = agreed(lambda: switch.written(document, aim), lambda: switch.expected(pyproject, aim), hint=hint)
     labelled = _labelled(after)

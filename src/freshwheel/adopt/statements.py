@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from freshwheel.errors import FreshwheelError
+from freshwheel.parsed import at
 
 try:
     import tomllib  # type: ignore[import-not-found]
@@ -70,6 +71,8 @@ class Document:
     """A text that is changed piece by piece. Raises UnreadableError where the pieces are not found."""
 
     def __init__(self, text: str) -> None:
+        self.tables = parsed(text)
+        """What it said at first."""
         self.newline = "\r\n" if text.partition("\n")[0].endswith("\r") else "\n"
         self.is_ended = not text or text.endswith("\n")
         self.pieces = list(_pieces(text if self.is_ended else text + self.newline))
@@ -92,8 +95,10 @@ class Document:
         return place
 
     def moved(self, name: str, *path: str) -> str:
-        """The statement about a key with another name, and with the comments on it."""
-        place = self.place(*path)
+        """The statement about a key with another name, and with the comments on it if it has lines of its own."""
+        place = self.find(*path)
+        if place is None:
+            return f"{name} = {json.dumps(at(self.tables, '.'.join(path)), ensure_ascii=False)}"
         above = "".join(one.text for one in self.pieces[self.comments(place) : place])
         one = self.pieces[place]
         return f"{above}{name} = {one.text[one.value()[0] :]}".rstrip("\r\n")
