@@ -97,7 +97,6 @@ PURE = (
     "adopt/aim.py",
     "adopt/comparisons.py",
     "adopt/facts.py",
-    "adopt/pins.py",
     "adopt/proposal.py",
     "adopt/pythons.py",
     "adopt/readers.py",

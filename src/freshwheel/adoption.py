@@ -66,13 +66,8 @@ def tried(tree: str, wanted: Proposal, environ: Mapping[str, str], *, raised: bo
         return replace(wanted, steps=(*wanted.steps, step))
     where = tuple(f"{name}: {how}" if name else how for name, how in found.items())
     what = "the project was built both ways, and after the switch its wheel is another one"
-    one = Remark(
-        kind="build",
-        weight="stop",
-        what=what,
-        todo="see what reads pyproject.toml; --no-label changes less",
-        where=where,
-    )
+    todo = "see what reads pyproject.toml; --no-label changes less"
+    one = Remark(kind="build", weight="stop", what=what, todo=todo, where=where)
     return replace(wanted, remarks=(one, *wanted.remarks))
 
 
@@ -113,20 +108,11 @@ def write(tree: str, wanted: Proposal, environ: Mapping[str, str], *, keep: bool
 def _replace(path: str, data: bytes) -> None:
     """`path` holds `data`, wholly or not at all, with the permissions and, if possible, the owner that it had."""
     status = os.stat(path)
-    temporary = frame.beside(path)
-    try:
-        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if hasattr(os, "chown"):
-            with contextlib.suppress(OSError):
-                os.chown(temporary, status.st_uid, status.st_gid)
-        os.chmod(temporary, stat.S_IMODE(status.st_mode))
-        os.replace(temporary, path)
-    except BaseException:
-        frame.remove(temporary)
-        raise
+    frame.write(path, data, mode=0o600)
+    if hasattr(os, "chown"):
+        with contextlib.suppress(OSError):
+            os.chown(path, status.st_uid, status.st_gid)
+    os.chmod(path, stat.S_IMODE(status.st_mode))
 
 
 def _place(data: bytes, environ: Mapping[str, str]) -> str | None:

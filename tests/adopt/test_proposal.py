@@ -620,6 +620,10 @@ def test_the_bound_of_pythons_is_raised(asked, expected):
     """To what freshwheel runs on, where that leaves any; in the quotes that were there, and nothing else changes."""
     text = f"# é\n[project]\nrequires-python = '{asked}' # old\n"
     assert proposal.raised(text.encode()).decode() == text.replace(asked, expected)
+    text = text.replace("'", '"""')
+    assert proposal.raised(text.encode()).decode().replace('"""', '"') == text.replace(asked, expected).replace(
+        '"""', '"'
+    )
 
 
 @pytest.mark.parametrize("setup", ["setup(setup_requires=['numpy'])", "setup(**{'setup_requires': x})"])

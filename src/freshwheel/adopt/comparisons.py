@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
-from freshwheel.adopt.facts import spellings
+from freshwheel.adopt.facts import lines, spellings
 
 __all__ = ["compared"]
 
@@ -25,13 +25,14 @@ def compared(texts: Mapping[str, str], *, distribution: str, packages: Collectio
         re.IGNORECASE,
     )
     written = re.compile(rf"(?:\b(?:{'|'.join(map(re.escape, packages)) or '(?!)'})\.|(?<![\w.]))__version__\b")
-    has_literal = any(_LITERAL.search(text) for text in texts.values())
-    found = []
-    for path, text in texts.items():
-        for number, line in enumerate(text.splitlines() if _EQUAL.search(text) else (), 1):
-            if _EQUAL.search(line) and not _PUBLIC.search(line):
-                is_installed, is_written = installed.search(line) is not None, written.search(line) is not None
-                # What `__version__` says is the installed version, unless it is written down.
-                if is_installed if has_literal else is_installed != is_written:
-                    found.append(f"{path}:{number}")
-    return found
+    python = {path: text for path, text in texts.items() if path.endswith(".py")}
+    has_literal = any(_LITERAL.search(text) for text in python.values())
+
+    def is_harmful(line: str) -> bool:
+        if not _EQUAL.search(line) or _PUBLIC.search(line):
+            return False
+        is_installed, is_written = installed.search(line) is not None, written.search(line) is not None
+        # What `__version__` says is the installed version, unless it is written down.
+        return is_installed if has_literal else is_installed != is_written
+
+    return lines(python, is_harmful)

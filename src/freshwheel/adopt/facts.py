@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -12,9 +12,10 @@ from freshwheel import native, requirements
 from freshwheel import parsed as tables
 from freshwheel.adopt.statements import parsed
 
-__all__ = ["Facts", "Remark", "identifier", "spellings"]
+__all__ = ["Facts", "Remark", "identifier", "lines", "spellings"]
 
-_SOURCES = ("", "src/", "python/")
+_DEPTH = 3
+"""Names in the path of `src/demo/__init__.py`."""
 _MESON = re.compile(r"\bproject\s*\((?:[^()']|'[^']*')*?\bversion\s*:\s*'([^'\n]+)'")
 _LEVELS = 10
 
@@ -48,15 +49,10 @@ class Facts:
         return any(path.encode("utf-8", "surrogateescape").endswith(native.COMPILED) for path in self.files)
 
     def packages(self, pyproject: Mapping[str, Any]) -> frozenset[str]:
-        """The names by which the project's own packages are imported."""
-        folders = {*_SOURCES, f"{tables.text(pyproject, 'tool.maturin.python-source') or 'src'}/"}
-        found = {identifier(pyproject)} if identifier(pyproject) else set()
-        for path in self.files:
-            for folder in folders:
-                name, _, rest = path.removeprefix(folder).partition("/")
-                if path.startswith(folder) and rest == "__init__.py":
-                    found.add(name)
-        return frozenset(found)
+        """The names by which the project's own packages are imported, and perhaps some more."""
+        paths = [path.split("/") for path in self.files if path.endswith("/__init__.py")]
+        found = {names[-2] for names in paths if len(names) <= _DEPTH}
+        return frozenset({*found, identifier(pyproject)} - {""})
 
     def stated(self, backend: str, pyproject: Mapping[str, Any]) -> tuple[str, str]:
         """The version that a backend would find by itself, and the file that states it; nothing where none does."""
@@ -97,3 +93,13 @@ def identifier(pyproject: Mapping[str, Any]) -> str:
 def spellings(distribution: str) -> str:
     """The expression for all spellings of a name (PEP 503)."""
     return "[-_.]+".join(re.split(r"[-_.]+", distribution)) if distribution else "(?!)"
+
+
+def lines(texts: Mapping[str, str], is_meant: Callable[[str], object]) -> list[str]:
+    """Some lines of some texts, as `path:line`."""
+    return [
+        f"{path}:{number}"
+        for path, text in texts.items()
+        for number, line in enumerate(text.splitlines(), 1)
+        if is_meant(line)
+    ]

@@ -57,8 +57,8 @@ def propose(data: bytes, facts: Facts, *, label: bool = True) -> Proposal:
     aim = aims.aimed(document, facts, label=label)
     hint = switch.by_hand(aim)
     after = agreed(lambda: switch.written(document, aim), lambda: switch.expected(pyproject, aim), hint=hint)
-    labelled = _labelled(after)
-    found = remarks(text, pyproject, facts, labelled=labelled and label)
+    is_labelled = _settled(parsed(after)).version_is_dynamic and label
+    found = remarks(text, pyproject, facts, labelled=is_labelled)
     prefix = BOM if data.startswith(BOM) else b""
     if prefix:
         what = "the file begins with a byte order mark, which pip and freshwheel do not read"
@@ -96,11 +96,6 @@ def is_wrapped(pyproject: Mapping[str, Any]) -> bool:
         _settled(pyproject)
         raise ConfigError([Problem("tool.freshwheel.backend", "is missing")])
     return True
-
-
-def _labelled(text: str) -> bool:
-    """Whether wheels will have labels. Raises ConfigError where freshwheel would refuse what is proposed."""
-    return _settled(parsed(text)).version_is_dynamic
 
 
 def _settled(pyproject: Mapping[str, Any]) -> Project:

@@ -28,6 +28,7 @@ _EQUALS = re.compile(r"[ \t]*=[ \t]*")
 _CLOSING = re.compile(r"""["'\]]""")
 _LAST = re.compile(r"""[\]}]|\"{3}|'{3}""")
 """What is in the last line of a value with several."""
+_REST = re.compile(r"[ \t]*(?:#[^\n]*)?\r?\n\Z")
 _GAP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _OPENING = re.compile(r"\[[ \t]*(?:#[^\n]*|\r)?\n")
 _MOST = 500
@@ -62,8 +63,9 @@ class Piece:
         equals = _EQUALS.search(self.text)
         start = equals.end() if equals is not None else len(self.text)
         for match in _CLOSING.finditer(self.text, start):
-            if _said(f"x = {self.text[start : match.end()]}") is not None:
-                return start, match.end()
+            end = match.end()
+            if _REST.match(self.text, end) and _said(f"x = {self.text[start:end]}") is not None:
+                return start, end
         raise UnreadableError(self.text)
 
 

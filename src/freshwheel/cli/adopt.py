@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from freshwheel import adoption
@@ -94,15 +95,6 @@ def _value(found: Proposal, *, written: bool) -> dict[str, Any]:
         "changed": found.before != found.after,
         "written": written,
         "steps": list(found.steps),
-        "remarks": [
-            {
-                "kind": one.kind,
-                "weight": one.weight,
-                "what": one.what,
-                "todo": one.todo,
-                "where": list(one.where),
-            }
-            for one in found.remarks
-        ],
+        "remarks": [asdict(one) for one in found.remarks],
         "difference": "".join(f"{text}\n" for text in _difference(found)),
     }
