@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from freshwheel import native, requirements
 from freshwheel import parsed as tables
-from freshwheel.adopt.statements import parsed
+from freshwheel.adopt.statements import read
 
 __all__ = ["Facts", "Remark", "identifier", "lines", "spellings"]
 
@@ -65,23 +65,17 @@ class Facts:
         return self._of_crate(paths[0]) if paths and backend == "maturin" else ("", "")
 
     def _of_crate(self, path: str) -> tuple[str, str]:
-        manifest = self._table(path)
+        manifest = read(self.texts.get(path, ""))
         version = tables.at(manifest, "package.version")
         if isinstance(version, str):
             return version, path
         is_inherited = tables.at(manifest, "package.version.workspace") is True
         for level in range(_LEVELS if is_inherited else 0):
             place = posixpath.normpath(posixpath.join(posixpath.dirname(path), "../" * level, "Cargo.toml"))
-            version = tables.at(self._table(place), "workspace.package.version")
+            version = tables.at(read(self.texts.get(place, "")), "workspace.package.version")
             if isinstance(version, str):
                 return version, place
         return "", ""
-
-    def _table(self, path: str) -> Mapping[str, Any]:
-        try:
-            return parsed(self.texts.get(path, ""))
-        except ValueError:
-            return {}
 
 
 def identifier(pyproject: Mapping[str, Any]) -> str:

@@ -22,7 +22,7 @@ try:
 except ImportError:  # Python 3.10
     import tomli as tomllib
 
-__all__ = ["Document", "UnreadableError", "agreed", "parsed"]
+__all__ = ["Document", "UnreadableError", "agreed", "parsed", "read"]
 
 _EQUALS = re.compile(r"[ \t]*=[ \t]*")
 _CLOSING = re.compile(r"""["'\]]""")
@@ -64,7 +64,7 @@ class Piece:
         start = equals.end() if equals is not None else len(self.text)
         for match in _CLOSING.finditer(self.text, start):
             end = match.end()
-            if _REST.match(self.text, end) and _said(f"x = {self.text[start:end]}") is not None:
+            if _REST.match(self.text, end) and read(f"x = {self.text[start:end]}") is not None:
                 return start, end
         raise UnreadableError(self.text)
 
@@ -181,7 +181,7 @@ def parsed(text: str) -> dict[str, Any]:
     return found
 
 
-def _said(text: str) -> dict[str, Any] | None:
+def read(text: str) -> dict[str, Any] | None:
     """What a text says; None for one that is no TOML."""
     try:
         return parsed(text)
@@ -216,7 +216,7 @@ def _pieces(text: str) -> Iterator[Piece]:
         if len(waiting) > 1 and not _LAST.search(line):
             continue
         piece = "".join(waiting)
-        said = _said(piece)
+        said = read(piece)
         if said is None and len(waiting) > _MOST:
             raise UnreadableError("a very long value")
         if said is None:
@@ -235,7 +235,7 @@ def _pieces(text: str) -> Iterator[Piece]:
 def _key(piece: str) -> tuple[str, ...]:
     """The segments of the key of a statement; a quoted one may have an equals sign in it."""
     for match in re.finditer("=", piece):
-        if (said := _said(f"{piece[: match.start()]}= 0")) is not None:
+        if (said := read(f"{piece[: match.start()]}= 0")) is not None:
             return _path(said)
     raise UnreadableError(piece)
 
