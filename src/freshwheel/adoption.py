@@ -22,7 +22,7 @@ from freshwheel.adopt.proposal import Proposal
 from freshwheel.errors import ConfigError, FreshwheelError, InputError, Problem
 from freshwheel.sources import surroundings
 
-__all__ = ["propose", "retract", "tried", "write"]
+__all__ = ["propose", "read", "retract", "tried", "write"]
 
 _NAME = "pyproject.toml"
 _MOST = 20_000
@@ -50,7 +50,7 @@ def propose(tree: str, *, label: bool = True, raised: bool = False) -> Proposal:
 
     Raises FreshwheelError where there is none to propose.
     """
-    data = _read(tree)
+    data = read(tree)
     found = proposal.propose(proposal.raised(data) if raised else data, _facts(tree, data), label=label)
     return replace(found, before=data)
 
@@ -76,7 +76,7 @@ def retract(tree: str, environ: Mapping[str, str]) -> Proposal:
 
     Raises FreshwheelError where there are none for the file as it is.
     """
-    data = _read(tree)
+    data = read(tree)
     former = _kept(data, environ)
     if former is not None:
         return Proposal(before=data, after=former, steps=("the file becomes what it was, byte for byte",))
@@ -93,7 +93,7 @@ def write(tree: str, wanted: Proposal, environ: Mapping[str, str], *, keep: bool
     Raises FreshwheelError where it can't be written, or the file is another one than that of the proposal.
     """
     path = os.path.realpath(os.path.join(tree, _NAME))
-    if _read(tree) != wanted.before:
+    if read(tree) != wanted.before:
         raise FreshwheelError(f"{_NAME} was changed meanwhile, so it was left alone", hint="try again")
     said = [_UNKEPT] if keep and not _keep(wanted, environ) else []
     try:
@@ -147,7 +147,8 @@ def _kept(data: bytes, environ: Mapping[str, str]) -> bytes | None:
     return former if head == _HEAD + hashlib.sha256(former).hexdigest().encode() else None
 
 
-def _read(tree: str) -> bytes:
+def read(tree: str) -> bytes:
+    """The bytes of `pyproject.toml`. Raises ConfigError where there is none, InputError where it can't be read."""
     path = os.path.join(tree, _NAME)
     try:
         status = os.stat(path)

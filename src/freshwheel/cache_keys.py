@@ -43,14 +43,13 @@ class Found:
     """Those with the keys in it; the same where these stand there."""
 
 
-def look(call: Call, *, names: bool = False) -> Found:
-    """The keys of a project beside those that it has; `names`: without globs outside of it.
+def look(call: Call, before: bytes, *, names: bool = False) -> Found:
+    """The keys of a project beside those in `before`, its `pyproject.toml`; `names`: without globs outside of it.
 
     Raises what `Plan` raises, InputError where the tree does not keep still, and FreshwheelError where the file can't
     be changed safely.
     """
     plan = Plan.of(call)
-    before = _read(call.tree)
     keys = uv_keys.keys(_layout(plan), names=names)
     present = uv_table.present(plan.project.pyproject, keys)
     missing = [one for one in keys if one not in present]
@@ -93,14 +92,6 @@ def _lying(tree: str, top: str, pruned: AbstractSet[str]) -> Iterator[str]:
             folders.remove(name)
             yield from itertools.islice(_lying(tree, f"{stem}/{name}", frozenset()), _FEW)
         yield from (f"{stem}/{name}" for name in names if not litter.is_dropping(os.fsencode(name)))
-
-
-def _read(tree: str) -> bytes:
-    try:
-        with open(os.path.join(tree, "pyproject.toml"), "rb") as file:
-            return file.read()
-    except OSError as error:
-        raise InputError(f"pyproject.toml can't be read: {error.strerror or error}") from error
 
 
 def _text(path: bytes) -> str:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
-
 from freshwheel import adoption, cache_keys
 from freshwheel.adopt.proposal import Proposal
 from freshwheel.adopt.uv_keys import shown
 from freshwheel.cache_keys import Found
-from freshwheel.cli import render
+from freshwheel.cli import adopt, render
 from freshwheel.cli.render import Answer, Line
 from freshwheel.plan import Call
 
 __all__ = ["answer"]
 
 _NAME = "pyproject.toml"
-_ROLES = {"+": "good", "-": "bad", "@": "head"}
 _HOLES = (
     "no list sees everything: uv goes by the newest time, so a deleted file may go unseen; a file behind a symbolic "
     'link is seen only if it is named. [tool.uv] reinstall-package = ["NAME"] has uv ask each time instead'
@@ -24,7 +21,7 @@ _HOLES = (
 
 def answer(call: Call, *, check: bool = False, write: bool = False, names: bool = False) -> Answer:
     """The answer: how the keys differ if `check`, else how the file changes, which `write` carries out."""
-    found = cache_keys.look(call, names=names)
+    found = cache_keys.look(call, adoption.read(call.tree), names=names)
     differs = found.after != found.before
     if write and differs:
         wanted = Proposal(before=found.before, after=found.after, steps=())
@@ -39,19 +36,14 @@ def answer(call: Call, *, check: bool = False, write: bool = False, names: bool 
         "notes": notes,
         "written": write and differs,
     }
-    lines = [*(_differences(found) if check else _changes(found)), *(Line(f"note: {note}", "note") for note in notes)]
+    lines = _differences(found) if check else adopt.painted(adopt.difference(found.before, found.after))
+    lines += [Line(f"note: {note}", "note") for note in notes]
     return Answer(lines=[*lines, _verdict(found, check=check, write=write)], value=value, wrong=check and differs)
 
 
 def _differences(found: Found) -> list[Line]:
     lines = [Line(f"missing: {shown(one)}", "bad") for one in found.missing]
     return [*lines, *(Line(f"superfluous: {shown(one)} is not generated", "bad") for one in found.others)]
-
-
-def _changes(found: Found) -> list[Line]:
-    before, after = (data.decode("utf-8-sig").splitlines() for data in (found.before, found.after))
-    difference = difflib.unified_diff(before, after, _NAME, f"{_NAME}, with the keys", lineterm="")
-    return [Line(text, _ROLES.get(text[:1], "text")) for text in difference]
 
 
 def _verdict(found: Found, *, check: bool, write: bool) -> Line:
