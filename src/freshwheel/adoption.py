@@ -1,7 +1,6 @@
 """The recipe of `init`: a project's files are read, the change is asked for, and it is written, or taken back.
 
-What is written can be taken back from what stands in it; where that would not give the same bytes, the former ones are
-kept in the cache directory under the digest of the new ones.
+The former bytes are kept in the cache directory, under the digest of the new ones.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ from dataclasses import replace
 
 from freshwheel import climbing, frame, likeness
 from freshwheel import parsed as tables
-from freshwheel.adopt import proposal, undo
+from freshwheel.adopt import proposal
 from freshwheel.adopt.facts import Facts, Remark
 from freshwheel.adopt.proposal import Proposal
 from freshwheel.errors import ConfigError, FreshwheelError, InputError, Problem
 from freshwheel.sources import surroundings
 
-__all__ = ["propose", "retract", "tried", "write"]
+__all__ = ["propose", "read", "retract", "tried", "write"]
 
 _NAME = "pyproject.toml"
 _MOST = 20_000
@@ -33,26 +32,17 @@ _LARGEST = 1 << 20
 _LEVELS = 10
 _PRUNED = ("__pycache__", "node_modules", "site-packages", "target", "vendor")
 _EVIDENCE = ("CACHEDIR.TAG", "pyvenv.cfg")
-_TOLD = (
-    *("CMakeLists.txt", "Cargo.toml", "GNUmakefile", "Justfile", "MANIFEST.in", "Makefile", "justfile", "meson.build"),
-    *(
-        "build.rs",
-        "meson.options",
-        "pdm.lock",
-        "setup.cfg",
-        "tox.ini",
-        "uv.lock",
-        ".bumpversion.cfg",
-        ".bumpversion.toml",
-    ),
-    ".gitlab-ci.yml",
-)
-_TELLING = re.compile(
-    r".*\.(?:cmake|sh)|\.github/workflows/.*\.ya?ml|(?:.*/)?requirements/[^/]+\.(?:txt|in)"
-    r"|.*(?:requirements|constraints)[^/]*\.(?:txt|in)",
+_TOLD = re.compile(
+    r"(?:.*/)?(?:Cargo\.toml|CMakeLists\.txt|meson\.build|build\.rs|setup\.cfg|[^/]+\.(?:cmake|py))"
+    r"|(?:.*/)?requirements/[^/]+\.(?:txt|in)|.*(?:requirements|constraints)[^/]*\.(?:txt|in)",
     re.IGNORECASE,
 )
 _HEAD = b"freshwheel undo 1 "
+_UNKEPT = "the former file could not be kept, so --undo can't give it back; git can"
+_BY_HAND = """\
+`git diff pyproject.toml` shows what changed, `git checkout pyproject.toml` gives back what was committed.
+By hand: [build-system] gets the `backend`, `backend-path` and `requires` of [tool.freshwheel], and [project] its
+`version`; then [tool.freshwheel] goes"""
 
 
 def propose(tree: str, *, label: bool = True, raised: bool = False) -> Proposal:
@@ -60,7 +50,7 @@ def propose(tree: str, *, label: bool = True, raised: bool = False) -> Proposal:
 
     Raises FreshwheelError where there is none to propose.
     """
-    data = _read(tree)
+    data = read(tree)
     found = proposal.propose(proposal.raised(data) if raised else data, _facts(tree, data), label=label)
     return replace(found, before=data)
 
@@ -76,38 +66,36 @@ def tried(tree: str, wanted: Proposal, environ: Mapping[str, str], *, raised: bo
         return replace(wanted, steps=(*wanted.steps, step))
     where = tuple(f"{name}: {how}" if name else how for name, how in found.items())
     what = "the project was built both ways, and after the switch its wheel is another one"
-    one = Remark(
-        kind="build",
-        weight="stop",
-        what=what,
-        todo="see what reads pyproject.toml; --no-label changes less",
-        where=where,
-    )
+    todo = "see what reads pyproject.toml; --no-label changes less"
+    one = Remark(kind="build", weight="stop", what=what, todo=todo, where=where)
     return replace(wanted, remarks=(one, *wanted.remarks))
 
 
 def retract(tree: str, environ: Mapping[str, str]) -> Proposal:
-    """The way back for the project in `tree`: to the same bytes, if the file is as it was written."""
-    data = _read(tree)
+    """The way back for the project in `tree`: to the bytes that `init` has kept.
+
+    Raises FreshwheelError where there are none for the file as it is.
+    """
+    data = read(tree)
     former = _kept(data, environ)
     if former is not None:
         return Proposal(before=data, after=former, steps=("the file becomes what it was, byte for byte",))
-    found = undo.undone(data)
-    if found.before == found.after:
-        return found
-    step = "this is made from what stands in [tool.freshwheel]; all else in the file stays as it is"
-    return replace(found, steps=(*found.steps, step))
+    _, pyproject = proposal.decoded(data)
+    if not proposal.is_wrapped(pyproject):
+        return Proposal(before=data, after=data, steps=("freshwheel is not in place; nothing is to be undone",))
+    what = f"{_NAME} was edited since `freshwheel init`, or written on another machine, and was left alone"
+    raise FreshwheelError(what, hint=_BY_HAND)
 
 
-def write(tree: str, wanted: Proposal, environ: Mapping[str, str], *, back: bool = False) -> list[str]:
-    """Writes what is wanted, and says what a person should know then; `back`: there is no way back to be kept.
+def write(tree: str, wanted: Proposal, environ: Mapping[str, str], *, keep: bool = True) -> list[str]:
+    """Writes what is wanted, and says what a person should know then; `keep`: the former bytes can be given back.
 
     Raises FreshwheelError where it can't be written, or the file is another one than that of the proposal.
     """
     path = os.path.realpath(os.path.join(tree, _NAME))
-    if _read(tree) != wanted.before:
+    if read(tree) != wanted.before:
         raise FreshwheelError(f"{_NAME} was changed meanwhile, so it was left alone", hint="try again")
-    said = [] if back or _is_reversible(wanted) or _keep(wanted, environ) else [_unkept()]
+    said = [_UNKEPT] if keep and not _keep(wanted, environ) else []
     try:
         if not os.access(path, os.W_OK):
             raise FreshwheelError(f"{_NAME} is not writable, so it was left alone")
@@ -117,35 +105,14 @@ def write(tree: str, wanted: Proposal, environ: Mapping[str, str], *, back: bool
     return said
 
 
-def _unkept() -> str:
-    return "the former file could not be kept; --undo gives back what it said, perhaps not the same bytes"
-
-
 def _replace(path: str, data: bytes) -> None:
     """`path` holds `data`, wholly or not at all, with the permissions and, if possible, the owner that it had."""
     status = os.stat(path)
-    temporary = frame.beside(path)
-    try:
-        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if hasattr(os, "chown"):
-            with contextlib.suppress(OSError):
-                os.chown(temporary, status.st_uid, status.st_gid)
-        os.chmod(temporary, stat.S_IMODE(status.st_mode))
-        os.replace(temporary, path)
-    except BaseException:
-        frame.remove(temporary)
-        raise
-
-
-def _is_reversible(wanted: Proposal) -> bool:
-    """Whether the new text by itself leads back to the same bytes."""
-    try:
-        return undo.undone(wanted.after).after == wanted.before
-    except FreshwheelError:
-        return False
+    frame.write(path, data, mode=0o600)
+    if hasattr(os, "chown"):
+        with contextlib.suppress(OSError):
+            os.chown(path, status.st_uid, status.st_gid)
+    os.chmod(path, stat.S_IMODE(status.st_mode))
 
 
 def _place(data: bytes, environ: Mapping[str, str]) -> str | None:
@@ -180,7 +147,8 @@ def _kept(data: bytes, environ: Mapping[str, str]) -> bytes | None:
     return former if head == _HEAD + hashlib.sha256(former).hexdigest().encode() else None
 
 
-def _read(tree: str) -> bytes:
+def read(tree: str) -> bytes:
+    """The bytes of `pyproject.toml`. Raises ConfigError where there is none, InputError where it can't be read."""
     path = os.path.join(tree, _NAME)
     try:
         status = os.stat(path)
@@ -201,7 +169,7 @@ def _read(tree: str) -> bytes:
 def _facts(tree: str, data: bytes) -> Facts:
     files = sorted(_files(tree))
     texts = {}
-    for path in [*(path for path in files if _is_telling(path)), *_above(data)]:
+    for path in [*(path for path in files if _TOLD.fullmatch(path)), *_above(data)]:
         text = _text(os.path.join(tree, path))
         if text is not None:
             texts[path] = text
@@ -224,21 +192,12 @@ def _files(tree: str) -> Iterator[str]:
         if stem and any(name in names for name in _EVIDENCE):
             folders.clear()
             continue
-        folders[:] = sorted(name for name in folders if name == ".github" or _is_looked_into(name))
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _PRUNED)
         for name in names:
             yield f"{stem}{name}"
         number += len(names)
         if number > _MOST:
             return
-
-
-def _is_looked_into(name: str) -> bool:
-    return not name.startswith(".") and name not in _PRUNED
-
-
-def _is_telling(path: str) -> bool:
-    name = posixpath.basename(path)
-    return name in _TOLD or name.endswith(".py") or _TELLING.fullmatch(path) is not None
 
 
 def _above(data: bytes) -> list[str]:

@@ -1,8 +1,8 @@
-"""The switch, on pyproject.toml files as projects have them: what each becomes, and the way back."""
+"""The switch, on pyproject.toml files as projects have them: what each becomes."""
 
 import pytest
 
-from freshwheel.adopt import proposal, undo
+from freshwheel.adopt import proposal
 from freshwheel.adopt.facts import Facts
 from freshwheel.adopt.statements import parsed
 from freshwheel.errors import ConfigError, FreshwheelError
@@ -351,28 +351,6 @@ version = "1.2.3"
 requires-python = ">=3.10"
 """,
     ),
-    "poetry, as inline tables": (
-        """build-system = { requires = ["poetry-core>=1.0.0"], build-backend = "poetry.core.masonry.api" }
-
-[tool.poetry]
-name = "demo"
-version = "1.2.3"
-[tool.poetry.dependencies]
-python = "^3.10"
-""",
-        {},
-        """build-system = { requires = ["freshwheel", "poetry-core>=1.0.0"], build-backend = "freshwheel" }
-
-[tool.poetry]
-name = "demo"
-version = "1.2.3"
-[tool.poetry.dependencies]
-python = "^3.10"
-
-[tool.freshwheel]
-backend = "poetry.core.masonry.api"
-""",
-    ),
     "flit, dotted keys at the top": (
         """build-system.requires = ["flit_core>=3.11"]
 build-system.build-backend = "flit_core.buildapi"
@@ -419,18 +397,6 @@ dynamic = ["version"]
 }
 """Before, what else is in the tree, after."""
 
-FROM_THE_TABLE = {
-    "maturin, Cargo says 0.1.0 for ever",
-    "maturin in a workspace, the version inherited",
-    "setuptools, pure, the version an attribute",
-    "hatchling, the version static",
-    "scikit-build-core, dotted keys below",
-    "poetry, as inline tables",
-    "flit, dotted keys at the top",
-    "setuptools, the version a dotted key",
-}
-"""Those whose new text leads back to the same bytes by itself."""
-
 
 def proposed(before, texts=None, **options):
     """What is proposed for a text."""
@@ -454,68 +420,11 @@ def test_a_second_time_nothing_is_to_be_done(name):
     assert "already" in found.steps[0]
 
 
-@pytest.mark.parametrize("name", SHAPES)
-def test_the_way_back_needs_nothing_but_the_file(name):
-    """The text leads back to a project that says the same, most often in the same bytes."""
-    before, texts, after = SHAPES[name]
-    back = undo.undone(after.encode()).after
-    assert (back.decode() == before) == (name in FROM_THE_TABLE)
-    again = undo.undone(proposed(back.decode(), texts).after).after
-    assert again == back
-
-
-def test_what_was_written_by_somebody_else_stays_on_the_way_back():
-    """Other keys of the table, their comments, and a requirement that was added since."""
-    text = """[build-system]
-requires = ["freshwheel>=0.1", "numpy"]
-build-backend = "freshwheel"
-
-[tool.freshwheel]
-backend = "maturin" # the fast one
-requires = ["maturin>=1"]
-# generated
-exclude = ["gen.py"]
-"""
-    found = undo.undone(text.encode())
-    assert (
-        found.after.decode()
-        == """[build-system]
-requires = ["numpy", "maturin>=1"]
-build-backend = "maturin" # the fast one
-
-[tool.freshwheel]
-# generated
-exclude = ["gen.py"]
-"""
-    )
-    assert any("exclude" in step for step in found.steps)
-    again = proposal.propose(found.after, Facts())
-    assert b'[tool.freshwheel]\nbackend = "maturin" # the fast one\n' in again.after
-    assert b'exclude = ["gen.py"]' in again.after
-
-
-def test_there_is_no_way_back_from_a_version_in_a_file():
-    """The distribution would lose its version, so it is said what to do first."""
-    text = '[build-system]\nrequires = ["freshwheel", "maturin"]\nbuild-backend = "freshwheel"\n'
-    text += '[project]\nname = "demo"\ndynamic = ["version"]\n'
-    text += '[tool.freshwheel]\nbackend = "maturin"\nversion = { path = "about.py" }\n'
-    with pytest.raises(FreshwheelError, match="would go"):
-        undo.undone(text.encode())
-
-
-def test_a_project_without_freshwheel_has_no_way_back():
-    """Nothing is changed, and it is said."""
-    found = undo.undone(b'[build-system]\nrequires = ["maturin"]\nbuild-backend = "maturin"\n')
-    assert found.before == found.after
-    assert "nothing" in found.steps[0]
-
-
 def test_without_labels_a_dynamic_version_is_plain():
     """`label = "off"` is written."""
     before, texts, after = SHAPES["maturin in a workspace, the version inherited"]
     expected = after.replace("requires = ['maturin>=1,<2']\n", "requires = ['maturin>=1,<2']\nlabel = \"off\"\n")
     assert proposed(before, texts, label=False).after.decode() == expected
-    assert undo.undone(expected.encode()).after.decode() == before
 
 
 def test_without_labels_a_static_version_stays():
@@ -523,7 +432,6 @@ def test_without_labels_a_static_version_stays():
     before, texts, _ = SHAPES["maturin, Cargo says 0.1.0 for ever"]
     after = proposed(before, texts, label=False).after.decode()
     assert 'version = "46.0.0.dev1"\nrequires-python' in after
-    assert undo.undone(after.encode()).after.decode() == before
 
 
 @pytest.mark.parametrize(
@@ -693,7 +601,6 @@ dynamic = ["version"]
 requires-python = ">=3.10"
 """
     )
-    assert undo.undone(found.after).after.decode() == before
 
 
 @pytest.mark.parametrize(
@@ -713,6 +620,10 @@ def test_the_bound_of_pythons_is_raised(asked, expected):
     """To what freshwheel runs on, where that leaves any; in the quotes that were there, and nothing else changes."""
     text = f"# é\n[project]\nrequires-python = '{asked}' # old\n"
     assert proposal.raised(text.encode()).decode() == text.replace(asked, expected)
+    text = text.replace("'", '"""')
+    assert proposal.raised(text.encode()).decode().replace('"""', '"') == text.replace(asked, expected).replace(
+        '"""', '"'
+    )
 
 
 @pytest.mark.parametrize("setup", ["setup(setup_requires=['numpy'])", "setup(**{'setup_requires': x})"])
@@ -748,7 +659,7 @@ def test_a_file_that_makes_no_sense_is_refused(text):
 @pytest.mark.parametrize(
     "text",
     [
-        'build-system = { requires = ["x"], build-backend = "y" }\ntool = { x = 1 }\n',
+        'build-system = { requires = ["x"], build-backend = "y" }\n',
         '[build-system]\nrequires = ["x"]\nbuild-backend = "y"\n[tool]\nfreshwheel = { include = ["a"] }\n',
         "[build-system]\n",
     ],

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freshwheel.adopt import proposal, undo
+from freshwheel.adopt import proposal
 from freshwheel.adopt.facts import Facts
-from freshwheel.adopt.statements import Document, elements
+from freshwheel.errors import FreshwheelError
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -38,12 +38,11 @@ def switched(data):
 
 
 def test_line_ends_of_windows_stay():
-    """Each new line ends as the others do, and the way back gives the same bytes."""
+    """Each new line ends as the others do."""
     before = PLAIN.replace("\n", "\r\n").encode()
     after = switched(before)
     assert after.count(b"\n") == after.count(b"\r\n") > before.count(b"\r\n")
     assert after.replace(b"\r\n", b"\n") == switched(PLAIN.encode())
-    assert undo.undone(after).after == before
 
 
 def test_a_byte_order_mark_stays_and_is_a_reason_to_stop():
@@ -51,7 +50,6 @@ def test_a_byte_order_mark_stays_and_is_a_reason_to_stop():
     found = proposal.propose(proposal.BOM + PLAIN.encode(), Facts())
     assert found.after == proposal.BOM + switched(PLAIN.encode())
     assert [one.kind for one in found.stops] == ["form"]
-    assert undo.undone(found.after).after == found.before
 
 
 @pytest.mark.parametrize(
@@ -82,14 +80,12 @@ def test_comments_stay_with_what_they_are_about(lines):
     ],
 )
 def test_lists_keep_their_form(requires, expected):
-    """The new requirement is the first, written like the one behind it; taken out, the list is what it was."""
+    """The new requirement is the first, written like the one behind it."""
     text = '[build-system]\nrequires = {}\nbuild-backend = "y"\n'
     if requires in ("[]", "[ ]"):
         text = text.replace("\nbuild", '\nbackend-path = ["."]\nbuild')
     after = switched(text.format(requires).encode()).decode()
     assert f"requires = {expected}\n" in after
-    back = undo.undone(after.encode()).after.decode()
-    assert f"requires = {requires}\n" in back
 
 
 def test_values_that_look_like_statements_are_none():
@@ -110,15 +106,26 @@ def test_names_may_be_quoted(header, key):
     text = f'{header}\nrequires = ["x"]\n{key}="y"\n'
     after = switched(text.encode()).decode()
     assert f'{header}\nrequires = ["freshwheel", "x"]\n{key}="freshwheel"\n' in after
-    assert undo.undone(after.encode()).after.decode() == text
 
 
-def test_every_number_of_an_array_has_a_place():
-    """Elements of all types are told from each other."""
-    text = "x = [1, -2.5e3, true, 'a,b', [1, 2], { k = ['v'] }, 1979-05-27T07:32:00Z, # c\n inf]"
-    [statement] = [one for one in Document.of(text).statements if one.path == ("x",)]
-    found = [span.of(text) for span in elements(text, statement.value)]
-    assert found == ["1", "-2.5e3", "true", "'a,b'", "[1, 2]", "{ k = ['v'] }", "1979-05-27T07:32:00Z", "inf"]
+@pytest.mark.parametrize(
+    "more",
+    [
+        '"a=b" = 1\n',
+        "'a=b'.c = '''\n]'''\n",
+        "x = [1, -2.5e3, true, 'a,b', [1, 2], { k = ['v'] }, 1979-05-27T07:32:00Z, # c\n inf]\n",
+        "x = [\n" + "  'a',\n" * 900 + "]\n",
+    ],
+)
+def test_all_other_statements_stay(more):
+    """Whatever is in their keys and values."""
+    assert switched(f"{more}{PLAIN}[tool.x]\n{more}".encode()).decode().count(more) == 2
+
+
+def test_a_value_of_very_many_lines_is_not_read():
+    """The file is left alone: with each line, all lines before it would be parsed once more."""
+    with pytest.raises(FreshwheelError, match="a very long value"):
+        switched((PLAIN + "x = [\n" + "  ['a'],\n" * 2000 + "]\n").encode())
 
 
 BACKENDS = {
@@ -170,8 +177,8 @@ def files(draw):
 
 
 @given(files(), st.booleans())
-def test_whatever_the_form_there_and_back_says_the_same(text, label):
-    """The switched file says what it should, all other lines are there, and the way back leads to equal tables."""
+def test_whatever_the_form_the_switch_says_what_it_should(text, label):
+    """The switched file says what it should and all other lines are there."""
     tomllib.loads(text)
     found = proposal.propose(text.encode(), Facts(), label=label)
     after = tomllib.loads(found.after.decode())
@@ -180,4 +187,3 @@ def test_whatever_the_form_there_and_back_says_the_same(text, label):
     assert found.after.decode().count("#") == text.count("#")
     assert found.after.endswith(b"\n") == text.endswith("\n")
     assert proposal.propose(found.after, Facts()).after == found.after
-    assert tomllib.loads(undo.undone(found.after).after.decode()) == tomllib.loads(text)

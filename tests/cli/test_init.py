@@ -82,7 +82,7 @@ def test_a_person_is_asked(crate, monkeypatch, word, code, expected):
 
 
 def test_undo_gives_the_same_bytes_back(crate):
-    """Also where the new text does not tell what the old one was."""
+    """After it was shown, and only while the file is as it was written."""
     crate("init", "--yes")
     code, out, _ = crate("init", "--undo")
     assert (code, text(crate)) == (0, AFTER)
@@ -93,15 +93,16 @@ def test_undo_gives_the_same_bytes_back(crate):
     assert (code, out) == (0, "freshwheel is not in place; nothing is to be undone\n")
 
 
-def test_undo_of_an_edited_file_keeps_the_edit(crate):
-    """What was kept is that of another text, so the way back is made from the table, and that is said."""
+def test_undo_of_an_edited_file_leaves_it(crate):
+    """It is said how git gives it back, and what to do by hand."""
     crate("init", "--yes")
     edited = AFTER + "\n[tool.ruff]\nline-length = 99\n"
     crate.files("demo/pyproject.toml", of=edited)
-    code, out, _ = crate("init", "--undo", "--yes")
-    assert (code, "the version stays dynamic" in out) == (0, True)
-    expected = BEFORE.replace('version = "0.1.0"', 'dynamic = ["version"]')
-    assert text(crate) == expected + "\n[tool.ruff]\nline-length = 99\n"
+    code, _, err = crate("init", "--undo", "--yes")
+    assert (code, text(crate)) == (1, edited)
+    assert "pyproject.toml was edited since `freshwheel init`" in err
+    assert "git checkout pyproject.toml" in err
+    assert "[build-system] gets the `backend`" in err
 
 
 @pytest.mark.parametrize("damage", [b"", b"freshwheel undo 1 0\nx", None])
@@ -110,26 +111,16 @@ def test_undo_believes_nothing_damaged(crate, damage):
     crate("init", "--yes")
     [kept] = (crate.cache / "adopted").iterdir()
     kept.write_bytes(kept.read_bytes()[:-1] if damage is None else damage)
-    assert crate("init", "--undo", "--yes")[0] == 0
-    assert 'dynamic = ["version"]' in text(crate)
+    assert crate("init", "--undo", "--yes")[0] == 1
+    assert text(crate) == AFTER
 
 
-def test_without_a_cache_directory_it_is_said_that_the_bytes_are_lost(crate, monkeypatch):
+def test_without_a_cache_directory_it_is_said_that_the_bytes_are_not_kept(crate, monkeypatch):
     """It is written all the same: the file is the person's, and they were told."""
     monkeypatch.setenv("FRESHWHEEL_CACHE_DIR", "relative")
     code, out, _ = crate("init", "--yes")
     assert (code, text(crate)) == (0, AFTER)
     assert "could not be kept" in out
-
-
-def test_what_leads_back_by_itself_is_not_kept(desk):
-    """The cache directory is not needed for it, on this machine or on another one."""
-    before = '[build-system]\nrequires = ["flit_core"]\nbuild-backend = "flit_core.buildapi"\n'
-    desk.files("demo/pyproject.toml", of=before)
-    assert desk("init", "--yes")[0] == 0
-    assert not (desk.cache / "adopted").exists()
-    assert desk("init", "--undo", "--yes")[0] == 0
-    assert text(desk) == before
 
 
 def test_old_pythons_are_named_and_raised_if_that_is_asked_for(crate):
@@ -157,10 +148,10 @@ def test_without_labels(crate):
 
 def test_what_would_hurt_is_found_in_the_tree(crate):
     """Tests, locks and requirements of the project, but not what tools have put into it."""
-    code = "import demo\nfrom importlib.metadata import version\nassert version('demo') == demo.__version__\n"
+    code = "import demo\n\nassert demo.__version__ == '0.1.0'\n"
     crate.files("demo/tests/test_a.py", "demo/.venv/x.py", "demo/target/x.py", "demo/env/x.py", of=code)
     crate.files("demo/env/pyvenv.cfg")
-    crate.files("demo/requirements.txt", of="demo==0.1.0+cpu\n")
+    crate.files("demo/requirements.txt", "demo/notes.txt", of="demo==0.1.0+cpu\n")
     found = {one["kind"]: one["where"] for one in crate.json("init")[1]["remarks"]}
     assert found["comparison"] == ["tests/test_a.py:3"]
     assert found["pin"] == ["requirements.txt:1"]
@@ -171,15 +162,11 @@ def test_json(crate):
     code, found = crate.json("init")
     assert (code, found["changed"], found["written"], text(crate)) == (0, True, False, BEFORE)
     assert found["difference"].startswith("--- pyproject.toml\n+++ pyproject.toml\n@@")
-    assert found["remarks"] == [
-        {
-            "kind": "release",
-            "weight": "note",
-            "what": found["remarks"][0]["what"],
-            "todo": found["remarks"][0]["todo"],
-            "where": [],
-        }
-    ]
+    assert found["remarks"] == []
+    crate.files("demo/requirements.txt", of="demo==0.1.0+cpu\n")
+    [remark] = crate.json("init")[1]["remarks"]
+    assert (remark["kind"], remark["weight"], remark["where"]) == ("pin", "harm", ["requirements.txt:1"])
+    assert sorted(remark) == ["kind", "todo", "weight", "what", "where"]
     _, out, _ = crate("init", "--json", "--yes")
     assert (json.loads(out)["written"], text(crate)) == (True, AFTER)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,28 +10,26 @@ from typing import Any
 from freshwheel import backends, pep440, reading
 from freshwheel import parsed as tables
 from freshwheel.adopt import readers
-from freshwheel.adopt.facts import Facts, Stated
-from freshwheel.adopt.statements import Document, Statement
+from freshwheel.adopt.facts import Facts
+from freshwheel.adopt.statements import Document
 from freshwheel.backends import Backend
-from freshwheel.errors import ConfigError, FreshwheelError, Problem
+from freshwheel.errors import ConfigError, Problem
 
 __all__ = ["Aim", "aimed"]
 
 _BACKEND = "setuptools.build_meta"
 _LEGACY = "setuptools.build_meta:__legacy__"
-_DEFAULT = '["setuptools>=40.8.0"]'
-_DEFAULT_LINE = f"requires = {_DEFAULT}"
+_DEFAULT = ["setuptools>=40.8.0"]
 """What frontends require where pyproject says nothing (PEP 518)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Aim:
-    """What is to stand in the file; texts are pieces of TOML, as they are written there now where they are."""
+    """What is to stand in the file."""
 
-    known: Backend
     lines: Mapping[str, str]
     """The keys of `[tool.freshwheel]` that are to be written, each with its line, and with the comments on it."""
-    requires: str
+    requires: list[str]
     """The former requirements."""
     lean: bool
     """Whether these move, to be installed for a real build only."""
@@ -40,38 +39,22 @@ class Aim:
     """All that in sentences, with the reasons."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Version:
-    """What becomes of the version."""
-
-    step: str
-    own: str | None = None
-    """The line with the own base version."""
-    opens: bool = False
-    plain: bool = False
-
-
-def aimed(document: Document, pyproject: Mapping[str, Any], facts: Facts, *, label: bool) -> Aim:
+def aimed(document: Document, facts: Facts, *, label: bool) -> Aim:
     """The aim for one project. Raises ConfigError where the file makes no sense as it is."""
-    system = pyproject.get("build-system", {})
-    if not isinstance(system, Mapping):
-        raise _wrong("build-system", f"must be a table, not {reading.type_of(system)}")
-    _demand_sound(system)
-    ours = tables.table(pyproject, "tool.freshwheel")
-    wanted = [one for one in system.get("requires", ["setuptools"]) if isinstance(one, str)]
-    lines, module = _backend(document, system, ours, facts)
-    if "backend-path" in system:
-        lines["backend-path"] = _line(document, "backend-path", "build-system", "backend-path")
-    known = backends.find(module, wanted, in_tree="backend-path" in system)
-    stays = readers.of_list(wanted, pyproject, facts)
-    lean = not (stays or "requires" in ours or "freshwheel" in backends.names(wanted))
-    lean = lean and _may_be_lean(known, wanted, facts)
-    if lean:
-        told = "requires" in system
-        lines["requires"] = _line(document, "requires", "build-system", "requires") if told else _DEFAULT_LINE
-    version = _version(document, pyproject, facts, known, label=label)
-    lines |= {} if version.own is None else {"version": version.own}
-    lines |= {"label": 'label = "off"'} if version.plain else {}
+    pyproject = document.tables
+    system, ours = _sound(pyproject), tables.table(pyproject, "tool.freshwheel")
+    requires: list[str] = system.get("requires", _DEFAULT)
+    module = _module(system.get("build-backend"), ours.get("backend"), facts)
+    known = backends.find(module, requires, in_tree="backend-path" in system)
+    stays = readers.of_list(requires, pyproject, facts)
+    lean = not (stays or "requires" in ours or "freshwheel" in backends.names(requires))
+    lean = lean and _may_be_lean(known, requires, facts)
+    lines = {"backend": f'backend = "{module}"'}
+    moving = {"backend": "build-backend", "backend-path": "backend-path", **({"requires": "requires"} if lean else {})}
+    lines |= {key: document.moved(key, "build-system", name) for key, name in moving.items() if name in system}
+    if lean and not system:
+        lines["requires"] = f"requires = {json.dumps(_DEFAULT)}"
+    own, opens, step = _version(document, facts, known, label=label)
     steps = [f"{module} stays the backend that builds, and freshwheel calls it"]
     if "build-backend" not in system and "backend" not in ours:
         steps[0] = f"no backend was named, which means setuptools: {steps[0]}"
@@ -80,45 +63,39 @@ def aimed(document: Document, pyproject: Mapping[str, Any], facts: Facts, *, lab
     elif stays and known.store != "off":
         steps.append(f"its requirements stay in [build-system]: {stays}")
     return Aim(
-        known=known,
-        lines={key: line for key, line in lines.items() if key not in ours},
-        requires=_raw(document, "build-system", "requires") if "requires" in system else _DEFAULT,
+        lines={key: line for key, line in {**lines, **own}.items() if key not in ours},
+        requires=requires,
         lean=lean,
-        opens=version.opens,
-        steps=(*steps, version.step),
+        opens=opens,
+        steps=(*steps, step),
     )
 
 
-def _backend(
-    document: Document, system: Mapping[str, Any], ours: Mapping[str, Any], facts: Facts
-) -> tuple[dict[str, str], str]:
-    """The line that names the inner backend, and its module. Raises ConfigError where two are named."""
-    named, stated = system.get("build-backend"), ours.get("backend")
+def _sound(pyproject: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`[build-system]`. Raises ConfigError where no frontend takes it."""
+    system = pyproject.get("build-system", {})
+    if not isinstance(system, Mapping):
+        raise ConfigError([Problem("build-system", f"must be a table, not {reading.type_of(system)}")])
+    _, wrong = reading.finish(reading.list_of(reading.string)(system.get("requires", []), "build-system.requires"))
+    wrong += reading.finish(reading.string(system.get("build-backend", ""), "build-system.build-backend"))[1]
+    if system and "requires" not in system:
+        wrong.append(Problem("build-system.requires", "is missing"))
+    if "backend-path" in system and "build-backend" not in system:
+        wrong.append(Problem("build-system.backend-path", "stands there without build-backend"))
+    if wrong:
+        raise ConfigError(wrong)
+    return system
+
+
+def _module(named: str | None, stated: Any, facts: Facts) -> str:
+    """The inner backend. Raises ConfigError where two are named."""
     if isinstance(stated, str):
         if named not in (stated, None):
-            hint = "name the one that builds in both places, and try again"
-            raise ConfigError(
-                [Problem("tool.freshwheel.backend", f"is {stated}, and [build-system] has {named}", hint)]
-            )
-        return {}, stated
-    if named is not None:
-        return {"backend": _line(document, "backend", "build-system", "build-backend")}, named
+            what, hint = f"is {stated}, and [build-system] has {named}", "name the one that builds in both places"
+            raise ConfigError([Problem("tool.freshwheel.backend", what, f"{hint}, and try again")])
+        return stated
     # The older way of setuptools lets a setup.py import what lies beside it.
-    module = _LEGACY if "setup.py" in facts.files else _BACKEND
-    return {"backend": f'backend = "{module}"'}, module
-
-
-def _demand_sound(system: Mapping[str, Any]) -> None:
-    """Raises ConfigError for a `[build-system]` that no frontend takes."""
-    if system and "requires" not in system:
-        raise _wrong("build-system.requires", "is missing")
-    backend, requires = system.get("build-backend", ""), system.get("requires", [])
-    if not isinstance(backend, str):
-        raise _wrong("build-system.build-backend", f"must be a string, not {reading.type_of(backend)}")
-    if not isinstance(requires, list) or not all(isinstance(one, str) for one in requires):
-        raise _wrong("build-system.requires", "must be a list of strings")
-    if "backend-path" in system and "build-backend" not in system:
-        raise _wrong("build-system.backend-path", "stands there without build-backend")
+    return named or (_LEGACY if "setup.py" in facts.files else _BACKEND)
 
 
 def _may_be_lean(known: Backend, requires: Sequence[str], facts: Facts) -> bool:
@@ -131,79 +108,39 @@ def _may_be_lean(known: Backend, requires: Sequence[str], facts: Facts) -> bool:
     return not any("setup_requires" in facts.texts.get(name, "") for name in ("setup.py", "setup.cfg"))
 
 
-def _version(
-    document: Document, pyproject: Mapping[str, Any], facts: Facts, known: Backend, *, label: bool
-) -> _Version:
-    """What becomes of the version."""
-    static = tables.at(pyproject, "project.version")
-    if isinstance(static, str):
-        stated = _stated(known, facts, pyproject)
-        why = "" if label else "as asked for"
-        if label and (stated or known.own_version):
-            why = next(readers.of_version(known, pyproject, facts), "")
-        return _of_static(document, static, known, stated, why)
-    project = pyproject.get("project")
-    if project is not None and "version" not in tables.texts(project, "dynamic"):
-        return _Version(step="[project] has no version and does not list it as dynamic, so there is no label")
-    if not label:
-        return _Version(step="no labels, as asked for: the version stays as it is in every wheel", plain=True)
-    return _Version(step="the version is dynamic, so it stays where the backend reads it, and wheels get a label")
+def _version(document: Document, facts: Facts, known: Backend, *, label: bool) -> tuple[dict[str, str], bool, str]:
+    """What becomes of the version: lines of ours, whether it becomes dynamic, and all that in a sentence."""
+    static = tables.at(document.tables, "project.version")
+    if not isinstance(static, str):
+        if "project" in document.tables and "version" not in tables.texts(document.tables, "project.dynamic"):
+            return {}, False, "[project] has no version and does not list it as dynamic, so there is no label"
+        if not label:
+            step = "no labels, as asked for: the version stays as it is in every wheel"
+            return {"label": 'label = "off"'}, False, step
+        return {}, False, "the version is dynamic, so it stays where the backend reads it, and wheels get a label"
+    stated, where = facts.stated(known.name, document.tables)
+    repeats = pep440.parsed(stated) is not None and pep440.parsed(stated) == pep440.parsed(static)
+    why = _why_static(document, facts, known, stated, repeats=repeats) if label else "as asked for"
+    if why:
+        step = f"the version {static} stays static: wheels have the mark, and the store, but no label; {why}"
+        return {}, False, step
+    if repeats:
+        return {}, True, f"{where} states the version {static} too, so it is left to that"
+    states = (
+        f"{where} states {stated} and the distribution {static}" if stated else f"the version {static} becomes dynamic"
+    )
+    step = f"{states}: it is [tool.freshwheel] version now, and wheels get a label; --no-label leaves it static"
+    return {"version": document.moved("version", "project", "version")}, True, step
 
 
-def _of_static(document: Document, static: str, known: Backend, stated: Stated | None, why: str) -> _Version:
-    """What becomes of a static version, beside the one that the backend would find by itself; `why` it must stay."""
-    step, own, opens = why, None, False
-    if step:
-        pass
-    elif stated is not None and _equal(stated.version, static):
-        opens, step = True, f"{stated.where} states the version {static} too, so it is left to that"
-    elif not known.own_version:
-        step = f"for labels, list it as dynamic and let {known.name} read it from a file"
-    elif pep440.parsed(static) is None:
-        step = "since it is no version of PEP 440"
-    elif stated is None and known.name == "maturin":
-        step = "since the Cargo.toml that maturin takes, or its version, was not found"
-    else:
-        opens, own = True, _line(document, "version", "project", "version")
-        states = f"{stated.where} states {stated.version} and the distribution {static}" if stated is not None else ""
-        step = f"{states or f'the version {static} becomes dynamic'}: it is [tool.freshwheel] version now, and wheels "
-        step += "get a label; --no-label leaves it static"
-    if not opens:
-        step = f"the version {static} stays static: wheels have the mark, and the store, but no label; {step}"
-    return _Version(step=step, own=own, opens=opens)
-
-
-def _stated(known: Backend, facts: Facts, pyproject: Mapping[str, Any]) -> Stated | None:
-    """The version that the backend would find by itself."""
-    if known.name == "maturin":
-        return facts.of_maturin(pyproject)
-    return facts.of_meson() if known.name == "meson-python" else None
-
-
-def _equal(one: str, other: str) -> bool:
-    version = pep440.parsed(one)
-    return version is not None and version == pep440.parsed(other)
-
-
-def _line(document: Document, key: str, *path: str) -> str:
-    """The line for a value that moves, with the comments on it."""
-    one = _statement(document, *path)
-    above, behind = (span.of(document.text) for span in document.comments(one))
-    return f"{above}{key} = {one.value.of(document.text)}{behind}"
-
-
-def _raw(document: Document, *path: str) -> str:
-    """How a value is written."""
-    return _statement(document, *path).value.of(document.text)
-
-
-def _statement(document: Document, *path: str) -> Statement:
-    """Where something is said. Raises FreshwheelError where that is not one place."""
-    found = document.statement(*path)
-    if found is None:
-        raise FreshwheelError(f"pyproject.toml does not say {'.'.join(path)} in one place, so it was left alone")
-    return found
-
-
-def _wrong(where: str, what: str) -> ConfigError:
-    return ConfigError([Problem(where, what)])
+def _why_static(document: Document, facts: Facts, known: Backend, stated: str, *, repeats: bool) -> str:
+    """Why a static version stays so, in words; `repeats`: it is that which the backend would find, as `stated`."""
+    if not (repeats or known.own_version):
+        return f"for labels, list it as dynamic and let {known.name} read it from a file"
+    for why in readers.of_version(known, document.tables, facts):
+        return why
+    if pep440.parsed(tables.text(document.tables, "project.version") or "") is None:
+        return "since it is no version of PEP 440"
+    if not stated and known.name == "maturin":
+        return "since the Cargo.toml that maturin takes, or its version, was not found"
+    return ""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from freshwheel import native
+from freshwheel import native, requirements
 from freshwheel import parsed as tables
-from freshwheel.adopt.statements import parsed
+from freshwheel.adopt.statements import read
 
-__all__ = ["Facts", "Remark", "Stated", "identifier", "normal"]
+__all__ = ["Facts", "Remark", "identifier", "lines", "spellings"]
 
-_SOURCES = ("", "src/", "python/")
+_DEPTH = 3
+"""Names in the path of `src/demo/__init__.py`."""
 _MESON = re.compile(r"\bproject\s*\((?:[^()']|'[^']*')*?\bversion\s*:\s*'([^'\n]+)'")
 _LEVELS = 10
 
@@ -23,21 +24,13 @@ _LEVELS = 10
 class Remark:
     """One thing that a person should know before the switch."""
 
-    kind: Literal["comparison", "pin", "lock", "python", "release", "exclude", "version", "form", "build", "include"]
+    kind: Literal["comparison", "pin", "python", "form", "build", "include"]
     weight: Literal["stop", "harm", "note"]
     """Whether the switch needs to be forced, will hurt, or is merely explained."""
     what: str
     todo: str = ""
     where: tuple[str, ...] = ()
     """`path` or `path:line`, sorted as they were found."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Stated:
-    """A version, and the file that states it."""
-
-    version: str
-    where: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,59 +49,51 @@ class Facts:
         return any(path.encode("utf-8", "surrogateescape").endswith(native.COMPILED) for path in self.files)
 
     def packages(self, pyproject: Mapping[str, Any]) -> frozenset[str]:
-        """The names by which the project's own packages are imported."""
-        folders = {*_SOURCES, f"{tables.text(pyproject, 'tool.maturin.python-source') or 'src'}/"}
-        found = {identifier(pyproject)} if identifier(pyproject) else set()
-        for path in self.files:
-            for folder in folders:
-                name, _, rest = path.removeprefix(folder).partition("/")
-                if path.startswith(folder) and rest == "__init__.py":
-                    found.add(name)
-        return frozenset(found)
+        """The names by which the project's own packages are imported, and perhaps some more."""
+        paths = [path.split("/") for path in self.files if path.endswith("/__init__.py")]
+        found = {names[-2] for names in paths if len(names) <= _DEPTH}
+        return frozenset({*found, identifier(pyproject)} - {""})
 
-    def of_maturin(self, pyproject: Mapping[str, Any]) -> Stated | None:
-        """The version in the Cargo manifest that maturin takes."""
+    def stated(self, backend: str, pyproject: Mapping[str, Any]) -> tuple[str, str]:
+        """The version that a backend would find by itself, and the file that states it; nothing where none does."""
+        match = _MESON.search(self.texts.get("meson.build", "")) if backend == "meson-python" else None
+        if match is not None:
+            return match[1], "meson.build"
         named = tables.text(pyproject, "tool.maturin.manifest-path")
         paths = [named.replace("\\", "/")] if named else ["Cargo.toml", "rust/Cargo.toml"]
-        for path in [posixpath.normpath(one) for one in paths]:
-            if path in self.texts:
-                return self._of_crate(path)
-        return None
+        paths = [path for path in map(posixpath.normpath, paths) if path in self.texts]
+        return self._of_crate(paths[0]) if paths and backend == "maturin" else ("", "")
 
-    def of_meson(self) -> Stated | None:
-        """The version in the `project` call of `meson.build`, if it is written there."""
-        match = _MESON.search(self.texts.get("meson.build", ""))
-        return Stated(version=match[1], where="meson.build") if match else None
-
-    def _of_crate(self, path: str) -> Stated | None:
-        manifest = self._table(path)
+    def _of_crate(self, path: str) -> tuple[str, str]:
+        manifest = read(self.texts.get(path, ""))
         version = tables.at(manifest, "package.version")
         if isinstance(version, str):
-            return Stated(version=version, where=path)
-        if tables.at(manifest, "package.version.workspace") is not True:
-            return None
-        folder = posixpath.dirname(path)
-        for _ in range(_LEVELS):
-            place = posixpath.normpath(posixpath.join(folder, "Cargo.toml"))
-            version = tables.at(self._table(place), "workspace.package.version")
+            return version, path
+        is_inherited = tables.at(manifest, "package.version.workspace") is True
+        for level in range(_LEVELS if is_inherited else 0):
+            place = posixpath.normpath(posixpath.join(posixpath.dirname(path), "../" * level, "Cargo.toml"))
+            version = tables.at(read(self.texts.get(place, "")), "workspace.package.version")
             if isinstance(version, str):
-                return Stated(version=version, where=place)
-            folder = posixpath.join(folder, "..")
-        return None
-
-    def _table(self, path: str) -> Mapping[str, Any]:
-        try:
-            return parsed(self.texts.get(path, ""))
-        except ValueError:
-            return {}
-
-
-def normal(name: str) -> str:
-    """The name of a distribution, normalised (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+                return version, place
+        return "", ""
 
 
 def identifier(pyproject: Mapping[str, Any]) -> str:
     """The name of the project as Python may spell it; nothing where it has none."""
     name = tables.text(pyproject, "project.name") or tables.text(pyproject, "tool.poetry.name") or ""
-    return normal(name).replace("-", "_")
+    return requirements.normal(name).replace("-", "_")
+
+
+def spellings(distribution: str) -> str:
+    """The expression for all spellings of a name (PEP 503)."""
+    return "[-_.]+".join(re.split(r"[-_.]+", distribution)) if distribution else "(?!)"
+
+
+def lines(texts: Mapping[str, str], is_meant: Callable[[str], object]) -> list[str]:
+    """Some lines of some texts, as `path:line`."""
+    return [
+        f"{path}:{number}"
+        for path, text in texts.items()
+        for number, line in enumerate(text.splitlines(), 1)
+        if is_meant(line)
+    ]

@@ -16,7 +16,7 @@ from freshwheel.adopt import aim as aims
 from freshwheel.adopt import pythons, switch
 from freshwheel.adopt.facts import Facts, Remark
 from freshwheel.adopt.remarks import remarks
-from freshwheel.adopt.statements import Document, UnreadableError, parsed
+from freshwheel.adopt.statements import Document, UnreadableError, agreed, parsed
 from freshwheel.errors import ConfigError, FreshwheelError, Problem
 from freshwheel.model import Project
 
@@ -51,14 +51,14 @@ def propose(data: bytes, facts: Facts, *, label: bool = True) -> Proposal:
     if is_wrapped(pyproject):
         return Proposal(before=data, after=data, steps=("freshwheel is in place already; nothing is to be done",))
     try:
-        document = Document.of(text)
+        document = Document(text)
     except UnreadableError as error:
         raise FreshwheelError(f"{_NAME} can't be changed safely, so it was left alone: {error}") from None
-    aim = aims.aimed(document, pyproject, facts, label=label)
+    aim = aims.aimed(document, facts, label=label)
     hint = switch.by_hand(aim)
-    after = switch.agreed(lambda: switch.written(document, aim), lambda: switch.expected(pyproject, aim), hint=hint)
-    labelled = _labelled(after)
-    found = remarks(text, pyproject, facts, aim, labelled=labelled and label)
+    after = agreed(lambda: switch.written(document, aim), lambda: switch.expected(pyproject, aim), hint=hint)
+    is_labelled = _settled(parsed(after)).version_is_dynamic and label
+    found = remarks(text, pyproject, facts, labelled=is_labelled)
     prefix = BOM if data.startswith(BOM) else b""
     if prefix:
         what = "the file begins with a byte order mark, which pip and freshwheel do not read"
@@ -96,11 +96,6 @@ def is_wrapped(pyproject: Mapping[str, Any]) -> bool:
         _settled(pyproject)
         raise ConfigError([Problem("tool.freshwheel.backend", "is missing")])
     return True
-
-
-def _labelled(text: str) -> bool:
-    """Whether wheels will have labels. Raises ConfigError where freshwheel would refuse what is proposed."""
-    return _settled(parsed(text)).version_is_dynamic
 
 
 def _settled(pyproject: Mapping[str, Any]) -> Project:

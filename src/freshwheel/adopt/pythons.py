@@ -9,7 +9,6 @@ from typing import Any
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from freshwheel import parsed as tables
-from freshwheel.adopt.edits import Edits
 from freshwheel.adopt.facts import Facts, Remark
 from freshwheel.adopt.statements import Document
 
@@ -39,8 +38,9 @@ def remarks(text: str, pyproject: Mapping[str, Any], facts: Facts) -> Iterator[R
 
 def raised(text: str, pyproject: Mapping[str, Any]) -> str:
     """The text of pyproject with a `requires-python` that begins at 3.10; the same where that says nothing older."""
-    asked, statement = tables.text(pyproject, _KEY), Document.of(text).statement(*_KEY.split("."))
-    if asked is None or statement is None or not _allows_old(asked):
+    document = Document(text)
+    asked, place = tables.text(pyproject, _KEY), document.find(*_KEY.split("."))
+    if asked is None or place is None or not _allows_old(asked):
         return text
     bound = _BOUND.sub(">=3.10", asked, count=1)
     if _allows_old(bound):
@@ -50,9 +50,10 @@ def raised(text: str, pyproject: Mapping[str, Any]) -> str:
             return text
     except InvalidSpecifier:
         return text
-    edits, quote = Edits(Document.of(text)), statement.value.of(text)[0]
-    edits.replace(statement.value, f"{quote}{bound}{quote}")
-    return edits.text()
+    piece = document.pieces[place]
+    quote = piece.text[piece.value()[0]]
+    document.set(place, f"{quote}{bound}{quote}")
+    return document.text()
 
 
 def _asked(text: str, pyproject: Mapping[str, Any], facts: Facts) -> Iterator[tuple[str, str, str]]:

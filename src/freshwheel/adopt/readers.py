@@ -13,7 +13,7 @@ from typing import Any
 from freshwheel import parsed as tables
 from freshwheel import requirements
 from freshwheel.adopt.facts import Facts
-from freshwheel.adopt.statements import parsed
+from freshwheel.adopt.statements import read
 from freshwheel.backends import KNOWN, Backend, names
 
 __all__ = ["of_list", "of_version"]
@@ -35,7 +35,7 @@ def of_list(requires: Sequence[str], pyproject: Mapping[str, Any], facts: Facts)
     for text in requires:
         if not names([text]) <= _MUTE or "@" in text:
             return f"{text} may work by standing there"
-    above = [_table(text) for path, text in facts.texts.items() if path.endswith("../pyproject.toml")]
+    above = [read(text) for path, text in facts.texts.items() if path.endswith("../pyproject.toml")]
     sources = {one for table in (pyproject, *above) for one in tables.table(table, "tool.uv.sources")}
     if named := sorted(names(sorted(sources)) & names(requires)):
         return f"[tool.uv.sources] says where {named[0]} comes from, and it may change there"
@@ -86,10 +86,3 @@ def _is_old(text: str) -> bool:
         or (order in ("<=", "==", "~=") and requirements.holds(version, "<", _TOLD))
         for order, version in wanted.comparisons
     )
-
-
-def _table(text: str) -> Mapping[str, Any]:
-    try:
-        return parsed(text)
-    except ValueError:
-        return {}

@@ -2,47 +2,52 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from freshwheel import parsed as tables
-from freshwheel.adopt import comparisons, excludes, pins, pythons
-from freshwheel.adopt.aim import Aim
-from freshwheel.adopt.facts import Facts, Remark, identifier
+from freshwheel.adopt import comparisons, pythons
+from freshwheel.adopt.facts import Facts, Remark, identifier, lines, spellings
 
 __all__ = ["remarks"]
 
 _WEIGHTS = ("stop", "harm", "note")
+_PINS = (
+    (
+        r"\s*{name}\s*(?:\[[^\]]*\])?\s*={{2,3}}[^;#]*\+",
+        "a pin with a local version does not take a label joined to it",
+        "pin the part before the +",
+    ),
+    (
+        r"(?:.*[\s/\\@])?{name}-[^\s/\\]+\.whl",
+        "one wheel file is named, and the next edit gives it another name",
+        "name the project's folder, or build that wheel with FRESHWHEEL_LABEL=off",
+    ),
+)
+"""How lines of requirements files begin that a label breaks, what is wrong with them, and what to do."""
 
 
-def remarks(text: str, pyproject: Mapping[str, Any], facts: Facts, aim: Aim, *, labelled: bool) -> list[Remark]:
+def remarks(text: str, pyproject: Mapping[str, Any], facts: Facts, *, labelled: bool) -> list[Remark]:
     """All remarks, the heaviest first; `text` is that of pyproject."""
     found = list(pythons.remarks(text, pyproject, facts))
-    distribution = identifier(pyproject)
-    if labelled:
-        found += [*_comparisons(pyproject, facts), *pins.pinned(facts, distribution), *pins.released(facts)]
-    if aim.opens:
-        found += [*pins.locked(facts, distribution), *pins.spoken_for(text, pyproject, facts)]
-    if not tables.at(pyproject, "tool.freshwheel.exclude"):
-        found += _excludes(pyproject, facts, aim)
-    if not tables.at(pyproject, "tool.freshwheel.include"):
-        found += _outside(facts)
+    found += _about_labels(pyproject, facts) if labelled else ()
+    found += _outside(facts) if not tables.at(pyproject, "tool.freshwheel.include") else ()
     return sorted(found, key=lambda one: _WEIGHTS.index(one.weight))
 
 
-def _comparisons(pyproject: Mapping[str, Any], facts: Facts) -> Iterator[Remark]:
-    """Where a label would make versions unequal (B5)."""
-    distribution, packages = identifier(pyproject), facts.packages(pyproject)
-    readings = [
-        (path, comparisons.read(text, distribution=distribution, packages=packages))
-        for path, text in facts.texts.items()
-        if path.endswith(".py")
-    ]
-    found = comparisons.harmful(readings)
-    if found:
+def _about_labels(pyproject: Mapping[str, Any], facts: Facts) -> Iterator[Remark]:
+    """Where a label would make versions unequal, or a requirement wrong."""
+    name, packages = identifier(pyproject), facts.packages(pyproject)
+    if where := comparisons.compared(facts.texts, distribution=name, packages=packages):
         what = "the version is compared here, and the installed one has a label"
         todo = 'compare the part before the "+", or switch with --no-label, which writes label = "off" or stays static'
-        yield Remark(kind="comparison", weight="harm", what=what, todo=todo, where=tuple(found))
+        yield Remark(kind="comparison", weight="harm", what=what, todo=todo, where=tuple(where))
+    for pattern, what, todo in _PINS:
+        line = re.compile(pattern.format(name=spellings(name)), re.IGNORECASE)
+        requirements = {path: text for path, text in facts.texts.items() if path.endswith((".txt", ".in"))}
+        if where := lines(requirements, line.match):
+            yield Remark(kind="pin", weight="harm", what=what, todo=todo, where=tuple(where))
 
 
 def _outside(facts: Facts) -> Iterator[Remark]:
@@ -55,13 +60,3 @@ def _outside(facts: Facts) -> Iterator[Remark]:
         todo = f"add to [tool.freshwheel]: include = [{patterns}]"
         where = tuple(f"{place} {pattern}" for place, pattern in facts.outside)
         yield Remark(kind="include", weight="note", what=what, todo=todo, where=where)
-
-
-def _excludes(pyproject: Mapping[str, Any], facts: Facts, aim: Aim) -> Iterator[Remark]:
-    """Folders that need not be inputs."""
-    folders = excludes.safe(pyproject, aim.known, facts)
-    if folders:
-        what = "no wheel is made from these folders, and yet an edit there would be another version"
-        listed = ", ".join(f'"{folder}"' for folder in folders)
-        todo = f"add to [tool.freshwheel]: exclude = [{listed}]"
-        yield Remark(kind="exclude", weight="note", what=what, todo=todo, where=tuple(f"{one}/" for one in folders))

@@ -1,131 +1,175 @@
-"""The statements of a TOML text and where each part of them stands, so that one can be changed and nothing else.
+"""The text of a `pyproject.toml` in pieces of whole lines, so that one statement can be changed and nothing else.
 
-For texts that a parser accepts; it is not asked whether they are TOML. Places are offsets into the text.
+A parser says where pieces end. Keys in inline tables are not found. Whoever changes a text must parse it again.
+
+tomlkit is no help here: it adds tables at the end of the file, with line ends of its own, puts a new key below the
+comments on what follows, and leaves the comments on a key behind when that is moved.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from freshwheel.errors import FreshwheelError
+from freshwheel.parsed import at
 
 try:
     import tomllib  # type: ignore[import-not-found]
 except ImportError:  # Python 3.10
     import tomli as tomllib
 
-__all__ = ["Document", "Header", "Span", "Statement", "UnreadableError", "elements", "parsed", "value_of"]
+__all__ = ["Document", "UnreadableError", "agreed", "parsed", "read"]
 
-_NAME = re.compile(r""""(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[A-Za-z0-9_-]+""")
-_SPACE = re.compile(r"[ \t]*")
-_DOT = re.compile(r"[ \t]*\.[ \t]*")
-_GAP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _EQUALS = re.compile(r"[ \t]*=[ \t]*")
-_REST = re.compile(r"[^\n]*(?:\n|\Z)")
-_ABOVE = re.compile(r"(?:^[ \t]*#[^\n]*\n)+\Z", re.MULTILINE)
-_BEHIND = re.compile(r"[ \t]*#[^\r\n]*")
-_SCALAR = re.compile(
-    r'"""(?:[^\\]|\\[\s\S])*?"{3,5}'
-    r"|'''[\s\S]*?'{3,5}"
-    r'|"(?:[^"\\\n]|\\.)*"'
-    r"|'[^'\n]*'"
-    r"|[^\s,\]}#]+(?: \d\d:[^\s,\]}#]+)?"
-)
+_CLOSING = re.compile(r"""["'\]]""")
+_LAST = re.compile(r"""[\]}]|\"{3}|'{3}""")
+"""What is in the last line of a value with several."""
+_REST = re.compile(r"[ \t]*(?:#[^\n]*)?\r?\n\Z")
+_GAP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
+_OPENING = re.compile(r"\[[ \t]*(?:#[^\n]*|\r)?\n")
+_MOST = 500
+"""Lines of one statement."""
 
 
 class UnreadableError(ValueError):
-    """A text is not read as a parser reads it."""
-
-
-class Span(NamedTuple):
-    """A part of a text."""
-
-    start: int
-    end: int
-
-    def of(self, text: str) -> str:
-        """What stands there."""
-        return text[self.start : self.end]
+    """A text is written in a way that can't be changed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Header:
-    """A line with the name of a table."""
-
-    path: tuple[str, ...]
-    array: bool
-    """Whether it begins one of several tables."""
-    name: Span
-    """With its brackets."""
-    line: Span
-    """With its comment and its line end."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Statement:
-    """A key and its value."""
-
-    path: tuple[str, ...]
-    """All keys from the top."""
-    key: Span
-    """As it is written, dots and all."""
-    last: Span
-    """The last of its segments."""
-    value: Span
-    line: Span
-    """From the start of the line with the key to the end of the line in which the value ends."""
-    header: Header | None
-    """That of the table in which it stands; None above all tables."""
-    inline: bool
-    """Whether it stands between braces."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Document:
-    """A text, and what it consists of."""
+class Piece:
+    """A comment line, a blank one, a header, or a key and its value."""
 
     text: str
-    headers: tuple[Header, ...]
-    statements: tuple[Statement, ...]
+    path: tuple[str, ...] = ()
+    """All keys from the top; nothing for a comment or a blank line."""
+    is_header: bool = False
 
-    @classmethod
-    def of(cls, text: str) -> Document:
-        """The parts of `text`. Raises UnreadableError where they are not found."""
-        scanner = _Scanner(text)
-        try:
-            scanner.run()
-        except (RecursionError, ValueError):
-            raise UnreadableError(f"in line {text.count(chr(10), 0, scanner.place) + 1}") from None
-        return cls(text=text, headers=tuple(scanner.headers), statements=tuple(scanner.statements))
+    @property
+    def is_comment(self) -> bool:
+        """Whether it is a line with nothing but a comment."""
+        return self.text.lstrip().startswith("#")
 
-    def statement(self, *path: str) -> Statement | None:
-        """The one statement about a key; None where there is none, or it is not said in one."""
-        found = [one for one in self.statements if one.path == path]
-        return found[0] if len(found) == 1 else None
+    @property
+    def is_statement(self) -> bool:
+        """Whether it is anything but a comment or a blank line."""
+        return not self.is_comment and bool(self.text.strip())
 
-    def header(self, *path: str) -> Header | None:
-        """The header of one table."""
-        found = [one for one in self.headers if one.path == path and not one.array]
-        return found[0] if len(found) == 1 else None
+    def value(self) -> tuple[int, int]:
+        """Where the value stands in the text, a string or an array. Raises UnreadableError for any other."""
+        equals = _EQUALS.search(self.text)
+        start = equals.end() if equals is not None else len(self.text)
+        for match in _CLOSING.finditer(self.text, start):
+            end = match.end()
+            if _REST.match(self.text, end) and read(f"x = {self.text[start:end]}") is not None:
+                return start, end
+        raise UnreadableError(self.text)
 
-    def comments(self, one: Statement) -> tuple[Span, Span]:
-        """Where the comments on a statement stand: the lines right above it, and what is behind its value."""
-        start, end = one.line.start, one.value.end
-        if one.inline:
-            return Span(start, start), Span(end, end)
-        above = _ABOVE.search(self.text, 0, start)
-        behind = _BEHIND.match(self.text, end)
-        return (Span(above.start() if above else start, start), Span(end, behind.end() if behind else end))
 
-    def newline(self) -> str:
-        """How this text ends its lines."""
-        end = self.text.find("\n")
-        return "\r\n" if end > 0 and self.text[end - 1] == "\r" else "\n"
+class Document:
+    """A text that is changed piece by piece. Raises UnreadableError where the pieces are not found."""
 
-    def number(self, place: int) -> int:
-        """The number of a line."""
-        return self.text.count("\n", 0, place) + 1
+    def __init__(self, text: str) -> None:
+        self.tables = parsed(text)
+        """What it said at first."""
+        self.newline = "\r\n" if text.partition("\n")[0].endswith("\r") else "\n"
+        self.is_ended = not text or text.endswith("\n")
+        self.pieces = list(_pieces(text if self.is_ended else text + self.newline))
+
+    def text(self) -> str:
+        """The text as it is now. It ends with a line end if the one before did."""
+        text = "".join(one.text for one in self.pieces)
+        return text if self.is_ended else text.removesuffix("\n").removesuffix("\r")
+
+    def find(self, *path: str, is_header: bool = False) -> int | None:
+        """The place of the header of a table, or of the statement about a key."""
+        places = (place for place, one in enumerate(self.pieces) if (one.path, one.is_header) == (path, is_header))
+        return next(places, None)
+
+    def place(self, *path: str) -> int:
+        """The place of the statement about a key. Raises UnreadableError where there is none."""
+        place = self.find(*path)
+        if place is None:
+            raise UnreadableError(".".join(path))
+        return place
+
+    def moved(self, name: str, *path: str) -> str:
+        """The statement about a key with another name, and with the comments on it if it has lines of its own."""
+        place = self.find(*path)
+        if place is None:
+            return f"{name} = {json.dumps(at(self.tables, '.'.join(path)), ensure_ascii=False)}"
+        above = "".join(one.text for one in self.pieces[self.comments(place) : place])
+        one = self.pieces[place]
+        return f"{above}{name} = {one.text[one.value()[0] :]}".rstrip("\r\n")
+
+    def comments(self, place: int) -> int:
+        """The place of the first of the comment lines right above."""
+        while place and self.pieces[place - 1].is_comment:
+            place -= 1
+        return place
+
+    def set(self, place: int, raw: str, *, alone: bool = False) -> int:
+        """The value is `raw`; `alone`: the comments on the former one are gone. The place that it has then."""
+        one = self.pieces[place]
+        start, end = one.value()
+        rest = self.newline if alone else one.text[end:]
+        self.pieces[place] = replace(one, text=f"{one.text[:start]}{raw}{rest}")
+        first = self.comments(place) if alone else place
+        del self.pieces[first:place]
+        return first
+
+    def rename(self, place: int, name: str) -> None:
+        """The last segment of a key is another one."""
+        one = self.pieces[place]
+        start, _ = one.value()
+        self.pieces[place] = replace(one, text=one.text[:start].replace(one.path[-1], name) + one.text[start:])
+
+    def prepend(self, place: int, name: str) -> None:
+        """The string `name` is the first element of an array, written as the one behind it."""
+        one = self.pieces[place]
+        text, start = one.text, one.value()[0]
+        gap, opening = _GAP.match(text, start + 1), _OPENING.match(text, start)
+        first = gap.end() if gap is not None else start + 1
+        quote = "'" if text[first] == "'" else '"'
+        if text[first] == "]":
+            where, new = start + 1, f'"{name}"'
+        elif opening is not None:  # above the comments on the element that was the first
+            indent = text[text.rfind("\n", 0, first) + 1 : first]
+            where, new = opening.end(), f"{indent}{quote}{name}{quote},{self.newline}"
+        else:
+            where, new = first, f"{quote}{name}{quote}, "
+        self.pieces[place] = replace(one, text=f"{text[:where]}{new}{text[where:]}")
+
+    def remove(self, place: int, *, remarks: bool) -> None:
+        """A statement is gone; with `remarks` so are the comments on it, else they stay."""
+        one = self.pieces[place]
+        rest = one.text[one.value()[1] :].lstrip(" \t")
+        kept = [Piece(text=rest)] if rest.startswith("#") and not remarks else []
+        self.pieces[self.comments(place) if remarks else place : place + 1] = kept
+
+    def insert(self, place: int, *lines: str) -> None:
+        """New lines stand before a piece."""
+        self.pieces[place:place] = [Piece(text=f"{line}{self.newline}") for line in lines]
+
+    def table(self, lines: Sequence[str], *after: str) -> None:
+        """A new table, a blank line above it, stands behind the one of that name, or at the end."""
+        header = self.find(*after, is_header=True)
+        place = len(self.pieces) if header is None else self._behind(header)
+        self.insert(place, *([""] if place else []), *lines)
+
+    def _behind(self, header: int) -> int:
+        """Where a table ends: behind its last statement, and behind comments that belong to that."""
+        end = place = header + 1
+        while place < len(self.pieces) and not self.pieces[place].is_header:
+            place += 1
+            end = place if self.pieces[place - 1].is_statement else end
+        place = end
+        while place < len(self.pieces) and self.pieces[place].is_comment:
+            place += 1
+        return place if place == len(self.pieces) or not self.pieces[place].text.strip() else end
 
 
 def parsed(text: str) -> dict[str, Any]:
@@ -137,153 +181,69 @@ def parsed(text: str) -> dict[str, Any]:
     return found
 
 
-def value_of(raw: str) -> Any:
-    """The value that a piece of TOML spells. Raises ValueError where it spells none."""
-    return parsed(f"x = {raw}")["x"]
+def read(text: str) -> dict[str, Any] | None:
+    """What a text says; None for one that is no TOML."""
+    try:
+        return parsed(text)
+    except ValueError:
+        return None
 
 
-def elements(text: str, array: Span) -> list[Span]:
-    """Where the elements of an array stand. Raises UnreadableError for what is no array."""
-    if not text.startswith("[", array.start):
-        raise UnreadableError("no array")
-    return list(_Scanner(text, array.start).elements())
+def agreed(write: Callable[[], str], expect: Callable[[], Mapping[str, Any]], *, hint: str) -> str:
+    """The text that is written, if it says exactly what is expected. Raises FreshwheelError if not."""
+    try:
+        text = write()
+        if _canonical(parsed(text)) == _canonical(expect()):
+            return text
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):  # of tables that are no tables, above all
+        pass
+    raise FreshwheelError(
+        "pyproject.toml is written in a way that can't be changed safely; it was left alone", hint=hint
+    )
 
 
-class _Scanner:
-    """One walk through a text."""
+def _canonical(tables: Mapping[str, Any]) -> str:
+    """One text for equal tables, in whatever order they are."""
+    return json.dumps(tables, sort_keys=True, default=repr)
 
-    def __init__(self, text: str, place: int = 0) -> None:
-        self.text = text
-        self.place = place
-        self.headers: list[Header] = []
-        self.statements: list[Statement] = []
 
-    def run(self) -> None:
-        """Finds all headers and statements."""
-        header: Header | None = None
-        while self.skip(_GAP).end < len(self.text):
-            if self.text.startswith("[", self.place):
-                header = self.named()
-                self.headers.append(header)
-            else:
-                self.said(header.path if header is not None else (), header)
-
-    def named(self) -> Header:
-        """The header that begins here."""
-        start, array = self.place, self.text.startswith("[[", self.place)
-        self.place += 2 if array else 1
-        path, _, _ = self.key()
-        self.expect("]]" if array else "]")
-        name = Span(start, self.place)
-        return Header(path=path, array=array, name=name, line=Span(self.line_start(start), self.skip(_REST).end))
-
-    def said(self, above: tuple[str, ...], header: Header | None, line: Span | None = None) -> None:
-        """Finds the statement that begins here, and those between its braces; `line` is that of braces around it."""
-        number = len(self.statements)
-        path, key, last = self.key()
-        self.skip(_EQUALS)
-        value = Span(self.place, self.value())
-        whole = line or Span(self.line_start(key.start), _match(_REST, self.text, value.end).end)
-        if self.text.startswith("{", value.start):
-            self.place = value.start
-            self.braces((*above, *path), header, whole)
-        one = Statement(
-            path=(*above, *path),
-            key=key,
-            last=last,
-            value=value,
-            line=whole,
-            header=header,
-            inline=line is not None,
-        )
-        self.statements.insert(number, one)
-
-    def braces(self, above: tuple[str, ...], header: Header | None, line: Span) -> None:
-        """Finds the statements of the inline table that begins here."""
-        self.expect("{")
-        while not self.ends("}"):
-            self.said(above, header, line)
-            self.comma("}")
-        self.expect("}")
-
-    def key(self) -> tuple[tuple[str, ...], Span, Span]:
-        """The key that begins here: its segments, where it stands, where its last segment stands."""
-        self.skip(_SPACE)
-        start = self.place
-        last = self.need(_NAME)
-        while (dot := _DOT.match(self.text, self.place)) is not None:
-            self.place = dot.end()
-            last = self.need(_NAME)
-        span = Span(start, last.end)
-        value: Any = parsed(f"{span.of(self.text)} = 0")
-        path = []
-        while isinstance(value, Mapping):
-            [(name, value)] = value.items()
-            path.append(name)
-        self.skip(_SPACE)
-        return tuple(path), span, last
-
-    def value(self) -> int:
-        """Where the value that begins here ends."""
-        if self.text.startswith("[", self.place):
-            for _ in self.elements():
-                pass
-        elif self.text.startswith("{", self.place):
-            self.expect("{")
-            while not self.ends("}"):
-                self.key()
-                self.skip(_EQUALS)
-                self.value()
-                self.comma("}")
-            self.expect("}")
+def _pieces(text: str) -> Iterator[Piece]:
+    """The pieces of a text, each as short as a parser takes it."""
+    table: tuple[str, ...] = ()
+    waiting: list[str] = []
+    for line in re.findall(r"[^\n]*\n", text):
+        waiting.append(line)
+        if len(waiting) > 1 and not _LAST.search(line):
+            continue
+        piece = "".join(waiting)
+        said = read(piece)
+        if said is None and len(waiting) > _MOST:
+            raise UnreadableError("a very long value")
+        if said is None:
+            continue
+        waiting.clear()
+        start = piece.lstrip()
+        if said and start.startswith("["):
+            table = (*_path(said), "[]") if start.startswith("[[") else _path(said)
+            yield Piece(text=piece, path=table, is_header=True)
         else:
-            self.need(_SCALAR)
-        return self.place
-
-    def elements(self) -> Iterator[Span]:
-        """The elements of the array that begins here."""
-        self.expect("[")
-        while not self.ends("]"):
-            start = self.place
-            yield Span(start, self.value())
-            self.comma("]")
-        self.expect("]")
-
-    def comma(self, end: str) -> None:
-        """Passes what stands between two elements."""
-        if not self.ends(end):
-            self.expect(",")
-
-    def ends(self, text: str) -> bool:
-        """Whether `text` comes next, behind blanks and comments, which are passed."""
-        self.skip(_GAP)
-        return self.text.startswith(text, self.place)
-
-    def expect(self, text: str) -> None:
-        """Passes `text`."""
-        if not self.text.startswith(text, self.place):
-            raise UnreadableError
-        self.place += len(text)
-
-    def skip(self, pattern: re.Pattern[str]) -> Span:
-        """Passes what `pattern` matches, which may be nothing."""
-        found = _match(pattern, self.text, self.place)
-        self.place = found.end
-        return found
-
-    def need(self, pattern: re.Pattern[str]) -> Span:
-        """Passes what `pattern` matches."""
-        match = pattern.match(self.text, self.place)
-        if match is None:
-            raise UnreadableError
-        self.place = match.end()
-        return Span(*match.span())
-
-    def line_start(self, place: int) -> int:
-        """Where the line of a place begins."""
-        return self.text.rfind("\n", 0, place) + 1
+            yield Piece(text=piece, path=(*table, *_key(piece)) if said else ())
+    if waiting:
+        raise UnreadableError("".join(waiting))
 
 
-def _match(pattern: re.Pattern[str], text: str, place: int) -> Span:
-    match = pattern.match(text, place)
-    return Span(*match.span()) if match is not None else Span(place, place)
+def _key(piece: str) -> tuple[str, ...]:
+    """The segments of the key of a statement; a quoted one may have an equals sign in it."""
+    for match in re.finditer("=", piece):
+        if (said := read(f"{piece[: match.start()]}= 0")) is not None:
+            return _path(said)
+    raise UnreadableError(piece)
+
+
+def _path(said: Any) -> tuple[str, ...]:
+    """The keys by which an only value is reached."""
+    path = []
+    while isinstance(said, Mapping) and said:
+        [(name, said)] = said.items()
+        path.append(name)
+    return tuple(path)

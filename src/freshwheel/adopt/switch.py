@@ -4,47 +4,40 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from freshwheel.adopt.aim import Aim
-from freshwheel.adopt.edits import Edits
-from freshwheel.adopt.statements import Document, UnreadableError, parsed, value_of
+from freshwheel.adopt.statements import Document, parsed
 from freshwheel.backends import names
-from freshwheel.errors import FreshwheelError
 
-__all__ = ["agreed", "by_hand", "expected", "written"]
+__all__ = ["by_hand", "expected", "written"]
 
 
 def written(document: Document, aim: Aim) -> str:
     """The text after the switch."""
-    edits = Edits(document)
-    lines = list(aim.lines.values())
-    if document.header("build-system") or any(one.path[:1] == ("build-system",) for one in document.statements):
-        _build_system(edits, aim)
+    if any(one.path[:1] == ("build-system",) for one in document.pieces):
+        _build_system(document, aim)
     else:
-        requires = '["freshwheel"]' if aim.lean else f'["freshwheel", {aim.requires[1:]}'
-        edits.table(["[build-system]", f"requires = {requires}", 'build-backend = "freshwheel"'], None)
-    ours = document.header("tool", "freshwheel")
+        document.table(["[build-system]", f"requires = {_requires(aim)}", 'build-backend = "freshwheel"'])
+    ours = document.find("tool", "freshwheel", is_header=True)
     if ours is not None:
-        edits.below(ours, lines)
+        document.insert(ours + 1, *aim.lines.values())
     else:
-        edits.table(["[tool.freshwheel]", *lines], document.header("build-system"))
+        document.table(["[tool.freshwheel]", *aim.lines.values()], "build-system")
     if aim.opens:
-        _open_version(edits, moved="version" in aim.lines)
-    return edits.text()
+        _open_version(document, moved="version" in aim.lines)
+    return document.text()
 
 
 def expected(pyproject: Mapping[str, Any], aim: Aim) -> dict[str, Any]:
     """What the text must say after the switch."""
     tables = copy.deepcopy(dict(pyproject))
     system = tables.setdefault("build-system", {})
-    others = [] if aim.lean else value_of(aim.requires)
-    system["requires"] = others if "freshwheel" in names(others) else ["freshwheel", *others]
+    system["requires"] = json.loads(_requires(aim))
     system["build-backend"] = "freshwheel"
     system.pop("backend-path", None)
-    ours = tables.setdefault("tool", {}).setdefault("freshwheel", {})
-    ours.update(parsed("\n".join(aim.lines.values())))
+    tables.setdefault("tool", {}).setdefault("freshwheel", {}).update(parsed("\n".join(aim.lines.values())))
     if aim.opens:
         project = tables["project"]
         del project["version"]
@@ -52,66 +45,42 @@ def expected(pyproject: Mapping[str, Any], aim: Aim) -> dict[str, Any]:
     return tables
 
 
-def agreed(write: Callable[[], str], expect: Callable[[], Mapping[str, Any]], *, hint: str) -> str:
-    """The text that is written, if it says exactly what is expected. Raises FreshwheelError if not."""
-    try:
-        text = write()
-        if _canonical(parsed(text)) == _canonical(expect()):
-            return text
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError):  # of tables that are no tables, above all
-        pass
-    raise FreshwheelError(
-        "pyproject.toml is written in a way that can't be changed safely; it was left alone", hint=hint
-    )
-
-
 def by_hand(aim: Aim) -> str:
     """What to write, for a person."""
-    requires = '["freshwheel"]' if aim.lean else f'["freshwheel", {aim.requires[1:].lstrip()}'
-    lines = ["[build-system]", f"requires = {requires}", 'build-backend = "freshwheel"', "[tool.freshwheel]"]
+    lines = ["[build-system]", f"requires = {_requires(aim)}", 'build-backend = "freshwheel"', "[tool.freshwheel]"]
     lines += aim.lines.values()
     lines += ["[project]", 'dynamic = ["version"]'] if aim.opens else []
     return "\n    ".join(["write by hand:", *"\n".join(lines).splitlines()])
 
 
-def _build_system(edits: Edits, aim: Aim) -> None:
-    document = edits.document
-    requires = document.statement("build-system", "requires")
-    backend = document.statement("build-system", "build-backend")
-    path = document.statement("build-system", "backend-path")
-    if requires is None:
-        raise UnreadableError("requires")
+def _requires(aim: Aim) -> str:
+    """The requirements that stay in `[build-system]`, in TOML."""
+    others = [] if aim.lean else aim.requires
+    return json.dumps([*([] if "freshwheel" in names(others) else ["freshwheel"]), *others], ensure_ascii=False)
+
+
+def _build_system(document: Document, aim: Aim) -> None:
+    requires = document.place("build-system", "requires")
     if aim.lean:
-        edits.supersede(requires, '["freshwheel"]')
-    elif "freshwheel" not in names(value_of(aim.requires)):
-        edits.prepend(requires.value, "freshwheel")
+        requires = document.set(requires, '["freshwheel"]', alone=True)
+    elif "freshwheel" not in names(aim.requires):
+        document.prepend(requires, "freshwheel")
+    backend = document.find("build-system", "build-backend")
     if backend is None:
-        edits.behind(requires, "build-backend", '"freshwheel"')
-    elif "backend" in aim.lines:
-        edits.supersede(backend, '"freshwheel"')
+        document.insert(requires + 1, 'build-backend = "freshwheel"')
     else:
-        edits.replace(backend.value, '"freshwheel"')
+        document.set(backend, '"freshwheel"', alone="backend" in aim.lines)
+    path = document.find("build-system", "backend-path")
     if path is not None:
-        edits.remove(path, remarks=True)
+        document.remove(path, remarks=True)
 
 
-def _open_version(edits: Edits, *, moved: bool) -> None:
+def _open_version(document: Document, *, moved: bool) -> None:
     """The version is listed as dynamic, where it stood if nothing else is; `moved`: it stands elsewhere now."""
-    version = edits.document.statement("project", "version")
-    dynamic = edits.document.statement("project", "dynamic")
-    if version is None:
-        raise UnreadableError("version")
-    if dynamic is not None:
-        edits.remove(version, remarks=moved)
-        edits.prepend(dynamic.value, "version")
+    version, dynamic = document.place("project", "version"), document.find("project", "dynamic")
+    if dynamic is None:
+        document.rename(version, "dynamic")
+        document.set(version, '["version"]', alone=moved)
         return
-    edits.replace(version.last, "dynamic")
-    if moved:
-        edits.supersede(version, '["version"]')
-    else:
-        edits.replace(version.value, '["version"]')
-
-
-def _canonical(tables: Mapping[str, Any]) -> str:
-    """One text for equal tables, in whatever order they are."""
-    return json.dumps(tables, sort_keys=True, default=repr)
+    document.prepend(dynamic, "version")
+    document.remove(version, remarks=moved)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from freshwheel import adoption
@@ -12,7 +13,7 @@ from freshwheel.adopt.facts import Remark
 from freshwheel.adopt.proposal import Proposal
 from freshwheel.cli.render import Answer, Line
 
-__all__ = ["answer"]
+__all__ = ["answer", "difference", "painted"]
 
 _ROLES = {"stop": "bad", "harm": "note", "note": "text"}
 _NAME = "pyproject.toml"
@@ -40,7 +41,7 @@ def answer(
             written = agreed(lines)
             lines = []
         if yes or written:
-            notes = adoption.write(tree, found, environ, back=undo)
+            notes = adoption.write(tree, found, environ, keep=not undo)
             said = [*(Line(note, "note") for note in notes), Line(_written(undo=undo), "good")]
             written = True
         else:
@@ -61,7 +62,7 @@ def _written(*, undo: bool) -> str:
 
 def _proposed(found: Proposal) -> list[Line]:
     """The difference, its reasons, and the remarks."""
-    lines = [Line(text, _role(text)) for text in _difference(found)]
+    lines = painted(difference(found.before, found.after))
     lines += [Line(step, "good") for step in found.steps]
     for remark in found.remarks:
         lines += _remark(remark)
@@ -75,18 +76,16 @@ def _remark(remark: Remark) -> list[Line]:
     return [*lines, Line(f"  -> {remark.todo}", "do")] if remark.todo else lines
 
 
-def _difference(found: Proposal) -> list[str]:
-    """The lines of a unified difference; those that differ in their end alone show it as it is escaped."""
-    before, after = (data.decode("utf-8", "replace").removeprefix("\ufeff") for data in (found.before, found.after))
-    names = (_NAME, _NAME)
-    texts = [line.removesuffix("\n") for line in difflib.unified_diff(before.split("\n"), after.split("\n"), *names)]
-    return [text.removesuffix("\r") for text in texts]
+def difference(before: bytes, after: bytes) -> list[str]:
+    """The lines of a unified difference; the end of a line, if that alone differs, is not shown."""
+    old, new = (data.decode("utf-8", "replace").removeprefix("\ufeff").split("\n") for data in (before, after))
+    return [line.rstrip("\r\n") for line in difflib.unified_diff(old, new, _NAME, _NAME)]
 
 
-def _role(text: str) -> str:
-    if text.startswith(("+++", "---", "@@")):
-        return "head"
-    return {"+": "good", "-": "bad"}.get(text[:1], "text")
+def painted(texts: list[str]) -> list[Line]:
+    """The lines of a difference for people."""
+    roles = {"+": "good", "-": "bad", "@": "head"}
+    return [Line(text, "head" if text.startswith(("+++", "---")) else roles.get(text[:1], "text")) for text in texts]
 
 
 def _value(found: Proposal, *, written: bool) -> dict[str, Any]:
@@ -94,15 +93,6 @@ def _value(found: Proposal, *, written: bool) -> dict[str, Any]:
         "changed": found.before != found.after,
         "written": written,
         "steps": list(found.steps),
-        "remarks": [
-            {
-                "kind": one.kind,
-                "weight": one.weight,
-                "what": one.what,
-                "todo": one.todo,
-                "where": list(one.where),
-            }
-            for one in found.remarks
-        ],
-        "difference": "".join(f"{text}\n" for text in _difference(found)),
+        "remarks": [asdict(one) for one in found.remarks],
+        "difference": "".join(f"{text}\n" for text in difference(found.before, found.after)),
     }

@@ -2,78 +2,54 @@
 
 from __future__ import annotations
 
-import difflib
-from dataclasses import asdict
-
 from freshwheel import adoption, cache_keys
 from freshwheel.adopt.proposal import Proposal
-from freshwheel.adopt.uv_check import ALTERNATIVE, HOLES
+from freshwheel.adopt.uv_keys import shown
 from freshwheel.cache_keys import Found
-from freshwheel.cli import render
+from freshwheel.cli import adopt, render
 from freshwheel.cli.render import Answer, Line
 from freshwheel.plan import Call
 
 __all__ = ["answer"]
 
 _NAME = "pyproject.toml"
-_ROLES = {"+": "good", "-": "bad", "@": "head"}
+_HOLES = (
+    "no list sees everything: uv goes by the newest time, so a deleted file may go unseen; a file behind a symbolic "
+    'link is seen only if it is named. [tool.uv] reinstall-package = ["NAME"] has uv ask each time instead'
+)
 
 
 def answer(call: Call, *, check: bool = False, write: bool = False, names: bool = False) -> Answer:
-    """The answer: what is wrong with the keys if `check`, else how the file changes, which `write` carries out."""
-    found = cache_keys.look(call, names=names)
-    checked = found.checked
-    said: list[str] = []
-    if write and found.after != found.before:
+    """The answer: how the keys differ if `check`, else how the file changes, which `write` carries out."""
+    found = cache_keys.look(call, adoption.read(call.tree), names=names)
+    differs = found.after != found.before
+    if write and differs:
         wanted = Proposal(before=found.before, after=found.after, steps=())
-        said = adoption.write(call.tree, wanted, call.environ, back=True)
+        adoption.write(call.tree, wanted, call.environ, keep=False)
+    notes = [] if write or check or not differs else [_HOLES]
+    if any("../" in str(one.get("file")) and "*" in one["file"] for one in found.keys):
+        notes.append("before uv 0.7.21 a glob found nothing outside of the project; --names lists the files")
     value = {
-        "keys": [key.value() for key in checked.keys],
-        "findings": [asdict(one) for one in checked.findings],
-        "notes": [*checked.notes, *said],
-        "holes": list(HOLES),
-        "alternative": ALTERNATIVE,
-        "written": write and found.after != found.before,
+        "keys": found.keys,
+        "missing": [shown(one) for one in found.missing],
+        "superfluous": [shown(one) for one in found.others],
+        "notes": notes,
+        "written": write and differs,
     }
-    lines = _findings(found) if check else _changes(found, write=write)
-    lines += [Line(f"note: {note}", "note") for note in (*checked.notes, *said)]
-    return Answer(
-        lines=[*lines, _verdict(found, check=check, write=write)], value=value, wrong=_is_wrong(found, check=check)
-    )
+    lines = _differences(found) if check else adopt.painted(adopt.difference(found.before, found.after))
+    lines += [Line(f"note: {note}", "note") for note in notes]
+    return Answer(lines=[*lines, _verdict(found, check=check, write=write)], value=value, wrong=check and differs)
 
 
-def _is_wrong(found: Found, *, check: bool) -> bool:
-    return check and bool(found.checked.findings)
-
-
-def _findings(found: Found) -> list[Line]:
-    lines = []
-    for one in found.checked.findings:
-        lines += [Line(f"{one.kind}: {one.where}", "bad"), Line(f"  {one.what}"), Line(f"  {one.todo}", "do")]
-    return lines
-
-
-def _changes(found: Found, *, write: bool) -> list[Line]:
-    """The difference, and what a list of keys can't do."""
-    if found.after == found.before:
-        return []
-    before, after = (data.decode("utf-8-sig").splitlines() for data in (found.before, found.after))
-    lines = [
-        Line(text.rstrip("\n"), _ROLES.get(text[:1], "text"))
-        for text in difflib.unified_diff(before, after, _NAME, f"{_NAME}, with the keys", lineterm="")
-    ]
-    if not write:
-        lines += [Line("what no list of keys can do:", "head"), *(Line(f"  {hole}") for hole in HOLES)]
-        lines += [Line("the other way:", "head"), Line(f"  {ALTERNATIVE}")]
-    return lines
+def _differences(found: Found) -> list[Line]:
+    lines = [Line(f"missing: {shown(one)}", "bad") for one in found.missing]
+    return [*lines, *(Line(f"superfluous: {shown(one)} is not generated", "bad") for one in found.others)]
 
 
 def _verdict(found: Found, *, check: bool, write: bool) -> Line:
-    number = len(found.checked.findings)
-    if not number:
-        return Line(f"{render.count(len(found.checked.present), 'key')}, complete and exact", "good")
+    many = render.count(len(found.keys), "key")
+    if found.after == found.before:
+        return Line(f"{many}, as they are generated", "good")
     if check:
-        return Line(f"{render.count(number, 'finding')}; freshwheel uv --yes writes the list", "bad")
-    if write:
-        return Line(f"{_NAME} has {render.count(len(found.checked.keys), 'key')} now", "good")
-    return Line("nothing is written yet; --yes does that", "note")
+        return Line("the list is not the generated one; freshwheel uv --yes writes that", "bad")
+    return Line(f"{_NAME} has {many} now", "good") if write else Line("nothing is written yet; --yes does that", "note")
