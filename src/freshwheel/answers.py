@@ -279,12 +279,12 @@ def _is_absent(path: bytes) -> bool:
 
 
 def presence(place: bytes) -> bytes:
-    """What can be asked of a path without opening it: its type, whether it may be run, and where a link leads."""
-    mode = os.stat(place).st_mode
-    if stat.S_ISDIR(mode):
+    """What can be asked of a path without opening it: type, size, whether it may be run, and where a link leads."""
+    status = os.stat(place)
+    if stat.S_ISDIR(status.st_mode):
         kind = b"d"
-    elif stat.S_ISREG(mode):
-        kind = b"x" if mode & 0o111 else b"f"
+    elif stat.S_ISREG(status.st_mode):
+        kind = b"%s%d " % (b"x" if status.st_mode & 0o111 else b"f", status.st_size)
     else:
         kind = b"?"
     return kind + os.readlink(place) if os.path.islink(place) else kind

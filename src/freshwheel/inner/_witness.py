@@ -65,6 +65,8 @@ def witness(folder, files):
                 environ.__class__ = _witnessed(environ.__class__, notes)
         if files:
             _overhear(notes)
+        else:
+            sys.addaudithook(notes.notice)
     except Exception:  # noqa: BLE001 - nobody's build fails for it
         notes.drop()
 
@@ -80,6 +82,8 @@ class _Notes(object):
         """Names that were asked for, or set here, before; and the one that a shell sets anew for each program."""
         self.used = set()  # type: set[tuple[str, object]]
         """The records of paths."""
+        self.linked = False
+        """Whether this process has made a symbolic link."""
         self.given = {}  # type: dict[str, str]
         """What going through all names has given out: who asks for one of these very objects makes a copy."""
         # Windows does not append at once, and has no forks, in which a lock might be held for ever.
@@ -109,12 +113,28 @@ class _Notes(object):
             self.add("v", b"*")
             self.known.add("*")
 
+    def notice(self, event, details):
+        # type: (str, Any) -> None
+        """An audit hook: what asks for variables behind the back of Python."""
+        if event == "ctypes.dlopen":
+            asks = details[0] is not None
+        else:
+            asks = event == "ctypes.dlsym" and str(details[1]).lower().strip("_").endswith(("env", "environ"))
+        if asks and "*" not in self.known:
+            self.add("v", b"*")
+            self.known.add("*")
+
     def use(self, kinds, path):
         # type: (str, Any) -> None
         """A path is used: read, written, or asked for."""
         try:
             place = os.fsencode("." if path is None else path)
             place = place if os.path.isabs(place) else os.path.join(os.getcwdb(), place)
+            if self.linked and "w" not in kinds:
+                # The link may be gone when somebody reads this.
+                real = os.path.realpath(place)
+                if real != place:
+                    self.use(kinds, real)
             for kind in kinds:
                 if (kind, place) not in self.used and b"\0" not in place:
                     self.add(kind, place, ("%d" % time.time_ns()).encode("ascii"))
@@ -140,6 +160,8 @@ class _Notes(object):
         # type: (str, Any) -> None
         """An audit hook."""
         try:
+            self.notice(event, details)
+            self.linked = self.linked or event == "os.symlink"
             if event == "open" and details[0] != self.path:
                 self.use(_manner(details[2]), details[0])
             elif event in _PATHS:

@@ -21,7 +21,8 @@ __all__ = ["Judged", "Places", "Taken", "beside", "judge", "source_of"]
 
 Kind = Literal["file", "folder", "present", "absent"]
 
-_KERNEL = (b"/dev", b"/proc", b"/run", b"/sys", b"/var/run")
+_KERNEL = re.compile(rb"/(?:proc|sys|dev(?!/shm/)|(?:var/)?run/(?:nscd|systemd))(?:/|$)").match
+"""The running system: its devices and processes, and whom it asks for users and hosts."""
 _NETWORK = frozenset(
     (
         *(b"/etc/gai.conf", b"/etc/host.conf", b"/etc/hosts", b"/etc/nsswitch.conf", b"/etc/protocols"),
@@ -187,7 +188,7 @@ class _Judge:
         """Why nothing counts where a path lies."""
         places = self.places
         special = use.first is not None and stat.S_IFMT(use.first[0]) in _SPECIAL
-        if special or _within(path, _KERNEL) or _within(real, _KERNEL):
+        if special or _KERNEL(path) or _KERNEL(real):
             return "of the running system"
         if path in _NETWORK or _within(real, _CERTIFICATES):
             return "for the network"

@@ -10,13 +10,14 @@ import ctypes
 import errno
 import marshal
 import os
+import re
 import time
 from collections.abc import Sequence
 
 from freshwheel.observe import kernel
 from freshwheel.observe.kernel import ACTIONS, Form
 
-__all__ = ["END", "MASK", "NEVER", "QUIET", "RECORD", "TELL", "Recorder"]
+__all__ = ["END", "LINKS", "NEVER", "QUIET", "RECORD", "TELL", "Recorder"]
 
 RECORD, TELL, QUIET, END = range(4)
 """Orders: write down; tell what was written down, then be quiet; answer and write nothing down; end."""
@@ -24,6 +25,8 @@ NEVER = 1 << 64
 """Later than any notification."""
 MASK = 0xFFFF
 """Of the numbers of processes that have executed something."""
+LINKS = MASK + 1
+"""Where among the orders stands how many symbolic links the build has made."""
 READ, ASKED, RUN, WRITTEN = range(4)
 """How a path was used: places in `_Image.used`."""
 
@@ -39,7 +42,12 @@ _CROWD = 100_000
 _WITHOUT_NAME = 0o20000000
 """O_TMPFILE without the bit of O_DIRECTORY."""
 _ADDED = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-_IGNORED = (b"/proc/", b"/sys/", b"/dev/")
+_IGNORED = re.compile(rb"/(?:proc|sys|dev(?!/shm/))/").match
+_OPENED = re.compile(
+    rb"/(?:proc/(?:self|thread-self|(?P<pid>\d+))(?:/task/\d+)?/(?P<what>cwd|root|fd/\d+)"
+    rb"|dev/(?:(?P<number>fd/\d+)|stdin|stdout|stderr))(?=/|$)"
+).match
+"""What a process has open already, by a path."""
 
 Row = tuple[int, int, int, int, int]
 
@@ -69,7 +77,7 @@ class Recorder:
     """One of those who receive from the listener; each notification goes to one of them."""
 
     def __init__(self, listener: int, orders: memoryview) -> None:
-        """`orders` are shared: first the order of the moment, then how often a process has executed something."""
+        """`orders` are shared: the order of the moment, how often a process has executed something, and `LINKS`."""
         self.listener = listener
         self.orders = orders
         self.machine = kernel.machine()
@@ -82,6 +90,9 @@ class Recorder:
         """By path: what it led to, and the notifications in which it was first taken and first written."""
         self.executed: list[tuple[int, int, bytes, tuple[bytes, ...]]] = []
         self.doubts: dict[str, None] = {}
+        self.links = 0
+        """Of those that the build has made, how many stood when `followed` began."""
+        self.followed: set[tuple[bytes, int]] = set()
         self.count = 0
         self.blind = False
 
@@ -118,8 +129,8 @@ class Recorder:
             self.doubts["a program for another architecture ran, whose files can't be told"] = None
             return
         action, place, start, place_of_flags, other = form
-        known = self.threads.get(pid)
-        image = known[1] if known is not None and known[0] == self.orders[pid & MASK or 1] else self.image(number, pid)
+        one = self.threads.get(pid)
+        image = one[1] if one is not None and one[0] == self.orders[pid & MASK or 1] else self.image(number, pid)
         flags = arguments[place_of_flags] if place_of_flags >= 0 else 0
         try:
             path = self.memory.text(pid, arguments[place]) if action < ACTIONS.MOUNT else b""
@@ -127,7 +138,12 @@ class Recorder:
                 path = self.absolute(pid, path, form, arguments)
                 if not path:
                     return
-            if (action == ACTIONS.ASK and self.asked(number, image, path)) or (path, flags) in image.seen or self.blind:
+            elif path.startswith((b"/proc/", b"/dev/")):
+                path = self.opened_before(pid, path)
+            if self.links != self.orders[LINKS]:
+                self.forget()
+            known = action == ACTIONS.ASK and not self.links and self.asked(number, image, path)
+            if known or (path, flags) in image.seen or self.blind:
                 return
             if action == ACTIONS.OPEN2:
                 flags = int.from_bytes(self.memory.read(pid, flags, 8), "little")
@@ -164,6 +180,28 @@ class Recorder:
         except FileNotFoundError:
             return b""
         return folder + b"/" + path if folder[:1] == b"/" else b""
+
+    def opened_before(self, pid: int, path: bytes) -> bytes:
+        """The path of what a process has open, where it is asked for through `/proc` or `/dev`; else the same path."""
+        if path.startswith(b"/proc/") and path.endswith(b"/environ"):
+            self.doubts["a program has read the variables of a process as a file"] = None
+        match = _OPENED(path)
+        if match is None:
+            return path
+        standard = {b"stdin": b"fd/0", b"stdout": b"fd/1", b"stderr": b"fd/2"}.get(os.path.basename(match[0]))
+        what = match["what"] or match["number"] or standard
+        try:
+            found = os.readlink(b"/proc/%s/%s" % (match["pid"] or b"%d" % pid, what or b""))
+        except OSError:
+            return path
+        return _straight(found + path[match.end() :]) if found[:1] == b"/" else path
+
+    def forget(self) -> None:
+        """The build has made a symbolic link: what a path led to before says nothing any more."""
+        self.links = self.orders[LINKS]
+        self.followed.clear()
+        for image in self.images.values():
+            image.seen.clear()
 
     def opened_program(self, pid: int, descriptor: int) -> bytes:
         """The path of a program that is executed by its descriptor."""
@@ -240,10 +278,12 @@ class Recorder:
         elif action == ACTIONS.CREATE:
             self.opened(number, image, path, _ADDED)
         elif action == ACTIONS.ASK:
-            self.use(number, image, path, ASKED)
+            self.reach(number, image, path, ASKED)
         elif action == ACTIONS.RUN:
-            self.use(number, image, path, RUN if self.is_there(path) else ASKED)
+            self.reach(number, image, path, RUN if self.is_there(path) else ASKED)
         else:
+            if action == ACTIONS.POINT or (action == ACTIONS.RENAME and os.path.islink(path)):
+                self.orders[LINKS] = self.orders[LINKS] + 1 & 0x7FFFFFFF or 1
             self.changed(number, image, path, action, _straight(second))
 
     def is_there(self, path: bytes) -> bool:
@@ -251,7 +291,7 @@ class Recorder:
         known = self.paths.get(path)
         if known is None:
             row = _row(path)
-            if not path.startswith(_IGNORED) and len(self.paths) < _MOST:
+            if not _IGNORED(path) and len(self.paths) < _MOST:
                 self.paths[path] = [row, NEVER, NEVER]
             return row is not None
         return (known[0] is not None and known[2] is NEVER) or os.access(path, os.F_OK)
@@ -261,25 +301,34 @@ class Recorder:
         if flags & _WITHOUT_NAME:
             return True
         if flags & os.O_PATH:
-            self.use(number, image, path, ASKED)
+            self.reach(number, image, path, ASKED)
             return True
         if not self.is_there(path):
-            self.use(number, image, path, WRITTEN if flags & os.O_CREAT else ASKED)
+            self.reach(number, image, path, WRITTEN if flags & os.O_CREAT else ASKED)
             return False
         if flags & os.O_CREAT and flags & os.O_EXCL:
-            self.use(number, image, path, ASKED)
+            self.reach(number, image, path, ASKED)
             return True
         way = flags & os.O_ACCMODE
         if way != os.O_WRONLY and not flags & os.O_TRUNC:
-            self.use(number, image, path, READ)
+            self.reach(number, image, path, READ)
         if way != os.O_RDONLY or flags & os.O_TRUNC:
-            self.use(number, image, path, WRITTEN)
+            self.reach(number, image, path, WRITTEN)
         return True
+
+    def reach(self, number: int, image: _Image, path: bytes, how: int) -> None:
+        """Takes down one use of a path, and of where it leads: a link that the build has made may be gone at its end."""
+        self.use(number, image, path, how)
+        if self.links and (path, how) not in self.followed:
+            self.followed.add((path, how))
+            real = os.path.realpath(path)
+            if real != path:
+                self.use(number, image, real, how)
 
     def changed(self, number: int, image: _Image, path: bytes, action: int, second: bytes) -> None:
         """What was made, removed, cut, renamed or linked; in vain, it was only asked for."""
         there = os.path.lexists(path)
-        if action == ACTIONS.MAKE:
+        if action in (ACTIONS.MAKE, ACTIONS.POINT):
             self.use(number, image, path, ASKED if there else WRITTEN)
             return
         if not there:
@@ -298,7 +347,7 @@ class Recorder:
         """Takes down one use of a path."""
         known = self.paths.get(path)
         if known is None:
-            if path.startswith(_IGNORED):
+            if _IGNORED(path):
                 return
             if len(self.paths) >= _MOST or self.count >= _MOST:
                 self.doubts["the build has used more paths than are written down"] = None

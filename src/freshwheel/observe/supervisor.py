@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from freshwheel.observe import kernel
-from freshwheel.observe.recorder import END, MASK, QUIET, RECORD, TELL, Recorder
+from freshwheel.observe.recorder import END, LINKS, QUIET, RECORD, TELL, Recorder
 
 __all__ = ["main"]
 
@@ -110,7 +110,7 @@ class _Chain:
         self.job = job
         self.control = control
         self.parted = parted
-        self.orders = memoryview(mmap.mmap(-1, 4 * (MASK + 1))).cast("I")
+        self.orders = memoryview(mmap.mmap(-1, 4 * (LINKS + 1))).cast("I")
         self.alarms = [os.pipe() for _ in range(job["receivers"])]
         """One for each receiver; it is killed when the keeper, who alone has the other end, is no more."""
         self.sender, self.giver = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
