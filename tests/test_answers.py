@@ -43,6 +43,7 @@ def answer(**fields):
         "lean": b"1",
         "until": b"",
         "info": pack(INFO),
+        "data": b"",
     }
     return Answer(**{**parts, **fields})
 
@@ -86,6 +87,7 @@ def test_damaged_answer_is_none():
         ("name", b"../demo-1.0-py3-none-any.whl"),
         ("name", b"demo.zip"),
         ("name", b"\xff.whl"),
+        ("data", b"the wheel, which is also in the store"),
         ("info", b"?"),
         ("info", pack({"demo/METADATA": b""})),
         ("info", pack({"METADATA": b""})),

@@ -4,18 +4,30 @@ import importlib.machinery
 import json
 import os
 import shutil
+import tempfile
+import time
 import zipfile
 
 import pytest
 
-from freshwheel import build, inplace, memory, mirror, outcome
+from freshwheel import build, inplace, memory, mirror, outcome, replay
 from freshwheel.inner import interpreter
 from freshwheel.observe import observer
 from freshwheel.plan import Plan
+from freshwheel.sources import mounts
 from freshwheel.wheel import archive
 
 OBSERVED = pytest.mark.skipif(bool(observer.unavailable(None)), reason="no build can be observed here")
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
+TIMES = pytest.mark.skipif(
+    os.name == "nt" or mounts.slack(tempfile.gettempdir()) is None, reason="no row is trusted here"
+)
+
+
+def later():
+    """The clock an hour from now: what lies there was written long ago."""
+    return time.time_ns() + 3600 * 10**9
+
 
 BACKEND = """
 import base64, hashlib, json, os, pathlib, re, runpy, zipfile
@@ -47,7 +59,8 @@ def build_editable(wheel_directory, config_settings=None, metadata_directory=Non
     _log("build")
     for name in os.environ.get("FAKE_MODULES", "_native").split():
         module = pathlib.Path("src/demo", name + SUFFIX)
-        module.unlink(missing_ok=True)
+        if not os.environ.get("FAKE_BEFORE") or module.exists():
+            module.unlink(missing_ok=True)
         module.write_bytes(pathlib.Path("src/demo/native.c").read_bytes() + os.environ.get("CFLAGS", "").encode())
     exec(os.environ.get("FAKE_DURING", ""))
     if os.path.exists("setup.py"):
@@ -92,6 +105,7 @@ class Tree:
         self.path = path
         self.environ = environ
         self.said = []
+        self.clock = time.time_ns
         self.dist = path.with_name("dist")
         self.module = path / "src" / "demo" / f"_native{environ['FAKE_SUFFIX']}"
 
@@ -113,7 +127,15 @@ class Tree:
             hook="build_editable",
             settings=None,
             say=self.said.append,
+            now=self.clock,
         )
+
+    def again(self):
+        """The bytes of the wheel as it is handed out once more, without the recipes; None where that can't be."""
+        shutil.rmtree(self.dist, ignore_errors=True)
+        self.dist.mkdir()
+        name = replay.wheel(str(self.path), self.environ, None, str(self.dist), hook="build_editable", now=self.clock)
+        return None if name is None else (self.dist / name).read_bytes()
 
     def install(self, **environ):
         """How often the inner backend has built when the wheel is there, and what the module holds then."""
@@ -194,6 +216,46 @@ def test_unchanged_tree_builds_nothing(tree):
     assert path.read_bytes() == data
 
 
+@TIMES
+def test_tree_that_has_not_moved_is_answered_without_the_recipes(tree):
+    """As a wheel is: in all hooks, with the same bytes."""
+    tree.install()
+    tree.clock = later
+    tree.install()
+    [path] = tree.dist.iterdir()
+    data = path.read_bytes()
+    asked = tree.calls()
+    assert tree.again() == data
+    info = replay.metadata(str(tree.path), tree.environ, None, str(tree.dist), hook="build_editable", now=tree.clock)
+    with zipfile.ZipFile(path) as archive:
+        assert (tree.dist / info / "METADATA").read_bytes() == archive.read(f"{info}/METADATA")
+    assert tree.calls() == asked
+    assert (tree.last().hook, tree.last().decided) == ("metadata", "hit")
+    assert replay.wheel(str(tree.path), tree.environ, None, str(tree.dist), now=tree.clock) is None
+
+
+MOVES = {
+    "a source": lambda tree: tree.native("two"),
+    "the module": lambda tree: tree.module.write_text("own"),
+    "the time of the module": lambda tree: os.utime(tree.module),
+    "no module": lambda tree: tree.module.unlink(),
+    "all that was kept": lambda tree: shutil.rmtree(inplace.place(tree.cache, tree.real)),
+    "a variable": lambda tree: tree.environ.update(CFLAGS="-O0"),
+}
+
+
+@TIMES
+@pytest.mark.parametrize("move", MOVES)
+def test_what_moved_in_the_tree_is_for_the_recipes(tree, move):
+    """The module too, which lies in the tree and not in the wheel."""
+    tree.install()
+    tree.clock = later
+    tree.install()
+    assert tree.again() is not None
+    MOVES[move](tree)
+    assert tree.again() is None
+
+
 def test_edit_of_what_is_compiled_is_built(tree):
     """A native input decides."""
     tree.install()
@@ -210,6 +272,16 @@ def test_lost_module_is_back_without_a_build(tree):
     assert tree.install() == (1, "one")
     assert tree.module.stat().st_mode == mode
     assert "_native" in tree.last().why
+
+
+@OBSERVED
+def test_module_that_a_build_replaced_is_back_without_a_build(tree):
+    """That a build has looked whether its module is there is no reason to want it there."""
+    tree.install(FAKE_BEFORE="1")
+    tree.native("two")
+    assert tree.install(FAKE_BEFORE="1") == (2, "two")
+    tree.module.unlink()
+    assert tree.install(FAKE_BEFORE="1") == (2, "two")
 
 
 def test_module_of_another_branch_is_replaced_by_a_new_file(tree):

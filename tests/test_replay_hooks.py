@@ -500,7 +500,7 @@ def test_what_decides_about_lean_requirements_is_watched(tree, monkeypatch):
     [(case, entry)] = seen
     extra = backends.Extra(requirement="samurai", programs=("samu", "ninja"), unless="NO_SAMURAI")
     plan = dataclasses.replace(case.plan, backend=dataclasses.replace(case.plan.backend, lean_extras=(extra,)))
-    found = rehearsal._looked(dataclasses.replace(case, plan=plan, lean=("samurai",)), entry)
+    found = rehearsal._looked(dataclasses.replace(case, plan=plan, lean=("samurai",)), entry.discovered)
     assert "NO_SAMURAI" in found.names
     assert {os.fsencode(tree.bin / "samu"), os.fsencode(tree.folder / "earlier" / "samu")} <= found.absent
     assert os.fsencode(tree.bin / "ninja") in found.places

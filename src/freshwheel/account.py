@@ -27,7 +27,6 @@ __all__ = ["Comparison", "built", "compared", "lasting", "note", "reason", "word
 
 _QUIET = ("editable wheels", "this is a release", "the store is off", "nothing is compiled", "no cache directory")
 """How the reasons begin for which the store has no say, and about which nobody need do anything."""
-_SOURCES = "source digest"
 _STORE = "store"
 """The part that says which store has shown the others."""
 _OF_BUILDS = ("distribution ", "requirements")
@@ -67,7 +66,7 @@ def compared(
     sources = last.digest != found.digest
     if isinstance(case, str) or not parts:
         return Comparison(inputs=inputs, sources=sources, parts=None)
-    differing = [one for one in key.difference(parts, lasting(case)) if one.name != _SOURCES]
+    differing = [one for one in key.difference(parts, lasting(case)) if one.name != decision.SOURCES]
     if any(one.name == _STORE for one in differing):
         # Another salt: what is shown of a secret differs whatever it is.
         differing = [one for one in differing if one.name != _STORE and not _is_hidden(one)]

@@ -38,11 +38,11 @@ __all__ = [
 ]
 
 LARGEST = 1 << 20
-"""Bytes of a `.dist-info` that is kept here."""
+"""Bytes of a `.dist-info`, or of an editable wheel, that is kept here."""
 MOST = 8
 """Answers to one question, for as many states of the sources."""
 
-_MAGIC = b"FWANS\0\0\2"
+_MAGIC = b"FWANS\0\0\3"
 """The last byte is the edition of this format."""
 _OURS = "freshwheel."
 _INFO = (".dist-info", ".egg-info")
@@ -51,7 +51,7 @@ _MASK = (1 << 64) - 1
 _FIELDS = (
     *("asked", "digest", "key", "entry", "places", "stamps", "absent", "present", "salt", "names", "values"),
     *("patterns", "harmless", "families", "path", "distributions", "name", "sha256", "size", "xxh3", "lean", "until"),
-    "info",
+    *("info", "data"),
 )
 """In the order of the file."""
 
@@ -68,7 +68,7 @@ class Answer:
     key: bytes
     """The build key: 64 hex digits."""
     entry: bytes
-    """The key that the entry lies under in the store."""
+    """The key that the entry lies under in the store; nothing: the wheel is `data`."""
     places: bytes
     """Absolute paths of what decided."""
     stamps: bytes
@@ -96,7 +96,7 @@ class Answer:
     name: bytes
     """The file name of the finished wheel."""
     sha256: bytes
-    """Of the finished wheel, which the store has: 64 hex digits."""
+    """Of the finished wheel, if the store has it: 64 hex digits."""
     size: bytes
     xxh3: bytes
     lean: bytes
@@ -105,6 +105,8 @@ class Answer:
     """When requirements must be resolved once more, in ns; nothing: never."""
     info: bytes
     """The `.dist-info` that was handed out, packed; nothing: it is not kept."""
+    data: bytes
+    """The finished wheel, if it is an editable one."""
 
     def __init__(self, **fields: bytes) -> None:
         for name in _FIELDS:
@@ -296,12 +298,14 @@ def _is_present(place: bytes) -> bool:
 def _fits(answer: Answer) -> bool:
     """Whether the fields are what they must be."""
     info = unpack(answer.info)
+    stored = () if answer.data else (answer.entry, answer.sha256)
     return (
-        [len(answer.asked), len(answer.digest), len(answer.path), len(answer.xxh3)] == [16, 32, 8, 16]
+        [len(answer.asked), len(answer.digest), len(answer.path)] == [16, 32, 8]
+        and len(answer.xxh3) == (0 if answer.data else 16)
         and len(answer.stamps) == 8 * len(memory.split(answer.places))
         and len(answer.values) == 8 * len(split(answer.names))
         and all(map(os.path.isabs, memory.split(answer.places) + memory.split(answer.absent)))
-        and all(is_key(text.decode("ascii")) for text in (answer.key, answer.entry, answer.sha256))
+        and all(is_key(text.decode("ascii")) for text in (answer.key, *stored))
         and is_name(answer.wheel)
         and len(answer.until) in (0, 8)
         and info is not None

@@ -24,7 +24,10 @@ from freshwheel.plan import Plan
 from freshwheel.sources import content
 from freshwheel.store.store import Refusal, Store
 
-__all__ = ["Case", "isolation", "lean", "locked", "opened", "passing", "salt"]
+__all__ = ["SOURCES", "Case", "isolation", "lean", "locked", "opened", "passing", "salt"]
+
+SOURCES = "source digest"
+"""The component of a key that is made from the inputs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

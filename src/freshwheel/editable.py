@@ -92,6 +92,7 @@ def _built(place: Placement, directory: str, found: str) -> tuple[str, str]:
     with delivery.private(directory) as folder:
         built = real.build(case.plan, folder, watched=case.writes)
         finish.tell(case.plan, built)
+        place = Placement.of(case := making.followed(case, built))
         with delivery.written(directory):
             made, name = finish.finish(case.plan, built, directory)
         if name is not None:

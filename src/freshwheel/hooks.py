@@ -42,7 +42,8 @@ def get_requires_for_build_wheel(config_settings: "ConfigSettings" = None) -> "l
 
 def get_requires_for_build_editable(config_settings: "ConfigSettings" = None) -> "list[str]":
     """The requirements of an editable build, beside those in `[build-system]`."""
-    return _run("requires", "build_editable", config_settings)
+    known = _replay(config_settings).requires(os.getcwd(), os.environ, config_settings, hook="build_editable")
+    return _run("requires", "build_editable", config_settings) if known is None else known
 
 
 def get_requires_for_build_sdist(config_settings: "ConfigSettings" = None) -> "list[str]":
@@ -59,7 +60,9 @@ def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: "
 
 def prepare_metadata_for_build_editable(metadata_directory: str, config_settings: "ConfigSettings" = None) -> str:
     """The name of the `.dist-info` folder, written into `metadata_directory`, of the editable to be built."""
-    return _run("metadata", "build_editable", config_settings, os.fspath(metadata_directory))
+    directory, ours = os.fspath(metadata_directory), _replay(config_settings)
+    known = ours.metadata(os.getcwd(), os.environ, config_settings, directory, hook="build_editable")
+    return _run("metadata", "build_editable", config_settings, directory) if known is None else known
 
 
 def build_wheel(
@@ -78,7 +81,12 @@ def build_editable(
     wheel_directory: str, config_settings: "ConfigSettings" = None, metadata_directory: "str | None" = None
 ) -> str:
     """The file name of the editable wheel (PEP 660), written into `wheel_directory`."""
-    return _run("wheel", "build_editable", config_settings, os.fspath(wheel_directory))
+    directory, ours = os.fspath(wheel_directory), _replay(config_settings)
+    known = ours.wheel(os.getcwd(), os.environ, config_settings, directory, hook="build_editable")
+    if known is None:
+        return _run("wheel", "build_editable", config_settings, directory)
+    _say(f"{known} was made without a build: nothing that is compiled has changed")
+    return known
 
 
 def build_sdist(sdist_directory: str, config_settings: "ConfigSettings" = None) -> str:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import time
 
-from freshwheel import account, delivery, finish, frame, keeping, proof, real, rehearsal
+from freshwheel import account, decision, delivery, finish, frame, keeping, proof, real, rehearsal
 from freshwheel.decision import Case
 from freshwheel.delivery import private, written
 from freshwheel.entry import Entry
 from freshwheel.errors import FreshwheelError, InnerError
 from freshwheel.inner import interpreter, lacking
+from freshwheel.inner.key import Component
+from freshwheel.model import Snapshot
 from freshwheel.outcome import Outcome
 from freshwheel.plan import Plan
+from freshwheel.real import Built
 from freshwheel.store.putting import Finished
 
-__all__ = ["check", "make", "proved", "withheld"]
+__all__ = ["check", "followed", "make", "proved", "withheld"]
 
 _INSTALL = "[tool.freshwheel] requires it: without build isolation, install it; else run the same command again"
 
@@ -54,6 +57,20 @@ def proved(case: Case, entry: Entry, directory: str) -> tuple[str, str] | None:
     return answer
 
 
+def followed(case: Case, built: Built) -> Case:
+    """The case of the inputs that the wheel was made from: of more than before, where the build has made a lock."""
+    later = built.later
+    if not built.settled or not isinstance(later, Snapshot) or later.digest == case.found.digest:
+        return case
+    again = decision.opened(case.plan, later)
+    same = isinstance(again, Case) and _surroundings(again) == _surroundings(case)
+    return again if isinstance(again, Case) and same else case
+
+
+def _surroundings(case: Case) -> list[Component]:
+    return [one for one in case.facts.components if one.name != decision.SOURCES]
+
+
 def make(plan: Plan, directory: str, case: Case | str) -> tuple[str, str]:
     """The wheel of a real build, which is stored if it may be."""
     check(plan)
@@ -61,6 +78,7 @@ def make(plan: Plan, directory: str, case: Case | str) -> tuple[str, str]:
     with private(directory) as folder:
         built = real.build(plan, folder, watched=isinstance(case, Case) and case.writes)
         finish.tell(plan, built)
+        case = followed(case, built) if isinstance(case, Case) else case
         with written(directory):
             made, name = finish.finish(plan, built, directory)
         if isinstance(case, Case):

@@ -25,7 +25,7 @@ from freshwheel.plan import Plan
 from freshwheel.sources import surroundings, unwatched
 from freshwheel.sources.ground import Ground, Scope
 
-__all__ = ["Found", "Watch", "found"]
+__all__ = ["Found", "Watch", "found", "made_locks"]
 
 _OFF = "observation is off"
 _DIED = "the observer died, so the build was run once more without it"
@@ -155,6 +155,19 @@ def found(  # noqa: PLR0913, PLR0917 - what a judgement rests on
         readers=_joined(page.readers, _readers(account, places)),
         doubt=doubt or lost,
     )
+
+
+def made_locks(account: Account, tree: bytes, earlier: Snapshot, later: Snapshot) -> list[str]:
+    """The locks of cargo that a build has made in `tree` where none was; none if any other input moved."""
+    before, after = (dict(zip((one.path for one in it.inputs), it.rows, strict=True)) for it in (earlier, later))
+    made = sorted(after.keys() - before.keys())
+    written = {os.path.realpath(path) for path, use in account.uses.items() if use.written}
+    ours = all(
+        os.path.basename(path) == b"Cargo.lock" and os.path.realpath(os.path.join(tree, path)) in written
+        for path in made
+    )
+    same = before == {path: row for path, row in after.items() if path not in made}
+    return [*map(os.fsdecode, made)] if ours and same else []
 
 
 def _said(one: Taken) -> str:

@@ -26,6 +26,7 @@ from freshwheel import (
     naming,
     native,
     outcome,
+    rehearsal,
     spares,
 )
 from freshwheel.decision import Case
@@ -44,7 +45,6 @@ __all__ = ["SAME", "Placement", "searched"]
 
 SAME = "nothing that is compiled has changed"
 
-_SOURCES = "source digest"
 _OWN = ("interpreter EXT_SUFFIX", "interpreter SOABI", "interpreter cache tag", "interpreter version")
 """Parts of a key that differ between Pythons for which one module may do."""
 _NO_MODULE, _NO_PACKAGE = b"/-.py", b"/-"
@@ -99,9 +99,12 @@ class Placement:
                 name = naming.named(
                     self.case.plan, found.digest, native=found.native, stated=inner.version, inner=record.wheel.name
                 )
-                return archive.rewrite(inner, directory, version=name.version, mark=name.mark), record.wheel.name
+                made = archive.rewrite(inner, directory, version=name.version, mark=name.mark)
             except (WheelError, OSError):
                 return None  # a build will say it, if it is the folder of the frontend that can't be written to
+        copy = os.path.join(inplace.place(self.cache, self.tree), record.wheel.content.hex())
+        rehearsal.keep_editable(self.case, record, os.path.join(directory, made), copy=copy)
+        return made, record.wheel.name
 
     def restored(self, record: Record) -> list[str] | None:
         """The paths of the modules that were put back, so that all are there; None where one can't be."""
@@ -166,6 +169,8 @@ class Placement:
         held = content.contents(case.plan.call.tree, [*put, os.fsencode(built.path)])
         if rests is None or len(held) <= len(put):
             return "something that it has read or made can't be read again"
+        # A build asks whether its module is there and writes it all the same; here one that is lost is put back.
+        rests = [one for one in rests if one[:2] not in {(path, discovery.PRESENT) for path in put}]
         full, kin = _keys(case, built.later, content.contents(case.plan.call.tree, _paths(built.later.locks)))
         record = Record(
             abi=_abi(),
@@ -193,7 +198,7 @@ def _keys(case: Case, found: Snapshot, locks: Mapping[bytes, tuple[str, bytes]])
     plan = case.plan
     shaping = reach.shaping([one.path for one in found.inputs], plan.project.pyproject, name=plan.backend.name)
     parts: list[Component] = [
-        *(one for one in case.facts.components if one.name != _SOURCES),
+        *(one for one in case.facts.components if one.name != decision.SOURCES),
         *decision.locked(found.locks, locks),
         key.component("tree", os.fsencode(plan.call.tree)),
         key.component("native digest", found.native),

@@ -21,6 +21,7 @@ from freshwheel.ledger import Page
 from freshwheel.model import Snapshot
 from freshwheel.observation import Found, Watch
 from freshwheel.observe.judgement import Taken
+from freshwheel.phrases import few
 from freshwheel.plan import Plan
 from freshwheel.sources import opinion, selection, surroundings, unwatched
 from freshwheel.sources.cargo import Closure
@@ -180,6 +181,7 @@ class _Bench:
                 # After a failure as well: only what broke need be compiled again.
                 after = self.look()
                 later = self.plan.attempt(again=True)
+                earlier = self.with_lock(earlier, later)
                 taken = self.taken(later, [private, empty] if empty else [private])
                 self.keep(record, found, after, earlier, later)
             self.doubt = self.doubt or notice.used(self.plan, empty, path)
@@ -318,6 +320,17 @@ class _Bench:
         found = observation.found(self.plan, account, scope, later, [*self.used, *apart, *watch.private], self.page)
         ledger.save(cache, tree, found.page(self.page, complete=True))
         return found
+
+    def with_lock(self, earlier: Snapshot | InputError, later: Snapshot | InputError) -> Snapshot | InputError:
+        """The inputs that the build was made from: those before it, and a lock that it was seen to make."""
+        account = None if self.watch is None else self.watch.account()
+        if account is None or isinstance(earlier, InputError) or isinstance(later, InputError):
+            return earlier
+        made = observation.made_locks(account, os.fsencode(self.work.tree), earlier, later)
+        if not made:
+            return earlier
+        self.plan.call.say(f"{few(made)} was made by this build, and is an input now: commit it, or have git ignore it")
+        return later
 
     def shared(self, found: Snapshot) -> list[Read]:
         """What units of this closure have read when another tree built them, and what is no input here."""

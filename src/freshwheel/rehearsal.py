@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from freshwheel import ageing, answers, backends, discovery, frame, memory, rows
 from freshwheel.answers import Answer
 from freshwheel.decision import Case, isolation
-from freshwheel.entry import Entry, pack
+from freshwheel.entry import Discovered, Entry, pack
 from freshwheel.errors import WheelError
 from freshwheel.inner.programs import which
 from freshwheel.inner.watch import Lookout
+from freshwheel.inplace import Record
 from freshwheel.isolated import folders
 from freshwheel.requirements import normal
 from freshwheel.rows import Row
@@ -41,44 +42,85 @@ class _Place:
 
 def keep(case: Case, entry: Entry, tag: bytes, wheel: str) -> bool:
     """Whether the answer is kept: the finished wheel that `entry` has by `tag`, and that lies at the path `wheel`."""
+    finished = entry.finished.get(tag)
+    if finished is None:
+        return False
+    return _kept(
+        case,
+        entry.discovered,
+        wheel,
+        entry=entry.key.encode(),
+        sha256=finished.blob.sha256.encode(),
+        size=finished.blob.size.to_bytes(8, "little"),
+        xxh3=finished.blob.xxh3,
+        until=ageing.until(case, entry),
+    )
+
+
+def keep_editable(case: Case, record: Record, wheel: str, *, copy: str) -> bool:
+    """The same of an editable wheel at the path `wheel`, made from the inner one at `copy`, its modules being in place.
+
+    An answer has a wheel of at most `answers.LARGEST` bytes.
+    """
+    with contextlib.suppress(OSError):
+        with open(wheel, "rb") as file:
+            data = file.read(answers.LARGEST + 1)
+        modules = [one.path for one in record.modules]
+        return len(data) <= answers.LARGEST and _kept(case, record.rests, wheel, modules=modules, copy=copy, data=data)
+    return False
+
+
+def _kept(
+    case: Case, taken: Sequence[Discovered], wheel: str, *, modules: Sequence[bytes] = (), copy: str = "", **more: bytes
+) -> bool:
+    """Whether the answer is kept. It rests on what the build has `taken`, and on `modules` that lie in the tree."""
     with contextlib.suppress(*_REFUSALS):
-        answer = _answer(case, entry, tag, wheel)
+        answer = _answer(case, taken, wheel, modules=modules, copy=copy, more=more)
         cache = frame.cache_directory(case.plan.call.environ)
         return answer is not None and cache is not None and answers.save(cache, answer)
     return False
 
 
-def _answer(case: Case, entry: Entry, tag: bytes, wheel: str) -> Answer | None:
+def _answer(  # noqa: PLR0913 - as `_kept`
+    case: Case,
+    taken: Sequence[Discovered],
+    wheel: str,
+    *,
+    modules: Sequence[bytes],
+    copy: str,
+    more: Mapping[str, bytes],
+) -> Answer | None:
     """The answer; None where it must not be given again without asking."""
     call, watch = case.plan.call, case.facts.watch
     if case.plan.proves:
         return None  # each one is to be built
-    finished = entry.finished.get(tag)
     asked = answers.question(memory.real(call.tree), call.hook, call.settings, call.environ)
-    if finished is None or asked is None or case.plan.kind == "release" or case.facts.unknown or watch.untrusted:
+    if asked is None or case.plan.kind == "release" or case.facts.unknown or watch.untrusted:
         return None
-    lookout = _looked(case, entry)
+    lookout = _looked(case, taken)
+    for path in modules:
+        lookout.look(os.fsdecode(disk.at(os.fsencode(os.path.abspath(call.tree)), path)))
     places = _places(lookout.places, case)
     if places is None or lookout.untrusted or not all(map(os.path.isabs, lookout.absent)):
         return None
     salt = os.urandom(16)
     names = sorted(lookout.names)
     environ, patterns, harmless = call.environ, case.plan.backend.env, tuple(backends.HARMLESS)
-    if any(kind == discovery.EVERY for _, kind, *_ in entry.discovered):
+    if any(kind == discovery.EVERY for _, kind, *_ in taken):
         patterns, harmless = ("*",), discovery.harmless(case.plan.config.ignore_env)
     families = answers.family(environ, patterns, harmless)
     if not set(watch.families) <= {*families, *names}:
         return None
     private = isolation(environ) or ()
+    stored = dict.fromkeys(("entry", "sha256", "size", "xxh3", "until", "data"), b"")
     return Answer(
         asked=asked,
         digest=case.found.digest.encode(),
         key=case.key.encode(),
-        entry=entry.key.encode(),
         places=b"\0".join([one.path for one in places]),
         stamps=b"".join([one.stamp for one in places]),
         absent=b"\0".join(sorted(lookout.absent)),
-        present=b"\0".join(_present(case, entry)),
+        present=b"\0".join(_present(case, taken, copy)),
         salt=salt,
         names=answers.joined(names),
         values=b"".join(
@@ -89,17 +131,14 @@ def _answer(case: Case, entry: Entry, tag: bytes, wheel: str) -> Answer | None:
         families=answers.joined(families),
         path=answers.stamp(salt, "PATH", *folders(environ.get("PATH", ""), private)),
         distributions=_staying(case.facts.distributions, private),
-        name=answers.joined([finished.name]),
-        sha256=finished.blob.sha256.encode(),
-        size=finished.blob.size.to_bytes(8, "little"),
-        xxh3=finished.blob.xxh3,
+        name=answers.joined([os.path.basename(wheel)]),
         lean=b"1" if case.lean else b"",
-        until=ageing.until(case, entry),
         info=_info(wheel),
+        **(stored | dict(more)),
     )
 
 
-def _looked(case: Case, entry: Entry) -> Lookout:
+def _looked(case: Case, taken: Sequence[Discovered]) -> Lookout:
     """All that decided beside the inputs: what the key was made from, the settings, and what the build discovered."""
     call, watch, found = case.plan.call, case.facts.watch, case.plan.project.looks
     tree = os.fsencode(os.path.abspath(call.tree))
@@ -108,8 +147,8 @@ def _looked(case: Case, entry: Entry) -> Lookout:
     lookout.places |= {disk.at(tree, path): row for path, row in found.places.items() if path not in found.kinds}
     lookout.absent |= watch.absent | {disk.at(tree, path) for path in found.absent}
     lookout.names |= watch.names.keys()
-    lookout.names |= set(discovery.named(entry.discovered))
-    _discoveries(lookout, case, entry)
+    lookout.names |= set(discovery.named(taken))
+    _discoveries(lookout, case, taken)
     for name in case.found.locks:
         lookout.look(os.fsdecode(disk.at(tree, os.fsencode(name))))
     # Looked at before it is compared: what is in it now is what the key was made from.
@@ -124,10 +163,10 @@ def _looked(case: Case, entry: Entry) -> Lookout:
     return lookout
 
 
-def _discoveries(lookout: Lookout, case: Case, entry: Entry) -> None:
-    """Looks at all that the build of an entry has taken."""
+def _discoveries(lookout: Lookout, case: Case, taken: Sequence[Discovered]) -> None:
+    """Looks at all that a build has taken."""
     call, tree = case.plan.call, os.fsencode(os.path.abspath(case.plan.call.tree))
-    for path, kind, *_ in entry.discovered:
+    for path, kind, *_ in taken:
         where = disk.at(tree, path)
         if kind == discovery.ABSENT:
             lookout.absent.add(where)
@@ -139,11 +178,12 @@ def _discoveries(lookout: Lookout, case: Case, entry: Entry) -> None:
             lookout.distrust("what a build discovered is gone")
 
 
-def _present(case: Case, entry: Entry) -> list[bytes]:
-    """The places of which it only counts what is there, each behind that."""
+def _present(case: Case, taken: Sequence[Discovered], copy: str) -> list[bytes]:
+    """The places of which it only counts what is there, each behind that; `copy` is one, if it is a path."""
     tree = os.fsencode(os.path.abspath(case.plan.call.tree))
-    present = [(path, content) for path, kind, content, _ in entry.discovered if kind == discovery.PRESENT]
-    return sorted(content + b"\n" + disk.at(tree, path) for path, content in present)
+    present = [(path, content) for path, kind, content, _ in taken if kind == discovery.PRESENT]
+    found = [content + b"\n" + disk.at(tree, path) for path, content in present]
+    return sorted([*found, answers.presence(os.fsencode(copy)) + b"\n" + os.fsencode(copy)] if copy else found)
 
 
 def _places(found: Mapping[bytes, Row], case: Case) -> Sequence[_Place] | None:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["metadata", "requires", "source_digest", "wheel"]
 
 _HOOK = "build_wheel"
-"""Other wheels than these are not stored."""
 _LEASES = 16
 """With more than these some are of runs that are over."""
 
@@ -35,35 +34,42 @@ def source_digest(
     return _unless_odd(lambda: _source_digest(tree, environ, settings, now()))
 
 
-def wheel(
+def wheel(  # noqa: PLR0913 - what a hook gets, which hook, and a clock
     tree: str,
     environ: "Mapping[str, str]",
     settings: object,
     directory: str,
     *,
+    hook: str = _HOOK,
     now: "Callable[[], int]" = time.time_ns,
 ) -> str | None:
     """The file name of the wheel, handed out into `directory` once more."""
-    return _unless_odd(lambda: _wheel(_Case(tree, environ, settings, now), directory))
+    return _unless_odd(lambda: _wheel(_Case(tree, environ, settings, hook, now), directory))
 
 
-def metadata(
+def metadata(  # noqa: PLR0913 - as `wheel`
     tree: str,
     environ: "Mapping[str, str]",
     settings: object,
     directory: str,
     *,
+    hook: str = _HOOK,
     now: "Callable[[], int]" = time.time_ns,
 ) -> str | None:
     """The name of the `.dist-info` folder, written into `directory` once more."""
-    return _unless_odd(lambda: _metadata(_Case(tree, environ, settings, now), directory))
+    return _unless_odd(lambda: _metadata(_Case(tree, environ, settings, hook, now), directory))
 
 
 def requires(
-    tree: str, environ: "Mapping[str, str]", settings: object, *, now: "Callable[[], int]" = time.time_ns
+    tree: str,
+    environ: "Mapping[str, str]",
+    settings: object,
+    *,
+    hook: str = _HOOK,
+    now: "Callable[[], int]" = time.time_ns,
 ) -> list[str] | None:
     """No requirement, where this run of a frontend now has a lease of the wheel."""
-    return _unless_odd(lambda: _requires(_Case(tree, environ, settings, now)))
+    return _unless_odd(lambda: _requires(_Case(tree, environ, settings, hook, now)))
 
 
 def _unless_odd(answer: "Callable[[], T | None]") -> "T | None":
@@ -83,27 +89,33 @@ class _AsideError(Exception):
 class _Case:
     """One call that was answered before, all that the answer rests on being as it was. Raises where it is not."""
 
-    __slots__ = ("answer", "cache", "now", "run", "shelf", "tree")
+    __slots__ = ("answer", "cache", "hook", "now", "run", "shelf", "tree")
 
     answer: "Answer"
     cache: str
+    hook: str
+    """For which wheel it is: `build_wheel` or `build_editable`."""
     now: "Callable[[], int]"
     run: bytes | None
     """What this run of a frontend is known by."""
     shelf: "Shelf"
     tree: bytes
 
-    def __init__(self, tree: str, environ: "Mapping[str, str]", settings: object, now: "Callable[[], int]") -> None:
+    def __init__(
+        self, tree: str, environ: "Mapping[str, str]", settings: object, hook: str, now: "Callable[[], int]"
+    ) -> None:
         where, cache = memory.real(tree), frame.cache_directory(environ)
-        asked = answers.question(where, _HOOK, settings, environ)
+        asked = answers.question(where, hook, settings, environ)
         digest = _source_digest(tree, environ, settings, now()) if cache is not None and asked is not None else None
         if cache is None or asked is None or digest is None:
             raise _AsideError
         answer, found = answers.load(cache, asked, digest), shelf.at(cache, shelf.identity())
         if answer is None or isinstance(found, str) or not answers.holds(answer, environ):
             raise _AsideError
-        os.lstat(found.entry_place(answer.entry.decode()))  # whoever removes an entry wants a build
+        if not answer.data:
+            os.lstat(found.entry_place(answer.entry.decode()))  # whoever removes an entry wants a build
         self.answer, self.cache, self.now, self.shelf, self.tree = answer, cache, now, found, where
+        self.hook = hook
         self.run = lease.run(where, environ, asked) if isolated.isolation(environ) is not None else None
         over = bool(answer.until) and now() >= int.from_bytes(answer.until, "little")
         if over and (self.run is None or lease.find(cache, self.run) is None):
@@ -123,6 +135,9 @@ class _Case:
 
     def hand_out(self, target: str) -> None:
         """`target` holds the wheel."""
+        if self.answer.data:
+            frame.write(target, self.answer.data)
+            return
         if self.shelf.hand_out(self.answer.blob, target):
             raise _AsideError
         self.shelf.used(self.answer.entry.decode())
@@ -136,7 +151,7 @@ def _wheel(case: _Case, directory: str) -> str | None:
     case.hand_out(os.path.join(directory, name))
     if held is not None:
         lease.drop(held)
-    case.told("wheel")
+    case.told("wheel" if case.hook == _HOOK else "editable")
     return name
 
 

@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from freshwheel.observe import observer
 from freshwheel.wheel import archive
 
+OBSERVED = pytest.mark.skipif(bool(observer.unavailable(None)), reason="no build can be observed here")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(shutil.which("cargo") is None, reason="needs cargo"),
@@ -236,9 +238,25 @@ def test_source_that_the_build_writes(desk):
     assert one.label() == settled.label
 
 
-def test_lock_file_that_the_build_makes(desk):
-    """Where git does not ignore it, it is named, and in the label from the next build on."""
+@OBSERVED
+def test_lock_file_that_an_observed_build_makes(desk):
+    """The wheel is made from it: it is in the first label, and the next call is a hit."""
     one = desk("maturin-nodeps")
+    (one.tree / "Cargo.lock").unlink()
+    fresh = one.label()
+    first, _, said = one.build()
+    assert "Cargo.lock was made by this build, and is an input now: commit it" in said
+    assert (first.settled, first.label) == (True, one.label())
+    assert first.label != fresh
+    assert one.check() == ({}, [])
+    done = one.run("-c", BUILD, str(one.tree.parent / "dist"))
+    assert "is from the store" in done.stderr
+
+
+def test_lock_file_that_the_build_makes(desk):
+    """Where nobody observes that, and git does not ignore it, it is named, and in the label from the next build on."""
+    one = desk("maturin-nodeps")
+    one.settle("observe = false")
     (one.tree / "Cargo.lock").unlink()
     fresh = one.label()
     first, _, said = one.build()
