@@ -297,6 +297,14 @@ def test_each_page_is_in_the_menu():
     assert sorted(menu) == sorted([*pages, *added])
 
 
+def test_the_site_can_be_searched_where_it_is_read_as_files():
+    """The theme is told to make it so, and what it would load from elsewhere for that is here."""
+    text = (REPOSITORY / "mkdocs.yml").read_text("utf-8")
+    assert re.search(r"^  - offline\b", text, re.MULTILINE)
+    [script] = re.findall(r"^    - (\S*iframe-worker\S*)", text, re.MULTILINE)
+    assert "Permission is hereby granted" in (DOCS / script).read_text("utf-8")
+
+
 def site():
     """The module that adds pages to the site."""
     spec = importlib.util.spec_from_file_location("pages", REPOSITORY / ".ci" / "pages.py")

@@ -69,6 +69,12 @@ def git(*words, cwd, environ):
     run("git", "-c", "commit.gpgsign=false", *words, environ={**environ, **NOBODY}, cwd=cwd)
 
 
+def decided(tree, environ):
+    """Where the last wheel of a tree came from."""
+    answer = run(sys.executable, "-m", "freshwheel", "why", "--json", str(tree), environ=environ)
+    return json.loads(answer)["outcomes"][0]["decided"]
+
+
 def test_a_store_that_a_cache_of_ci_brings_back_has_hits(tmp_path, outside, own, unpack):
     """Packed after one run and unpacked before the next, it answers for a new checkout: nothing is built."""
     tree, cache = tmp_path / "tree", tmp_path / "cache"
@@ -83,8 +89,7 @@ def test_a_store_that_a_cache_of_ci_brings_back_has_hits(tmp_path, outside, own,
         shutil.rmtree(tree, ignore_errors=True)
         clone(tree)
         run(find_uv_bin(), "build", "--wheel", "--python", sys.executable, str(tree), environ=environ)
-        answer = run(sys.executable, "-m", "freshwheel", "why", "--json", str(tree), environ=environ)
-        return json.loads(answer)["outcomes"][0]["decided"]
+        return decided(tree, environ)
 
     assert job() == "built"
     with tarfile.open(tmp_path / "cache.tar", "w") as archive:
@@ -118,14 +123,15 @@ def test_the_recipe_for_gitlab_has_hits(tmp_path, outside, own, unpack):
         path = os.pathsep.join((os.path.dirname(venv.python), outside["PATH"]))
         variables = {"CI": "true", "CI_PROJECT_DIR": str(tree), name: str(tree / cached)}
         environ = {**outside, **links, **variables, "PATH": path}
-        said = run("bash", "-ec", f"umask 000\n{script}", environ=environ, cwd=tree)
+        run("bash", "-ec", f"umask 000\n{script}", environ=environ, cwd=tree)
         with tarfile.open(archive, "w") as packed:
             packed.add(tree / cached, cached)
+        answer = decided(tree, environ)
         shutil.rmtree(tree)
-        return said
+        return answer
 
-    assert "wheel: built, first build here" in job(1)
-    assert re.search(r"wheel: (hit|lease)", job(2))
+    assert job(1) == "built"
+    assert job(2) in ("hit", "lease")
 
 
 def test_the_recipe_for_docker_has_hits(tmp_path, outside, own):
@@ -142,15 +148,15 @@ def test_the_recipe_for_docker_has_hits(tmp_path, outside, own):
         path = os.pathsep.join((os.path.dirname(venv.python), outside["PATH"]))
         environ = {**kept, "PIP_FIND_LINKS": str(own.parent), "HOME": str(root), "PATH": path}
         [command] = re.findall(r"^RUN (?:--\S+ \\\n *)+(.+)$", text, re.MULTILINE)
-        said = run("sh", "-c", command, environ=environ, cwd=tree)
+        run("sh", "-c", command, environ=environ, cwd=tree)
+        answer = decided(tree, environ)
         shutil.rmtree(tree)
         assert {f".cache/{name}" for name in os.listdir(root / ".cache")} <= set(mounts)
-        return said
+        return answer
 
     root.mkdir()
-    image(1, first)
-    said = image(2, last)
-    assert re.search(r"wheel: (hit|lease)[^\n]*\n(?:.*\n)*.*wheel: built, first build here", said), said
+    assert image(1, first) == "built"
+    assert image(2, last) in ("hit", "lease")
 
 
 BUILDS = {

@@ -130,17 +130,29 @@ class _Notes(object):
         try:
             place = os.fsencode("." if path is None else path)
             place = place if os.path.isabs(place) else os.path.join(os.getcwdb(), place)
-            if self.linked and "w" not in kinds:
-                # The link may be gone when somebody reads this.
-                real = os.path.realpath(place)
-                if real != place:
-                    self.use(kinds, real)
+            if "w" not in kinds and (self.linked or place.startswith((b"/proc/", b"/dev/"))):
+                self.follow(kinds, place)
             for kind in kinds:
                 if (kind, place) not in self.used and b"\0" not in place:
                     self.add(kind, place, ("%d" % time.time_ns()).encode("ascii"))
                     self.used.add((kind, place))
         except (OSError, TypeError, UnicodeError):
             pass  # a number is what is open already; the others are refused
+
+    def follow(self, kinds, place):
+        # type: (str, bytes) -> None
+        """Where a path leads is used: through a link that may be gone when somebody reads this, or what is open."""
+        if place.startswith(b"/proc/") and place.endswith(b"/environ"):
+            self.add("v", b"*")
+        self.linked, linked = False, self.linked  # to follow is to ask
+        try:
+            real = os.path.realpath(place)
+        finally:
+            self.linked = linked
+        if real != place:
+            self.linked = False
+            self.use(kinds, real)
+            self.linked = linked
 
     def run(self, program, words, environ=None):
         # type: (Any, Any, Any) -> None

@@ -12,24 +12,25 @@ __all__ = ["page"]
 HEAD = """\
 # Installers
 
-What each installer does with a project that freshwheel builds, situation by situation. `make matrix` runs every cell \
-with the installers from PyPI and writes this page; what was expected of each cell was written down before the first \
-run, in `tests/frontends/matrix/expectations.toml`. Where something else happened, a note says so and why.
+What each installer does with a project that freshwheel builds, in each situation. `make matrix` runs every cell with \
+the installers from PyPI and writes this page. The expected result of each cell was written down before the first run, \
+in `tests/frontends/matrix/expectations.toml`. Where the result differs, a note says so and why.
 
-The project is a Rust extension with Python beside it and a crate outside of its folder. It is installed, something \
-happens to it, and it is installed again in the same way; what is shown is what became of that second time.
+The project is a Rust extension with Python files and a crate outside of its folder. It is installed, then something \
+changes, then it is installed again in the same way. The tables show the result of this second installation. Its \
+version ends with a label, which names the sources.
 
 | word | meaning |
 |---|---|
-| built | the first time: built once, installed under the label of the tree |
+| built | the first installation: built once, installed under the label of its sources |
 | hit | the same version and the same behaviour; nothing was built |
-| follows | the tree has changed, and what is installed with it; nothing was built twice |
-| **old** | what is installed is that of before: the installer did not ask freshwheel, or made nothing of the answer; \
+| follows | the sources have changed, and so has what is installed; nothing was built twice |
+| **old** | the earlier version is still installed: the installer did not ask freshwheel, or ignored the answer; \
 the note says what helps |
-| **built again** | right, but by more inner builds than one, for the reason in the note |
+| **built again** | correct, but built more than once, for the reason in the note |
 | refused | the installer ends with an error |
-| n/a | can't be done with this installer, for the reason in the note |
-| not tried | could be done; the note says how, or which cell answers the same question |
+| n/a | not possible with this installer, for the reason in the note |
+| not tried | possible; the note says how, or which cell answers the same question |
 
 ## Versions
 
