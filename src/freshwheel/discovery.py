@@ -32,6 +32,7 @@ __all__ = [
     "GONE",
     "PRESENT",
     "PROGRAM",
+    "REFERENCES",
     "VARIABLE",
     "Surroundings",
     "about",
@@ -58,7 +59,8 @@ EVERY = "e"
 PROGRAM = "w"
 """A name, and where on PATH it leads to."""
 CONTROL = "g"
-"""All that git says of the repository."""
+"""What git says of the repository; of all its references, if the path is `REFERENCES`."""
+REFERENCES = b"refs"
 
 _WORDS = {
     FILE: "{} changed, which a build has read",
@@ -73,7 +75,7 @@ GONE = b"gone"
 
 _SIGN = b"$"
 """Before the name of a variable, that it is no path."""
-_LARGE = 8 << 20
+_LARGE = 64 << 20
 """Bytes: larger files outside of the repository are known by their row."""
 
 
@@ -210,7 +212,7 @@ def _is_same(now: tuple[bytes, bytes] | None, content: bytes) -> bool:
 def _looked(about: Surroundings, path: bytes, kind: str) -> tuple[bytes, bytes] | None:
     """The content, and the stamp of the row that stands for it; None where it is not of the kind."""
     if kind == CONTROL:
-        return _control(about)
+        return _control(about, everything=path == REFERENCES)
     if kind == PROGRAM:
         found = programs.which([os.fsdecode(path)], about.folders, Lookout(), cwd=about.tree, environ=about.environ)
         return os.fsencode(found or ""), b""
@@ -233,9 +235,9 @@ def _looked(about: Surroundings, path: bytes, kind: str) -> tuple[bytes, bytes] 
     return None if content is None else (content, b"" if kind == PRESENT else answers.row_of(status))
 
 
-def _control(about: Surroundings) -> tuple[bytes, bytes] | None:
+def _control(about: Surroundings, *, everything: bool) -> tuple[bytes, bytes] | None:
     """What git says, now."""
-    found, gap = repository.facts(about.tree, about.environ, about.folders, programs.run)
+    found, gap = repository.facts(about.tree, about.environ, about.folders, programs.run, everything=everything)
     texts = [part for name, value in sorted(found.items()) for part in (name, str(value))]
     return None if gap else (digest.of(framed(*(text.encode("utf-8", "surrogatepass") for text in texts))), b"")
 

@@ -71,7 +71,7 @@ def _taken(plan: Plan, work: Workplace, page: Page) -> list[bytes]:
     found = [
         *((work.common(item)[0], item[2]) for item in discovery.refreshed(about, page.items)),
         *((path, content) for path, _, content, _ in discovery.variables(about, names)),
-        *((path, content) for path, _, content, _ in (discovery.every(about) if page.every else ())),
+        *((path, content) for path, _, content, _ in (discovery.every(about) if page.every or not page.complete else ())),
     ]
     return [part for pair in sorted(found) for part in pair]
 

@@ -139,7 +139,8 @@ def found(  # noqa: PLR0913, PLR0917 - what a judgement rests on
     trusted = [*places.shared, *places.apart]
     paths = [(_kept(one), _KINDS[one.kind]) for one in judged.taken if one.counts and not one.joins]
     paths += [(os.fsencode(path), discovery.FILE) for path in packaged.databases()] if judged.packages else []
-    paths += [(b".", discovery.CONTROL)] if judged.control else []
+    if judged.control:
+        paths += [(discovery.REFERENCES if programs.asks_references(account) else b".", discovery.CONTROL)]
     paths += [(name, discovery.PROGRAM) for name in sorted(judged.names)]
     server = programs.is_server(account)
     doubt = f"{server} has a server compile, which nobody observes" if server else judged.doubt
@@ -151,7 +152,7 @@ def found(  # noqa: PLR0913, PLR0917 - what a judgement rests on
         judged=judged,
         items=tuple({one[:2]: one for one in [*earlier, *(items or ())]}.values()),
         names=programs.asked(account, sorted(plan.call.environ)).union(page.names),
-        every=programs.open_ended(account, trusted) or page.every,
+        every=programs.open_ended(account, trusted, places.shared) or page.every,
         readers=_joined(page.readers, _readers(account, places)),
         doubt=doubt or lost,
     )

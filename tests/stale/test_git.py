@@ -2,7 +2,7 @@
 
 import pytest
 
-from .conftest import Wheel, c, requires_c, requires_cmake, requires_git
+from .conftest import Wheel, c, requires_c, requires_cmake, requires_git, requires_ninja
 
 pytestmark = [pytest.mark.slow, requires_git]
 
@@ -147,3 +147,34 @@ def test_whatever_a_text_of_cmake_asks_git_counts(bench, asked, change, before, 
         bench.git("tag", tag)
     bench.git("config", "demo.word", "one")
     bench.check(lambda: bench.git(*change.split()), before=before, after=after)
+
+
+@requires_cmake
+@requires_ninja
+def test_other_branch_that_git_was_asked_for_counts(bench):
+    """It may move without the one that is checked out."""
+    bench.cmake(c(), lists=PLAIN.format(words="rev-list --count main..HEAD"))
+    bench.write(".gitignore", IGNORED)
+    bench.commit()
+    bench.git("checkout", "--quiet", "-b", "other")
+    bench.commit("more")
+    bench.check(lambda: bench.git("update-ref", "refs/heads/main", "HEAD"), before="1", after="0")
+
+
+@requires_c
+def test_file_of_version_control_that_a_script_reads_counts(bench):
+    """Not by what git says, but by what is in it."""
+    setup = """\
+from setuptools import Extension, setup
+
+with open(".git/refs/heads/main") as file:
+    word = file.read().strip()
+setup(ext_modules=[Extension("demo._native", ["demo/_native.c"], define_macros=[("WORD", \'"%s"\' % word)])])
+"""
+    bench.setuptools(c(), setup=setup)
+    bench.write(".gitignore", IGNORED)
+    bench.commit()
+    bench.git("checkout", "--quiet", "-b", "other")
+    bench.commit("more")
+    words = [bench.git("rev-parse", name) for name in ("main", "other")]
+    bench.check(lambda: bench.git("update-ref", "refs/heads/main", "other"), before=words[0], after=words[1])

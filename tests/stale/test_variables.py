@@ -202,3 +202,41 @@ def test_build_script_reads_a_variable_that_it_does_not_declare(bench):
     bench.maturin(main('env!("WORD")'), script=SCRIPT)
     bench.environ["DEMO_WORD"] = "one"
     bench.check(set_to(bench, "DEMO_WORD", "two"))
+
+
+@requires_c
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "(lambda get: setattr(get, 'restype', ctypes.c_char_p) or get(b'DEMO_WORD').decode())(ctypes.CDLL(None).getenv)",
+        "open('/proc/self/environ').read().partition('DEMO_WORD=')[2].partition(chr(0))[0]",
+    ],
+)
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="ways of Linux")
+def test_variable_that_python_is_not_asked_for_counts(bench, asked):
+    """By a function of C, or as a file."""
+    flags = f'import ctypes\n\n\ndef macros():\n    return [("WORD", \'"%s"\' % {asked})]\n'
+    bench.setuptools(c(), setup=SETUP)
+    bench.write("flags.py", flags)
+    bench.environ["DEMO_WORD"] = "one"
+    bench.settle()
+    assert [bench.build().word for _ in range(2)] == ["one", "one"]
+    bench.environ["DEMO_WORD"] = "two"
+    assert bench.build().word == "two"
+
+
+@requires_cargo
+def test_variable_that_a_macro_asks_for_counts(bench):
+    """A procedural macro is loaded into rustc, and no tool says what it asks for."""
+    manifest = '[package]\nname = "word"\nversion = "1.0.0"\nedition = "2021"\n\n[lib]\nproc-macro = true\n'
+    source = """
+#[proc_macro]
+pub fn word(_: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    format!("{:?}", format!("<<{}>>", std::env::var("DEMO_WORD").unwrap())).parse().unwrap()
+}
+"""
+    bench.write("word/Cargo.toml", manifest)
+    bench.write("word/src/lib.rs", source)
+    bench.maturin('fn main() { println!("{}", word::word!()); }\n', more='[dependencies]\nword = { path = "word" }\n')
+    bench.environ["DEMO_WORD"] = "one"
+    bench.check(set_to(bench, "DEMO_WORD", "two"), again=True)

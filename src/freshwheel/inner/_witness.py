@@ -38,7 +38,6 @@ _PATHS = {
     "os.symlink": ("", "w"),
     "os.truncate": _WRITTEN,
     "shutil.copyfile": ("r", "w"),
-    "sqlite3.connect": _READ,
 }
 """Audit events, and how they use the paths among their details."""
 _PROGRAMS = {"os.exec": (0, 1, 2), "os.posix_spawn": (0, 1, 2), "os.spawn": (1, 2, 3), "subprocess.Popen": (0, 1, 3)}
@@ -82,8 +81,8 @@ class _Notes(object):
         """Names that were asked for, or set here, before; and the one that a shell sets anew for each program."""
         self.used = set()  # type: set[tuple[str, object]]
         """The records of paths."""
-        self.linked = False
-        """Whether this process has made a symbolic link."""
+        self.linked = self.following = False
+        """Whether this process has made a symbolic link, and whether it is asked where a path leads."""
         self.given = {}  # type: dict[str, str]
         """What going through all names has given out: who asks for one of these very objects makes a copy."""
         # Windows does not append at once, and has no forks, in which a lock might be held for ever.
@@ -130,7 +129,7 @@ class _Notes(object):
         try:
             place = os.fsencode("." if path is None else path)
             place = place if os.path.isabs(place) else os.path.join(os.getcwdb(), place)
-            if "w" not in kinds and (self.linked or place.startswith((b"/proc/", b"/dev/"))):
+            if "w" not in kinds and not self.following and (self.linked or place.startswith((b"/proc/", b"/dev/"))):
                 self.follow(kinds, place)
             for kind in kinds:
                 if (kind, place) not in self.used and b"\0" not in place:
@@ -144,15 +143,13 @@ class _Notes(object):
         """Where a path leads is used: through a link that may be gone when somebody reads this, or what is open."""
         if place.startswith(b"/proc/") and place.endswith(b"/environ"):
             self.add("v", b"*")
-        self.linked, linked = False, self.linked  # to follow is to ask
+        self.following = True  # which asks for paths itself
         try:
             real = os.path.realpath(place)
+            if real != place:
+                self.use(kinds, real)
         finally:
-            self.linked = linked
-        if real != place:
-            self.linked = False
-            self.use(kinds, real)
-            self.linked = linked
+            self.following = False
 
     def run(self, program, words, environ=None):
         # type: (Any, Any, Any) -> None
@@ -176,6 +173,9 @@ class _Notes(object):
             self.linked = self.linked or event == "os.symlink"
             if event == "open" and details[0] != self.path:
                 self.use(_manner(details[2]), details[0])
+            elif event == "sqlite3.connect":
+                for ending in (b"", b"-journal", b"-wal"):
+                    self.use("r", os.fsencode(details[0]) + ending)
             elif event in _PATHS:
                 for kinds, path in zip(_PATHS[event], details):
                     self.use(kinds, "." if path is None and event != "import" else path)

@@ -29,11 +29,14 @@ _SUBMODULE = b"160000"
 _CHUNK = 1 << 20
 
 
-def facts(tree: str, environ: Mapping[str, str], folders: Sequence[str], run: Run) -> tuple[dict[str, Value], str]:
+def facts(
+    tree: str, environ: Mapping[str, str], folders: Sequence[str], run: Run, *, everything: bool = False
+) -> tuple[dict[str, Value], str]:
     """All that git can be asked about a repository, and what of it can't be known, in words.
 
-    That are HEAD, the branch, the tags, whether the history is cut off, the index, and the state of the tree. Nothing
-    where there is no repository: then what a build wants to know comes from a file, which is an input.
+    That are HEAD, the branch, the tags, whether the history is cut off, the index, and the state of the tree; with
+    `everything` all other branches and references, too. Nothing where there is no repository: then what a build wants
+    to know comes from a file, which is an input.
     """
     kept, folder = _kept(tree)
     if folder is None:
@@ -42,7 +45,7 @@ def facts(tree: str, environ: Mapping[str, str], folders: Sequence[str], run: Ru
     if program is None:
         return {"head": None}, f"what {kept.lstrip('.')} says of the version"
     try:
-        return _Git(program, folder, environ, run).facts(), ""
+        return _Git(program, folder, environ, run).facts(everything=everything), ""
     except _SilentError:
         return {"head": None}, "what git says of the version"
 
@@ -69,11 +72,12 @@ class _Git:
         self._environ = {**environ, **_VARIABLES}
         self._run = run
 
-    def facts(self) -> dict[str, Value]:
+    def facts(self, *, everything: bool = False) -> dict[str, Value]:
         """All of it, by name."""
         index = self._ask("ls-files", "-s", "-z")
         head, branch, changed = self._status()
-        named = ("for-each-ref", "--format=%(refname) %(objectname) %(*objectname)", "refs/tags", "refs/replace")
+        named = ["for-each-ref", "--format=%(refname) %(objectname) %(*objectname)"]
+        named += [] if everything else ["refs/tags", "refs/replace"]
         shallow = os.fsdecode(self._ask("rev-parse", "--git-path", "shallow").rstrip(b"\n"))
         state = [*self._contents(changed), *self._submodules(index)]
         return {

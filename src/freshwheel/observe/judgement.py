@@ -212,8 +212,9 @@ class _Judge:
 
     def of_the_system(self, path: bytes, real: bytes, kind: Kind | None, use: Use) -> str:
         """Why something else stands for a path, which is noted."""
-        if kind in ("file", "folder") and _is_version_control(self.relative(path, real)):
-            # Whoever walks the tree lists these folders, too, and reads nothing there.
+        # Whoever walks the tree lists these folders, too, and reads nothing there.
+        known = kind == "folder" or (kind == "file" and self.is_of(use, ("cargo", "git")))
+        if known and _is_version_control(self.relative(path, real)):
             self.control = self.control or kind == "file"
             return "version control"
         if os.path.dirname(path) in self.places.searched and not use.read:
@@ -231,7 +232,7 @@ class _Judge:
         in_tree = relative is not None and ours
         crate = in_tree or os.path.dirname(real) in self.beside
         members = kind == "file" and os.path.basename(real) == b"Cargo.toml"
-        if crate and (members or kind in ("absent", "folder", "present")) and self.is_cargo(use):
+        if crate and (members or kind in ("absent", "folder", "present")) and self.is_of(use, ("cargo",)):
             return self.taken(path, relative, kind, use, "cargo looks for members and targets", counts=False)
         declared = relative is not None and self.places.declared(relative)
         if not declared:
@@ -314,9 +315,9 @@ class _Judge:
         leaf = os.path.realpath(path)
         return leaf == real or packaged(leaf)
 
-    def is_cargo(self, use: Use) -> bool:
-        """Whether nobody but cargo itself has used a path."""
-        return all(_called(self.account.programs[number]) == "cargo" for number in use.read | use.asked | use.run)
+    def is_of(self, use: Use, names: tuple[str, ...]) -> bool:
+        """Whether nobody but these programs has used a path."""
+        return all(_called(self.account.programs[number]) in names for number in use.read | use.asked | use.run)
 
     def is_beside(self, taken: Taken) -> bool:
         """Whether a path may be another one for another tree, though it is not spelled from there."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from freshwheel.observe.account import Account, Program
 
-__all__ = ["asked", "is_server", "open_ended", "unrecorded"]
+__all__ = ["asked", "asks_references", "is_server", "open_ended", "unrecorded"]
 
 _TARGET = r"(?:[a-z0-9_]+-)+"
 """The machine that a tool compiles for: `x86_64-linux-gnu-`."""
@@ -27,13 +27,20 @@ _SILENT = re.compile(
     re.VERBOSE,
 )
 """Programs whose variables are documented, and in the key of the backends that run them, or that ask for none."""
+_LIBRARY = re.compile(rb".*\.(?:so|dylib|dll)(?:\.[0-9.]*)?").fullmatch
 _PYTHON = re.compile(r"(?:python|pypy)[0-9.]*t?(?:\.exe)?")
 _SERVERS = frozenset(("distcc", "docker", "icecc", "podman", "sccache", "recc", "reclient", "gomacc", "rewrapper"))
 """Clients of servers that compile: what those read, nobody below the client has read."""
-_RECORDED = frozenset(("cargo", "git", "maturin", "rustc", "rustup"))
-"""What git knows is asked of itself, and what cargo reads is in its records."""
+_RECORDED = frozenset(("cargo", "maturin", "rustc", "rustup"))
+"""What cargo reads is in its records."""
 _FAMILIES = ("GCC_", "GIT_", "LD_", "DYLD_")
 """Beginnings of variables that compilers, git and the loader of programs ask for, and that no key has."""
+_NO_REFERENCE = re.compile(rb"[-/.].*|.*[*=].*|[0-9]*|HEAD[@^~{}0-9]*|refs/tags.*", re.DOTALL).fullmatch
+_LISTING = frozenset(
+    (b"branch", b"for-each-ref", b"name-rev", b"notes", b"reflog", b"show-branch", b"show-ref", b"stash")
+)
+_WIDE = (b"--all", b"--branches", b"--notes", b"--reflog", b"--remotes")
+"""What git is told when it is to look at more than `HEAD` and tags."""
 _OTHERS = frozenset(("COMPILER_PATH", "LIBRARY_PATH", "CPATH"))
 
 
@@ -43,14 +50,35 @@ def asked(account: Account, names: Sequence[str]) -> frozenset[str]:
     return (account.variables | families) - {"*"}
 
 
-def open_ended(account: Account, trusted: Sequence[bytes]) -> str:
-    """Which program may have asked for any variable; nothing: none has. `trusted` folders hold what its name says."""
+def open_ended(account: Account, trusted: Sequence[bytes], shared: Sequence[bytes]) -> str:
+    """Which program may have asked for any variable; nothing: none has.
+
+    `trusted` folders hold what its name says. What is loaded into a program from outside of the `shared` ones, as a
+    macro of Rust or a plug-in of gcc, is not the program that is known.
+    """
     if "*" in account.variables:
         return "a Python program has taken all variables"
     for one in account.programs:
         if not one.forked and not _is_known(one, account, trusted):
             return f"{os.path.basename(os.fsdecode(one.path))} may ask for any variable"
+    for path, use in account.uses.items():
+        called = [os.path.basename(os.fsdecode(account.programs[number].path)) for number in sorted(use.read)]
+        loads = next(filter(_SILENT.fullmatch, called), "") if _LIBRARY(path) and not _lies_in(path, shared) else ""
+        if loads:
+            return f"{loads} may have loaded {os.path.basename(os.fsdecode(path))}, which may ask for any variable"
     return ""
+
+
+def asks_references(account: Account) -> bool:
+    """Whether git was asked for a branch by its name, or for more references than `HEAD` and tags."""
+    called = (one.words[1:] for one in account.programs if os.path.basename(one.path) == b"git")
+    return any(map(_is_wide, called))
+
+
+def _is_wide(words: Sequence[bytes]) -> bool:
+    command, *named = [word for word in words if not _NO_REFERENCE(word)] or [b""]
+    listing = command in _LISTING and not any(word.startswith(b"refs/tags") for word in words)
+    return listing or any(word.startswith(_WIDE) for word in words) or (command != b"config" and bool(named))
 
 
 def is_server(account: Account) -> str:
@@ -78,5 +106,8 @@ def _is_known(program: Program, account: Account, trusted: Sequence[bytes]) -> b
     name = os.path.basename(os.fsdecode(program.path))
     if _PYTHON.fullmatch(name):
         return program.pid in account.witnessed
-    in_place = any(program.path.startswith(folder.rstrip(b"/") + b"/") for folder in trusted)
-    return in_place and _SILENT.fullmatch(name) is not None
+    return _lies_in(program.path, trusted) and _SILENT.fullmatch(name) is not None
+
+
+def _lies_in(path: bytes, folders: Sequence[bytes]) -> bool:
+    return any(path.startswith(folder.rstrip(b"/") + b"/") for folder in folders)
