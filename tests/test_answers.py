@@ -43,6 +43,7 @@ def answer(**fields):
         "lean": b"1",
         "until": b"",
         "info": pack(INFO),
+        "took": (41_000).to_bytes(8, "little"),
     }
     return Answer(**{**parts, **fields})
 

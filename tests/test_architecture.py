@@ -52,8 +52,8 @@ ROWS = (
     ("stated", ("stated.py",)),
     ("readings", ("reading.py",)),
     ("records", ("ledger.py", "state.py", "outcome.py")),
-    ("echo", ("echo.py",)),
-    ("answers", ("answers.py",)),
+    ("counts", ("stats.py",)),
+    ("answers and installations", ("answers.py", "journal.py")),
     ("shelf", ("shelf.py", "spares.py")),
     ("facts", ("backends.py", "memory.py", "lease.py", "entry.py", "inplace.py")),
     ("nouns", ("bytecode.py", "model.py", "native.py", "resolved.py")),
@@ -78,7 +78,7 @@ ROWS = (
 """From the top to the bottom, the floor being the last ten; modules of one folder may import each other."""
 
 LIGHT = (
-    *("__init__.py", "hooks.py", "guard.py", "replay.py", "recheck.py", "echo.py", "memory.py", "answers.py"),
+    *("__init__.py", "hooks.py", "guard.py", "replay.py", "recheck.py", "journal.py", "memory.py", "answers.py"),
     *("shelf.py", "entry.py", "lease.py", "isolated.py", "families.py", "frame.py", "rows.py", "about.py", "native.py"),
     *("inplace.py", "installs.py", "standing.py", "bytecode.py"),
 )

@@ -42,7 +42,7 @@ LARGEST = 1 << 20
 MOST = 8
 """Answers to one question, for as many states of the sources."""
 
-_MAGIC = b"FWANS\0\0\2"
+_MAGIC = b"FWANS\0\0\3"
 """The last byte is the edition of this format."""
 _OURS = "freshwheel."
 _INFO = (".dist-info", ".egg-info")
@@ -51,7 +51,7 @@ _MASK = (1 << 64) - 1
 _FIELDS = (
     *("asked", "digest", "key", "entry", "places", "stamps", "absent", "present", "salt", "names", "values"),
     *("patterns", "harmless", "families", "path", "distributions", "name", "sha256", "size", "xxh3", "lean", "until"),
-    "info",
+    *("info", "took"),
 )
 """In the order of the file."""
 
@@ -105,6 +105,8 @@ class Answer:
     """When requirements must be resolved once more, in ns; nothing: never."""
     info: bytes
     """The `.dist-info` that was handed out, packed; nothing: it is not kept."""
+    took: bytes
+    """ms that the build of the wheel has taken."""
 
     def __init__(self, **fields: bytes) -> None:
         for name in _FIELDS:
@@ -303,7 +305,7 @@ def _fits(answer: Answer) -> bool:
         and all(map(os.path.isabs, memory.split(answer.places) + memory.split(answer.absent)))
         and all(is_key(text.decode("ascii")) for text in (answer.key, answer.entry, answer.sha256))
         and is_name(answer.wheel)
-        and len(answer.until) in (0, 8)
+        and [len(answer.took), len(answer.until)] in ([8, 0], [8, 8])
         and info is not None
         and all(map(_is_inside, info))
         and len({name.partition("/")[0] for name in info}) <= 1

@@ -1,11 +1,17 @@
-"""The recipe of `why`: this tree as it is now, held against the last wheel of it, and what was decided before."""
+"""The recipe of `why`: this tree as it is now, held against the last wheel of it, and what was decided before.
+
+It says what the next installation will do, too. Nothing is started for that which the tree may name.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from freshwheel import account, decision, frame, outcome
+from freshwheel import account, decision, discovery, frame, inplace, memory, outcome
 from freshwheel.account import Comparison
+from freshwheel.decision import Case
+from freshwheel.entry import Discovered, Entry
 from freshwheel.outcome import Outcome
 from freshwheel.plan import Call, Plan
 
@@ -24,6 +30,10 @@ class Why:
     """What the tree is held against; None: nothing is on record."""
     found: Comparison | None
     """What differs; None where nothing is on record."""
+    next: str
+    """What the next installation will do: `hit` or `build`."""
+    cause: str
+    """Why it will build."""
     outcomes: tuple[Outcome, ...]
     """The newest first."""
 
@@ -40,10 +50,56 @@ def why(call: Call) -> Why:
     if last is not None:
         before = outcome.inputs(cache, call.tree, last.digest)
         found = account.compared(last, outcome.parts(outcomes, last.key), before, snapshot, case)
+    cause = case if isinstance(case, str) else _cause(case, last, found)
     return Why(
         digest=snapshot.digest,
         store=case if isinstance(case, str) else "",
         last=last,
         found=found,
+        next="build" if cause else "hit",
+        cause=cause,
         outcomes=tuple(outcomes),
     )
+
+
+def _cause(case: Case, last: Outcome | None, found: Comparison | None) -> str:
+    """Why the next installation will build, as far as that can be told from here; nothing: it need not."""
+    if case.plan.proves:
+        return "a stored wheel is to be verified"
+    known = _is_kept(case, found) if case.plan.in_place else any(_fits(case, one.entry) for one in case.store.entries())
+    if known:
+        return ""
+    if found is None or last is None:
+        return "first build here"
+    if differing := account.words(found):
+        return "; ".join(differing)
+    if last.unstored:
+        return f"the last one was not stored: {last.unstored}"
+    return "what was kept is gone" if case.plan.in_place else "the store does not have it"
+
+
+def _fits(case: Case, entry: Entry) -> bool:
+    """Whether an entry is of the case."""
+    if entry.parts.get("source digest") != case.found.digest or entry.tree not in (None, case.tree):
+        return False
+    differing, *_ = account.differing(entry.parts, case, isolated=bool(entry.installed))
+    return not differing and _holds(case, entry.discovered)
+
+
+def _is_kept(case: Case, found: Comparison | None) -> bool:
+    """Whether an editable build is kept that will do."""
+    if found is None or found.parts is None or found.parts:
+        return False
+    tree, cache = memory.real(case.plan.call.tree), frame.cache_directory(case.plan.call.environ)
+    records = inplace.load(cache or "", tree)
+    return any(
+        one.tells(case.found.native, case.found.digest)
+        and _holds(case, one.rests)
+        and all(inplace.state(tree, module, one, records) != "foreign" for module in one.modules)
+        for one in records
+    )
+
+
+def _holds(case: Case, rests: Sequence[Discovered]) -> bool:
+    """Whether all is as it was that a build has taken; git, which is not asked here, may say something else."""
+    return discovery.held(case.about, [one for one in rests if one[1] != discovery.CONTROL])

@@ -67,11 +67,8 @@ def build_wheel(
 ) -> str:
     """The file name of the wheel, written into `wheel_directory`."""
     directory = os.fspath(wheel_directory)
-    known = _replay(config_settings).wheel(os.getcwd(), os.environ, config_settings, directory)
-    if known is None:
-        return _run("wheel", "build_wheel", config_settings, directory)
-    _say(f"{known} is from the store: nothing that it is made from has changed")
-    return known
+    known = _replay(config_settings).wheel(os.getcwd(), os.environ, config_settings, directory, say=_say)
+    return _run("wheel", "build_wheel", config_settings, directory) if known is None else known
 
 
 def build_editable(

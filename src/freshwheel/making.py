@@ -56,9 +56,9 @@ def proved(case: Case, entry: Entry, directory: str) -> tuple[str, str] | None:
 
 def make(plan: Plan, directory: str, case: Case | str) -> tuple[str, str]:
     """The wheel of a real build, which is stored if it may be."""
-    check(plan)
     why, unstored = account.reason(plan, case), ""
-    with private(directory) as folder:
+    with account.failing(plan, case, why), private(directory) as folder:
+        check(plan)
         built = real.build(plan, folder, watched=isinstance(case, Case) and case.writes)
         finish.tell(plan, built)
         with written(directory):

@@ -96,6 +96,7 @@ def _answer(case: Case, entry: Entry, tag: bytes, wheel: str) -> Answer | None:
         lean=b"1" if case.lean else b"",
         until=ageing.until(case, entry),
         info=_info(wheel),
+        took=entry.milliseconds.to_bytes(8, "little"),
     )
 
 

@@ -178,6 +178,14 @@ def _status(options: "argparse.Namespace") -> int:
     return console.write(_shown(found, options), console.FAILED if found.wrong else 0)
 
 
+def _stats(options: "argparse.Namespace") -> int:
+    """The exit code of `stats`, whose answer is written."""
+    from freshwheel.cli import stats  # noqa: PLC0415 - see the module's docstring
+
+    found = stats.answer(os.environ, zero=options.zero)
+    return console.write(_shown(found, options), console.FAILED if found.wrong else 0)
+
+
 def _shown(found: "Answer", options: "argparse.Namespace") -> str:
     """An answer as it was asked for."""
     from freshwheel.cli import render  # noqa: PLC0415 - see the module's docstring
@@ -200,6 +208,7 @@ _OTHERS: "dict[str, Callable[[argparse.Namespace], int]]" = {
     "store": _store,
     "init": _init,
     "status": _status,
+    "stats": _stats,
 }
 """Verbs that are asked about something else than one project."""
 

@@ -14,12 +14,13 @@ _ABOUT = {
     "digest": "print the source digest",
     "inputs": "list the inputs, each under its reason, and what is left out",
     "check": "compare the declared inputs with what builds have shown, or look at distributions before an upload",
-    "why": "compare the tree with its last wheel, and list what was decided",
+    "why": "say what the next installation will do and why, and what became of the last ones",
     "status": "hold what is installed from folders of this machine against those folders",
     "verify": "hold a wheel against its RECORD, its mark, and a tree",
     "uv": "show, check or write the keys by which uv decides whether to build again",
     "init": "switch a project to freshwheel: show the change of pyproject.toml, or write it",
     "store": "look after the store of built wheels",
+    "stats": "count hits, builds and what was saved: by project, this week and since the beginning",
 }
 _ACTIONS = {
     "info": "say where the store is, what is in it, and its limits",
@@ -58,6 +59,8 @@ def parser() -> argparse.ArgumentParser:
         if verb == "status":
             one.add_argument("names", nargs="*", metavar="DIST", help="the distributions (default: all of them)")
             one.add_argument("--python", metavar="PYTHON", help=_PYTHON)
+        elif verb == "stats":
+            one.add_argument("--zero", action="store_true", help="begin to count anew")
         else:
             _add_places(one, verb)
         forms = one.add_mutually_exclusive_group()
