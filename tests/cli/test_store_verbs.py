@@ -138,10 +138,14 @@ def test_verify(shop):
 
 
 def test_prune_keeps_what_is_used(shop):
-    """What was used in the last hour is never too much."""
-    code, found = shop.fill().json("prune", "--size", "0")
-    assert (code, found["entries"], found["reason"]) == (0, 0, "")
+    """What was used in the last hour is never too much, and it is said that this is why nothing went."""
+    code, found = shop.fill().json("prune", "--size", "10")
+    assert (code, found["entries"], found["reason"], found["recent"]) == (0, 0, "", 2)
     assert shop.json("info")[1]["entries"] == 2
+    assert found["over"] == shop.json("info")[1]["bytes"] - 10
+    out = shop("prune", "--size", "10")[1]
+    assert "kept 2 entries, used in the last hour: the store has " in out
+    assert "last hour" not in shop("prune")[1]
 
 
 def test_prune_by_the_limits_that_are_given(shop):

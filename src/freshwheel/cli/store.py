@@ -116,6 +116,8 @@ def _pruned(found: Pruned) -> Answer:
         "blobs": found.blobs,
         "files": found.files,
         "bytes": found.size,
+        "recent": found.recent,
+        "over": found.over,
         "reason": found.reason,
     }
     if found.reason:
@@ -125,7 +127,12 @@ def _pruned(found: Pruned) -> Answer:
         render.count(found.blobs, "blob"),
         render.count(found.files, "other file"),
     ]
-    return Answer(lines=[Line(f"removed {', '.join(counts)}: {_bytes(found.size)}", "good")], value=value)
+    lines = [Line(f"removed {', '.join(counts)}: {_bytes(found.size)}", "good")]
+    if found.over:
+        kept = render.count(found.recent, "entry", "entries")
+        why = f"kept {kept}, used in the last hour: the store has {_bytes(found.over)} more than it should"
+        lines += [Line(why, "note"), Line("  prune it later, or remove everything by `freshwheel store clear`", "do")]
+    return Answer(lines=lines, value=value)
 
 
 def _name(one: Listed) -> str:
