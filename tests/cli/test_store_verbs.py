@@ -194,6 +194,23 @@ def test_no_amounts(text):
             parse(text)
 
 
+def test_what_was_stored_since_it_was_last_asked(shop):
+    """It succeeds once for each change, so that CI saves what is new; a clearing, a use and a hit are none."""
+    assert shop("changed") == (1, "0 entries stored since this was last asked\n", "")
+    code, found = shop.fill().json("changed")
+    assert (code, found["stored"]) == (0, 2)
+    assert shop.json("changed") == (1, {"stored": 0, "key": found["key"]})
+    assert shop("changed", "--key") == (1, f"{found['key']}\n", "")
+    Store.open(str(shop.cache)).find(KEYS[0])
+    assert shop("changed")[0] == 1
+    shop.age(40)
+    shop("prune")
+    code, fewer = shop.json("changed")
+    assert (code, fewer["key"] != found["key"]) == (1, True)
+    assert shop.fill().json("changed") == (0, found)
+    assert shop.json("verify")[0] == 0
+
+
 def test_clear_with_yes(shop):
     """Everything goes, and it is said what."""
     code, found = shop.fill().json("clear", "--yes")
@@ -241,7 +258,7 @@ def test_clear_asks(shop, monkeypatch, typed, goes):
 
 
 @POSIX
-@pytest.mark.parametrize("words", [["info"], ["list"], ["verify"], ["prune"], ["clear", "--yes"]])
+@pytest.mark.parametrize("words", [["info"], ["list"], ["verify"], ["prune"], ["changed"], ["clear", "--yes"]])
 def test_a_refused_store(shop, words):
     """Each action prints the reason and the fix, and fails."""
     shop.fill()

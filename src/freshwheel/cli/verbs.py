@@ -167,6 +167,8 @@ def _store(options: "argparse.Namespace") -> int:
         age=getattr(options, "age", None),
         agreed=lambda place: options.yes or console.asked(f"remove everything in {render.visible(place)}?"),
     )
+    if getattr(options, "key", False) and "key" in found.value:
+        return console.write(f"{found.value['key']}\n", console.FAILED if found.wrong else 0)
     return console.write(_shown(found, options), console.FAILED if found.wrong else 0)
 
 

@@ -28,6 +28,7 @@ _ACTIONS = {
     "verify": "read everything, and name what is wrong",
     "prune": "remove what was not used for long, and what is too much",
     "clear": "remove everything",
+    "changed": "succeed if something was stored since this was last asked",
 }
 
 _PYTHON = (
@@ -116,6 +117,8 @@ def _add_actions(store: argparse.ArgumentParser, options: Mapping[str, Any]) -> 
         if action == "prune":
             one.add_argument("--size", type=size, help="the most it may have, as 500M or 2G")
             one.add_argument("--age", type=seconds, help="the longest unused, as 12h, 30d or 4w")
+        if action == "changed":
+            one.add_argument("--key", action="store_true", help="print nothing but a name for what is stored now")
         if action == "clear":
             one.add_argument("--yes", action="store_true", help="do not ask")
 

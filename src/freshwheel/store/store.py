@@ -147,6 +147,12 @@ class Store:
 
         return survey.info(self.shelf)
 
+    def stored(self) -> tuple[int, str]:
+        """How many entries are new since this was last asked, and a name for all that are there. Raises OSError."""
+        from freshwheel.store import survey  # noqa: PLC0415 - as above
+
+        return survey.stored(self.shelf)
+
     def entries(self) -> list[Listed]:
         """The entries, the one that was used last first."""
         from freshwheel.store import survey  # noqa: PLC0415 - as above

@@ -9,10 +9,24 @@ from dataclasses import dataclass
 
 import xxhash
 
+from freshwheel import frame
 from freshwheel.entry import Blob, Entry, is_key
 from freshwheel.shelf import DAMAGED, READ, Shelf, why
 
-__all__ = ["Flaw", "Info", "Item", "Listed", "files", "flaws", "folders", "info", "items", "listed", "listing"]
+__all__ = [
+    "Flaw",
+    "Info",
+    "Item",
+    "Listed",
+    "files",
+    "flaws",
+    "folders",
+    "info",
+    "items",
+    "listed",
+    "listing",
+    "stored",
+]
 
 _CHUNK = 1 << 20
 _DIGITS = 2
@@ -118,6 +132,22 @@ def info(shelf: Shelf) -> Info:
         size=sum(item.size for item in (*index, *blobs)),
         bad=len(files(os.path.join(shelf.root, "bad"))),
     )
+
+
+def stored(shelf: Shelf) -> tuple[int, str]:
+    """How many entries are there that were not when this was last asked, and a name for all that are there now.
+
+    That it was asked is on record. Raises OSError.
+    """
+    path, keys = os.path.join(shelf.root, "asked"), sorted(item.name for item in items(shelf, "index"))
+    text = "\n".join(keys)
+    try:
+        with open(path, encoding="ascii") as file:
+            before = file.read().split()
+    except (FileNotFoundError, ValueError):
+        before = []
+    frame.write(path, text.encode(), mode=0o600)
+    return len(set(keys).difference(before)), hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def flaws(shelf: Shelf) -> list[Flaw]:
