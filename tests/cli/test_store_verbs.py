@@ -196,7 +196,7 @@ def test_no_amounts(text):
 
 def test_what_was_stored_since_it_was_last_asked(shop):
     """It succeeds once for each change, so that CI saves what is new; a clearing, a use and a hit are none."""
-    assert shop("changed") == (1, "0 entries stored since this was last asked\n", "")
+    assert shop("changed") == (1, "0 builds stored since this was last asked\n", "")
     code, found = shop.fill().json("changed")
     assert (code, found["stored"]) == (0, 2)
     assert shop.json("changed") == (1, {"stored": 0, "key": found["key"]})

@@ -34,10 +34,12 @@ def answer(
     store = Store.open(cache)
     if isinstance(store, Refusal):
         return Answer(lines=[Line(store.reason, "bad")], value={"reason": store.reason}, wrong=True)
-    alone = {"list": _listed, "verify": _verified, "changed": _changed}
+    alone = {"list": _listed, "verify": _verified}
     if action in alone:
         return alone[action](store)
     match action:
+        case "changed":
+            return _changed(store, cache or "")
         case "prune":
             limit, longest = SIZE if size is None else size, AGE if age is None else age
             return _pruned(store.prune(time.time_ns(), size=limit, age=longest, force=True))
@@ -47,14 +49,14 @@ def answer(
             return _info(store, cache or "")
 
 
-def _changed(store: Store) -> Answer:
+def _changed(store: Store, cache: str) -> Answer:
     """Whether there is something new since it was last asked: nothing new is what a script fails by."""
     try:
-        number, key = store.stored()
+        number, key = store.stored(spares.names(cache))
     except OSError as error:
         why = f"can't write in {store.shelf.root}: {error.strerror or error}"
         return Answer(lines=[Line(why, "bad")], value={"reason": why}, wrong=True)
-    what = f"{render.count(number, 'entry', 'entries')} stored since this was last asked"
+    what = f"{render.count(number, 'build')} stored since this was last asked"
     return Answer(
         lines=[Line(what, "good" if number else "text")], value={"stored": number, "key": key}, wrong=not number
     )

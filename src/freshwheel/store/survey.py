@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import xxhash
@@ -134,12 +134,13 @@ def info(shelf: Shelf) -> Info:
     )
 
 
-def stored(shelf: Shelf) -> tuple[int, str]:
-    """How many entries are there that were not when this was last asked, and a name for all that are there now.
+def stored(shelf: Shelf, beside: Iterable[str] = ()) -> tuple[int, str]:
+    """How many builds are kept that were not when this was last asked, and a name for all that are kept now.
 
-    That it was asked is on record. Raises OSError.
+    `beside` are those that are kept beside the store. That it was asked is on record. Raises OSError.
     """
-    path, keys = os.path.join(shelf.root, "asked"), sorted(item.name for item in items(shelf, "index"))
+    path = os.path.join(shelf.root, "asked")
+    keys = sorted([*(item.name for item in items(shelf, "index")), *beside])
     text = "\n".join(keys)
     try:
         with open(path, encoding="ascii") as file:
