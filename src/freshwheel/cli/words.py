@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["parser", "seconds", "size"]
+from freshwheel import reading
+
+__all__ = ["misspelled", "parser", "seconds", "size"]
 
 _ABOUT = {
     "digest": "print the source digest",
@@ -83,6 +85,21 @@ def parser() -> argparse.ArgumentParser:
             one.add_argument("--raise-python", action="store_true", help="make requires-python begin at 3.10")
             one.add_argument("--force", action="store_true", help="go on where something speaks against it")
     return root
+
+
+def misspelled(words: Sequence[str]) -> str:
+    """What is wrong with the verb or the action, and which one is meant; nothing: it is one, or there is none."""
+    for kind, known, word in zip(("verb", "action of store"), (_ABOUT, _ACTIONS), words, strict=False):
+        if word.startswith("-"):
+            return ""
+        if word not in known:
+            meant = reading.close(word, known)
+            return f"there is no {kind} {word}: " + (
+                f"did you mean {meant}?" if meant else f"there are {', '.join(known)}"
+            )
+        if word != "store":
+            return ""
+    return ""
 
 
 def _add_places(one: argparse.ArgumentParser, verb: str) -> None:
