@@ -243,6 +243,15 @@ def test_answers_that_are_given_again_are_on_record(known, tmp_path):
     assert len(history.why(known.call()).outcomes) <= outcome.MOST
 
 
+def test_answer_given_again_is_of_an_environment_as_the_first_one(known):
+    """So that what an installer has put there is compared with it, as with the build."""
+    first = history.why(known.call()).outcomes[0]
+    outcome.add(str(known.cache), str(known.path), dataclasses.replace(first, decided="built", isolated=True, when=1))
+    known.wheel()
+    again = history.why(known.call()).outcomes[0]
+    assert (again.decided, again.key, again.isolated) == ("hit", first.key, True)
+
+
 def test_wheel_that_was_given_again_is_what_the_tree_is_held_against(known):
     """An edit and its taking back: the last wheel is the first one once more, and nothing differs."""
     known.there_and_back()

@@ -32,8 +32,7 @@ _QUIET = ("editable wheels", "this is a release", "the store is off", "nothing i
 _SOURCES = "source digest"
 _STORE = "store"
 """The part that says which store has shown the others."""
-_DISTRIBUTION = "distribution "
-_OF_BUILDS = (_DISTRIBUTION, "requirements")
+_OF_BUILDS = ("distribution ", "requirements")
 """How the parts begin that differ between the environment of a build and any other."""
 
 
@@ -105,8 +104,8 @@ def words(found: Comparison) -> list[str]:
         phrases.append("the sources changed" if found.inputs is None else "what selects the inputs changed")
     kinds: dict[str, list[str]] = {"changed": [], "new": [], "gone": []}
     for one in found.parts or ():
-        if one.name.startswith(_DISTRIBUTION):
-            phrases.append(_moved(one))
+        if one.moved:
+            phrases.append(one.moved)
         else:
             kinds[one.what].append(one.name)
     for kind, names in kinds.items():
@@ -114,15 +113,6 @@ def words(found: Comparison) -> list[str]:
             verb = kind if kind == "changed" else f"{'is' if len(names) == 1 else 'are'} {kind}"
             phrases.append(f"{few(names)} {verb}")
     return phrases
-
-
-def _moved(one: Difference) -> str:
-    """Between which versions a distribution has moved."""
-    name = one.name.removeprefix(_DISTRIBUTION)
-    before, after = ((text or "").partition(" (")[0] for text in (one.before, one.after))
-    if one.what != "changed":
-        return f"{name} {before or after} is {one.what}"
-    return f"{name} {before} → {after}" if before != after else f"{name} {after} has other files"
 
 
 def lasting(case: Case) -> dict[str, str]:

@@ -114,11 +114,15 @@ def load(cache: str | None, tree: str) -> list[Outcome]:
     if cache is None:
         return []
     own = journal.identity(memory.real(tree))
-    again = [_again(one) for one in journal.load(journal.place(cache)) if (one.kind, one.tree) == ("again", own)]
-    return sorted([*again, *_decided(cache, tree)], key=lambda one: -one.when)[:MOST]
+    decided = _decided(cache, tree)
+    isolated = {one.key for one in decided if one.isolated}
+    lines = [one for one in journal.load(journal.place(cache)) if (one.kind, one.tree) == ("again", own)]
+    again = [_again(one, isolated=one.key in isolated) for one in lines[:MOST]]
+    return sorted([*again, *decided], key=lambda one: -one.when)[:MOST]
 
 
-def _again(one: Line) -> Outcome:
+def _again(one: Line, *, isolated: bool) -> Outcome:
+    """An answer that was given again, for an environment as that of the first time."""
     return Outcome(
         hook=one.hook,
         decided="hit",
@@ -126,6 +130,7 @@ def _again(one: Line) -> Outcome:
         wheel=one.name,
         digest=one.digest,
         key=one.key,
+        isolated=isolated,
         took=one.took,
         saved=one.saved,
         when=one.when,

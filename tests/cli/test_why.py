@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from freshwheel import account, build, decision, outcome
+from freshwheel.cli import render
 from freshwheel.cli.main import main
 from freshwheel.errors import InnerError
 from freshwheel.inner import key
@@ -425,5 +426,6 @@ def test_versions_of_a_requirement_are_named(bench):
     after = {**last.parts, "distribution idna": "3.10 (4567)", "distribution new": "2 (0123)"}
     found = account.Comparison(inputs=outcome.Changes(), sources=False, parts=tuple(key.difference(before, after)))
     assert account.words(found) == ["idna 3.7 → 3.10", "new 2 is new", "old 1 is gone"]
+    assert [render._difference(one) for one in found.parts] == account.words(found)
     others = key.difference(before, {**before, "distribution idna": "3.7 (4567)"})
     assert account.words(replace(found, parts=tuple(others))) == ["idna 3.7 has other files"]

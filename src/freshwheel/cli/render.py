@@ -247,6 +247,8 @@ def _differences(found: Comparison) -> list[Line]:
 
 
 def _difference(one: Difference) -> str:
+    if one.moved:
+        return one.moved
     before, after = _shown(one.before), _shown(one.after)
     values = f" ({before} -> {after})" if before is not None and after is not None else ""
     return f"{one.name}: {one.what}{values}"
