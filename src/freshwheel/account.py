@@ -148,7 +148,9 @@ def failing(plan: Plan, case: Case | str, why: str) -> Iterator[None]:
     except FreshwheelError as error:
         hook = "editable" if plan.call.hook == "build_editable" else "wheel"
         digest = case.found.digest if isinstance(case, Case) else ""
-        how, took = error.message.partition("\n")[0], (time.time_ns() - started) // 10**6
+        took = (time.time_ns() - started) // 10**6
+        # What stands in front of more lines may be the words of somebody else, which are not for a record.
+        how = key.without_userinfo(error.message.partition(":" if "\n" in error.message else "\n")[0])
         failed = Outcome(hook=hook, decided="failed", why=why, unstored=how, digest=digest, took=took)
         note(plan, case, failed, None)
         raise

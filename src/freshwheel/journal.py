@@ -8,7 +8,14 @@ import os
 
 import xxhash
 
-__all__ = ["Line", "add", "identity", "load", "place", "saved", "span"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    Line = tuple[int, str, str, str, str, str, str, int, int]
+    """When, in seconds since the epoch. What it was: `again` an answer once more, `hit` any other one, `built` or
+    `failed`. The hook. What the tree is known by. The file name of the wheel, or of the project where there is none.
+    The source digest and the build key, as far as they are known. ms that it took; ms of the build that was saved."""
+
+__all__ = ["add", "identity", "load", "place", "saved", "span"]
 
 _LARGEST = 1 << 24
 """Bytes; a longer record begins anew, if nobody has counted what is in it before."""
@@ -17,60 +24,6 @@ _DIGITS = 12
 _KINDS = ("again", "hit", "built", "failed")
 _FIELDS = 9
 _NOTHING = "-"
-_SECONDS = ((600, 1, "s"), (36_000, 60, "min"))
-"""Up to which number of seconds they are shown by which unit, and what that is called."""
-
-
-class Line:
-    """A value: one installation."""
-
-    __slots__ = ("digest", "hook", "key", "kind", "name", "saved", "took", "tree", "when")
-
-    when: int
-    """Seconds since the epoch."""
-    kind: str
-    """`again`, an answer once more, `hit`, any other one, `built` or `failed`."""
-    hook: str
-    tree: str
-    """By which a tree is known: 32 hex digits."""
-    name: str
-    """The file name of the wheel; that of the project where there is none."""
-    digest: str
-    """The source digest; nothing where it is not known."""
-    key: str
-    """The build key; nothing where there is none."""
-    took: int
-    """ms."""
-    saved: int
-    """ms that the build had taken which was not needed now."""
-
-    def __init__(  # noqa: PLR0913 - a value
-        self,
-        *,
-        when: int,
-        kind: str,
-        hook: str,
-        tree: str,
-        name: str,
-        digest: str = "",
-        key: str = "",
-        took: int = 0,
-        saved: int = 0,
-    ) -> None:
-        self.when = when
-        self.kind = kind
-        self.hook = hook
-        self.tree = tree
-        self.name = name
-        self.digest = digest
-        self.key = key
-        self.took = took
-        self.saved = saved
-
-    @property
-    def project(self) -> str:
-        """The name of the distribution."""
-        return self.name.partition("-")[0].replace("_", "-").lower()
 
 
 def identity(tree: bytes) -> str:
@@ -83,48 +36,42 @@ def place(cache: str) -> str:
     return os.path.join(cache, "journal")
 
 
-def add(cache: str, line: Line) -> None:
+def add(cache: str, line: "Line") -> None:
     """One more line is on record, if it can be."""
-    texts = (line.kind, line.hook, line.tree, line.name, line.digest, line.key)
-    words = ["".join([sign for sign in text if sign.isprintable() and sign != " "]) or _NOTHING for text in texts]
-    data = f"{line.when} {' '.join(words)} {line.took} {line.saved}\n".encode("utf-8", "replace")
+    words = ["".join([sign for sign in str(word) if sign.isprintable() and sign != " "]) or _NOTHING for word in line]
     flags = [getattr(os, name, 0) for name in ("O_CLOEXEC", "O_NOFOLLOW", "O_BINARY")]
     try:
         handle = os.open(place(cache), os.O_WRONLY | os.O_APPEND | os.O_CREAT | sum(flags), 0o600)
         try:
             if os.fstat(handle).st_size > _LARGEST:
                 os.ftruncate(handle, 0)
-            os.write(handle, data)
+            os.write(handle, f"{' '.join(words)}\n".encode("utf-8", "replace"))
         finally:
             os.close(handle)
     except OSError:
         return
 
 
-def load(path: str) -> list[Line]:
+def load(path: str) -> "list[Line]":
     """The lines of a record, the newest first; what is damaged is passed over."""
     try:
         with open(path, "rb") as file:
             lines = file.read(2 * _LARGEST).decode("utf-8", "replace").splitlines()
     except OSError:
         return []
-    return [line for line in map(_parsed, reversed(lines)) if line is not None]
-
-
-def _parsed(text: str) -> Line | None:
-    words = text.split(" ")
-    numbers = [words[0], *words[-2:]]
-    if len(words) != _FIELDS or words[1] not in _KINDS or not all(map(_is_number, numbers)):
-        return None
-    hook, tree, name, digest, key = ("" if word == _NOTHING else word for word in words[2:7])
-    when, took, spared = map(int, numbers)
-    return Line(
-        when=when, kind=words[1], hook=hook, tree=tree, name=name, digest=digest, key=key, took=took, saved=spared
-    )
-
-
-def _is_number(text: str) -> bool:
-    return text.isdecimal() and len(text) <= _DIGITS
+    found: list[Line] = []
+    for line in reversed(lines):
+        words = line.split(" ")
+        numbers = [words[0], *words[-2:]]
+        if (
+            len(words) == _FIELDS
+            and words[1] in _KINDS
+            and all(one.isdecimal() and len(one) <= _DIGITS for one in numbers)
+        ):
+            hook, tree, name, digest, key = ("" if word == _NOTHING else word for word in words[2:7])
+            when, took, spared = map(int, numbers)
+            found.append((when, words[1], hook, tree, name, digest, key, took, spared))
+    return found
 
 
 def saved(milliseconds: int) -> str:
@@ -135,9 +82,7 @@ def saved(milliseconds: int) -> str:
 def span(milliseconds: int) -> str:
     """A time for people, as `4.1 s`, `41 s`, `12 min` or `30 h`."""
     seconds = milliseconds / 1000
-    if seconds < 10:  # noqa: PLR2004 - one digit before the point
-        return f"{seconds:.1f} s"
-    for limit, unit, word in _SECONDS:
+    for limit, unit, text in ((10, 1, "{:.1f} s"), (600, 1, "{:.0f} s"), (36_000, 60, "{:.0f} min")):
         if seconds < limit:
-            return f"{seconds / unit:.0f} {word}"
+            return text.format(seconds / unit)
     return f"{seconds / 3600:.0f} h"

@@ -15,7 +15,6 @@ from typing import Any, Literal, get_args
 import xxhash
 
 from freshwheel import frame, journal, memory, stats
-from freshwheel.journal import Line
 from freshwheel.model import Input, Snapshot
 
 __all__ = [
@@ -113,28 +112,25 @@ def load(cache: str | None, tree: str) -> list[Outcome]:
     """
     if cache is None:
         return []
-    own = journal.identity(memory.real(tree))
-    decided = _decided(cache, tree)
+    decided, own = _decided(cache, tree), journal.identity(memory.real(tree))
     isolated = {one.key for one in decided if one.isolated}
-    lines = [one for one in journal.load(journal.place(cache)) if (one.kind, one.tree) == ("again", own)]
-    again = [_again(one, isolated=one.key in isolated) for one in lines[:MOST]]
+    again = [
+        Outcome(
+            hook=hook,
+            decided="hit",
+            why=_UNMOVED,
+            wheel=name,
+            digest=digest,
+            key=key,
+            isolated=key in isolated,
+            took=took,
+            saved=saved,
+            when=when,
+        )
+        for when, kind, hook, where, name, digest, key, took, saved in journal.load(journal.place(cache))
+        if (kind, where) == ("again", own)
+    ]
     return sorted([*again, *decided], key=lambda one: -one.when)[:MOST]
-
-
-def _again(one: Line, *, isolated: bool) -> Outcome:
-    """An answer that was given again, for an environment as that of the first time."""
-    return Outcome(
-        hook=one.hook,
-        decided="hit",
-        why=_UNMOVED,
-        wheel=one.name,
-        digest=one.digest,
-        key=one.key,
-        isolated=isolated,
-        took=one.took,
-        saved=one.saved,
-        when=one.when,
-    )
 
 
 def _decided(cache: str, tree: str) -> list[Outcome]:
@@ -168,26 +164,20 @@ def add(cache: str | None, tree: str, outcome: Outcome, found: Snapshot | None =
     except (OSError, ValueError):
         return False
     if outcome.hook in _WHEELS:
-        _count(cache, tree, outcome)
+        _count(cache, tree, outcomes)
     return True
 
 
-def _count(cache: str, tree: str, outcome: Outcome) -> None:
-    """An installation has its line in the journal; what was built for its metadata has had it then."""
+def _count(cache: str, tree: str, outcomes: Sequence[Outcome]) -> None:
+    """The newest installation has its line in the journal; what was built for its metadata has had it then."""
+    outcome = outcomes[0]
     if outcome.decided == "lease" and not outcome.key:
         return
-    line = Line(
-        when=outcome.when,
-        kind=outcome.decided if outcome.decided in ("built", "failed") else "hit",
-        hook=outcome.hook,
-        tree=journal.identity(memory.real(tree)),
-        name=outcome.wheel or os.path.basename(_name(tree)),
-        digest=outcome.digest,
-        key=outcome.key,
-        took=outcome.took,
-        saved=outcome.saved,
-    )
-    journal.add(cache, line)
+    kind = outcome.decided if outcome.decided in ("built", "failed") else "hit"
+    folder, where = os.path.basename(_name(tree)), journal.identity(memory.real(tree))
+    name = next((one.wheel for one in outcomes if one.wheel), folder.replace("-", "_"))
+    told = (outcome.hook, where, name, outcome.digest, outcome.key, outcome.took, outcome.saved)
+    journal.add(cache, (outcome.when, kind, *told))
     stats.fold(cache, now=outcome.when)
 
 

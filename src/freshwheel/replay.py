@@ -128,18 +128,9 @@ class _Case:
         from freshwheel import journal  # noqa: PLC0415 - for the last hook of a run alone
 
         answer, now, saved = self.answer, self.now(), int.from_bytes(self.answer.took, "little")
-        line = journal.Line(
-            when=now // 10**9,
-            kind="again",
-            hook="wheel",
-            tree=journal.identity(self.tree),
-            name=answer.wheel,
-            digest=answer.digest.decode(),
-            key=answer.key.decode(),
-            took=max(0, now - self.started) // 10**6,
-            saved=saved,
-        )
-        journal.add(self.cache, line)
+        names = (journal.identity(self.tree), answer.wheel, answer.digest.decode(), answer.key.decode())
+        took = max(0, now - self.started) // 10**6
+        journal.add(self.cache, (now // 10**9, "again", "wheel", *names, took, saved))
         return journal.saved(saved)
 
     def hand_out(self, target: str) -> None:

@@ -10,9 +10,12 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
 
 from freshwheel import frame, journal
-from freshwheel.journal import Line
+
+if TYPE_CHECKING:
+    from freshwheel.journal import Line
 
 __all__ = ["Counts", "Statistics", "count", "fold", "zero"]
 
@@ -57,10 +60,10 @@ class Statistics:
 def count(cache: str, *, now: float) -> Statistics:
     """What there is to count; `now` in seconds."""
     since, older = _older(cache)
-    lines = [one for one in journal.load(journal.place(cache)) if one.when >= since]
+    lines = [one for one in journal.load(journal.place(cache)) if one[0] >= since]
     return Statistics(
         since=_first(since, lines),
-        week=_summed({}, (one for one in lines if one.when > now - _WEEK)),
+        week=_summed({}, (one for one in lines if one[0] > now - _WEEK)),
         all=_summed(older, lines),
     )
 
@@ -78,11 +81,11 @@ def fold(cache: str, *, now: float) -> None:
     except OSError:
         return
     since, older = _older(cache)
-    cut = max([now - _KEPT, *(one.when for one in lines[_MOST : _MOST + 1])])
-    old = [one for one in lines if since <= one.when <= cut]
+    cut = max([now - _KEPT, *(one[0] for one in lines[_MOST : _MOST + 1])])
+    old = [one for one in lines if since <= one[0] <= cut]
     if not old or _write(cache, _first(since, old), _summed(older, old)):
         for one in reversed(lines):
-            if one.when > cut:
+            if one[0] > cut:
                 journal.add(cache, one)
 
 
@@ -92,20 +95,18 @@ def zero(cache: str, *, now: float) -> bool:
 
 
 def _first(since: int, lines: Iterable[Line]) -> int:
-    return since or min((one.when for one in lines), default=0)
+    return since or min((one[0] for one in lines), default=0)
 
 
 def _summed(known: Mapping[str, Counts], lines: Iterable[Line]) -> dict[str, Counts]:
     found = dict(known)
-    for one in lines:
-        found[one.project] = found.get(one.project, Counts()) + _counted(one)
+    for _, kind, _, _, name, _, _, took, saved in lines:
+        project = name.partition("-")[0].replace("_", "-").lower()
+        one = Counts(hits=1, saved=saved)
+        if kind in ("built", "failed"):
+            one = Counts(builds=int(kind == "built"), failed=int(kind == "failed"), took=took)
+        found[project] = found.get(project, Counts()) + one
     return dict(sorted(found.items()))
-
-
-def _counted(one: Line) -> Counts:
-    if one.kind == "failed":
-        return Counts(failed=1, took=one.took)
-    return Counts(builds=1, took=one.took) if one.kind == "built" else Counts(hits=1, saved=one.saved)
 
 
 def _place(cache: str) -> str:

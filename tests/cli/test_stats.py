@@ -8,7 +8,6 @@ import pytest
 
 from freshwheel import journal, stats
 from freshwheel.cli.main import main
-from freshwheel.journal import Line
 
 DAY = 24 * 3600
 
@@ -20,10 +19,10 @@ class Book:
         self.cache = str(folder)
         self.capture = capture
 
-    def add(self, name="demo-1-py3-none-any.whl", kind="hit", days=0, **more):
+    def add(self, name="demo-1-py3-none-any.whl", kind="hit", days=0, took=0, saved=0):
         """One installation, so many days ago."""
         when = int(time.time()) - days * DAY
-        journal.add(self.cache, Line(when=when, kind=kind, hook="wheel", tree="0" * 32, name=name, **more))
+        journal.add(self.cache, (when, kind, "wheel", "0" * 32, name, "", "", took, saved))
 
     def __call__(self, *words):
         """Standard output of one call."""

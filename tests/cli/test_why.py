@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel import account, build, decision, outcome
+from freshwheel import account, build, decision, journal, outcome
 from freshwheel.cli import render
 from freshwheel.cli.main import main
 from freshwheel.errors import InnerError
@@ -388,6 +388,12 @@ def test_each_installation_is_one_row_with_what_it_took_and_saved(bench, tmp_pat
     assert [bool(re.fullmatch(pattern, row)) for pattern, row in zip(patterns, rows, strict=True)] == [True] * 3
     failed, hit, built = bench.json()["outcomes"]
     assert (failed["decided"], hit["saved"], built["saved"]) == ("failed", built["took"], 0)
+    lines = journal.load(journal.place(str(bench.cache)))
+    assert [(kind, name.partition("-")[0]) for _, kind, _, _, name, *_ in lines] == [
+        ("failed", "recorded"),
+        ("hit", "recorded"),
+        ("built", "recorded"),
+    ]
     assert bench.json()["last"]["decided"] == "hit"
 
 
