@@ -263,7 +263,7 @@ def _outcome(one: Outcome) -> str:
     """One installation: what it was, what it has cost or saved, and why."""
     took = journal.span(one.took)
     if one.decided == "failed":
-        what, more = f"failed after {took}", f"; {one.unstored}"
+        what, more = f"failed after {took}", f"; {one.unstored}" if one.unstored else ""
     elif one.decided == "built":
         what, more = f"built in {took}", f"; it is not stored: {one.unstored}" if one.unstored else ""
     else:
