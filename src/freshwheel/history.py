@@ -5,6 +5,7 @@ It says what the next installation will do, too. Nothing is started for that whi
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -66,9 +67,15 @@ def _cause(case: Case, last: Outcome | None, found: Comparison | None) -> str:
     """Why the next installation will build, as far as that can be told from here; nothing: it need not."""
     if case.plan.proves:
         return "a stored wheel is to be verified"
-    known = _is_kept(case, found) if case.plan.in_place else any(_fits(case, one.entry) for one in case.store.entries())
-    if known:
-        return ""
+    if case.plan.in_place:
+        kept = _unfit(case, found)
+    else:
+        kept = "" if any(_fits(case, one.entry) for one in case.store.entries()) else None
+    return _reason(case, last, found) if kept is None else kept
+
+
+def _reason(case: Case, last: Outcome | None, found: Comparison | None) -> str:
+    """Why nothing that is kept will do."""
     if found is None or last is None:
         return "first build here"
     if differing := account.words(found):
@@ -86,18 +93,17 @@ def _fits(case: Case, entry: Entry) -> bool:
     return not differing and _holds(case, entry.discovered)
 
 
-def _is_kept(case: Case, found: Comparison | None) -> bool:
-    """Whether an editable build is kept that will do."""
+def _unfit(case: Case, found: Comparison | None) -> str | None:
+    """Why an editable build that is kept will not do; nothing: it will. None: none of such a tree is kept."""
     if found is None or found.parts is None or found.parts:
-        return False
+        return None
     tree, cache = memory.real(case.plan.call.tree), frame.cache_directory(case.plan.call.environ)
     records = inplace.load(cache or "", tree)
-    return any(
-        one.tells(case.found.native, case.found.digest)
-        and _holds(case, one.rests)
-        and all(inplace.state(tree, module, one, records) != "foreign" for module in one.modules)
-        for one in records
-    )
+    for one in records:
+        if one.tells(case.found.native, case.found.digest) and _holds(case, one.rests):
+            foreign = [it.path for it in one.modules if inplace.state(tree, it, one, records) == "foreign"]
+            return f"{os.fsdecode(foreign[0])} is not what a build of freshwheel left there" if foreign else ""
+    return None
 
 
 def _holds(case: Case, rests: Sequence[Discovered]) -> bool:
