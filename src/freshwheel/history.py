@@ -70,7 +70,8 @@ def _cause(case: Case, last: Outcome | None, found: Comparison | None) -> str:
     if case.plan.in_place:
         kept = _unfit(case, found)
     else:
-        kept = "" if any(_fits(case, one.entry) for one in case.store.entries()) else None
+        reasons = [why for one in case.store.entries() if (why := _unlike(case, one.entry)) is not None]
+        kept = "" if "" in reasons else next(iter(reasons), None)
     return _reason(case, last, found) if kept is None else kept
 
 
@@ -85,12 +86,13 @@ def _reason(case: Case, last: Outcome | None, found: Comparison | None) -> str:
     return "what was kept is gone" if case.plan.in_place else "the store does not have it"
 
 
-def _fits(case: Case, entry: Entry) -> bool:
-    """Whether an entry is of the case."""
+def _unlike(case: Case, entry: Entry) -> str | None:
+    """Why an entry will not do, though it is of the same key; nothing: it will. None: it is of another one."""
     if entry.parts.get("source digest") != case.found.digest or entry.tree not in (None, case.tree):
-        return False
-    differing, *_ = account.differing(entry.parts, case, isolated=bool(entry.installed))
-    return not differing and _holds(case, entry.discovered)
+        return None
+    parts = {**entry.parts, "store": account.lasting(case)["store"]}
+    differing, *_ = account.differing(parts, case, isolated=bool(entry.installed))
+    return None if differing else discovery.difference(case.about, _asked(entry.discovered))
 
 
 def _unfit(case: Case, found: Comparison | None) -> str | None:
@@ -100,12 +102,12 @@ def _unfit(case: Case, found: Comparison | None) -> str | None:
     tree, cache = memory.real(case.plan.call.tree), frame.cache_directory(case.plan.call.environ)
     records = inplace.load(cache or "", tree)
     for one in records:
-        if one.tells(case.found.native, case.found.digest) and _holds(case, one.rests):
+        if one.tells(case.found.native, case.found.digest) and discovery.held(case.about, _asked(one.rests)):
             foreign = [it.path for it in one.modules if inplace.state(tree, it, one, records) == "foreign"]
             return f"{os.fsdecode(foreign[0])} is not what a build of freshwheel left there" if foreign else ""
     return None
 
 
-def _holds(case: Case, rests: Sequence[Discovered]) -> bool:
-    """Whether all is as it was that a build has taken; git, which is not asked here, may say something else."""
-    return discovery.held(case.about, [one for one in rests if one[1] != discovery.CONTROL])
+def _asked(rests: Sequence[Discovered]) -> list[Discovered]:
+    """What a build has taken, but for what git says: that is not asked here."""
+    return [one for one in rests if one[1] != discovery.CONTROL]

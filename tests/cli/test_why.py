@@ -416,12 +416,30 @@ def test_the_next_installation_is_foretold(bench):
     bench.write("src/recorded.py", source)
     assert next_time() == ("hit", "")
     assert "is from the store" in bench.build()[0]
+    bench.monkeypatch.setenv("SPECIAL", "x")
+    assert next_time() == ("build", "environment SPECIAL is new")
+    bench.monkeypatch.delenv("SPECIAL")
+    assert next_time() == ("hit", "")
     assert main(["store", "clear", "--yes"]) == 0
     bench.capture.readouterr()
     assert next_time() == ("build", "the store does not have it")
     assert bench.build()[0].endswith("was built: the store does not have it")
     bench.configure('store = "on"', 'store = "off"')
     assert next_time() == ("build", "the store is off")
+
+
+def test_the_next_installation_is_foretold_by_what_builds_have_read(bench, tmp_path):
+    """A file elsewhere that a build has read is named, and nothing is built for its old state."""
+    (tmp_path / "word").write_text("one")
+    bench.monkeypatch.setenv("RECORDING_DURING", f"open({str(tmp_path / 'word')!r}).read()")
+    bench.build()
+    (tmp_path / "word").write_text("another")
+    found = bench.json()
+    if found["last"]["unstored"]:
+        pytest.skip("nobody sees here what a build reads")
+    assert (found["next"], found["cause"]) == ("build", "../word changed, which a build has read")
+    (tmp_path / "word").write_text("one")
+    assert bench.json()["next"] == "hit"
 
 
 def test_versions_of_a_requirement_are_named(bench):
