@@ -1,5 +1,6 @@
 """What every test shares."""
 
+import signal
 import tarfile
 
 import pytest
@@ -7,6 +8,18 @@ from hypothesis import settings
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _heeded():
+    """What tests start heeds signals, also where whoever started them ignores some, as nohup and scripts do.
+
+    A signal that is ignored would be in them as well; one with a handler is not. These processes go on ignoring it.
+    """
+    numbers = [getattr(signal, name, None) for name in ("SIGINT", "SIGHUP", "SIGTERM", "SIGQUIT")]
+    for number in filter(None, numbers):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 @pytest.fixture

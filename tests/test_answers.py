@@ -44,6 +44,7 @@ def answer(**fields):
         "until": b"",
         "info": pack(INFO),
         "data": b"",
+        "took": (41_000).to_bytes(8, "little"),
     }
     return Answer(**{**parts, **fields})
 

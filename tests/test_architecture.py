@@ -52,8 +52,8 @@ ROWS = (
     ("stated", ("stated.py",)),
     ("readings", ("reading.py",)),
     ("records", ("ledger.py", "state.py", "outcome.py")),
-    ("echo", ("echo.py",)),
-    ("answers", ("answers.py",)),
+    ("counts", ("stats.py",)),
+    ("answers and installations", ("answers.py", "journal.py")),
     ("shelf", ("shelf.py", "spares.py")),
     ("facts", ("backends.py", "memory.py", "lease.py", "entry.py", "inplace.py")),
     ("nouns", ("bytecode.py", "model.py", "native.py", "resolved.py")),
@@ -78,7 +78,7 @@ ROWS = (
 """From the top to the bottom, the floor being the last ten; modules of one folder may import each other."""
 
 LIGHT = (
-    *("__init__.py", "hooks.py", "guard.py", "replay.py", "recheck.py", "echo.py", "memory.py", "answers.py"),
+    *("__init__.py", "hooks.py", "guard.py", "replay.py", "recheck.py", "journal.py", "memory.py", "answers.py"),
     *("shelf.py", "entry.py", "lease.py", "isolated.py", "families.py", "frame.py", "rows.py", "about.py", "native.py"),
     *("inplace.py", "installs.py", "standing.py", "bytecode.py"),
 )
@@ -168,6 +168,8 @@ FOR_OTHER_PROGRAMS = ("inner/_sitecustomize.py", "inner/_witness.py", "observe/s
 """Texts that run in another interpreter, where the environment is theirs to read."""
 
 VAGUE = ("common", "helper", "helpers", "manager", "misc", "util", "utils")
+DESPITE_ITS_NAME = {("os", "_exit"), ("sys", "_getframe")}
+"""Documented, and for everybody; the second one is not in every Python, which who takes it must ask first."""
 LONGEST_FUNCTION = 80
 LONGEST_MODULE = 500
 
@@ -340,6 +342,26 @@ def style(sources):
     return wrong
 
 
+def private_names(sources):
+    """Private names of modules that are not ours: the next Python, or another system, has them not."""
+    wrong = []
+    for path, text in sources.items():
+        tree = [node for node, _ in nodes(ast.parse(text))]
+        modules = {alias.asname or alias.name for node in tree if isinstance(node, ast.Import) for alias in node.names}
+        for node in tree:
+            names = []
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+                names = [(node.value.id, node.attr)]
+            elif isinstance(node, ast.ImportFrom) and not (node.module or "freshwheel").startswith("freshwheel"):
+                names = [(node.module, alias.name) for alias in node.names]
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr":
+                own = [one.id if isinstance(one, ast.Name) else getattr(one, "value", "") for one in node.args]
+                names = [tuple(own)] if len(own) == 2 and own[0] in modules else []
+            private = [(a, b) for a, b in names if b.startswith("_") and not b.startswith("__")]
+            wrong += [f"{path}:{node.lineno} takes {a}.{b}" for a, b in private if (a, b) not in DESPITE_ITS_NAME]
+    return wrong
+
+
 def page(text, sources):
     """Modules that a page does not name, and names on it that no module has."""
     named = set(re.findall(r"`((?:[a-z_]\w*/)*[a-z_]\w*\.py)`", text))
@@ -348,7 +370,7 @@ def page(text, sources):
     return missing + [f"{name} is on the page and does not exist" for name in sorted(named - sources.keys() - outside)]
 
 
-CHECKERS = (strangers, layering, cycles, light_column, purity, ambience, style)
+CHECKERS = (strangers, layering, cycles, light_column, purity, ambience, style, private_names)
 
 
 @pytest.mark.parametrize("checker", CHECKERS, ids=lambda checker: checker.__name__)
@@ -416,6 +438,9 @@ PLANTED = [
     (style, {"build.py": "\n" * (LONGEST_MODULE + 1)}, f"build.py has {LONGEST_MODULE + 1} lines"),
     (style, {"build.py": long_function(LONGEST_FUNCTION + 1)}, f"build.py:1 f has {LONGEST_FUNCTION + 1} lines"),
     (style, {"build.py": "print('x')"}, "build.py:1 prints"),
+    (private_names, {"build.py": "import sysconfig\nsysconfig._name()"}, "build.py:2 takes sysconfig._name"),
+    (private_names, {"build.py": "import sys\ngetattr(sys, '_base')"}, "build.py:2 takes sys._base"),
+    (private_names, {"build.py": "from zipfile import _name"}, "build.py:1 takes zipfile._name"),
 ]
 
 

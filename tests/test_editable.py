@@ -1,5 +1,6 @@
 """Editable wheels over a setuptools that compiles by copying, and that records how it is called."""
 
+import dataclasses
 import importlib.machinery
 import json
 import os
@@ -10,7 +11,7 @@ import zipfile
 
 import pytest
 
-from freshwheel import build, inplace, memory, mirror, outcome, replay
+from freshwheel import build, history, inplace, memory, mirror, outcome, replay
 from freshwheel.inner import interpreter
 from freshwheel.observe import observer
 from freshwheel.plan import Plan
@@ -205,6 +206,26 @@ def test_edit_of_python_builds_nothing(tree):
     assert (os.listdir(tree.dist) != first, tree.calls()) == (True, asked)
     assert (tree.last().hook, tree.last().decided) == ("editable", "hit")
     assert "made without a build: nothing that is compiled has changed" in tree.said[-1]
+
+
+def test_the_next_editable_installation_is_foretold(tree):
+    """An edit of Python is none to build for; one of what is compiled is, and so is a module that is a stranger's."""
+
+    def foretold():
+        found = history.why(dataclasses.replace(tree.call(), hook="build_wheel"))
+        return found.next, found.cause
+
+    tree.install()
+    assert foretold() == ("hit", "")
+    tree.python()
+    assert foretold() == ("hit", "")
+    assert tree.install() == (1, "one")
+    assert history.why(tree.call()).outcomes[0].saved == history.why(tree.call()).outcomes[1].took
+    tree.native("two")
+    assert foretold() == ("build", "1 input changed: src/demo/native.c")
+    tree.native("one")
+    tree.module.write_text("somebody's own")
+    assert foretold() == ("build", f"src/demo/{tree.module.name} is not what a build of freshwheel left there")
 
 
 def test_unchanged_tree_builds_nothing(tree):

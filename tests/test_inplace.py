@@ -7,7 +7,7 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freshwheel import echo, inplace, memory, native, rows, spares, standing
+from freshwheel import inplace, journal, memory, native, rows, spares, standing
 from freshwheel.inplace import Module, Record, Wheel
 
 ABI = ".cpython-311-x86_64-linux-gnu.so"
@@ -346,11 +346,12 @@ def test_module_of_other_sources_that_is_not_built_any_more(place, path, data, f
 
 def test_line_that_is_damaged_is_no_answer(place):
     """Also one with more digits than can be read."""
-    path = echo.place(place.cache, place.tree)
+    path = journal.place(place.cache)
     os.makedirs(os.path.dirname(path))
     with open(path, "w") as file:
-        file.write(f"{'9' * 5000} wheel a b c\n12 wheel a b c\n")
-    assert echo.load(place.cache, place.tree) == [(12, "wheel", "a", "b", "c")]
+        file.write(f"{'9' * 5000} again wheel t a b c 1 2\n12 again wheel t a b c 1 2\n12 again wheel t a b c 1 x\n")
+    [found] = journal.load(path)
+    assert found == (12, "again", "wheel", "t", "a", "b", "c", 1, 2)
 
 
 CELL = b"f" + bytes(16)

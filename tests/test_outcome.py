@@ -17,7 +17,7 @@ TEXT = st.text(max_size=8)
 OUTCOMES = st.builds(
     Outcome,
     hook=st.sampled_from(["requires", "metadata", "wheel", "editable"]),
-    decided=st.sampled_from(["hit", "miss", "lease", "built"]),
+    decided=st.sampled_from(["hit", "miss", "lease", "built", "failed"]),
     why=TEXT,
     wheel=TEXT,
     digest=TEXT,
@@ -27,6 +27,8 @@ OUTCOMES = st.builds(
     missed=st.lists(TEXT, max_size=2).map(tuple),
     written=st.lists(TEXT, max_size=2).map(tuple),
     unstored=TEXT,
+    took=st.integers(0, 1 << 40),
+    saved=st.integers(0, 1 << 40),
     when=st.integers(0, 1 << 40),
 )
 PATHS = st.binary(min_size=1, max_size=6).filter(lambda path: b"\0" not in path)
@@ -171,7 +173,7 @@ def test_damage_is_nothing_on_record(tmp_path_factory, data, at, cut):
 @pytest.mark.parametrize(
     "change",
     [
-        {"edition": 2},
+        {"edition": 1},
         {"tree": "/elsewhere"},
         {"outcomes": None},
         {"outcomes": [None]},

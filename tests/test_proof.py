@@ -132,7 +132,7 @@ def test_difference_is_on_record(tree):
     with pytest.raises(DifferenceError):
         tree.wheel(**VERIFY)
     newest = outcome.load(str(tree.cache), str(tree.path))[0]
-    assert (newest.hook, newest.decided) == ("wheel", "miss")
+    assert (newest.hook, newest.decided) == ("wheel", "failed")
     assert newest.why == "a clean build gives another wheel: more.py, recorded.py"
 
 

@@ -18,8 +18,8 @@ from freshwheel import (
     backends,
     build,
     decision,
-    echo,
     history,
+    journal,
     lease,
     memory,
     outcome,
@@ -35,8 +35,8 @@ FIXTURES = Path(__file__).parents[1] / "fixtures"
 HOUR = 3600 * 10**9
 LIGHT = {"sys", "os", "time", "errno", "stat", "struct", "fcntl", "msvcrt", "xxhash", "_imp", "_struct"}
 OWN = (
-    *("about", "answers", "bytecode", "echo", "entry", "families", "frame", "hooks", "isolated", "lease", "memory"),
-    *("recheck", "replay", "rows", "shelf"),
+    *("about", "answers", "bytecode", "entry", "families", "frame", "hooks", "isolated", "lease", "memory"),
+    *("journal", "recheck", "replay", "rows", "shelf"),
 )
 
 pytestmark = pytest.mark.skipif(
@@ -229,21 +229,27 @@ def test_each_question_has_its_own_answer(known):
 
 
 def test_answers_that_are_given_again_are_on_record(known, tmp_path):
-    """`why` names them before those that the recipes gave, with the same wheel; the record stays short."""
-    name, _ = known.wheel()
+    """`why` names each installation before those of the recipes, with the same wheel, and the time it has saved."""
     assert replay.metadata(str(known.path), known.environ, None, str(tmp_path / "info"), now=later)
+    name, _ = known.wheel()
     found = history.why(known.call()).outcomes
-    assert [(one.hook, one.decided, one.wheel) for one in found[:2]] == [
-        ("metadata", "hit", name),
-        ("wheel", "hit", name),
-    ]
-    assert found[0].why == "nothing that an earlier answer rests on has moved"
+    assert (found[0].hook, found[0].decided, found[0].wheel) == ("wheel", "hit", name)
+    assert found[0].saved == int.from_bytes(known.answer.took, "little")
+    assert found[0].why == "nothing that it is made from has changed"
     assert (found[0].digest, found[0].key) == (known.answer.digest.decode(), known.answer.key.decode())
-    assert found[2].decided in ("hit", "built")
+    assert found[1].decided in ("hit", "built")
     for _ in range(100):
         known.wheel()
     assert len(history.why(known.call()).outcomes) <= outcome.MOST
-    assert Path(echo.place(str(known.cache), memory.real(str(known.path)))).stat().st_size < 10_000
+
+
+def test_answer_given_again_is_of_an_environment_as_the_first_one(known):
+    """So that what an installer has put there is compared with it, as with the build."""
+    first = history.why(known.call()).outcomes[0]
+    outcome.add(str(known.cache), str(known.path), dataclasses.replace(first, decided="built", isolated=True, when=1))
+    known.wheel()
+    again = history.why(known.call()).outcomes[0]
+    assert (again.decided, again.key, again.isolated) == ("hit", first.key, True)
 
 
 def test_wheel_that_was_given_again_is_what_the_tree_is_held_against(known):
@@ -256,12 +262,12 @@ def test_wheel_that_was_given_again_is_what_the_tree_is_held_against(known):
     assert (found.last.wheel, found.found.sources, found.last.why) == (name, False, found.outcomes[0].why)
 
 
-@pytest.mark.parametrize("record", [b"", b"\xff\n\n1 2 3\n", b"x wheel a b c\n", b"1 wheel a b c d\n"])
+@pytest.mark.parametrize("record", [b"", b"\xff\n\n1 2 3\n", b"1 none wheel t a b c 1 2\n", b"1 again wheel a b c d\n"])
 def test_damaged_record_of_answers_is_passed_over(known, record):
     """It is for people; an answer needs none of it."""
     first = known.wheel()
-    Path(echo.place(str(known.cache), memory.real(str(known.path)))).write_bytes(record)
-    assert echo.load(str(known.cache), memory.real(str(known.path))) == []
+    Path(journal.place(str(known.cache))).write_bytes(record)
+    assert journal.load(journal.place(str(known.cache))) == []
     assert known.wheel() == first
     assert history.why(known.call()).outcomes[0].hook == "wheel"
 
@@ -724,9 +730,18 @@ def test_hit_loads_the_light_column_only(known, hook):
     assert known.calls() == asked
     if hook == "wheel":
         assert (answer, (known.dist / name).read_bytes()) == (name, data)
-        assert said == f"freshwheel: {name} is from the store: nothing that it is made from has changed\n"
+        assert said.startswith(f"freshwheel: {name} is from the store: nothing that it is made from has changed")
     else:
         assert (known.dist / answer / "METADATA").exists()
+
+
+def test_line_of_a_hit_says_what_it_has_saved(known):
+    """The time of the build that was not needed."""
+    answer = known.answer
+    answer.took = (41_000).to_bytes(8, "little")
+    assert answers.save(str(known.cache), answer)
+    said = loaded(known, "wheel")[2]
+    assert said.endswith("nothing that it is made from has changed, saved 41 s\n")
 
 
 @needs_runs

@@ -2,6 +2,7 @@
 
 import email
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -64,6 +65,15 @@ def test_version_is_that_of_about(wheel):
     metadata = email.message_from_bytes(wheel[f"{INFO}/METADATA"])
     assert (metadata["Version"], metadata["Requires-Python"]) == (__version__, ">=3.10")
     assert metadata["License-Expression"] == "MIT"
+
+
+def test_each_requirement_is_imported(wheel):
+    """Of the package and of its extra: nobody installs what is not used."""
+    metadata = email.message_from_bytes(wheel[f"{INFO}/METADATA"])
+    names = {re.match(r"[\w-]+", text)[0].replace("-", "_") for text in metadata.get_all("Requires-Dist")}
+    source = "\n".join(path.read_text("utf-8") for path in PACKAGE.rglob("*.py"))
+    assert {name for name in names if not re.search(rf"^ *(?:import|from) {name}\b", source, re.MULTILINE)} == set()
+    assert "rich" in names
 
 
 def test_source_distribution_can_be_tested(sdist):

@@ -5,14 +5,16 @@ Nothing here can fail a build.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from freshwheel import ageing, decision, discovery, frame, outcome
 from freshwheel.decision import Case
+from freshwheel.errors import FreshwheelError
 from freshwheel.inner import key
 from freshwheel.inner.key import Difference
 from freshwheel.model import Snapshot
@@ -23,7 +25,7 @@ from freshwheel.plan import Plan
 if TYPE_CHECKING:
     from freshwheel.real import Built
 
-__all__ = ["Comparison", "built", "compared", "lasting", "note", "reason", "words"]
+__all__ = ["Comparison", "built", "compared", "differing", "failing", "lasting", "note", "reason", "words"]
 
 _QUIET = ("editable wheels", "this is a release", "the store is off", "nothing is compiled", "no cache directory")
 """How the reasons begin for which the store has no say, and about which nobody need do anything."""
@@ -66,16 +68,27 @@ def compared(
     sources = last.digest != found.digest
     if isinstance(case, str) or not parts:
         return Comparison(inputs=inputs, sources=sources, parts=None)
-    differing = [one for one in key.difference(parts, lasting(case)) if one.name != decision.SOURCES]
-    if any(one.name == _STORE for one in differing):
+    kept, apart, silent = differing(parts, case, isolated=last.isolated)
+    return Comparison(inputs=inputs, sources=sources, parts=kept, apart=apart, unasked=silent)
+
+
+def differing(
+    parts: Mapping[str, str], case: Case, *, isolated: bool
+) -> tuple[tuple[Difference, ...], tuple[str, ...], tuple[str, ...]]:
+    """What the parts of a key differ in from those of a case, but for the sources.
+
+    And those that were not compared: of an environment that was made for a build, which one of the two is not; and
+    those that nobody was asked for.
+    """
+    found = [one for one in key.difference(parts, lasting(case)) if one.name != decision.SOURCES]
+    if any(one.name == _STORE for one in found):
         # Another salt: what is shown of a secret differs whatever it is.
-        differing = [one for one in differing if one.name != _STORE and not _is_hidden(one)]
+        found = [one for one in found if one.name != _STORE and not _is_hidden(one)]
     silent, apart = case.facts.unasked & parts.keys(), list[str]()
-    if last.isolated != _is_isolated(case.plan):
-        apart = [one.name for one in differing if one.name.startswith(_OF_BUILDS)]
-    said = {*apart, *silent, *(f"{one.name}, all" for one in differing)}
-    kept = tuple(one for one in differing if one.name not in said)
-    return Comparison(inputs=inputs, sources=sources, parts=kept, apart=tuple(apart), unasked=tuple(sorted(silent)))
+    if isolated != _is_isolated(case.plan):
+        apart = [one.name for one in found if one.name.startswith(_OF_BUILDS)]
+    said = {*apart, *silent, *(f"{one.name}, all" for one in found)}
+    return tuple(one for one in found if one.name not in said), tuple(apart), tuple(sorted(silent))
 
 
 def words(found: Comparison) -> list[str]:
@@ -90,7 +103,10 @@ def words(found: Comparison) -> list[str]:
         phrases.append("the sources changed" if found.inputs is None else "what selects the inputs changed")
     kinds: dict[str, list[str]] = {"changed": [], "new": [], "gone": []}
     for one in found.parts or ():
-        kinds[one.what].append(one.name)
+        if one.moved:
+            phrases.append(one.moved)
+        else:
+            kinds[one.what].append(one.name)
     for kind, names in kinds.items():
         if names:
             verb = kind if kind == "changed" else f"{'is' if len(names) == 1 else 'are'} {kind}"
@@ -115,15 +131,36 @@ def note(plan: Plan, case: Case | str | None, one: Outcome, found: Snapshot | No
     if isinstance(case, Case):
         one = replace(one, key=case.key, parts=lasting(case))
     digest = found.digest if found is not None else one.digest
-    full = replace(one, digest=digest, isolated=_is_isolated(plan), when=int(time.time()))
+    took = one.took
+    if not took and found is not None and found.started:
+        took = max(0, plan.call.now() - found.started) // 10**6
+    full = replace(one, digest=digest, isolated=_is_isolated(plan), when=int(time.time()), took=took)
     outcome.add(frame.cache_directory(plan.call.environ), plan.call.tree, full, found)
+
+
+@contextlib.contextmanager
+def failing(plan: Plan, case: Case | str, why: str) -> Iterator[None]:
+    """Puts on record that a build fails, if it does, and why it was needed."""
+    started = time.time_ns()
+    try:
+        yield
+    except FreshwheelError as error:
+        hook = "editable" if plan.call.hook == "build_editable" else "wheel"
+        digest = case.found.digest if isinstance(case, Case) else ""
+        took = (time.time_ns() - started) // 10**6
+        # What stands in front of more lines may be the words of somebody else, which are not for a record.
+        how = key.without_userinfo(error.message.partition(":" if "\n" in error.message else "\n")[0])
+        failed = Outcome(hook=hook, decided="failed", why=why, unstored=how, digest=digest, took=took)
+        note(plan, case, failed, None)
+        raise
 
 
 def built(plan: Plan, case: Case | str, made: Built, one: Outcome) -> None:
     """Puts a real build on record, and tells a person in one line where it was not to be expected."""
     found = made.earlier if isinstance(made.earlier, Snapshot) else None
     missed = tuple(one.path for one in made.missed)
-    note(plan, case, replace(one, missed=missed, written=tuple(sorted(made.written))), found)
+    one = replace(one, missed=missed, written=tuple(sorted(made.written)), took=made.milliseconds)
+    note(plan, case, one, found)
     if isinstance(case, str) and case.startswith(_QUIET):
         return
     more = f"; it is not stored: {one.unstored}" if one.unstored and isinstance(case, Case) and case.writes else ""

@@ -51,7 +51,7 @@ _MASK = (1 << 64) - 1
 _FIELDS = (
     *("asked", "digest", "key", "entry", "places", "stamps", "absent", "present", "salt", "names", "values"),
     *("patterns", "harmless", "families", "path", "distributions", "name", "sha256", "size", "xxh3", "lean", "until"),
-    *("info", "data"),
+    *("info", "data", "took"),
 )
 """In the order of the file."""
 
@@ -107,6 +107,8 @@ class Answer:
     """The `.dist-info` that was handed out, packed; nothing: it is not kept."""
     data: bytes
     """The finished wheel, if it is an editable one."""
+    took: bytes
+    """ms that the build of the wheel has taken."""
 
     def __init__(self, **fields: bytes) -> None:
         for name in _FIELDS:
@@ -307,7 +309,7 @@ def _fits(answer: Answer) -> bool:
         and all(map(os.path.isabs, memory.split(answer.places) + memory.split(answer.absent)))
         and all(is_key(text.decode("ascii")) for text in (answer.key, *stored))
         and is_name(answer.wheel)
-        and len(answer.until) in (0, 8)
+        and [len(answer.took), len(answer.until)] in ([8, 0], [8, 8])
         and info is not None
         and all(map(_is_inside, info))
         and len({name.partition("/")[0] for name in info}) <= 1

@@ -87,9 +87,9 @@ def _made(place: Placement, found: Record | str, folder: str, *, hook: str) -> s
 def _built(place: Placement, directory: str, found: str) -> tuple[str, str]:
     """The wheel of a real build, which is kept for this tree if it may be."""
     case, unstored = place.case, "it is of an unfamiliar form"
-    making.check(case.plan)
     why, before = place.reason(found), searched(case, case.found)
-    with delivery.private(directory) as folder:
+    with account.failing(case.plan, case, why), delivery.private(directory) as folder:
+        making.check(case.plan)
         built = real.build(case.plan, folder, watched=case.writes)
         finish.tell(case.plan, built)
         place = Placement.of(case := making.followed(case, built))

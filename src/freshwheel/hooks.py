@@ -70,11 +70,8 @@ def build_wheel(
 ) -> str:
     """The file name of the wheel, written into `wheel_directory`."""
     directory = os.fspath(wheel_directory)
-    known = _replay(config_settings).wheel(os.getcwd(), os.environ, config_settings, directory)
-    if known is None:
-        return _run("wheel", "build_wheel", config_settings, directory)
-    _say(f"{known} is from the store: nothing that it is made from has changed")
-    return known
+    known = _replay(config_settings).wheel(os.getcwd(), os.environ, config_settings, directory, say=_say)
+    return _run("wheel", "build_wheel", config_settings, directory) if known is None else known
 
 
 def build_editable(
@@ -82,11 +79,8 @@ def build_editable(
 ) -> str:
     """The file name of the editable wheel (PEP 660), written into `wheel_directory`."""
     directory, ours = os.fspath(wheel_directory), _replay(config_settings)
-    known = ours.wheel(os.getcwd(), os.environ, config_settings, directory, hook="build_editable")
-    if known is None:
-        return _run("wheel", "build_editable", config_settings, directory)
-    _say(f"{known} was made without a build: nothing that is compiled has changed")
-    return known
+    known = ours.wheel(os.getcwd(), os.environ, config_settings, directory, hook="build_editable", say=_say)
+    return _run("wheel", "build_editable", config_settings, directory) if known is None else known
 
 
 def build_sdist(sdist_directory: str, config_settings: "ConfigSettings" = None) -> str:

@@ -45,7 +45,7 @@ READ = os.O_RDONLY | sum(
 )
 """How a file is opened that is not believed to be one."""
 _LARGEST = 1 << 24
-_MAGIC = b"FWPLACE\3"
+_MAGIC = b"FWPLACE\4"
 _HEAD = 24
 """Where the fields begin."""
 _SHARED = (b".abi3.so", b".abi3t.so")
@@ -91,7 +91,7 @@ class Wheel:
 class Record:
     """A value: what one editable build of a tree was made from, and what it made."""
 
-    __slots__ = ("abi", "digest", "free", "key", "kin", "modules", "native", "rests", "ways", "wheel", "whole")
+    __slots__ = ("abi", "digest", "free", "key", "kin", "modules", "native", "rests", "took", "ways", "wheel", "whole")
 
     abi: str
     """The ending of extension modules of the Python that it was made for."""
@@ -113,6 +113,8 @@ class Record:
     """Packages in which another one need not be listed; `.`, if no module that is in none need be."""
     modules: "tuple[Module, ...]"
     wheel: Wheel
+    took: int
+    """ms of the build."""
 
     def __init__(  # noqa: PLR0913 - a value
         self,
@@ -128,6 +130,7 @@ class Record:
         free: "Iterable[bytes]",
         modules: "Iterable[Module]",
         wheel: Wheel,
+        took: int = 0,
     ) -> None:
         self.abi = abi
         self.native = native
@@ -140,6 +143,7 @@ class Record:
         self.free = tuple(free)
         self.modules = tuple(modules)
         self.wheel = wheel
+        self.took = took
 
     def tells(self, native: str, digest: str) -> bool:
         """Whether it is of a tree with these digests, as far as they can tell."""
@@ -279,6 +283,7 @@ def _dumped(record: Record) -> bytes:
         frame.framed(*modules),
         frame.framed(*record.ways),
         frame.framed(*record.free),
+        b"%d" % record.took,
     )
 
 
@@ -304,4 +309,5 @@ def _record(data: bytes) -> Record:
             for at in range(0, len(modules), 4)
         ],
         wheel=Wheel(name=name, content=fields[6]),
+        took=int(fields[12]),
     )

@@ -73,9 +73,9 @@ def _surroundings(case: Case) -> list[Component]:
 
 def make(plan: Plan, directory: str, case: Case | str) -> tuple[str, str]:
     """The wheel of a real build, which is stored if it may be."""
-    check(plan)
     why, unstored = account.reason(plan, case), ""
-    with private(directory) as folder:
+    with account.failing(plan, case, why), private(directory) as folder:
+        check(plan)
         built = real.build(plan, folder, watched=isinstance(case, Case) and case.writes)
         finish.tell(plan, built)
         case = followed(case, built) if isinstance(case, Case) else case

@@ -67,11 +67,12 @@ def around(plan: Plan, work: Workplace, page: Page) -> bytes:
 def _taken(plan: Plan, work: Workplace, page: Page) -> list[bytes]:
     """What earlier builds have taken beside their inputs, path by path, as it is now."""
     about = discovery.about(plan, page.salt)
+    unknown = bool(page.every) or not page.complete
     names = {name for name in page.names if name not in NEW_EVERY_TIME and not plan.is_harmless(name)}
     found = [
         *((work.common(item)[0], item[2]) for item in discovery.refreshed(about, page.items)),
         *((path, content) for path, _, content, _ in discovery.variables(about, names)),
-        *((path, content) for path, _, content, _ in (discovery.every(about) if page.every or not page.complete else ())),
+        *((path, content) for path, _, content, _ in (discovery.every(about) if unknown else ())),
     ]
     return [part for pair in sorted(found) for part in pair]
 

@@ -14,19 +14,32 @@ from typing import Any, Literal, get_args
 
 import xxhash
 
-from freshwheel import echo, frame, memory
+from freshwheel import frame, journal, memory, stats
 from freshwheel.model import Input, Snapshot
 
-__all__ = ["MOST", "Changes", "Decided", "Outcome", "add", "base", "changes", "inputs", "load", "parts", "place"]
+__all__ = [
+    "MOST",
+    "Changes",
+    "Decided",
+    "Outcome",
+    "add",
+    "base",
+    "changes",
+    "cost",
+    "inputs",
+    "load",
+    "parts",
+    "place",
+]
 
 MOST = 20
-"""Outcomes that are kept."""
+"""Installations that are kept."""
 
-Decided = Literal["hit", "miss", "lease", "built"]
-"""From the store; not in the store, and left to a later hook; what the run was promised; by a real build."""
+Decided = Literal["hit", "miss", "lease", "built", "failed"]
+"""From the store; not in the store, and left to a later hook; what the run was promised; by a real build, or not."""
 
-_UNMOVED = "nothing that an earlier answer rests on has moved"
-_EDITION = 1
+_UNMOVED = "nothing that it is made from has changed"
+_EDITION = 2
 _LARGEST = 1 << 24
 _LARGEST_INPUTS = 1 << 28
 _WITH_PARTS = 4
@@ -36,6 +49,7 @@ _MOST_INPUTS = 4
 """States of the sources whose inputs are kept."""
 _WIDTH = 17
 """Bytes of kind and content."""
+_NUMBERS = ("when", "took", "saved")
 _WHEELS = ("wheel", "editable")
 """Hooks that deliver."""
 
@@ -63,7 +77,11 @@ class Outcome:
     written: tuple[str, ...] = ()
     """Inputs that the build has made or changed."""
     unstored: str = ""
-    """Why the wheel of a build is not in the store, where that had a say."""
+    """Why the wheel of a build is not in the store, where that had a say; how a build failed."""
+    took: int = 0
+    """ms that it has taken: a build of the inner backend, or a look at what is known."""
+    saved: int = 0
+    """ms that the build has taken whose wheel need not be built again."""
     when: int = 0
     """Seconds since the epoch, for people only."""
 
@@ -94,11 +112,25 @@ def load(cache: str | None, tree: str) -> list[Outcome]:
     """
     if cache is None:
         return []
+    decided, own = _decided(cache, tree), journal.identity(memory.real(tree))
+    isolated = {one.key for one in decided if one.isolated}
     again = [
-        Outcome(hook=hook, decided="hit", why=_UNMOVED, wheel=wheel, digest=digest, key=key, when=when)
-        for when, hook, wheel, digest, key in echo.load(cache, memory.real(tree))
+        Outcome(
+            hook=hook,
+            decided="hit",
+            why=_UNMOVED,
+            wheel=name,
+            digest=digest,
+            key=key,
+            isolated=key in isolated,
+            took=took,
+            saved=saved,
+            when=when,
+        )
+        for when, kind, hook, where, name, digest, key, took, saved in journal.load(journal.place(cache))
+        if (kind, where) == ("again", own)
     ]
-    return sorted([*again, *_decided(cache, tree)], key=lambda one: -one.when)[:MOST]
+    return sorted([*again, *decided], key=lambda one: -one.when)[:MOST]
 
 
 def _decided(cache: str, tree: str) -> list[Outcome]:
@@ -117,7 +149,11 @@ def add(cache: str | None, tree: str, outcome: Outcome, found: Snapshot | None =
     """Whether an outcome is on record now, and, for a hook that delivers, the inputs `found` of its wheel."""
     if cache is None:
         return False
-    outcomes = _slimmed([outcome, *_decided(cache, tree)][:MOST])
+    before = _decided(cache, tree)
+    outcome = replace(outcome, parts=outcome.parts or parts(before, outcome.key))
+    # One of an earlier hook is for as long as its installation has not ended.
+    kept = [one for one in before if one.hook in _WHEELS or (outcome.hook == "metadata" and one.hook == "requires")]
+    outcomes = _slimmed([outcome, *kept][:MOST])
     record = {"edition": _EDITION, "tree": _name(tree), "outcomes": [asdict(one) for one in outcomes]}
     path = place(cache, tree)
     try:
@@ -127,17 +163,37 @@ def add(cache: str | None, tree: str, outcome: Outcome, found: Snapshot | None =
         frame.write(path, json.dumps(record, sort_keys=True).encode(), mode=0o600)
     except (OSError, ValueError):
         return False
+    if outcome.hook in _WHEELS:
+        _count(cache, tree, outcomes)
     return True
+
+
+def _count(cache: str, tree: str, outcomes: Sequence[Outcome]) -> None:
+    """The newest installation has its line in the journal; what was built for its metadata has had it then."""
+    outcome = outcomes[0]
+    if outcome.decided == "lease" and not outcome.key:
+        return
+    kind = outcome.decided if outcome.decided in ("built", "failed") else "hit"
+    folder, where = os.path.basename(_name(tree)), journal.identity(memory.real(tree))
+    name = next((one.wheel for one in outcomes if one.wheel), folder.replace("-", "_"))
+    told = (outcome.hook, where, name, outcome.digest, outcome.key, outcome.took, outcome.saved)
+    journal.add(cache, (outcome.when, kind, *told))
+    stats.fold(cache, now=outcome.when)
 
 
 def base(outcomes: Sequence[Outcome], *hooks: str) -> Outcome | None:
     """The last outcome that delivered something by one of the hooks; None: there is none on record."""
-    return next((one for one in outcomes if one.hook in hooks and one.decided != "miss"), None)
+    return next((one for one in outcomes if one.hook in hooks and one.decided not in ("miss", "failed")), None)
 
 
 def parts(outcomes: Sequence[Outcome], key: str) -> Mapping[str, str]:
     """The components of a key; nothing where they are not on record any more."""
     return next((one.parts for one in outcomes if key and one.key == key and one.parts), {})
+
+
+def cost(outcomes: Sequence[Outcome], key: str) -> int:
+    """The ms that the build of a key has taken, as far as that is on record."""
+    return max((one.saved or one.took * (one.decided == "built") for one in outcomes if one.key == key), default=0)
 
 
 def inputs(cache: str | None, tree: str, digest: str) -> dict[bytes, bytes] | None:
@@ -201,9 +257,10 @@ def _parsed(found: Mapping[str, Any]) -> Outcome:
     values: dict[str, Any] = {name: _text(found[name]) for name in texts}
     values |= {name: _names(found[name]) for name in ("missed", "written")}
     values["parts"] = {_text(name): _text(value) for name, value in dict(found["parts"]).items()}
-    if values["decided"] not in get_args(Decided) or not isinstance(found["when"], int):
+    values |= {name: found[name] for name in _NUMBERS}
+    if values["decided"] not in get_args(Decided) or not all(isinstance(values[name], int) for name in _NUMBERS):
         raise ValueError("an outcome of another kind")
-    return Outcome(**values, isolated=found["isolated"] is True, when=found["when"])
+    return Outcome(**values, isolated=found["isolated"] is True)
 
 
 def _text(value: object) -> str:

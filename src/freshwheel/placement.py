@@ -21,6 +21,7 @@ from freshwheel import (
     delivery,
     discovery,
     inplace,
+    journal,
     keeping,
     memory,
     naming,
@@ -134,8 +135,9 @@ class Placement:
         if case.writes:
             spares.used(self.cache, self.tree, record, now)
         why = f"{SAME}; {', '.join(put)} {'is' if len(put) == 1 else 'are'} back" if put else SAME
-        account.note(case.plan, case, Outcome(hook="editable", decided="hit", why=why, wheel=made[0]), case.found)
-        case.plan.call.say(f"{made[0]} was made without a build: {why}")
+        one = Outcome(hook="editable", decided="hit", why=why, wheel=made[0], saved=record.took)
+        account.note(case.plan, case, one, case.found)
+        case.plan.call.say(f"{made[0]} was made without a build: {why}{journal.saved(record.took)}")
         return made, ""
 
     def reason(self, found: str) -> str:
@@ -184,6 +186,7 @@ class Placement:
             free=free,
             modules=[Module(path=path, content=held[path][1], mode=made[path][0] & 0o777) for path in sorted(put)],
             wheel=inplace.Wheel(name=os.path.basename(built.path), content=held[os.fsencode(built.path)][1]),
+            took=built.milliseconds,
         )
         files = {one.content: os.path.join(case.plan.call.tree, os.fsdecode(one.path)) for one in record.modules}
         files[record.wheel.content] = built.path

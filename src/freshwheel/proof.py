@@ -50,9 +50,11 @@ def proved(case: Case, stored: str, private: str) -> bool:
     differing = contents.differences(archive.read(stored), archive.read(fresh), _SIDES)
     if differing:
         why = f"a clean build gives another wheel: {few(list(differing))}"
-        account.note(plan, case, Outcome(hook="wheel", decided="miss", why=why, wheel=name), case.found)
+        one = Outcome(hook="wheel", decided="failed", why=why, wheel=name, took=built.milliseconds)
+        account.note(plan, case, one, case.found)
         raise DifferenceError(_message(case, differing, stored, fresh, built.doubt), hint=_HINT)
-    account.note(plan, case, Outcome(hook="wheel", decided="hit", why=_SAME, wheel=name), case.found)
+    one = Outcome(hook="wheel", decided="hit", why=_SAME, wheel=name, took=built.milliseconds)
+    account.note(plan, case, one, case.found)
     unproved = f", as far as it was clean: {built.doubt}" if built.doubt else ""
     plan.call.say(f"{name} is from the store: {_SAME}{unproved}")
     return True

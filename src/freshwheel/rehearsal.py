@@ -54,6 +54,7 @@ def keep(case: Case, entry: Entry, tag: bytes, wheel: str) -> bool:
         size=finished.blob.size.to_bytes(8, "little"),
         xxh3=finished.blob.xxh3,
         until=ageing.until(case, entry),
+        took=entry.milliseconds.to_bytes(8, "little"),
     )
 
 
@@ -65,8 +66,10 @@ def keep_editable(case: Case, record: Record, wheel: str, *, copy: str) -> bool:
     with contextlib.suppress(OSError):
         with open(wheel, "rb") as file:
             data = file.read(answers.LARGEST + 1)
-        modules = [one.path for one in record.modules]
-        return len(data) <= answers.LARGEST and _kept(case, record.rests, wheel, modules=modules, copy=copy, data=data)
+        modules, took = [one.path for one in record.modules], record.took.to_bytes(8, "little")
+        return len(data) <= answers.LARGEST and _kept(
+            case, record.rests, wheel, modules=modules, copy=copy, data=data, took=took
+        )
     return False
 
 

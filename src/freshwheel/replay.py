@@ -6,7 +6,7 @@ It steps aside, which is None, wherever it can't be sure, and whatever goes wron
 import os
 import time
 
-from freshwheel import answers, echo, frame, isolated, lease, memory, recheck, shelf
+from freshwheel import answers, frame, isolated, lease, memory, recheck, shelf
 from freshwheel.entry import unpack
 
 TYPE_CHECKING = False
@@ -41,10 +41,11 @@ def wheel(  # noqa: PLR0913 - what a hook gets, which hook, and a clock
     directory: str,
     *,
     hook: str = _HOOK,
+    say: "Callable[[str], object]" = id,
     now: "Callable[[], int]" = time.time_ns,
 ) -> str | None:
-    """The file name of the wheel, handed out into `directory` once more."""
-    return _unless_odd(lambda: _wheel(_Case(tree, environ, settings, hook, now), directory))
+    """The file name of the wheel, handed out into `directory` once more; `say` tells a person so."""
+    return _unless_odd(lambda: _wheel(_Case(tree, environ, settings, hook, now), directory, say))
 
 
 def metadata(  # noqa: PLR0913 - as `wheel`
@@ -89,7 +90,7 @@ class _AsideError(Exception):
 class _Case:
     """One call that was answered before, all that the answer rests on being as it was. Raises where it is not."""
 
-    __slots__ = ("answer", "cache", "hook", "now", "run", "shelf", "tree")
+    __slots__ = ("answer", "cache", "hook", "now", "run", "shelf", "started", "tree")
 
     answer: "Answer"
     cache: str
@@ -99,14 +100,19 @@ class _Case:
     run: bytes | None
     """What this run of a frontend is known by."""
     shelf: "Shelf"
+    started: int
+    """In ns."""
     tree: bytes
 
     def __init__(
         self, tree: str, environ: "Mapping[str, str]", settings: object, hook: str, now: "Callable[[], int]"
     ) -> None:
+        self.started = now()
         where, cache = memory.real(tree), frame.cache_directory(environ)
         asked = answers.question(where, hook, settings, environ)
-        digest = _source_digest(tree, environ, settings, now()) if cache is not None and asked is not None else None
+        digest = (
+            _source_digest(tree, environ, settings, self.started) if cache is not None and asked is not None else None
+        )
         if cache is None or asked is None or digest is None:
             raise _AsideError
         answer, found = answers.load(cache, asked, digest), shelf.at(cache, shelf.identity())
@@ -129,9 +135,16 @@ class _Case:
             raise _AsideError
         return held
 
-    def told(self, hook: str) -> None:
-        """The answer to a hook is on record."""
-        echo.add(self.cache, self.tree, hook, self.answer, self.now())
+    def told(self) -> str:
+        """What is saved, in words; that the wheel is given again is on record."""
+        from freshwheel import journal  # noqa: PLC0415 - for the last hook of a run alone
+
+        answer, now, saved = self.answer, self.now(), int.from_bytes(self.answer.took, "little")
+        names = (journal.identity(self.tree), answer.wheel, answer.digest.decode(), answer.key.decode())
+        took = max(0, now - self.started) // 10**6
+        kind = "wheel" if self.hook == _HOOK else "editable"
+        journal.add(self.cache, (now // 10**9, "again", kind, *names, took, saved))
+        return journal.saved(saved)
 
     def hand_out(self, target: str) -> None:
         """`target` holds the wheel."""
@@ -143,7 +156,7 @@ class _Case:
         self.shelf.used(self.answer.entry.decode())
 
 
-def _wheel(case: _Case, directory: str) -> str | None:
+def _wheel(case: _Case, directory: str, say: "Callable[[str], object]") -> str | None:
     name = case.answer.wheel
     if any(one.endswith(".whl") and one != name for one in os.listdir(directory)):
         return None  # it may be an earlier one, which would have to go
@@ -151,7 +164,10 @@ def _wheel(case: _Case, directory: str) -> str | None:
     case.hand_out(os.path.join(directory, name))
     if held is not None:
         lease.drop(held)
-    case.told("wheel" if case.hook == _HOOK else "editable")
+    how = "is from the store: nothing that it is made from has changed"
+    if case.hook != _HOOK:
+        how = "was made without a build: nothing that is compiled has changed"
+    say(f"{name} {how}{case.told()}")
     return name
 
 
@@ -165,7 +181,6 @@ def _metadata(case: _Case, directory: str) -> str | None:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as file:
             file.write(data)
-    case.told("metadata")
     return next(iter(files)).partition("/")[0]
 
 
@@ -184,10 +199,7 @@ def _requires(case: _Case) -> list[str] | None:
         held = lease.grant(case.cache, case.run, key=answer.key.decode(), digest=answer.digest.decode(), wheel=kept)
     finally:
         frame.remove(path)
-    if held is None:
-        return None
-    case.told("requires")
-    return []
+    return None if held is None else []
 
 
 def _source_digest(tree: str, environ: "Mapping[str, str]", settings: object, started: int) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -15,6 +16,9 @@ from typing import Literal
 
 from freshwheel import climbing, config, frame, ledger, state
 from freshwheel.errors import InputError
+from freshwheel.inner import programs
+from freshwheel.inner.watch import Lookout
+from freshwheel.isolated import folders
 from freshwheel.model import Input
 from freshwheel.phrases import few
 from freshwheel.plan import Call, Plan
@@ -57,7 +61,7 @@ class Inputs:
 class Finding:
     """One thing that is wrong with how the inputs are declared."""
 
-    kind: Literal["missed", "written", "excluded", "unread", "idle", "outside"]
+    kind: Literal["missed", "written", "excluded", "unread", "idle", "outside", "command"]
     where: str
     """A path, or a pattern of `exclude`."""
     what: str
@@ -125,7 +129,13 @@ def check(call: Call) -> Check:
     ]
     return Check(
         built=known.built,
-        findings=(*_idle(plan), *(one for one, _ in [*include, *exclude]), *suspicious, *map(_unread, found.unread)),
+        findings=(
+            *_idle(plan),
+            *(one for one, _ in [*include, *exclude]),
+            *suspicious,
+            *map(_unread, found.unread),
+            *_commands(plan),
+        ),
         notes=tuple(notes),
         lines=tuple(lines),
     )
@@ -285,6 +295,17 @@ def _idle(plan: Plan) -> Iterator[Finding]:
     if why := config.idle(plan.project.pyproject):
         what = f"nobody reads it: {why}"
         yield Finding(kind="idle", where="[tool.freshwheel]", what=what, todo="`freshwheel init` completes the switch")
+
+
+def _commands(plan: Plan) -> Iterator[Finding]:
+    """Those whose program is not there; none is run."""
+    environ = plan.call.environ
+    for words in plan.config.commands:
+        searched = folders(environ.get("PATH", ""), ())
+        if programs.which(words[:1], searched, Lookout(), cwd=plan.call.tree, environ=environ) is None:
+            what = f"there is no program {words[0]}, or it can't be run: its output is in no build key here"
+            todo = "install it, or take the line out of [tool.freshwheel] commands"
+            yield Finding(kind="command", where=shlex.join(words), what=what, todo=todo)
 
 
 def _steady(plan: Plan, select: Callable[[Disk], Selection]) -> Selection:

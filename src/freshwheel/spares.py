@@ -12,7 +12,7 @@ import xxhash
 from freshwheel import frame, inplace, rows
 from freshwheel.inplace import Module, Record, Wheel
 
-__all__ = ["MOST", "clear", "fetch", "keep", "put_back", "total", "used"]
+__all__ = ["MOST", "clear", "fetch", "keep", "names", "put_back", "total", "used"]
 
 MOST = 8
 """Records that are kept for one ABI."""
@@ -78,6 +78,15 @@ def total(cache: str) -> tuple[int, int]:
         trees += inplace.FILE in names
         size += sum(_size(os.path.join(top, name)) for name in names)
     return trees, size
+
+
+def names(cache: str) -> list[str]:
+    """A name for each build of which something is kept."""
+    trees = [inplace.owner(top) for top, _, files in os.walk(inplace.top(cache)) if inplace.FILE in files]
+    kept = [
+        (inplace.place(cache, tree), one) for tree in trees if tree is not None for one in inplace.load(cache, tree)
+    ]
+    return [f"{os.path.basename(folder)}.{one.key}.{one.wheel.content.hex()}" for folder, one in kept]
 
 
 def clear(cache: str) -> None:

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 
-from freshwheel import account, ageing, delivery, frame, lease
+from freshwheel import account, ageing, delivery, frame, journal, lease, outcome
 from freshwheel.decision import Case
 from freshwheel.delivery import SAME, opened, private, written
 from freshwheel.lease import Lease
@@ -19,7 +19,7 @@ from freshwheel.wheel import archive
 
 __all__ = ["leased", "lend", "ready", "wheel"]
 
-_PROMISED = "this run was promised it"
+_PROMISED = "found when this run began"
 _PREPARED = "this run has built it for its metadata"
 _MOVED = "the sources changed after it was asked what to install"
 _COMPILED = ", and what is compiled may be too; install again"
@@ -123,11 +123,14 @@ def leased(plan: Plan, held: Lease, found: object, directory: str) -> tuple[str,
     lease.drop(held)
     source, why = ("from the store", _PROMISED) if held.key else ("not built again", _PREPARED)
     why = _MOVED if moved else why
-    hook = "editable" if editable else "wheel"
-    one = Outcome(hook=hook, decided="lease", why=why, wheel=held.name, digest=held.digest, key=held.key)
+    hook, saved = "editable" if editable else "wheel", 0
+    if held.key:
+        outcomes = outcome.load(frame.cache_directory(plan.call.environ), plan.call.tree)
+        saved = outcome.cost(outcomes, held.key)
+    one = Outcome(hook=hook, decided="lease", why=why, wheel=held.name, digest=held.digest, key=held.key, saved=saved)
     account.note(plan, None, one, found if isinstance(found, Snapshot) and not moved else None)
     late = f"{_MOVED}: this wheel is of those before" + (_COMPILED if editable else "")
-    plan.call.say(late if moved else f"{held.name} is {source}: {SAME}")
+    plan.call.say(late if moved else f"{held.name} is {source}: {SAME}{journal.saved(saved)}")
     return held.name, mark.inner_wheel if mark is not None else held.name
 
 
@@ -161,7 +164,7 @@ def _stored(case: Case, directory: str) -> tuple[str, str] | None:
     with written(directory):
         answer = delivery.delivered(case, entry, directory)
     if answer is not None:
-        one = Outcome(hook="wheel", decided="hit", why=SAME, wheel=answer[0])
+        one = Outcome(hook="wheel", decided="hit", why=SAME, wheel=answer[0], saved=entry.milliseconds)
         account.note(case.plan, case, one, case.found)
-        case.plan.call.say(f"{answer[0]} is from the store: {SAME}")
+        case.plan.call.say(f"{answer[0]} is from the store: {SAME}{journal.saved(entry.milliseconds)}")
     return answer

@@ -227,3 +227,14 @@ def test_an_observed_build_knows_better(desk):
     climbing(desk)
     ledger.save(str(desk.cache), str(desk.project), ledger.Page(observed=True))
     assert findings(desk) == []
+
+
+def test_a_command_whose_program_is_not_there(desk, tmp_path):
+    """It is a finding, and no command is run to tell."""
+    trace, program = tmp_path / "trace", tmp_path / "program"
+    program.write_text(f"#!/bin/sh\necho x > {trace}\n")
+    program.chmod(0o755)
+    desk.pyproject(f'commands = [["no-such-program", "--version"], ["{program}"], ["sh", "-c", "exit 1"]]')
+    assert findings(desk) == [("command", "no-such-program --version")]
+    assert "there is no program no-such-program" in desk("check")[1]
+    assert not trace.exists()

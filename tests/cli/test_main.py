@@ -192,6 +192,24 @@ def test_an_interruption_ends_quietly(desk, monkeypatch):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the message of Windows is another one")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("statsu",), "there is no verb statsu: did you mean stats?"),
+        (("Why", "."), "there is no verb Why: did you mean why?"),
+        (("store", "prun"), "there is no action of store prun: did you mean prune?"),
+        (("qqq",), "there is no verb qqq: there are digest, inputs, "),
+    ],
+)
+def test_a_misspelled_verb_is_told_the_right_one(words, said, capsys):
+    """In one line, and it is a usage error."""
+    assert main(words) == verbs.USAGE
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"freshwheel: error: {said}")
+    assert err.count("\n") == 1
+
+
 @pytest.mark.parametrize("words", [("--help",), ("--version",), ("inputs",), ("digest",)])
 def test_a_reader_that_has_gone(desk, words):
     """A closed pipe ends the program quietly, and changes nothing about its code."""

@@ -138,10 +138,14 @@ def test_verify(shop):
 
 
 def test_prune_keeps_what_is_used(shop):
-    """What was used in the last hour is never too much."""
-    code, found = shop.fill().json("prune", "--size", "0")
-    assert (code, found["entries"], found["reason"]) == (0, 0, "")
+    """What was used in the last hour is never too much, and it is said that this is why nothing went."""
+    code, found = shop.fill().json("prune", "--size", "10")
+    assert (code, found["entries"], found["reason"], found["recent"]) == (0, 0, "", 2)
     assert shop.json("info")[1]["entries"] == 2
+    assert found["over"] == shop.json("info")[1]["bytes"] - 10
+    out = shop("prune", "--size", "10")[1]
+    assert "kept 2 entries, used in the last hour: the store has " in out
+    assert "last hour" not in shop("prune")[1]
 
 
 def test_prune_by_the_limits_that_are_given(shop):
@@ -188,6 +192,23 @@ def test_no_amounts(text):
     for parse in (words.size, words.seconds):
         with pytest.raises(argparse.ArgumentTypeError):
             parse(text)
+
+
+def test_what_was_stored_since_it_was_last_asked(shop):
+    """It succeeds once for each change, so that CI saves what is new; a clearing, a use and a hit are none."""
+    assert shop("changed") == (1, "0 builds stored since this was last asked\n", "")
+    code, found = shop.fill().json("changed")
+    assert (code, found["stored"]) == (0, 2)
+    assert shop.json("changed") == (1, {"stored": 0, "key": found["key"]})
+    assert shop("changed", "--key") == (1, f"{found['key']}\n", "")
+    Store.open(str(shop.cache)).find(KEYS[0])
+    assert shop("changed")[0] == 1
+    shop.age(40)
+    shop("prune")
+    code, fewer = shop.json("changed")
+    assert (code, fewer["key"] != found["key"]) == (1, True)
+    assert shop.fill().json("changed") == (0, found)
+    assert shop.json("verify")[0] == 0
 
 
 def test_clear_with_yes(shop):
@@ -237,7 +258,7 @@ def test_clear_asks(shop, monkeypatch, typed, goes):
 
 
 @POSIX
-@pytest.mark.parametrize("words", [["info"], ["list"], ["verify"], ["prune"], ["clear", "--yes"]])
+@pytest.mark.parametrize("words", [["info"], ["list"], ["verify"], ["prune"], ["changed"], ["clear", "--yes"]])
 def test_a_refused_store(shop, words):
     """Each action prints the reason and the fix, and fails."""
     shop.fill()

@@ -2,13 +2,18 @@
 
 import json
 import os
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from freshwheel import build, decision, outcome
+from freshwheel import account, build, decision, journal, outcome
+from freshwheel.cli import render
 from freshwheel.cli.main import main
+from freshwheel.errors import InnerError
+from freshwheel.inner import key
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "recording-backend"
 CANARY = "canary-value"
@@ -237,14 +242,14 @@ def test_an_editable_wheel_is_an_outcome(bench):
 
 
 def test_metadata_is_an_outcome(bench, tmp_path):
-    """A miss, then a hit, each with its reason; the wheel stays what is compared with."""
+    """A miss, then a hit, each for as long as no wheel comes of it; the wheel stays what is compared with."""
     build.metadata(bench.call(), str(tmp_path / "a"))
+    assert [(one.hook, one.decided) for one in bench.outcomes()] == [("metadata", "miss")]
     bench.build()
     build.metadata(bench.call(), str(tmp_path / "b"))
     assert [(one.hook, one.decided) for one in bench.outcomes()] == [
         ("metadata", "hit"),
         ("wheel", "built"),
-        ("metadata", "miss"),
     ]
     assert bench.json()["last"]["hook"] == "wheel"
 
@@ -264,7 +269,7 @@ def test_outcomes_do_not_move_the_memory(bench):
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="no run can be told from another here")
 def test_a_run_that_was_promised_a_wheel(bench, tmp_path):
-    """Each of its hooks is on record, with the key that the first one had found; the next run says what was edited."""
+    """It is on record once, with the key that its first hook had found; the next run says what was edited."""
     bench.monkeypatch.setenv("PYTHONPATH", "/elsewhere/pip-build-env-one/site")
     bench.build()
     assert build.requires(bench.call()) == []
@@ -274,13 +279,12 @@ def test_a_run_that_was_promised_a_wheel(bench, tmp_path):
     found = bench.outcomes()
     assert [(one.hook, one.decided) for one in found] == [
         ("wheel", "lease"),
-        ("metadata", "lease"),
-        ("requires", "hit"),
         ("wheel", "built"),
     ]
     assert {one.key for one in found} == {found[0].key}
     assert len({one.digest for one in found}) == 1
     assert all(one.isolated for one in found)
+    assert found[0].parts
     bench.write("src/recorded.py", "ANSWER = 2\n")
     bench.monkeypatch.setenv("PYTHONPATH", "/elsewhere/pip-build-env-two/site")
     build.requires(bench.call())
@@ -361,3 +365,91 @@ def test_what_tools_have_said_is_compared(bench, monkeypatch):
     monkeypatch.setenv("CC", shutil.which("true"))
     bench.build()
     assert "tool cc" not in bench.json()["unasked"]
+
+
+def test_each_installation_is_one_row_with_what_it_took_and_saved(bench, tmp_path):
+    """However many hooks it had; a build that failed has its row as well, and how it failed."""
+    build.requires(bench.call())
+    build.metadata(bench.call(), str(tmp_path / "a"))
+    bench.build()
+    build.metadata(bench.call(), str(tmp_path / "b"))
+    bench.build()
+    bench.write("src/recorded.py", "ANSWER = 2\n")
+    bench.monkeypatch.setenv("RECORDING_DURING", "raise SystemExit(3)")
+    with pytest.raises(InnerError):
+        bench.build()
+    bench.monkeypatch.delenv("RECORDING_DURING")
+    rows = [line[20:] for line in bench.why().partition("the newest first\n")[2].splitlines()]
+    patterns = [
+        r"failed after \d\.\d s: 1 input changed: src/recorded\.py.*; recording failed in build_wheel: exit status 3",
+        r"hit in \d\.\d s(, saved \d\.\d s)?: nothing that it is made from has changed",
+        r"built in \d\.\d s: first build here",
+    ]
+    assert [bool(re.fullmatch(pattern, row)) for pattern, row in zip(patterns, rows, strict=True)] == [True] * 3
+    failed, hit, built = bench.json()["outcomes"]
+    assert (failed["decided"], hit["saved"], built["saved"]) == ("failed", built["took"], 0)
+    lines = journal.load(journal.place(str(bench.cache)))
+    assert [(kind, name.partition("-")[0]) for _, kind, _, _, name, *_ in lines] == [
+        ("failed", "recorded"),
+        ("hit", "recorded"),
+        ("built", "recorded"),
+    ]
+    assert bench.json()["last"]["decided"] == "hit"
+
+
+def test_the_next_installation_is_foretold(bench):
+    """First, unmoved, edited, taken back, and after the store was cleared: as it then goes."""
+
+    def next_time():
+        found = bench.json()
+        said = bench.why().splitlines()[0]
+        assert said == ("next: hit" if found["next"] == "hit" else f"next: build, {found['cause']}")
+        return found["next"], found["cause"]
+
+    source = (bench.path / "src" / "recorded.py").read_text()
+    assert next_time() == ("build", "first build here")
+    bench.build()
+    assert next_time() == ("hit", "")
+    bench.write("src/recorded.py", "ANSWER = 2\n")
+    assert next_time() == ("build", "1 input changed: src/recorded.py")
+    assert bench.build()[0].endswith("was built: 1 input changed: src/recorded.py")
+    bench.write("src/recorded.py", source)
+    assert next_time() == ("hit", "")
+    assert "is from the store" in bench.build()[0]
+    bench.monkeypatch.setenv("SPECIAL", "x")
+    assert next_time() == ("build", "environment SPECIAL is new")
+    bench.monkeypatch.delenv("SPECIAL")
+    assert next_time() == ("hit", "")
+    assert main(["store", "clear", "--yes"]) == 0
+    bench.capture.readouterr()
+    assert next_time() == ("build", "the store does not have it")
+    assert bench.build()[0].endswith("was built: the store does not have it")
+    bench.configure('store = "on"', 'store = "off"')
+    assert next_time() == ("build", "the store is off")
+
+
+def test_the_next_installation_is_foretold_by_what_builds_have_read(bench, tmp_path):
+    """A file elsewhere that a build has read is named, and nothing is built for its old state."""
+    (tmp_path / "word").write_text("one")
+    bench.monkeypatch.setenv("RECORDING_DURING", f"open({str(tmp_path / 'word')!r}).read()")
+    bench.build()
+    (tmp_path / "word").write_text("another")
+    found = bench.json()
+    if found["last"]["unstored"]:
+        pytest.skip("nobody sees here what a build reads")
+    assert (found["next"], found["cause"]) == ("build", "../word changed, which a build has read")
+    (tmp_path / "word").write_text("one")
+    assert bench.json()["next"] == "hit"
+
+
+def test_versions_of_a_requirement_are_named(bench):
+    """Between which it has moved, in the line of a build and in why."""
+    bench.build()
+    [last] = bench.outcomes()
+    before = {**last.parts, "distribution idna": "3.7 (0123)", "distribution old": "1 (0123)"}
+    after = {**last.parts, "distribution idna": "3.10 (4567)", "distribution new": "2 (0123)"}
+    found = account.Comparison(inputs=outcome.Changes(), sources=False, parts=tuple(key.difference(before, after)))
+    assert account.words(found) == ["idna 3.7 → 3.10", "new 2 is new", "old 1 is gone"]
+    assert [render._difference(one) for one in found.parts] == account.words(found)
+    others = key.difference(before, {**before, "distribution idna": "3.7 (4567)"})
+    assert account.words(replace(found, parts=tuple(others))) == ["idna 3.7 has other files"]

@@ -23,9 +23,8 @@ DOCS = REPOSITORY / "docs"
 BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 NAMED = re.compile(r"\+s[0-9a-f]{12}|\b[0-9a-f]{32}\b")
 """What names sources: a label, a digest."""
-UNMOVED = "nothing that an earlier answer rests on has moved"
-UNCHANGED = "nothing that it is made from has changed"
-"""Why something is a hit. The first becomes the second where a file was written in the last two seconds."""
+TOOK = re.compile(r"(?:, saved )?\b\d+(?:\.\d)? (?:s|min)\b")
+"""How long something took, or what it has saved, which may not be worth a word."""
 
 UNWRAPPED = """[build-system]
 requires = ["setuptools>=77"]
@@ -148,10 +147,10 @@ class Reader:
 
     def matches(self, line, said):
         """Whether a line of the page and one of the output are the same, but for names of sources and times."""
-        pattern = NAMED.sub("\0", line.replace(UNMOVED, UNCHANGED))
+        pattern = NAMED.sub("\0", TOOK.sub("", line))
         pattern = re.escape(pattern).replace(re.escape("\0"), f"({NAMED.pattern})")
         pattern = re.sub(r"\d{4}\\-\d\d\\-\d\d\\ \d\d:\d\d", r"\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d", pattern)
-        match = re.fullmatch(pattern, said.replace(UNMOVED, UNCHANGED))
+        match = re.fullmatch(pattern, TOOK.sub("", said))
         if match is None:
             return False
         there = dict(zip(NAMED.findall(line), match.groups(), strict=True))

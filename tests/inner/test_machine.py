@@ -891,3 +891,15 @@ def test_an_account_without_a_home_is_none(world, monkeypatch):
     monkeypatch.setattr("pwd.getpwuid", lambda _: {}["nobody"])
     del world.environ["HOME"]
     assert world.facts("setuptools").unknown == ()
+
+
+def test_interpreter_is_told_where_its_variables_are_in_no_module(monkeypatch):
+    """As on Windows: what a system has not is not asked for; where there is such a module, it is watched."""
+    there = Lookout()
+    known = machine.interpreter(there)
+    modules = {name for name in sys.modules if name.startswith("_sysconfigdata")}
+    assert {os.fsencode(sys.modules[name].__file__) for name in modules} <= there.places.keys()
+    for name in modules:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr(sys, "abiflags", raising=False)
+    assert machine.interpreter(Lookout()) == known

@@ -209,21 +209,44 @@ def test_backend_that_can_make_no_source_distribution_is_told_apart(bench):
         bench.build("refuses", "build_sdist")
 
 
-@pytest.mark.parametrize("backend", ["minimal", "reports:nothing"])
-def test_hook_or_object_that_must_be_there_and_is_not(bench, backend, capfd):
-    """The inner traceback names what is missing; a mandatory hook is not taken for an optional one."""
-    if backend == "minimal":
-        bench.plant("minimal")
-        text = (bench.tree / "_backend" / "minimal.py").read_text()
-        (bench.tree / "_backend" / "minimal.py").write_text(text.replace("build_wheel", "build_whale"))
-        with pytest.raises(InnerError) as caught:
-            bench.inner("minimal", ("_backend",)).build("build_wheel", str(bench.private), None)
-        error = caught.value
-    else:
-        error = bench.failure(backend)
-    assert type(error) is InnerError
-    assert error.message == f"{backend} failed in build_wheel: exit status 1"
-    assert "has no attribute" in capfd.readouterr().err
+@pytest.mark.parametrize("ask", ["requires", "metadata", "build_wheel", "build_editable", "build_sdist"])
+@pytest.mark.parametrize(
+    ("backend", "lacking"),
+    [
+        ("json", "build_wheel"),
+        ("os.path", "build_wheel"),
+        ("json:loads", "build_wheel"),
+        ("json:nothing", "nothing"),
+        ("json:decoder.nothing", "nothing"),
+        ("holder:text", "build_wheel"),
+    ],
+)
+def test_module_or_object_that_is_no_backend(bench, ask, backend, lacking, capfd):
+    """One clear line, whatever is asked, and no traceback."""
+    (bench.tree / "holder.py").write_text("class text:\n    build_wheel = 'no hook'\n")
+    inner, private = bench.inner(backend, PYTHONPATH=str(bench.tree)), str(bench.private)
+    asked = {
+        "requires": lambda: inner.requires("build_wheel", None),
+        "metadata": lambda: inner.metadata("build_wheel", private, None),
+    }
+    with pytest.raises(InnerError) as caught:
+        asked.get(ask, lambda: inner.build(ask, private, None))()
+    lacking = ask if (ask, lacking) == ("build_sdist", "build_wheel") else lacking
+    assert caught.value.message == f"{backend} is no build backend: it has no {lacking}"
+    assert "[tool.freshwheel] backend" in caught.value.hint
+    assert capfd.readouterr().err == ""
+
+
+def test_backend_without_source_distributions_is_refused_for_those_alone(bench, capfd):
+    """A mandatory hook that is missing is named, and is no traceback; what there is can be used."""
+    bench.plant("minimal")
+    text = (bench.tree / "_backend" / "minimal.py").read_text()
+    (bench.tree / "_backend" / "minimal.py").write_text(text.replace("build_sdist", "build_paper"))
+    inner = bench.inner("minimal", ("_backend",))
+    assert inner.build("build_wheel", str(bench.private), None)
+    with pytest.raises(InnerError, match="minimal is no build backend: it has no build_sdist"):
+        inner.build("build_sdist", str(bench.private), None)
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
@@ -387,6 +410,14 @@ def test_interrupt_is_passed_on_and_leaves_no_process(bench):
         parent.send_signal(signal.SIGINT)
         # The backend holds the other end as well: there is an end of the output only when it has ended, too.
         assert parent.communicate(timeout=60)[0] == b"interrupted\n"
+
+
+@POSIX
+def test_promise_about_interrupts_can_be_tried_where_they_are_ignored():
+    """As below nohup, or in the background of a script: the suite must not wait there, and fail."""
+    name = test_interrupt_is_passed_on_and_leaves_no_process.__name__
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"{__file__}::{name}"]
+    subprocess.run(["sh", "-c", 'trap "" INT HUP; exec "$@"', "sh", *words], check=True, stdout=subprocess.DEVNULL)
 
 
 def _script(bench, backend, code):

@@ -208,7 +208,7 @@ def test_build_script_reads_a_variable_that_it_does_not_declare(bench):
 @pytest.mark.parametrize(
     "asked",
     [
-        "(lambda get: setattr(get, 'restype', ctypes.c_char_p) or get(b'DEMO_WORD').decode())(ctypes.CDLL(None).getenv)",
+        "ctypes.CFUNCTYPE(ctypes.c_char_p, ctypes.c_char_p)(('getenv', ctypes.CDLL(None)))(b'DEMO_WORD').decode()",
         "open('/proc/self/environ').read().partition('DEMO_WORD=')[2].partition(chr(0))[0]",
     ],
 )

@@ -87,9 +87,8 @@ class Files:
             path = path / word
         if way == "database":
             with sqlite3.connect(path) as connection:
-                connection.executescript(
-                    f"create table if not exists words (word); delete from words; insert into words values ('{word}')"
-                )
+                connection.executescript("create table if not exists words (word); delete from words")
+                connection.execute("insert into words values (?)", (word,))
             connection.close()
         else:
             path.write_text(word)

@@ -13,6 +13,7 @@ from freshwheel.cli import console, verbs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
 __all__ = ["main"]
@@ -44,8 +45,24 @@ def _known(words: "Sequence[str]") -> str | None:
 def _run(words: "Sequence[str]") -> int:
     """The exit code of one call, the long way."""
     from freshwheel import errors  # noqa: PLC0415 - see the module's docstring
-    from freshwheel.cli import words as language  # noqa: PLC0415
 
+    options = _parsed(words)
+    if isinstance(options, int):
+        return options
+    try:
+        return verbs.run(options)
+    except errors.FreshwheelError as error:
+        console.say(f"error: {error.render()}")
+        return error.exit_code
+
+
+def _parsed(words: "Sequence[str]") -> "argparse.Namespace | int":
+    """What the words say; the exit code where they name no verb, all being said."""
+    from freshwheel.cli import words as language  # noqa: PLC0415 - see the module's docstring
+
+    if wrong := language.misspelled(words):
+        console.say(f"error: {wrong}")
+        return verbs.USAGE
     root = language.parser()
     try:
         options = root.parse_args(words)
@@ -58,8 +75,4 @@ def _run(words: "Sequence[str]") -> int:
     if options.verb is None:
         console.complain(root.format_help())
         return verbs.USAGE
-    try:
-        return verbs.run(options)
-    except errors.FreshwheelError as error:
-        console.say(f"error: {error.render()}")
-        return error.exit_code
+    return options

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from freshwheel import journal
+
 if TYPE_CHECKING:
     from freshwheel.account import Comparison
     from freshwheel.history import Why
@@ -123,20 +125,21 @@ def check_value(found: Check) -> dict[str, Any]:
 
 
 def why_lines(found: Why) -> list[Line]:
-    """What differs from the last wheel, and what was decided before."""
+    """What comes next, what differs from the last wheel, and what became of earlier installations."""
+    unsure = found.found is not None and (found.found.apart or found.found.unasked)
+    hit = "next: hit, as far as that can be told from here" if unsure else "next: hit"
+    lines = [Line(f"next: build, {found.cause}", "note") if found.cause else Line(hit, "good")]
     if found.last is None or found.found is None:
-        lines = [Line("nothing is on record of this tree: it was not built here", "note")]
+        lines.append(Line("nothing is on record of this tree: it was not built here", "note"))
     else:
         name = found.last.wheel or "the last wheel"
-        lines = [Line(f"this tree now, against {name} of {moment(found.last.when)}", "head")]
+        lines.append(Line(f"this tree now, against {name} of {moment(found.last.when)}", "head"))
         lines += _differences(found.found)
     if found.store:
         lines.append(Line(f"the store has no say: {found.store}", "note"))
-    if found.outcomes:
-        lines += [
-            Line("what was decided, the newest first", "head"),
-            *(Line(f"  {_outcome(one)}") for one in found.outcomes),
-        ]
+    rows = [one for at, one in enumerate(found.outcomes) if at == 0 or one.hook in ("wheel", "editable")]
+    if rows:
+        lines += [Line("installations, the newest first", "head"), *(Line(f"  {_outcome(one)}") for one in rows)]
     return lines
 
 
@@ -153,6 +156,8 @@ def why_value(found: Why) -> dict[str, Any]:
     return {
         "digest": found.digest,
         "store": found.store,
+        "next": found.next,
+        "cause": found.cause,
         "last": _outcome_value(found.last) if found.last is not None else None,
         "sources": differing.sources if differing is not None else None,
         "inputs": inputs,
@@ -242,6 +247,8 @@ def _differences(found: Comparison) -> list[Line]:
 
 
 def _difference(one: Difference) -> str:
+    if one.moved:
+        return one.moved
     before, after = _shown(one.before), _shown(one.after)
     values = f" ({before} -> {after})" if before is not None and after is not None else ""
     return f"{one.name}: {one.what}{values}"
@@ -253,8 +260,16 @@ def _shown(value: str | None) -> str | None:
 
 
 def _outcome(one: Outcome) -> str:
-    more = f"; it is not stored: {one.unstored}" if one.unstored else ""
-    return f"{moment(one.when)}  {one.hook}: {one.decided}, {one.why}{more}"
+    """One installation: what it was, what it has cost or saved, and why."""
+    took = journal.span(one.took)
+    if one.decided == "failed":
+        what, more = f"failed after {took}", f"; {one.unstored}" if one.unstored else ""
+    elif one.decided == "built":
+        what, more = f"built in {took}", f"; it is not stored: {one.unstored}" if one.unstored else ""
+    else:
+        what, more = ("miss" if one.decided == "miss" else f"hit in {took}{journal.saved(one.saved)}"), ""
+    hook = "" if one.hook == "wheel" else f"{one.hook}, "
+    return f"{moment(one.when)}  {hook}{what}: {one.why}{more}"
 
 
 def _outcome_value(one: Outcome) -> dict[str, Any]:

@@ -34,11 +34,12 @@ def answer(
     store = Store.open(cache)
     if isinstance(store, Refusal):
         return Answer(lines=[Line(store.reason, "bad")], value={"reason": store.reason}, wrong=True)
+    alone = {"list": _listed, "verify": _verified}
+    if action in alone:
+        return alone[action](store)
     match action:
-        case "list":
-            return _listed(store)
-        case "verify":
-            return _verified(store)
+        case "changed":
+            return _changed(store, cache or "")
         case "prune":
             limit, longest = SIZE if size is None else size, AGE if age is None else age
             return _pruned(store.prune(time.time_ns(), size=limit, age=longest, force=True))
@@ -46,6 +47,19 @@ def answer(
             return _cleared(store, cache or "") if agreed(store.shelf.root) else _pruned(_REFUSED)
         case _:
             return _info(store, cache or "")
+
+
+def _changed(store: Store, cache: str) -> Answer:
+    """Whether there is something new since it was last asked: nothing new is what a script fails by."""
+    try:
+        number, key = store.stored(spares.names(cache))
+    except OSError as error:
+        why = f"can't write in {store.shelf.root}: {error.strerror or error}"
+        return Answer(lines=[Line(why, "bad")], value={"reason": why}, wrong=True)
+    what = f"{render.count(number, 'build')} stored since this was last asked"
+    return Answer(
+        lines=[Line(what, "good" if number else "text")], value={"stored": number, "key": key}, wrong=not number
+    )
 
 
 def _cleared(store: Store, cache: str) -> Answer:
@@ -116,6 +130,8 @@ def _pruned(found: Pruned) -> Answer:
         "blobs": found.blobs,
         "files": found.files,
         "bytes": found.size,
+        "recent": found.recent,
+        "over": found.over,
         "reason": found.reason,
     }
     if found.reason:
@@ -125,7 +141,12 @@ def _pruned(found: Pruned) -> Answer:
         render.count(found.blobs, "blob"),
         render.count(found.files, "other file"),
     ]
-    return Answer(lines=[Line(f"removed {', '.join(counts)}: {_bytes(found.size)}", "good")], value=value)
+    lines = [Line(f"removed {', '.join(counts)}: {_bytes(found.size)}", "good")]
+    if found.over:
+        kept = render.count(found.recent, "entry", "entries")
+        why = f"kept {kept}, used in the last hour: the store has {_bytes(found.over)} more than it should"
+        lines += [Line(why, "note"), Line("  prune it later, or remove everything by `freshwheel store clear`", "do")]
+    return Answer(lines=lines, value=value)
 
 
 def _name(one: Listed) -> str:

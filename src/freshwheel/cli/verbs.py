@@ -167,6 +167,8 @@ def _store(options: "argparse.Namespace") -> int:
         age=getattr(options, "age", None),
         agreed=lambda place: options.yes or console.asked(f"remove everything in {render.visible(place)}?"),
     )
+    if getattr(options, "key", False) and "key" in found.value:
+        return console.write(f"{found.value['key']}\n", console.FAILED if found.wrong else 0)
     return console.write(_shown(found, options), console.FAILED if found.wrong else 0)
 
 
@@ -175,6 +177,14 @@ def _status(options: "argparse.Namespace") -> int:
     from freshwheel.cli import status  # noqa: PLC0415 - see the module's docstring
 
     found = status.answer(options.names, os.environ, folder=tree_of("."), python=options.python)
+    return console.write(_shown(found, options), console.FAILED if found.wrong else 0)
+
+
+def _stats(options: "argparse.Namespace") -> int:
+    """The exit code of `stats`, whose answer is written."""
+    from freshwheel.cli import stats  # noqa: PLC0415 - see the module's docstring
+
+    found = stats.answer(os.environ, zero=options.zero)
     return console.write(_shown(found, options), console.FAILED if found.wrong else 0)
 
 
@@ -200,6 +210,7 @@ _OTHERS: "dict[str, Callable[[argparse.Namespace], int]]" = {
     "store": _store,
     "init": _init,
     "status": _status,
+    "stats": _stats,
 }
 """Verbs that are asked about something else than one project."""
 

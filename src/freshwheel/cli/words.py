@@ -5,21 +5,24 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["parser", "seconds", "size"]
+from freshwheel import reading
+
+__all__ = ["misspelled", "parser", "seconds", "size"]
 
 _ABOUT = {
     "digest": "print the source digest",
     "inputs": "list the inputs, each under its reason, and what is left out",
     "check": "compare the declared inputs with what builds have shown, or look at distributions before an upload",
-    "why": "compare the tree with its last wheel, and list what was decided",
+    "why": "say what the next installation will do and why, and what became of the last ones",
     "status": "hold what is installed from folders of this machine against those folders",
     "verify": "hold a wheel against its RECORD, its mark, and a tree",
     "uv": "show, check or write the keys by which uv decides whether to build again",
     "init": "switch a project to freshwheel: show the change of pyproject.toml, or write it",
     "store": "look after the store of built wheels",
+    "stats": "count hits, builds and what was saved: by project, this week and since the beginning",
 }
 _ACTIONS = {
     "info": "say where the store is, what is in it, and its limits",
@@ -27,6 +30,7 @@ _ACTIONS = {
     "verify": "read everything, and name what is wrong",
     "prune": "remove what was not used for long, and what is too much",
     "clear": "remove everything",
+    "changed": "succeed if something was stored since this was last asked",
 }
 
 _PYTHON = (
@@ -58,6 +62,8 @@ def parser() -> argparse.ArgumentParser:
         if verb == "status":
             one.add_argument("names", nargs="*", metavar="DIST", help="the distributions (default: all of them)")
             one.add_argument("--python", metavar="PYTHON", help=_PYTHON)
+        elif verb == "stats":
+            one.add_argument("--zero", action="store_true", help="begin to count anew")
         else:
             _add_places(one, verb)
         forms = one.add_mutually_exclusive_group()
@@ -79,6 +85,21 @@ def parser() -> argparse.ArgumentParser:
             one.add_argument("--raise-python", action="store_true", help="make requires-python begin at 3.10")
             one.add_argument("--force", action="store_true", help="go on where something speaks against it")
     return root
+
+
+def misspelled(words: Sequence[str]) -> str:
+    """What is wrong with the verb or the action, and which one is meant; nothing: it is one, or there is none."""
+    for kind, known, word in zip(("verb", "action of store"), (_ABOUT, _ACTIONS), words, strict=False):
+        if word.startswith("-"):
+            return ""
+        if word not in known:
+            meant = reading.close(word, known)
+            return f"there is no {kind} {word}: " + (
+                f"did you mean {meant}?" if meant else f"there are {', '.join(known)}"
+            )
+        if word != "store":
+            return ""
+    return ""
 
 
 def _add_places(one: argparse.ArgumentParser, verb: str) -> None:
@@ -113,6 +134,8 @@ def _add_actions(store: argparse.ArgumentParser, options: Mapping[str, Any]) -> 
         if action == "prune":
             one.add_argument("--size", type=size, help="the most it may have, as 500M or 2G")
             one.add_argument("--age", type=seconds, help="the longest unused, as 12h, 30d or 4w")
+        if action == "changed":
+            one.add_argument("--key", action="store_true", help="print nothing but a name for what is stored now")
         if action == "clear":
             one.add_argument("--yes", action="store_true", help="do not ask")
 

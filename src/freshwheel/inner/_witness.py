@@ -3,7 +3,7 @@
 `interpreter` puts this text behind that of `_sitecustomize`, with a call of `witness` below it, so the same holds: it
 must read in any version from 2.7 on, and be in nobody's way. `observe.witness` reads what it writes.
 """
-# ruff: noqa: ANN001, ANN002, ANN003, ANN204, ANN202, B905, RUF005, SIM105, SLF001, UP004, UP031, UP036 - for old versions
+# ruff: noqa: ANN001, ANN002, ANN003, ANN204, ANN202, B905, RUF005, SIM105, SLF001, UP004, UP031 - for old versions
 
 import os
 import sys
@@ -52,7 +52,7 @@ def witness(folder, files):
     With `files` the paths and programs that are used as well. The object stays the same, and answers the same: it gets
     another class. A process without a file is no witness.
     """
-    if sys.version_info < (3, 8):
+    if sys.version_info < (3, 8) or not hasattr(sys, "_getframe"):
         return
     try:
         notes = _Notes(folder)

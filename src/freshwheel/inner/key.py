@@ -49,6 +49,7 @@ _MAGIC = b"freshwheel build key\0"
 _LONGEST = 120
 """Characters of a value that is shown as it is."""
 _USERINFO = re.compile(r"(://)[^\s/?#]*@")
+_DISTRIBUTION = "distribution "
 _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 _VERSIONED = {
     "dunamai": ("tool.dunamai",),
@@ -107,6 +108,17 @@ class Difference:
         if self.before is None:
             return "new"
         return "gone" if self.after is None else "changed"
+
+    @property
+    def moved(self) -> str:
+        """Between which versions a distribution has moved, in words; nothing for any other component."""
+        if not self.name.startswith(_DISTRIBUTION):
+            return ""
+        name = self.name.removeprefix(_DISTRIBUTION)
+        before, after = ((text or "").partition(" (")[0] for text in (self.before, self.after))
+        if self.what != "changed":
+            return f"{name} {before or after} is {self.what}"
+        return f"{name} {before} → {after}" if before != after else f"{name} {after} has other files"
 
 
 def component(name: str, value: Value) -> Component:
@@ -179,7 +191,7 @@ def requirements(texts: Iterable[str]) -> list[Component]:
 def distributions(found: Mapping[str, tuple[str, str]]) -> list[Component]:
     """What is installed beside freshwheel: name -> version, digest of the files."""
     return [
-        component(f"distribution {name}", f"{version} ({digest[:32]})") for name, (version, digest) in found.items()
+        component(f"{_DISTRIBUTION}{name}", f"{version} ({digest[:32]})") for name, (version, digest) in found.items()
     ]
 
 

@@ -133,9 +133,10 @@ def interpreter(lookout: Lookout) -> dict[str, Value]:
     lookout.look(os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable or sys.prefix))
     if (library := variables.get("LDLIBRARY")) and variables.get("Py_ENABLE_SHARED"):
         lookout.look(os.path.join(str(variables.get("LIBDIR") or os.sep), str(library)))
-    data = sys.modules.get(str(getattr(sysconfig, "_get_sysconfigdata_name", str)()))
-    if data is not None and data.__file__:
-        lookout.look(data.__file__)
+    for name in sorted(sys.modules):
+        # What `sysconfig` has the variables from, where it has them from a module.
+        if name.startswith("_sysconfigdata_") and (path := getattr(sys.modules[name], "__file__", None)):
+            lookout.look(path)
     return {
         "implementation": sys.implementation.name,
         "version": sys.version,

@@ -5,6 +5,7 @@ Each hook is asked in the child, every time: which hooks a backend has may depen
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -28,6 +29,23 @@ Settings = Mapping[str, str | Sequence[str]] | None
 _KEY = "tool.freshwheel.backend-path"
 _SUFFIXES = {"build_wheel": ".whl", "build_editable": ".whl", "build_sdist": ".tar.gz"}
 _ABOVE = "what it printed, above, says why"
+_LACKING = 79
+"""The exit status of the probe for a backend that has not what it must have."""
+_PROBE = f"""\
+import importlib, os, sys
+backend, hooks, path = sys.argv[1:]
+sys.path[:0] = path.split(os.pathsep) if path else []
+module, _, names = backend.partition(":")
+found = importlib.import_module(module)
+for name in names.split(".") if names else []:
+    found = getattr(found, name, None)
+    if found is None:
+        os.write(1, name.encode()), os._exit({_LACKING})
+if not any(callable(getattr(found, name, None)) for name in hooks.split()):
+    os.write(1, hooks.split()[-1].encode()), os._exit({_LACKING})
+os._exit(0)
+"""
+"""Tells what a backend lacks, as its last words; whatever else is wrong with it is for itself to say."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,6 +102,9 @@ class Inner:
         return path
 
     def _ask(self, name: str, *arguments: Any, **options: Any) -> Any:
+        if lacking := self._lacking(name):
+            what = f"{self.backend} is no build backend: it has no {lacking}"
+            raise InnerError(what, hint='[tool.freshwheel] backend names a "module" or "module:object" with hooks')
         caller = BuildBackendHookCaller(
             self.tree,
             self.backend,
@@ -108,12 +129,31 @@ class Inner:
                 self._refuse(name, "it ended with exit status 0, but without an answer", hint=_ABOVE)
             raise InnerError(f"can't exchange files with {self.backend}: {error}") from error
 
+    def _lacking(self, name: str) -> str:
+        """What the backend must have and has not, which pyproject_hooks would show as a traceback; nothing: it has it.
+
+        Those that are known are not asked.
+        """
+        if any(self.backend in known.modules for known in backends.KNOWN) and not self.backend_path:
+            return ""
+        hooks = name if name == "build_sdist" else f"{name} build_wheel"
+        folders = [os.path.join(self.tree, folder) for folder in _contained(self.tree, self.backend_path)]
+        command = [self.python, "-B", "-c", _PROBE, self.backend, hooks, os.pathsep.join(folders)]
+        with contextlib.suppress(OSError):
+            done = subprocess.run(  # noqa: S603 - as the hook itself
+                command, cwd=self.tree, env=self._environ(), stdin=subprocess.DEVNULL, capture_output=True, check=False
+            )
+            return done.stdout.decode().rpartition("\n")[2] if done.returncode == _LACKING else ""
+        return ""
+
+    def _environ(self) -> dict[str, str]:
+        return {key: value for key, value in self.environ.items() if not _is_outer(key)}
+
     def _run(
         self, name: str, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
     ) -> None:
         """Runs the child: its output goes where ours goes, and it has no input."""
-        environ = {key: value for key, value in self.environ.items() if not _is_outer(key)}
-        environ.update(extra_environ or {})
+        environ = {**self._environ(), **(extra_environ or {})}
         try:
             status = (self.start or start)(cmd, cwd, environ)
         except OSError as error:

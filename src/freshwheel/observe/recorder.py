@@ -128,18 +128,16 @@ class Recorder:
         if form is None or machine != self.machine:
             self.doubts["a program for another architecture ran, whose files can't be told"] = None
             return
-        action, place, start, place_of_flags, other = form
+        action, place, _, place_of_flags, other = form
         one = self.threads.get(pid)
         image = one[1] if one is not None and one[0] == self.orders[pid & MASK or 1] else self.image(number, pid)
         flags = arguments[place_of_flags] if place_of_flags >= 0 else 0
         try:
             path = self.memory.text(pid, arguments[place]) if action < ACTIONS.MOUNT else b""
-            if path[:1] != b"/":
+            if path[:1] != b"/" or path.startswith((b"/proc/", b"/dev/")):
                 path = self.absolute(pid, path, form, arguments)
-                if not path:
-                    return
-            elif path.startswith((b"/proc/", b"/dev/")):
-                path = self.opened_before(pid, path)
+            if not path:
+                return
             if self.links != self.orders[LINKS]:
                 self.forget()
             known = action == ACTIONS.ASK and not self.links and self.asked(number, image, path)
@@ -147,11 +145,7 @@ class Recorder:
                 return
             if action == ACTIONS.OPEN2:
                 flags = int.from_bytes(self.memory.read(pid, flags, 8), "little")
-            second = b""
-            if other >= 0:
-                second = self.memory.text(pid, arguments[other])
-                if second[:1] != b"/":
-                    second = self.begun(pid, second, arguments[other - 1] if start >= 0 else kernel.HERE)
+            second = self.second(pid, form, arguments) if other >= 0 else b""
         except OSError as error:
             self.unreadable(error, image)
             return
@@ -159,9 +153,17 @@ class Recorder:
         if action == ACTIONS.RUN:
             self.run(number, pid, image, _straight(path), arguments[place + 1])
 
+    def second(self, pid: int, form: Form, arguments: Sequence[int]) -> bytes:
+        """The other path of a call that has two."""
+        path = self.memory.text(pid, arguments[form.other])
+        start = arguments[form.other - 1] if form.start >= 0 else kernel.HERE
+        return path if path[:1] == b"/" else self.begun(pid, path, start)
+
     def absolute(self, pid: int, path: bytes, form: Form, arguments: Sequence[int]) -> bytes:
-        """The path that a relative one means; nothing where it means none."""
+        """The path that a relative one means, or one of what is open; nothing where it means none."""
         action, _, start, flags, _ = form
+        if path[:1] == b"/":
+            return self.opened_before(pid, path)
         if action >= ACTIONS.MOUNT:
             self.strange(action)
             return b""
@@ -317,7 +319,7 @@ class Recorder:
         return True
 
     def reach(self, number: int, image: _Image, path: bytes, how: int) -> None:
-        """Takes down one use of a path, and of where it leads: a link that the build has made may be gone at its end."""
+        """Takes down one use of a path, and of where it leads: a link that the build made may be gone at its end."""
         self.use(number, image, path, how)
         if self.links and (path, how) not in self.followed:
             self.followed.add((path, how))

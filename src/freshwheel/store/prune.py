@@ -39,6 +39,10 @@ class Pruned:
     """Of other kinds: what was left half written, put away, or remembered of trees."""
     size: int = 0
     """Bytes."""
+    recent: int = 0
+    """Entries that were too much, and stay, since they were used in the last hour."""
+    over: int = 0
+    """Bytes that the store still has too much."""
     reason: str = ""
     """Why nothing was tried."""
 
@@ -86,11 +90,19 @@ class _Sweep:
         self.shelf = shelf
         self.now = now
         self.removed: Counter[str] = Counter()
+        self.recent = self.over = 0
 
     def result(self) -> Pruned:
         """What was removed."""
         counts = self.removed
-        return Pruned(entries=counts["index"], blobs=counts["blobs"], files=counts["files"], size=counts["size"])
+        return Pruned(
+            entries=counts["index"],
+            blobs=counts["blobs"],
+            files=counts["files"],
+            size=counts["size"],
+            recent=self.recent,
+            over=self.over,
+        )
 
     def entries_and_blobs(self, size: int, age: int) -> None:
         """Removes entries that are too old or too many, and the blobs that no entry names."""
@@ -134,6 +146,8 @@ class _Sweep:
                         total -= blobs[blob.sha256].size
             else:
                 staying.append(one)
+        if total > size:
+            self.recent, self.over = sum(self.idle(one.item) <= _HOUR for one in staying), total - size
         return staying
 
     def remains(self, age: int) -> None:

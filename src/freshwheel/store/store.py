@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -146,6 +146,12 @@ class Store:
         from freshwheel.store import survey  # noqa: PLC0415 - as above
 
         return survey.info(self.shelf)
+
+    def stored(self, beside: Iterable[str] = ()) -> tuple[int, str]:
+        """How many builds are new since this was last asked, and a name for all that are kept. Raises OSError."""
+        from freshwheel.store import survey  # noqa: PLC0415 - as above
+
+        return survey.stored(self.shelf, beside)
 
     def entries(self) -> list[Listed]:
         """The entries, the one that was used last first."""

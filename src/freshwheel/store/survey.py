@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import xxhash
 
+from freshwheel import frame
 from freshwheel.entry import Blob, Entry, is_key
 from freshwheel.shelf import DAMAGED, READ, Shelf, why
 
-__all__ = ["Flaw", "Info", "Item", "Listed", "files", "flaws", "folders", "info", "items", "listed", "listing"]
+__all__ = [
+    "Flaw",
+    "Info",
+    "Item",
+    "Listed",
+    "files",
+    "flaws",
+    "folders",
+    "info",
+    "items",
+    "listed",
+    "listing",
+    "stored",
+]
 
 _CHUNK = 1 << 20
 _DIGITS = 2
@@ -118,6 +132,23 @@ def info(shelf: Shelf) -> Info:
         size=sum(item.size for item in (*index, *blobs)),
         bad=len(files(os.path.join(shelf.root, "bad"))),
     )
+
+
+def stored(shelf: Shelf, beside: Iterable[str] = ()) -> tuple[int, str]:
+    """How many builds are kept that were not when this was last asked, and a name for all that are kept now.
+
+    `beside` are those that are kept beside the store. That it was asked is on record. Raises OSError.
+    """
+    path = os.path.join(shelf.root, "asked")
+    keys = sorted([*(item.name for item in items(shelf, "index")), *beside])
+    text = "\n".join(keys)
+    try:
+        with open(path, encoding="ascii") as file:
+            before = file.read().split()
+    except (FileNotFoundError, ValueError):
+        before = []
+    frame.write(path, text.encode(), mode=0o600)
+    return len(set(keys).difference(before)), hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def flaws(shelf: Shelf) -> list[Flaw]:
