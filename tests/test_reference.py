@@ -104,6 +104,7 @@ def test_names_of_folders_that_are_litter():
 @pytest.mark.parametrize(
     ("name", "pattern"),
     [
+        ("I", litter._SELF_IGNORING),
         ("S", litter._SETUPTOOLS),
         ("D", litter._DISTRIBUTION),
         ("H", litter._HIDDEN),

@@ -54,6 +54,8 @@ _HEADS = {
     b"meson-info": ((b"/meson-info.json", _JSON_OBJECT), (b"/intro-buildoptions.json", _JSON_ARRAY)),
 }
 """A name in the folder -> files, as endings of that name, and what one of them must begin with."""
+_SELF_IGNORING = re.compile(rb"(?:[ \t]*\r?\n|#.*\n)*\*[ \t\r\n]*")
+"""A `.gitignore` that ignores all there is, itself with it: no clone has it, since a tool has made it."""
 _MARKED = {
     b"CACHEDIR.TAG": "tagged as a cache",
     b"pyvenv.cfg": "a virtual environment",
@@ -113,9 +115,16 @@ def _by_bytes(name: bytes, names: AbstractSet[bytes], head: Callable[[bytes], by
     for mark in sorted(_HEADS.keys() & names):
         if any(beginning.match(head(mark + ending)) for ending, beginning in _HEADS[mark]):
             return _MARKED[mark]
+    if _is_left(names) and _SELF_IGNORING.fullmatch(head(b".gitignore")):
+        return "nothing but what a tool has left"
     if name.endswith(b".egg-info") and head(b"PKG-INFO").startswith(b"Metadata-Version:"):
         return "metadata written by setuptools"
     return None
+
+
+def _is_left(names: AbstractSet[bytes]) -> bool:
+    """Whether there is a `.gitignore`, and beside it nothing but what is dropped."""
+    return b".gitignore" in names and all(is_dropping(one) or is_bare(one) for one in names - {b".gitignore"})
 
 
 def _by_names(name: bytes, names: AbstractSet[bytes], folders: AbstractSet[bytes], *, top: bool) -> str | None:
