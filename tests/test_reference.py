@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel import backends, rows
+from freshwheel import backends, frame, rows
 from freshwheel.sources import cargo, content, disk, globs, litter, outputs, reasons, roots, tables, tree
 
 if sys.version_info >= (3, 11):
@@ -166,6 +166,13 @@ def test_what_the_closure_reads():
     assert [name for name in (*names, *(one.decode() for one in tree._FOR_TESTS)) if f"`{name}`" not in said] == []
     names = (*roots._IGNORING, *roots._REPOSITORY, *roots._REPOSITORIES, *roots._REPOSITORIES.values())
     assert [name for name in names if f"`{name}`" not in section(DIGEST, "Roots")] == []
+
+
+def test_folders_of_tools_on_the_page():
+    """The page names each variable, and each place, that a folder is given to a tool by."""
+    said = section(DIGEST, "Given to tools")
+    assert [name for name in (*frame._FOLDERS, *frame._CACHES, *frame._OF_HOME) if f"`{name}`" not in said] == []
+    assert [name for name in cargo._BUILT if f"`build.{name}`" not in said] == []
 
 
 def test_numbers_on_the_page():

@@ -12,9 +12,8 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from freshwheel import answers, backends, rows
+from freshwheel import answers, backends, frame, rows
 from freshwheel.entry import Discovered
-from freshwheel.frame import framed
 from freshwheel.inner import programs, repository
 from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.inner.watch import Lookout
@@ -237,7 +236,7 @@ def _control(about: Surroundings) -> tuple[bytes, bytes] | None:
     """What git says, now."""
     found, gap = repository.facts(about.tree, about.environ, about.folders, programs.run)
     texts = [part for name, value in sorted(found.items()) for part in (name, str(value))]
-    return None if gap else (digest.of(framed(*(text.encode("utf-8", "surrogatepass") for text in texts))), b"")
+    return None if gap else (digest.of(frame.framed(*(text.encode("utf-8", "surrogatepass") for text in texts))), b"")
 
 
 def _file(where: bytes, path: bytes, status: os.stat_result) -> bytes | None:
@@ -266,12 +265,13 @@ def _stays(about: Surroundings, where: bytes, path: bytes, name: bytes) -> bool:
         return True
     from freshwheel.sources.ground import Ground, Scope  # noqa: PLC0415 - most hits need none of it
 
-    ground = Ground(Scope(tree=about.tree, repository=about.tree, inputs=()))
+    apart = frame.set_apart(about.tree, about.environ)
+    ground = Ground(Scope(tree=about.tree, repository=about.tree, inputs=(), apart=apart))
     with os.scandir(below) as listing:
         inside = {os.fsdecode(one.name): one.is_dir() for one in listing}
     folders = frozenset(one for one, is_folder in inside.items() if is_folder)
     relative = os.path.normpath(os.path.join(os.fsdecode(path), os.fsdecode(name)))
-    return ground.pruned(relative, frozenset(inside), folders) is None
+    return not ground.is_apart(relative) and ground.pruned(relative, frozenset(inside), folders) is None
 
 
 def _row(about: Surroundings, path: bytes) -> bytes:
@@ -297,4 +297,4 @@ def harmless(ignored: Sequence[str]) -> tuple[str, ...]:
 
 
 def _over(names: Sequence[str]) -> bytes:
-    return digest.of(framed(*(os.fsencode(name) for name in names)))
+    return digest.of(frame.framed(*(os.fsencode(name) for name in names)))

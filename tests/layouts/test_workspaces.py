@@ -232,3 +232,44 @@ def test_new_version_of_the_workspace_is_in_metadata_and_wheel(version_above, wo
     assert prepared.name == f"case3-{later.version}.dist-info"
     assert later.mark.digest != earlier.mark.digest
     assert later.holds("0.2.0")
+
+
+def test_workspace_that_lies_inside_of_another_crate(layout):
+    """A crate at the top, the workspace in a folder of it, the project in one of that: all that decides counts."""
+    found = layout("bindings/python")
+    found.crate(".", "inside-core")
+    found.crate(
+        "bindings/python",
+        "inside",
+        '[dependencies]\ninside-core = { path = "../.." }\n',
+        version="version.workspace = true",
+    )
+    found.files(
+        {
+            "bindings/Cargo.toml": '[workspace]\nmembers = ["python"]\n[workspace.package]\nversion = "0.1.0"\n',
+            "bindings/.cargo/config.toml": "[build]\n",
+        }
+    )
+    found.pyproject("inside")
+    found.lock("bindings")
+    found.files({"bindings/rust-toolchain.toml": '[toolchain]\nchannel = "stable"\n'})
+    found.commit()
+    deciding = ["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "rust-toolchain.toml"]
+    assert {f"bindings/{name}" for name in deciding} <= set(found.inputs())
+    found.is_free_of_places()
+    before = found.digest()
+    found.replace("bindings/Cargo.toml", "0.1.0", "0.2.0")
+    assert found.digest() != before
+
+
+def test_configuration_that_lies_among_the_tests_of_a_crate(layout):
+    """The project in `tests` of the crate that it is made from: what lies beside it is read all the same."""
+    found = layout("tests/python")
+    found.crate(".", "among-core")
+    found.crate("tests/python", "among", '[workspace]\n[dependencies]\namong-core = { path = "../.." }\n')
+    found.files({"tests/.cargo/config.toml": "[build]\n", "tests/rust-toolchain": "stable\n", "tests/a.rs": ""})
+    found.pyproject("among")
+    found.lock("tests/python")
+    found.commit()
+    assert {"tests/.cargo/config.toml", "tests/rust-toolchain"} <= set(found.inputs())
+    assert "tests/a.rs" not in found.inputs()

@@ -298,7 +298,7 @@ class NaiveProject(Naive):
             return None
         return self.digest(self.entries, self.rules(include, exclude, always))
 
-    def begin(self) -> None:
+    def begin(self, built=()) -> None:
         """Nothing is found yet."""
         self.entries = {}
         self.real = {}
@@ -306,17 +306,17 @@ class NaiveProject(Naive):
         """Links to folders, the crates they are in, and the patterns that name them."""
         self.used: set[str] = set()
         self.by_pattern: set[bytes] = set()
+        self.apart = set(built)
+        """What cargo builds into."""
 
     def select(self, pyproject, include) -> None:
         """All inputs."""
         closed = pyproject["tool"]["freshwheel"]["backend"] == "maturin"
-        self.begin()
-        if closed:
-            manifests = [pyproject["tool"]["maturin"]["manifest-path"]]
-        else:
-            self.walk(b"")
-            manifests = [os.fsdecode(p) for p in self.entries if p.split(b"/")[-1] == b"Cargo.toml" and self.regular(p)]
-        crates, files, locks = self.closure(manifests)
+        built: set[bytes] | None = None
+        while built is None or built != self.apart:
+            self.begin(built or ())
+            crates, files, locks = self.closure(self.manifests(pyproject if closed else None))
+            built = {os.path.join(os.path.dirname(os.fsencode(lock)), b"target") for lock in locks}
         left_out = self.ignored(locks)
         named = self.named(pyproject, closed)
         patterns = [*include, *(path for path, kind in named if kind == "glob")]
@@ -324,8 +324,8 @@ class NaiveProject(Naive):
         folders = {one: kind for one, kind in folders.items() if closed or one.startswith("..")}
         folders.update({path: kind for path, kind in named if kind == "folder"})
         taken = {path for path, kind in named if kind == "file" and self.exists(path)}
-        taken |= {one for one in files if not any(self.below(one, crate) for crate in crates)}
-        self.begin()
+        taken |= {one for one in files if posixpath.dirname(one) not in crates}
+        self.begin(built)
         for path in sorted(folders, key=lambda one: (one.count(".."), len(one.split("/")), one)):
             place = os.fsencode(path)
             if os.path.isdir(os.path.join(self.root, place)) and not self.is_excluded(place):
@@ -341,6 +341,13 @@ class NaiveProject(Naive):
                 self.lead(path, crate, pattern)
         for path in {os.fsencode(one) for one in left_out} - self.by_pattern:
             self.entries.pop(path, None)
+
+    def manifests(self, pyproject):
+        """The manifests that `pyproject` names, or else those that lie in the project."""
+        if pyproject is not None:
+            return [pyproject["tool"]["maturin"]["manifest-path"]]
+        self.walk(b"")
+        return [os.fsdecode(p) for p in self.entries if p.split(b"/")[-1] == b"Cargo.toml" and self.regular(p)]
 
     def named(self, pyproject, closed):
         """What the tables name: paths and kinds."""
@@ -422,7 +429,8 @@ class NaiveProject(Naive):
     def pruned(self, path: bytes, crate: bytes | None) -> bool:
         """Whether a folder is no input by what it holds."""
         place = os.path.join(self.root, path)
-        if self.strange(place):
+        kept = {b"Cargo.toml", b"pyproject.toml", b"__init__.py"} & set(os.listdir(place))
+        if self.strange(place) or (path in self.apart and not kept):
             return True
         if crate is None:
             return False
@@ -546,12 +554,6 @@ class NaiveProject(Naive):
         root = os.fsdecode(self.root)
         found = os.path.relpath(os.path.normpath(os.path.join(root, folder, path)), root)
         return "" if found == "." else found
-
-    def below(self, path: str, folder: str) -> bool:
-        """Whether a path lies in a folder, by their names."""
-        root = os.fsdecode(self.root)
-        one, other = (os.path.normpath(os.path.join(root, name)) for name in (path, folder))
-        return one == other or one.startswith(other + "/")
 
     def there(self, path: str) -> bool:
         """Whether a regular file is there, maybe behind a link."""

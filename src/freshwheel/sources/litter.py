@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 
-__all__ = ["folder", "is_bare", "is_dropping", "is_frontends"]
+__all__ = ["folder", "is_bare", "is_dropping", "is_frontends", "is_protected"]
 
 _BARE = frozenset((b".git", b".hg", b".svn", b".jj", b".bzr", b"__pycache__"))
 _DROPPED_FOLDERS = frozenset(
@@ -95,6 +95,11 @@ def is_frontends(name: bytes) -> bool:
     return _FRONTENDS.fullmatch(name) is not None
 
 
+def is_protected(names: AbstractSet[bytes]) -> bool:
+    """Whether a folder with these names in it is never pruned."""
+    return not _PROTECTORS.isdisjoint(names)
+
+
 def folder(
     name: bytes, names: AbstractSet[bytes], folders: AbstractSet[bytes], head: Callable[[bytes], bytes], *, top: bool
 ) -> str | None:
@@ -103,7 +108,7 @@ def folder(
     `names` are all names in it, `folders` those of folders, `head` reads the beginning of a file in it (no bytes where
     there is none), `top` says that it lies directly in the root.
     """
-    if not _PROTECTORS.isdisjoint(names):
+    if is_protected(names):
         return None
     if name in _DROPPED_FOLDERS or (name == b"htmlcov" and {b"index.html", b"status.json"} <= names):
         return "litter of a tool"

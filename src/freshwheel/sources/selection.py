@@ -41,6 +41,8 @@ class Rules:
     """A TOML file of which the tables count, not the bytes."""
     discovered: Mapping[str, str] = field(default_factory=dict)
     """Files and folders that a build was seen to read, and who says so."""
+    apart: tuple[str, ...] = ()
+    """Folders that the environment gives to tools: caches, temporary and built files."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,13 +99,10 @@ class _Search:
     def select(self, rules: Rules) -> Selection:
         """The whole selection."""
         written = outputs.outputs(self.pyproject, self.backend)
-        walk = self.walk(rules, ())
-        if self.backend.inputs == "whole":
-            walk.root("")
-        _, closure = self.closure([os.fsdecode(path) for path in walk.files if _is_manifest(path)])
+        walk, closure = self.walked(rules)
         found = roots.roots(self.pyproject, self.backend, closure, self.known, self.exists)
         if any(root.kind == "glob" for root in found):
-            walk = self.walk(rules, [root.path for root in found if root.kind == "glob"])
+            walk = self.walk(rules, [root.path for root in found if root.kind == "glob"], closure.built)
         locks = self.ignored(closure.locks)
         walk.leave_out([*written, *locks])
         asked = _ordered([*found, *self.discovered(rules)])
@@ -124,9 +123,23 @@ class _Search:
             unread=tuple(sorted(self.unread)),
         )
 
-    def walk(self, rules: Rules, patterns: Sequence[str]) -> Walk:
-        """A new walk; `patterns` are included as well."""
-        return Walk(self.disk, include=[*rules.include, *patterns], exclude=rules.exclude)
+    def walked(self, rules: Rules) -> tuple[Walk, Closure]:
+        """The walk of the project, if all of it counts, and the closure; without what cargo builds into."""
+        built: tuple[str, ...] = ()
+        while True:
+            walk = self.walk(rules, (), built)
+            if self.backend.inputs == "whole":
+                walk.root("")
+            _, closure = self.closure([os.fsdecode(path) for path in walk.files if _is_manifest(path)])
+            if not walk.walked or closure.built == built:
+                walk.apart |= {os.fsencode(path) for path in closure.built}
+                return walk, closure
+            built = closure.built
+
+    def walk(self, rules: Rules, patterns: Sequence[str], built: Sequence[str]) -> Walk:
+        """A new walk; `patterns` are included as well, and nothing that lies in `built`."""
+        apart = (*rules.apart, *built)
+        return Walk(self.disk, include=[*rules.include, *patterns], exclude=rules.exclude, apart=apart)
 
     def take(self, walk: Walk, root: Root) -> None:
         """Walks a root, or takes its file."""

@@ -70,9 +70,12 @@ class Walk:
     Its methods raise InputError where something can't be looked at, and MovedError where it goes away meanwhile.
     """
 
-    def __init__(self, disk: Disk, *, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
-        """Raises ValueError for a pattern that is not of the dialect."""
+    def __init__(
+        self, disk: Disk, *, include: Sequence[str] = (), exclude: Sequence[str] = (), apart: Iterable[str] = ()
+    ) -> None:
+        """`apart` are folders that were given to tools. Raises ValueError for a pattern that is not of the dialect."""
         self.disk = disk
+        self.apart = frozenset(os.fsencode(path) for path in apart)
         self.include = globs.parse(include)
         self.exclude = globs.parse(exclude)
         self.left_out: set[bytes] = set()
@@ -226,6 +229,8 @@ class Walk:
         return spot._replace(include=include, whole=whole, entered=True)
 
     def _reason(self, path: bytes, name: bytes, found: Mapping[bytes, int]) -> str | None:
+        if path in self.apart and not litter.is_protected(found.keys()):
+            return "given to a tool for its own files"
         folders = {one for one, mode in found.items() if mode == stat.S_IFDIR}
         return litter.folder(
             name,
