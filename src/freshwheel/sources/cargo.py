@@ -16,8 +16,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Closure", "Crate", "closure", "lies_in", "normal", "relative"]
+__all__ = ["FOR_TESTS", "Closure", "Crate", "closure", "lies_in", "normal", "relative"]
 
+FOR_TESTS = ("tests", "benches", "examples")
+"""Folders of a crate that no build of it reads, unless a target has its main file there."""
 _LEVELS = 10
 """How far above the project directory is looked; no project lies deeper in its workspace, and each level is asked."""
 _DEPENDENCIES = ("dependencies", "build-dependencies", "build_dependencies")

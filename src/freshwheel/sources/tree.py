@@ -16,7 +16,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from freshwheel.errors import InputError
-from freshwheel.sources import globs, litter
+from freshwheel.sources import cargo, globs, litter
 from freshwheel.sources.disk import Disk, Link, MovedError, spelled
 from freshwheel.sources.globs import Places
 
@@ -24,8 +24,7 @@ __all__ = ["Tree", "Walk"]
 
 _MOST = 100_000
 """Files behind links, beyond which nobody means them to be sources."""
-_FOR_TESTS = frozenset((b"tests", b"benches", b"examples"))
-"""Folders of a crate that no build of it reads."""
+_FOR_TESTS = frozenset(os.fsencode(name) for name in cargo.FOR_TESTS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
