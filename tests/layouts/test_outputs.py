@@ -179,6 +179,54 @@ def test_ignored_lock_does_not_count(layout, where):
     found.keeps_invariants("python/src/main.rs")
 
 
+def lay_tracked(layout):
+    """A project whose lock is in the repository, and in a `.gitignore`."""
+    layout.files({".gitignore": "*.lock\n"})
+    layout.crate(".", "tracked")
+    layout.pyproject("tracked")
+    layout.files({"Cargo.lock": 'version = 4\n[[package]]\nname = "tracked"\nversion = "0.1.0"\n'})
+    layout.git("init", "--quiet")
+    layout.git("add", "--force", "Cargo.lock")
+    layout.commit()
+    return layout
+
+
+def test_lock_that_git_tracks_counts_whatever_is_ignored(layout):
+    """Git ignores nothing that it tracks; git itself need not be there."""
+    found = lay_tracked(layout())
+    assert found.moving("Cargo.lock") == ["Cargo.lock"]
+    assert found.digest(PATH="") == found.digest()
+    found.is_free_of_places()
+
+
+def test_lock_that_git_tracks_no_more_does_not_count(layout):
+    """It is on this machine only."""
+    found = lay_tracked(layout())
+    before = found.digest()
+    found.git("rm", "--quiet", "--cached", "Cargo.lock")
+    assert found.digest() != before
+    assert found.moving("Cargo.lock") == []
+
+
+@pytest.mark.parametrize("kind", ["worktree", "submodule"])
+def test_lock_that_is_tracked_where_the_repository_lies_elsewhere(layout, kind):
+    """Another working tree and a submodule have a file in place of the folder of git."""
+    found = lay_tracked(layout())
+    if kind == "worktree":
+        other = found.home / "other"
+        found.git("worktree", "add", "--quiet", str(other))
+    else:
+        outer = found.at(found.home / "outer")
+        outer.files({"README.md": ""})
+        outer.commit()
+        outer.git("submodule", "--quiet", "add", str(found.root), "inner")
+        other = outer.root / "inner"
+    assert (other / ".git").is_file()
+    elsewhere = found.at(other)
+    assert elsewhere.digest() == found.digest()
+    assert elsewhere.moving("Cargo.lock") == ["Cargo.lock"]
+
+
 def test_lock_that_is_ignored_by_this_machine_alone_counts(layout):
     """What git is told outside of the tree is not known to anybody else."""
     found = lay_unlocked(layout("python"), "case9b", {})

@@ -15,7 +15,7 @@ from typing import Any
 from freshwheel import toml
 from freshwheel.backends import Backend
 from freshwheel.model import Input
-from freshwheel.sources import cargo, gitignore, outputs, roots
+from freshwheel.sources import cargo, gitignore, gitindex, outputs, roots
 from freshwheel.sources.cargo import Closure
 from freshwheel.sources.disk import Disk
 from freshwheel.sources.roots import Root
@@ -24,7 +24,8 @@ from freshwheel.sources.tree import Tree, Walk
 __all__ = ["Rules", "Selection", "crates", "left_out", "select"]
 
 _LARGEST = 1 << 24
-"""Bytes. Nobody writes a larger manifest, and parsing it would take minutes."""
+"""Bytes. Nobody writes a larger manifest, and parsing it would take minutes; the index of 100,000 files has less."""
+_POINTER = b"gitdir: "
 _OPAQUE = ("Cargo.lock", "rust-toolchain")
 """Files that decide something, but nothing that must be understood."""
 
@@ -195,9 +196,22 @@ class _Search:
             folders = self.repository(lock.rpartition("/")[0])
             paths = [_joined(folder, ".gitignore") for folder in folders]
             texts = [self.disk.text(os.fsencode(path), _LARGEST, follow=False) for path in paths]  # git follows none
-            if gitignore.ignored([*(self.name(folder) for folder in folders[1:]), lock.rpartition("/")[2]], texts):
+            names = [*(self.name(folder) for folder in folders[1:]), lock.rpartition("/")[2]]
+            if gitignore.ignored(names, texts) and not self.is_tracked(lock, folders[0], names):
                 left_out[lock] = "a lock file that git ignores"
         return left_out
+
+    def is_tracked(self, path: str, top: str, names: Sequence[str]) -> bool:
+        """Whether git tracks a file, which has these names from the folder `top` of a repository downwards."""
+        if not self.exists(path):
+            return False
+        place = os.fsencode(_joined(top, ".git"))
+        index = self.disk.text(place + b"/index", _LARGEST)
+        if index is None:  # of a submodule, or of another working tree
+            pointer = self.disk.text(place, _LARGEST) or b""
+            folder = os.path.join(os.path.dirname(place), pointer.removeprefix(_POINTER).rstrip(b"\r\n"))
+            index = self.disk.text(folder + b"/index", _LARGEST) if pointer.startswith(_POINTER) else None
+        return index is not None and gitindex.tracks(index, os.fsencode("/".join(names)))
 
     def repository(self, folder: str) -> list[str]:
         """The folders from the top of the repository down to `folder`; without one, the project and what is in it."""
