@@ -84,7 +84,7 @@ def test_tables_that_are_left_out():
         ("* with one of these at the end: ", litter._DROPPED_ENDINGS),
         ("* with one of these at the start: ", litter._DROPPED_STARTS),
         ("| `node_modules` | one of ", litter._NODE),
-        ("at least one file, and each ends with one of ", litter._ARCHIVES),
+        ("at least one file, and each ends with one of ", litter.DISTRIBUTIONS),
         ("never left out: what ", [name.encode() for name in (*outputs._SOURCES, "input", "tool.dynamic-metadata")]),
         ("without `license-files`, the patterns ", [name.encode() for name in roots._LICENSES]),
     ],

@@ -20,7 +20,7 @@ from freshwheel.inner.watch import Lookout
 from freshwheel.isolated import folders, isolation
 from freshwheel.phrases import few
 from freshwheel.plan import Plan
-from freshwheel.sources import digest, disk, litter
+from freshwheel.sources import digest, disk, litter, selection
 
 __all__ = [
     "ABSENT",
@@ -88,6 +88,8 @@ class Surroundings:
     """Names and families of variables that the settings call harmless."""
     folders: Sequence[str] = ()
     """Those of PATH, in which programs are looked for."""
+    names: frozenset[str] = frozenset()
+    """Those of the project, normalised."""
 
 
 def about(plan: Plan, salt: bytes) -> Surroundings:
@@ -98,6 +100,7 @@ def about(plan: Plan, salt: bytes) -> Surroundings:
         salt=salt,
         ignored=plan.config.ignore_env,
         folders=searched(plan),
+        names=selection.names(plan.project.pyproject),
     )
 
 
@@ -259,6 +262,8 @@ def _folder(about: Surroundings, where: bytes, path: bytes) -> bytes:
 
 def _stays(about: Surroundings, where: bytes, path: bytes, name: bytes) -> bool:
     if litter.is_dropping(name) or litter.is_bare(name) or (path in (b"", b".") and litter.is_frontends(name)):
+        return False
+    if litter.project_of(name) in about.names:
         return False
     below = os.path.join(where, name)
     if not os.path.isdir(below):

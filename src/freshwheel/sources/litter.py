@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 
-__all__ = ["folder", "is_bare", "is_dropping", "is_frontends", "is_protected"]
+__all__ = ["DISTRIBUTIONS", "folder", "is_bare", "is_dropping", "is_frontends", "is_protected", "project_of"]
 
 _BARE = frozenset((b".git", b".hg", b".svn", b".jj", b".bzr", b"__pycache__"))
 _DROPPED_FOLDERS = frozenset(
@@ -68,7 +68,8 @@ _MARKED = {
 _NODE = frozenset((b".package-lock.json", b".yarn-integrity", b".yarn-state.yml", b".modules.yaml", b".pnpm"))
 _OUTPUTS = frozenset((b"dist", b"wheelhouse"))
 _SETUPTOOLS = re.compile(rb"lib|lib\..*|temp\..*|bdist\..*|scripts-.*|__editable__\..*", re.DOTALL)
-_ARCHIVES = (b".whl", b".tar.gz", b".zip")
+DISTRIBUTIONS = (b".whl", b".tar.gz", b".zip")
+"""Ends of the names of what is built, and of much else."""
 _DISTRIBUTION = re.compile(rb"([A-Za-z0-9._]+)-[0-9][^-]*(?:(?:-[^-]+){3,4}\.whl|\.tar\.gz|\.zip)")
 
 
@@ -93,6 +94,12 @@ def is_dropping(name: bytes) -> bool:
 def is_frontends(name: bytes) -> bool:
     """Whether a file of this name, in the root of a project, belongs to a frontend: lock, interpreter, wheel."""
     return _FRONTENDS.fullmatch(name) is not None
+
+
+def project_of(name: bytes) -> str:
+    """The normalised name of the project that a wheel or source distribution of this name is of; else nothing."""
+    found = _DISTRIBUTION.fullmatch(name) if name.endswith(DISTRIBUTIONS) else None
+    return "" if found is None else re.sub(r"[-_.]+", "-", found[1].decode()).lower()
 
 
 def is_protected(names: AbstractSet[bytes]) -> bool:
@@ -143,7 +150,7 @@ def _by_names(name: bytes, names: AbstractSet[bytes], folders: AbstractSet[bytes
         return "a build folder of setuptools"
     if folders or not files:
         return None
-    archives_only = name in _OUTPUTS and all(file.endswith(_ARCHIVES) for file in files)
+    archives_only = name in _OUTPUTS and all(file.endswith(DISTRIBUTIONS) for file in files)
     return "built distributions" if archives_only or (top and _is_output(files)) else None
 
 
@@ -154,6 +161,5 @@ def _is_setuptools(folders: AbstractSet[bytes]) -> bool:
 
 def _is_output(files: AbstractSet[bytes]) -> bool:
     """Wheels, maybe with source distributions, all of one project; others' wheels may be something to be packed."""
-    found = [_DISTRIBUTION.fullmatch(file) for file in files]
-    names = {re.sub(rb"[-_.]+", b"-", one[1]).lower() for one in found if one}
-    return all(found) and len(names) == 1 and any(file.endswith(b".whl") for file in files)
+    names = {project_of(file) for file in files}
+    return "" not in names and len(names) == 1 and any(file.endswith(b".whl") for file in files)

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from freshwheel import toml
+from freshwheel import requirements, toml
 from freshwheel.backends import Backend
 from freshwheel.model import Input
-from freshwheel.sources import cargo, gitignore, gitindex, outputs, roots
+from freshwheel.parsed import text
+from freshwheel.sources import cargo, gitignore, gitindex, litter, outputs, roots
 from freshwheel.sources.cargo import Closure
 from freshwheel.sources.disk import Disk
 from freshwheel.sources.roots import Root
 from freshwheel.sources.tree import Tree, Walk
 
-__all__ = ["Rules", "Selection", "crates", "left_out", "select"]
+__all__ = ["Rules", "Selection", "crates", "left_out", "names", "select"]
 
 _LARGEST = 1 << 24
 """Bytes. Nobody writes a larger manifest, and parsing it would take minutes; the index of 100,000 files has less."""
@@ -86,6 +87,12 @@ def left_out(pyproject: Mapping[str, Any], backend: Backend) -> dict[str, str]:
     return outputs.outputs(pyproject, backend)
 
 
+def names(pyproject: Mapping[str, Any]) -> frozenset[str]:
+    """The names of the project that its distributions may have, normalised."""
+    found = (text(pyproject, key) for key in ("project.name", "tool.poetry.name", "tool.flit.metadata.module"))
+    return frozenset(requirements.normal(name) for name in found if name)
+
+
 class _Search:
     """One search, and what was read for it."""
 
@@ -113,12 +120,14 @@ class _Search:
         walk.behind_links()
         for path in rules.always:
             walk.name(path)
+        built = self.built(rules, walk.files)
+        walk.leave_out(built)
         tree = walk.result()
         return Selection(
             tree=tree,
             rules=rules,
             roots=tuple(asked),
-            left_out={**written, **locks},
+            left_out={**written, **locks, **built},
             idle=tuple(text for text in tree.idle if text in rules.include),
             locks=tuple(sorted(locks)),
             unread=tuple(sorted(self.unread)),
@@ -193,36 +202,49 @@ class _Search:
         """
         left_out: dict[str, str] = {}
         for lock in locks:
-            folders = self.repository(lock.rpartition("/")[0])
+            folders, parts = self.repository(lock)
             paths = [_joined(folder, ".gitignore") for folder in folders]
             texts = [self.disk.text(os.fsencode(path), _LARGEST, follow=False) for path in paths]  # git follows none
-            names = [*(self.name(folder) for folder in folders[1:]), lock.rpartition("/")[2]]
-            if gitignore.ignored(names, texts) and not self.is_tracked(lock, folders[0], names):
+            if gitignore.ignored(parts, texts) and not self.is_tracked(lock):
                 left_out[lock] = "a lock file that git ignores"
         return left_out
 
-    def is_tracked(self, path: str, top: str, names: Sequence[str]) -> bool:
-        """Whether git tracks a file, which has these names from the folder `top` of a repository downwards."""
+    def built(self, rules: Rules, files: Iterable[bytes]) -> dict[str, str]:
+        """Distributions of the project itself among `files`; not those that git tracks, or a build has read."""
+        found: dict[str, str] = {}
+        for path in (path for path in files if path.endswith(litter.DISTRIBUTIONS)):
+            place, own = os.fsdecode(path), litter.project_of(os.path.basename(path)) in names(self.pyproject)
+            if own and place not in rules.discovered and not self.is_tracked(place):
+                found[place] = "a distribution of the project"
+        return found
+
+    def is_tracked(self, path: str) -> bool:
+        """Whether a file is there, and git tracks it."""
         if not self.exists(path):
             return False
-        place = os.fsencode(_joined(top, ".git"))
+        folders, parts = self.repository(path)
+        place = os.fsencode(_joined(folders[0], ".git"))
         index = self.disk.text(place + b"/index", _LARGEST)
         if index is None:  # of a submodule, or of another working tree
             pointer = self.disk.text(place, _LARGEST) or b""
             folder = os.path.join(os.path.dirname(place), pointer.removeprefix(_POINTER).rstrip(b"\r\n"))
             index = self.disk.text(folder + b"/index", _LARGEST) if pointer.startswith(_POINTER) else None
-        return index is not None and gitindex.tracks(index, os.fsencode("/".join(names)))
+        return index is not None and gitindex.tracks(index, os.fsencode("/".join(parts)))
 
-    def repository(self, folder: str) -> list[str]:
-        """The folders from the top of the repository down to `folder`; without one, the project and what is in it."""
+    def repository(self, path: str) -> tuple[list[str], list[str]]:
+        """The folders from the top of the repository down to that of a file, and the names of all below that top.
+
+        Without a repository, the project and what is in it.
+        """
+        folder, _, last = path.rpartition("/")
         chain = [folder]
         while not self.exists(_joined(chain[0], ".git")):
             parent = _parent(chain[0])
             if parent.count("..") >= len(self.above):
-                inside = [one for one in chain if not one.startswith("..")]
-                return inside or [folder]
+                chain = [one for one in chain if not one.startswith("..")] or [folder]
+                break
             chain.insert(0, parent)
-        return chain
+        return chain, [*(self.name(folder) for folder in chain[1:]), last]
 
     def name(self, folder: str) -> str:
         """What a folder is called, also one above the project directory."""
