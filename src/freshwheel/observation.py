@@ -218,6 +218,7 @@ def _places(plan: Plan, scope: Scope, later: Snapshot, apart: Iterable[str]) -> 
         temporary=os.path.realpath(os.fsencode(environ.get("TMPDIR") or tempfile.gettempdir())),
         searched=tuple(map(os.fsencode, discovery.searched(plan))),
         shared=_shared(real, home, [cargo, rustup, *_interpreter(environ), *discovery.searched(plan), *given]),
+        given=_both(given),
         declared=lambda path: ground.is_settled(os.fsdecode(path)),
         packaged=packaged.test(),
     )
