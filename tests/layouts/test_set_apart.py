@@ -12,6 +12,8 @@ def project(layout, request):
     found = layout()
     found.crate(".", "apart")
     found.files({"apart/__init__.py": "", "tools/make.py": "", "Cargo.lock": ""})
+    spoken = " ".join(f'"{name}"' for name in (ROOM, ".deep", "out", "target", "tools", "work", ".cache", ".rustup"))
+    found.files({"src/lib.rs": f"// {spoken}\npub fn number() -> u32 {{ 7 }}\n"})
     found.pyproject("apart", backend=request.param)
     found.commit()
     return found
@@ -104,7 +106,7 @@ def test_cache_above_the_project_is_no_input(layout):
     found = layout("bindings/python")
     found.crate(".", "apart-core")
     found.crate("bindings/python", "apart-top", '[dependencies]\napart-core = { path = "../.." }\n')
-    found.files({"bindings/python/Cargo.lock": ""})
+    found.files({"bindings/python/Cargo.lock": "", "src/lib.rs": '// ".cache" "core.txt"\n'})
     found.pyproject("apart-top")
     found.commit()
     before = found.digest()

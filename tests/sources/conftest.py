@@ -329,7 +329,8 @@ class NaiveProject(Naive):
         for path in sorted(folders, key=lambda one: (one.count(".."), len(one.split("/")), one)):
             place = os.fsencode(path)
             if os.path.isdir(os.path.join(self.root, place)) and not self.is_excluded(place):
-                self.walk(place, place if folders[path] == "crate" else None)
+                crate = place if folders[path] == "crate" else None
+                self.walk(place, crate, only=self.spoken(place, built) if crate is not None else None)
         for path in taken:
             if not self.is_excluded(os.path.dirname(os.fsencode(path))):
                 self.name(os.fsencode(path))
@@ -373,8 +374,40 @@ class NaiveProject(Naive):
 
     # --- the walk
 
-    def walk(self, path: bytes, crate: bytes | None = None, pattern: str | None = None) -> None:
-        """A folder and all below it, whatever it holds."""
+    def spoken(self, folder: bytes, built) -> set[bytes] | None:
+        """The names in the folder of a crate, with the project in it, that its sources speak of; None elsewhere."""
+        if folder.strip(b"./"):
+            return None
+        manifest = self.toml(os.fsdecode(os.path.join(folder, b"Cargo.toml")), broken={})
+        package, library = manifest.get("package", {}), manifest.get("lib", {})
+        main = [package.get("build"), library.get("path"), *(one.get("path") for one in manifest.get("bin", []))]
+        only = {os.fsencode(path).split(b"/")[0] for path in main if isinstance(path, str)}
+        only |= {
+            b"src",
+            b"build.rs",
+            b"Cargo.toml",
+            b"Cargo.lock",
+            b".cargo",
+            b"rust-toolchain",
+            b"rust-toolchain.toml",
+        }
+        while True:
+            trial = NaiveProject()
+            trial.root, trial.excluded = self.root, self.excluded
+            trial.begin(built)
+            trial.walk(folder, folder, only=only)
+            sources = [path for path, (kind, _) in trial.entries.items() if path.endswith(b".rs") and kind in b"fx"]
+            text = b"".join(Path(os.fsdecode(os.path.join(self.root, path))).read_bytes() for path in sources)
+            names = os.listdir(os.path.join(self.root, folder))
+            more = {name for name in names if any(name + end in text for end in (b"/", b'"', b"\\"))} - only
+            if not more:
+                return only
+            only |= more
+
+    def walk(
+        self, path: bytes, crate: bytes | None = None, pattern: str | None = None, only: set[bytes] | None = None
+    ) -> None:
+        """A folder and all below it, whatever it holds; of the folder itself nothing but `only`."""
         where = os.path.join(self.root, path)
         if os.path.realpath(where) in self.real:
             return
@@ -383,6 +416,8 @@ class NaiveProject(Naive):
             below = os.path.join(path, name)
             place = os.path.join(self.root, below)
             if name == b".git" or (name == b"__pycache__" and os.path.isdir(place)):
+                continue
+            if only is not None and name not in only:
                 continue
             if os.path.isdir(place):
                 if self.is_excluded(below):

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["FOR_TESTS", "Closure", "Crate", "closure", "lies_in", "normal", "relative"]
+__all__ = ["BESIDE", "FOR_TESTS", "Closure", "Crate", "closure", "lies_in", "normal", "relative"]
 
 FOR_TESTS = ("tests", "benches", "examples")
 """Folders of a crate that no build of it reads, unless a target has its main file there."""
@@ -24,11 +24,13 @@ _LEVELS = 10
 """How far above the project directory is looked; no project lies deeper in its workspace, and each level is asked."""
 _DEPENDENCIES = ("dependencies", "build-dependencies", "build_dependencies")
 """Not those for development, which are built for tests alone."""
+BESIDE = ("Cargo.toml", "Cargo.lock", "rust-toolchain", "rust-toolchain.toml", ".cargo")
+"""What of these lies in the folder of a crate counts with it."""
 _CONFIGS = (".cargo/config.toml", ".cargo/config")
 _BUILT = ("target-dir", "build-dir")
 _ROOT = "{workspace-root}"
 _PROGRAMS = ("rustc", "rustc-wrapper", "rustc-workspace-wrapper")
-_TOOLCHAINS = ("rust-toolchain", "rust-toolchain.toml")
+_TOOLCHAINS = BESIDE[2:4]
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:")
 
 
@@ -170,7 +172,8 @@ class _Search:
         """What was found."""
         unknown = self.asked - self.known.keys()
         # Deeper in a crate there may be another crate, or tests, which are not walked with it.
-        outside = {path: why for path, why in sorted(self.files.items()) if self.joined(path, "..") not in self.crates}
+        beside = {self.joined(folder, name) for folder in self.crates for name in BESIDE}
+        outside = {path: why for path, why in sorted(self.files.items()) if path not in beside}
         return Closure(
             crates=tuple(crate for _, crate in sorted(self.crates.items())),
             files=outside,

@@ -17,7 +17,7 @@ from freshwheel.sources import globs
 from freshwheel.sources.cargo import FOR_TESTS, Closure, lies_in, normal, relative
 from freshwheel.sources.outputs import outputs
 
-__all__ = ["Root", "manifests", "outputs", "roots"]
+__all__ = ["Root", "mains", "manifests", "outputs", "roots"]
 
 _Exists: TypeAlias = Callable[[str], bool]
 _Known: TypeAlias = Mapping[str, Mapping[str, Any] | None]
@@ -109,6 +109,14 @@ def _beside(closure: Closure, known: _Known, exists: _Exists) -> Iterator[Root]:
             file = _below(crate.folder, path)
             if file is not None and not _is_walked(file, crate.folder, exists):
                 yield Root(path=normal(f"{file}/.."), reason=f"beside the main file of {crate.name}", kind="folder")
+
+
+def mains(crate: str, known: _Known) -> list[str]:
+    """The files that the manifest of the crate in the folder `crate` names to be compiled, or the usual ones."""
+    manifest = known.get(normal(f"{crate}/Cargo.toml"))
+    named = [*texts(manifest, "lib.path"), *(path for one in entries(manifest, "bin") for path in texts(one, "path"))]
+    named += texts(_package(manifest), "build")
+    return ["src/lib.rs", "build.rs", *(path for path in map(relative, named) if path is not None)]
 
 
 def _is_walked(file: str, crate: str, exists: _Exists) -> bool:

@@ -26,6 +26,8 @@ __all__ = ["Rules", "Selection", "crates", "left_out", "names", "select"]
 
 _LARGEST = 1 << 24
 """Bytes. Nobody writes a larger manifest, and parsing it would take minutes; the index of 100,000 files has less."""
+_ENDS = (b"/", b'"', b"\\")
+"""What follows the name of a file or folder in a source that speaks of it."""
 _POINTER = b"gitdir: "
 _OPAQUE = ("Cargo.lock", "rust-toolchain")
 """Files that decide something, but nothing that must be understood."""
@@ -115,7 +117,7 @@ class _Search:
         walk.leave_out([*written, *locks])
         asked = _ordered([*found, *self.discovered(rules)])
         for root in asked:
-            self.take(walk, root)
+            self.take(walk, root, rules)
         walk.included()
         walk.behind_links()
         for path in rules.always:
@@ -151,12 +153,31 @@ class _Search:
         apart = (*rules.apart, *built)
         return Walk(self.disk, include=[*rules.include, *patterns], exclude=rules.exclude, apart=apart)
 
-    def take(self, walk: Walk, root: Root) -> None:
+    def take(self, walk: Walk, root: Root, rules: Rules) -> None:
         """Walks a root, or takes its file."""
         if root.kind == "file":
             walk.file(root.path)
+        elif root.kind == "crate" and not root.path.strip("./"):
+            walk.root(root.path, crate=True, only=self.reached(walk, root.path, rules))
         elif root.kind != "glob":
             walk.root(root.path, crate=root.kind == "crate")
+
+    def reached(self, walk: Walk, crate: str, rules: Rules) -> frozenset[bytes]:
+        """The names directly in the folder of a crate, with the project in it, of what its sources speak of."""
+        mains = (os.fsencode(cargo.normal(path)).partition(b"/")[0] for path in roots.mains(crate, self.known))
+        only = {*mains, *map(os.fsencode, cargo.BESIDE)}
+        left, read = self.disk.entries(os.fsencode(crate)).keys() - only, set[bytes]()
+        while left:
+            trial = Walk(self.disk, exclude=rules.exclude)
+            trial.apart = walk.apart
+            trial.root(crate, crate=True, only=frozenset(only))
+            sources = {path for path in trial.files if path.endswith(b".rs")} - read
+            text = b"\n".join(self.disk.text(path, _LARGEST) or b"" for path in sorted(sources))
+            named = {name for name in left if any(name + end in text for end in _ENDS)}
+            if not named:
+                break
+            read, only, left = read | sources, only | named, left - named
+        return frozenset(only)
 
     def closure(self, found: Sequence[str]) -> tuple[list[str], Closure]:
         """The manifests that are built, and their closure; `found` are those that lie in the project."""
