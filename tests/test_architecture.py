@@ -123,6 +123,7 @@ PURE = (
     "sources/cargo.py",
     "sources/digest.py",
     "sources/gitignore.py",
+    "sources/gitindex.py",
     "sources/globs.py",
     "sources/litter.py",
     "sources/outputs.py",

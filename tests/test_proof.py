@@ -292,8 +292,8 @@ def test_kept_build_folder_is_left_alone():
 
 def test_mode_is_a_part_of_what_is_asked():
     """Answers that were given without a proof are not found with it."""
-    assert memory.question(None, VERIFY) != memory.question(None, {})
-    assert memory.question(None, VERIFY) != memory.question(None, {"FRESHWHEEL_STORE": "on"})
+    assert memory.question(None, VERIFY, b"/tree") != memory.question(None, {}, b"/tree")
+    assert memory.question(None, VERIFY, b"/tree") != memory.question(None, {"FRESHWHEEL_STORE": "on"}, b"/tree")
 
 
 def test_store_that_is_gone_is_an_ordinary_build(tree):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel import backends, rows
+from freshwheel import backends, frame, rows
 from freshwheel.sources import cargo, content, disk, globs, litter, outputs, reasons, roots, tables, tree
 
 if sys.version_info >= (3, 11):
@@ -84,7 +84,7 @@ def test_tables_that_are_left_out():
         ("* with one of these at the end: ", litter._DROPPED_ENDINGS),
         ("* with one of these at the start: ", litter._DROPPED_STARTS),
         ("| `node_modules` | one of ", litter._NODE),
-        ("at least one file, and each ends with one of ", litter._ARCHIVES),
+        ("at least one file, and each ends with one of ", litter.DISTRIBUTIONS),
         ("never left out: what ", [name.encode() for name in (*outputs._SOURCES, "input", "tool.dynamic-metadata")]),
         ("without `license-files`, the patterns ", [name.encode() for name in roots._LICENSES]),
     ],
@@ -104,6 +104,7 @@ def test_names_of_folders_that_are_litter():
 @pytest.mark.parametrize(
     ("name", "pattern"),
     [
+        ("I", litter._SELF_IGNORING),
         ("S", litter._SETUPTOOLS),
         ("D", litter._DISTRIBUTION),
         ("H", litter._HIDDEN),
@@ -165,6 +166,13 @@ def test_what_the_closure_reads():
     assert [name for name in (*names, *(one.decode() for one in tree._FOR_TESTS)) if f"`{name}`" not in said] == []
     names = (*roots._IGNORING, *roots._REPOSITORY, *roots._REPOSITORIES, *roots._REPOSITORIES.values())
     assert [name for name in names if f"`{name}`" not in section(DIGEST, "Roots")] == []
+
+
+def test_folders_of_tools_on_the_page():
+    """The page names each variable, and each place, that a folder is given to a tool by."""
+    said = section(DIGEST, "Given to tools")
+    assert [name for name in (*frame._FOLDERS, *frame._CACHES, *frame._OF_HOME) if f"`{name}`" not in said] == []
+    assert [name for name in cargo._BUILT if f"`build.{name}`" not in said] == []
 
 
 def test_numbers_on_the_page():

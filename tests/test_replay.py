@@ -69,7 +69,7 @@ class Woods:
             device=os.stat(tree).st_dev,
             slack=slack,
             started=started,
-            question=question or memory.question(None, self.environ),
+            question=question or memory.question(None, self.environ, memory.real(str(self.path))),
             rules=bytes(16),
             inputs=inputs,
             links=links,
@@ -446,13 +446,14 @@ def test_a_clock_that_is_wrong_changes_no_answer(woods, clock):
 
 NAMES = st.text(min_size=1, max_size=4)
 SETTINGS = st.dictionaries(NAMES.map("freshwheel.".__add__), NAMES | st.lists(NAMES, max_size=3), max_size=3)
+TREE = b"/tree"
 ENVIRON = st.dictionaries(NAMES.map("FRESHWHEEL_".__add__), NAMES, max_size=3)
 
 
 @given(st.tuples(SETTINGS, ENVIRON), st.tuples(SETTINGS, ENVIRON))
 def test_questions_are_equal_if_their_settings_are(one, other):
     """And only then."""
-    assert (memory.question(*one) == memory.question(*other)) == (one == other)
+    assert (memory.question(*one, TREE) == memory.question(*other, TREE)) == (one == other)
 
 
 @given(SETTINGS, ENVIRON)
@@ -460,7 +461,7 @@ def test_order_is_no_part_of_a_question(settings, environ):
     """Nor is what is not ours."""
     turned = dict(reversed([*settings.items(), ("other", object())]))
     others = {**dict(reversed(environ.items())), "FRESHWHEEL_CACHE_DIR": "/x", "FRESHWHEEL_": "", "PATH": "\udc80"}
-    assert memory.question(turned, others) == memory.question(settings, environ)
+    assert memory.question(turned, others, TREE) == memory.question(settings, environ, TREE)
 
 
 @pytest.mark.parametrize(
@@ -468,12 +469,26 @@ def test_order_is_no_part_of_a_question(settings, environ):
 )
 def test_settings_that_are_none_are_no_question(settings):
     """The recipes say what is wrong with them."""
-    assert memory.question(settings, {}) is None
+    assert memory.question(settings, {}, TREE) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("TMPDIR", "/tree/tmp"), ("UV_CACHE_DIR", "/tree/a/.uv"), ("HOME", "/tree")),
+        *(("CARGO_BUILD_BUILD_DIR", "work"), ("FRESHWHEEL_CACHE_DIR", "/tree/.cache")),
+    ],
+)
+def test_folders_that_tools_are_given_are_part_of_a_question(name, value):
+    """In the tree they are no inputs; elsewhere they are nothing to it."""
+    assert memory.question(None, {name: value}, TREE) != memory.question(None, {}, TREE)
+    if value.startswith("/"):
+        assert memory.question(None, {name: value}, b"/other") == memory.question(None, {}, b"/other")
 
 
 def test_no_settings_are_empty_ones():
     """Frontends pass the one or the other."""
-    assert memory.question(None, {}) == memory.question({}, {})
+    assert memory.question(None, {}, TREE) == memory.question({}, {}, TREE)
 
 
 # --- light

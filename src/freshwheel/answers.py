@@ -131,7 +131,7 @@ def question(tree: bytes, hook: str, settings: object, environ: "Mapping[str, st
     That are the tree, a real path; all settings; what the environment says to us; and the interpreter that runs, with
     its environment unless that was made for one build: then it is another one every time.
     """
-    asked = memory.question(settings, environ)
+    asked = memory.question(settings, environ, tree)
     if asked is None:
         return None
     theirs = []

@@ -12,16 +12,15 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from freshwheel import answers, backends, rows
+from freshwheel import answers, backends, frame, rows
 from freshwheel.entry import Discovered
-from freshwheel.frame import framed
 from freshwheel.inner import programs, repository
 from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.inner.watch import Lookout
 from freshwheel.isolated import folders, isolation
 from freshwheel.phrases import few
 from freshwheel.plan import Plan
-from freshwheel.sources import digest, disk, litter
+from freshwheel.sources import digest, disk, litter, selection
 
 __all__ = [
     "ABSENT",
@@ -91,6 +90,8 @@ class Surroundings:
     """Names and families of variables that the settings call harmless."""
     folders: Sequence[str] = ()
     """Those of PATH, in which programs are looked for."""
+    names: frozenset[str] = frozenset()
+    """Those of the project, normalised."""
 
 
 def about(plan: Plan, salt: bytes) -> Surroundings:
@@ -101,6 +102,7 @@ def about(plan: Plan, salt: bytes) -> Surroundings:
         salt=salt,
         ignored=plan.config.ignore_env,
         folders=searched(plan),
+        names=selection.names(plan.project.pyproject),
     )
 
 
@@ -239,7 +241,7 @@ def _control(about: Surroundings, *, everything: bool) -> tuple[bytes, bytes] | 
     """What git says, now."""
     found, gap = repository.facts(about.tree, about.environ, about.folders, programs.run, everything=everything)
     texts = [part for name, value in sorted(found.items()) for part in (name, str(value))]
-    return None if gap else (digest.of(framed(*(text.encode("utf-8", "surrogatepass") for text in texts))), b"")
+    return None if gap else (digest.of(frame.framed(*(text.encode("utf-8", "surrogatepass") for text in texts))), b"")
 
 
 def _file(where: bytes, path: bytes, status: os.stat_result) -> bytes | None:
@@ -263,17 +265,20 @@ def _folder(about: Surroundings, where: bytes, path: bytes) -> bytes:
 def _stays(about: Surroundings, where: bytes, path: bytes, name: bytes) -> bool:
     if litter.is_dropping(name) or litter.is_bare(name) or (path in (b"", b".") and litter.is_frontends(name)):
         return False
+    if litter.project_of(name) in about.names:
+        return False
     below = os.path.join(where, name)
     if not os.path.isdir(below):
         return True
     from freshwheel.sources.ground import Ground, Scope  # noqa: PLC0415 - most hits need none of it
 
-    ground = Ground(Scope(tree=about.tree, repository=about.tree, inputs=()))
+    apart = frame.set_apart(about.tree, about.environ)
+    ground = Ground(Scope(tree=about.tree, repository=about.tree, inputs=(), apart=apart))
     with os.scandir(below) as listing:
         inside = {os.fsdecode(one.name): one.is_dir() for one in listing}
     folders = frozenset(one for one, is_folder in inside.items() if is_folder)
     relative = os.path.normpath(os.path.join(os.fsdecode(path), os.fsdecode(name)))
-    return ground.pruned(relative, frozenset(inside), folders) is None
+    return not ground.is_apart(relative) and ground.pruned(relative, frozenset(inside), folders) is None
 
 
 def _row(about: Surroundings, path: bytes) -> bytes:
@@ -299,4 +304,4 @@ def harmless(ignored: Sequence[str]) -> tuple[str, ...]:
 
 
 def _over(names: Sequence[str]) -> bytes:
-    return digest.of(framed(*(os.fsencode(name) for name in names)))
+    return digest.of(frame.framed(*(os.fsencode(name) for name in names)))

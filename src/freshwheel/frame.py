@@ -22,8 +22,10 @@ __all__ = [
     "is_own",
     "reader",
     "remove",
+    "set_apart",
     "settle",
     "summary",
+    "tag",
     "thin",
     "unframed",
     "write",
@@ -32,6 +34,16 @@ __all__ = [
 _CHUNK = 1 << 20
 _PATHS = 1 << 13
 """Bytes of paths that are split at once."""
+_FOLDERS = (
+    *("CARGO_BUILD_BUILD_DIR", "CARGO_BUILD_TARGET_DIR", "CARGO_HOME", "CARGO_TARGET_DIR", "RUSTUP_HOME"),
+    *("TEMP", "TMP", "TMPDIR"),
+)
+_CACHES = ("CACHE", "CACHEDIR", "CACHE_DIR", "CACHE_HOME")
+"""Ends of variables that name the cache of whatever tool."""
+_OF_HOME = (".cache", ".cargo", ".rustup")
+_TAG = b"""Signature: 8a477f597d28d172789f06886806bc55
+# What freshwheel keeps, and can make again: https://bford.info/cachedir/
+"""
 
 
 def framed(*fields: bytes) -> bytes:
@@ -112,6 +124,29 @@ def cache_directory(environ: "Mapping[str, str]", *, platform: str = sys.platfor
         below = {"darwin": ("Library", "Caches"), "win32": ("AppData", "Local")}.get(platform, (".cache",))
         folder = os.path.join(home, *below)
     return os.path.join(folder, "freshwheel", *(("Cache",) if platform == "win32" else ()))
+
+
+def set_apart(tree: str, environ: "Mapping[str, str]") -> list[str]:
+    """The real paths of the folders that the environment gives to tools: caches, temporary files, what cargo builds.
+
+    One in which the tree lies is none of these.
+    """
+    home = environ.get("HOME") or environ.get("USERPROFILE") or ""
+    named = [os.path.join(home, name) for name in _OF_HOME] + [cache_directory(environ) or ""]
+    for name, value in environ.items():
+        # Where else a relative one starts, nobody knows.
+        if (name in _FOLDERS or name.upper().endswith(_CACHES)) and (os.path.isabs(value) or name.startswith("CARGO_")):
+            named.append(os.path.join(tree, value))
+    top = os.path.join(os.path.realpath(tree), "")
+    paths = {os.path.realpath(path) for path in named if os.path.isabs(path)}
+    return sorted(path for path in paths if not top.startswith(os.path.join(path, "")))
+
+
+def tag(cache: str) -> None:
+    """The cache directory, which is there, says by a `CACHEDIR.TAG` that it is one. Raises OSError."""
+    path = os.path.join(cache, "CACHEDIR.TAG")
+    if not os.path.lexists(path):
+        write(path, _TAG)
 
 
 def settle(folder: str) -> None:

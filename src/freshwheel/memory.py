@@ -167,10 +167,11 @@ def observed(  # noqa: PLR0913 - one for each thing that was observed
     )
 
 
-def question(settings: object, environ: "Mapping[str, str]") -> bytes | None:
-    """What must be equal for an answer to hold, whatever the tree is; None if `settings` can't be understood.
+def question(settings: object, environ: "Mapping[str, str]", tree: bytes) -> bytes | None:
+    """What must be equal for an answer about a tree, a real path, to hold; None if `settings` can't be understood.
 
-    That are our own settings. Those of the inner backend have no part in a source digest.
+    That are our own settings, and the folders in it that tools are given. The settings of the inner backend have no
+    part in a source digest.
     """
     if settings is not None and not isinstance(settings, dict):
         return None
@@ -186,7 +187,9 @@ def question(settings: object, environ: "Mapping[str, str]") -> bytes | None:
     names = [name for name, value in environ.items() if name.startswith(_VARIABLE) and value and name != _NO_SETTING]
     variables = [_framed(name, environ[name]) for name in sorted(names)]
     about = _framed(__version__, str(rows.EDITION))
-    return frame.framed(about, frame.framed(*variables), frame.framed(*sorted(ours)))
+    top = os.path.join(os.fsdecode(tree), "")
+    apart = [path for path in frame.set_apart(os.fsdecode(tree), environ) if path.startswith(top)]
+    return frame.framed(about, frame.framed(*variables), frame.framed(*sorted(ours)), _framed(*apart))
 
 
 def remembered(memory: Memory) -> dict[bytes, tuple[bytes, bytes, bytes]]:
@@ -276,6 +279,8 @@ def save(cache: str, memory: Memory) -> bool:
         data = dump(memory)
         frame.remove(path)  # what is renamed over a file is flushed by some systems, and no loss of a memory matters
         frame.write(path, data, mode=0o600)
+        if not os.path.join(memory.tree, b"").startswith(os.path.join(real(cache), b"")):
+            frame.tag(cache)
     except (OSError, ValueError):
         return False
     return True

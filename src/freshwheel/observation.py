@@ -217,6 +217,7 @@ def _places(plan: Plan, scope: Scope, later: Snapshot, apart: Iterable[str]) -> 
     rustup = environ.get("RUSTUP_HOME") or os.path.join(home, ".rustup")
     cache = frame.cache_directory(environ)
     private = [*(isolation(environ) or ()), *apart, *([cache] if cache else [])]
+    given = frame.set_apart(tree, environ)
     own = [*(os.path.join(cargo, name) for name in ("registry", "git")), *_cargo_files(cargo)]
     real = os.path.realpath(os.fsencode(tree))
     ground = Ground(scope)
@@ -230,7 +231,8 @@ def _places(plan: Plan, scope: Scope, later: Snapshot, apart: Iterable[str]) -> 
         standard=_both([os.path.dirname(os.__file__)]),
         temporary=os.path.realpath(os.fsencode(environ.get("TMPDIR") or tempfile.gettempdir())),
         searched=tuple(map(os.fsencode, discovery.searched(plan))),
-        shared=_shared(real, home, [cargo, rustup, *_interpreter(environ), *discovery.searched(plan)]),
+        shared=_shared(real, home, [cargo, rustup, *_interpreter(environ), *discovery.searched(plan), *given]),
+        given=_both(given),
         declared=lambda path: ground.is_settled(os.fsdecode(path)),
         packaged=packaged.test(),
     )

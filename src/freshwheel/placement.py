@@ -39,7 +39,7 @@ from freshwheel.model import Snapshot
 from freshwheel.outcome import Outcome
 from freshwheel.real import Built
 from freshwheel.rows import Row
-from freshwheel.sources import content, digest, modules, reach
+from freshwheel.sources import content, digest, modules, reach, surroundings
 from freshwheel.wheel import archive
 
 __all__ = ["SAME", "Placement", "searched"]
@@ -239,9 +239,10 @@ def _abi() -> str:
 def searched(case: Case, found: Snapshot) -> dict[bytes, Row] | None:
     """The extension modules in the tree that this Python could load; None where that can't be told."""
     roots = [path for path, kind in found.roots if kind in ("crate", "folder")]
+    call = case.plan.call
     endings = tuple(importlib.machinery.EXTENSION_SUFFIXES)
     try:
-        return modules.found(case.plan.call.tree, roots, endings)
+        return modules.found(call.tree, roots, endings, surroundings.set_apart(call.tree, call.environ))
     except (OSError, modules.CrowdedError):
         return None
 

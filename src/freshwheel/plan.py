@@ -15,7 +15,7 @@ from freshwheel import backends, config, families, frame, ledger, recollection, 
 from freshwheel.errors import ConfigError, InputError, Problem
 from freshwheel.inner import interpreter
 from freshwheel.model import Config, Project, Snapshot
-from freshwheel.sources import content, globs, project, selection
+from freshwheel.sources import content, globs, project, selection, surroundings
 from freshwheel.sources.disk import Disk
 
 __all__ = ["Call", "Plan"]
@@ -93,6 +93,7 @@ class Plan:
             always=("pyproject.toml", *self.own_path),
             tables_of=None if "pyproject.toml" in self.own_path else "pyproject.toml",
             discovered=state.load(cache, self.call.tree).discovered,
+            apart=surroundings.set_apart(self.call.tree, self.call.environ),
         )
         return selection.select(look, self.project.pyproject, self.backend, rules)
 

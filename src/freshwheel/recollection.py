@@ -29,7 +29,8 @@ def contents(tree: str, environ: Mapping[str, str]) -> dict[bytes, tuple[bytes, 
 
 def keep(project: Project, found: Snapshot, settings: Settings, environ: Mapping[str, str]) -> bool:
     """Whether what was seen is written into the memory of the tree."""
-    cache, question = frame.cache_directory(environ), memory.question(settings, environ)
+    cache = frame.cache_directory(environ)
+    question = memory.question(settings, environ, memory.real(project.tree))
     device = _device(project.tree)
     if cache is None or question is None or device is None:
         return False

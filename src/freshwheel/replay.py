@@ -203,11 +203,11 @@ def _requires(case: _Case) -> list[str] | None:
 
 
 def _source_digest(tree: str, environ: "Mapping[str, str]", settings: object, started: int) -> str | None:
-    asked = memory.question(settings, environ)
+    where = memory.real(tree)
+    asked = memory.question(settings, environ, where)
     cache = frame.cache_directory(environ)
     if asked is None or cache is None:
         return None
-    where = memory.real(tree)
     known = memory.load(cache, where)
     home = os.stat(where)
     if known is None or known.question != asked or known.slack is None or known.device != home.st_dev:

@@ -33,7 +33,7 @@ __all__ = [
     "unpacked",
 ]
 
-EDITION = 2
+EDITION = 3
 """Of the rules that select inputs. It goes up with every change of them, so that labels of two editions differ."""
 
 Row = tuple[int, int, int, int, int]

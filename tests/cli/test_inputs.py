@@ -58,7 +58,7 @@ def test_what_is_left_out_is_named_with_its_reason(desk):
     desk.files("demo/target/CACHEDIR.TAG", of=TAG)
     _, found = desk.json("inputs")
     assert found["left_out"] == {"../Cargo.lock": "a lock file that git ignores"}
-    assert found["pruned"] == {"target": "tagged as a cache"}
+    assert found["pruned"] == {"target": "no source of the crate speaks of it"}
     assert found["env"] == ["DEMO_A", "DEMO_B"]
 
 

@@ -244,3 +244,38 @@ def test_ignored_files_of_a_python_project_count(layout):
     found.pyproject("case8-hatch", tables, backend="hatchling.build")
     found.commit()
     assert found.moving("src/demo/_bundle.js") == ["src/demo/_bundle.js"]
+
+
+@pytest.mark.parametrize(
+    ("target", "main", "beside"),
+    [
+        ('[[bin]]\nname = "run"\npath = "examples/main.rs"\n', "examples/main.rs", "examples/words.txt"),
+        ('[[bin]]\nname = "run"\npath = "benches/run/main.rs"\n', "benches/run/main.rs", "benches/run/part.rs"),
+        ('[lib]\npath = "tests/lib.rs"\n', "tests/lib.rs", "tests/part.rs"),
+        ('[lib]\npath = "inner/src/lib.rs"\n', "inner/src/lib.rs", "inner/src/part.rs"),
+    ],
+)
+@pytest.mark.parametrize("folder", [".", "rust"])
+def test_main_file_that_is_not_walked_with_its_crate(layout, folder, target, main, beside):
+    """Where a target is in a folder for tests, or in that of another crate, it counts before the first build."""
+    found = layout()
+    found.files({f"{folder}/{name}": "" for name in (main, beside, "tests/other/a.rs", "Cargo.lock")})
+    found.files({f"{folder}/inner/Cargo.toml": '[package]\nname = "inner"\n', f"{folder}/inner/a.rs": ""})
+    found.crate(folder, "mains", target)
+    manifest = "" if folder == "." else 'manifest-path = "rust/Cargo.toml"\n'
+    found.pyproject("mains", f"[tool.maturin]\n{manifest}")
+    found.commit()
+    prefix = "" if folder == "." else f"{folder}/"
+    assert {prefix + main, prefix + beside} <= set(found.inputs())
+    assert f"{prefix}inner/a.rs" not in found.inputs()
+
+
+def test_build_script_among_the_tests_of_its_crate(layout):
+    """It is run, wherever it lies."""
+    found = layout()
+    found.files({"tests/build.rs": "", "tests/a.rs": "", "Cargo.lock": ""})
+    found.crate(".", "scripts")
+    found.replace("Cargo.toml", 'edition = "2021"\n', 'edition = "2021"\nbuild = "tests/build.rs"\n')
+    found.pyproject("scripts")
+    found.commit()
+    assert [path for path in found.inputs() if path.startswith("tests")] == ["tests/build.rs"]

@@ -6,6 +6,11 @@ from freshwheel.observe import observer
 
 CDYLIB = '\n[lib]\nname = "{}"\ncrate-type = ["cdylib"]\n'
 NUMBER = '#[no_mangle]\npub extern "C" fn number() -> u32 { 7 }\n'
+NATIVE = """\
+#include <Python.h>
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_native", NULL, -1, NULL};
+PyMODINIT_FUNC PyInit__native(void) { return PyModule_Create(&module); }
+"""
 WRITES = """\
     use std::fs;
 
@@ -181,6 +186,54 @@ def test_ignored_lock_does_not_count(layout, where):
     found.keeps_invariants("python/src/main.rs")
 
 
+def lay_tracked(layout):
+    """A project whose lock is in the repository, and in a `.gitignore`."""
+    layout.files({".gitignore": "*.lock\n"})
+    layout.crate(".", "tracked")
+    layout.pyproject("tracked")
+    layout.files({"Cargo.lock": 'version = 4\n[[package]]\nname = "tracked"\nversion = "0.1.0"\n'})
+    layout.git("init", "--quiet")
+    layout.git("add", "--force", "Cargo.lock")
+    layout.commit()
+    return layout
+
+
+def test_lock_that_git_tracks_counts_whatever_is_ignored(layout):
+    """Git ignores nothing that it tracks; git itself need not be there."""
+    found = lay_tracked(layout())
+    assert found.moving("Cargo.lock") == ["Cargo.lock"]
+    assert found.digest(PATH="") == found.digest()
+    found.is_free_of_places()
+
+
+def test_lock_that_git_tracks_no_more_does_not_count(layout):
+    """It is on this machine only."""
+    found = lay_tracked(layout())
+    before = found.digest()
+    found.git("rm", "--quiet", "--cached", "Cargo.lock")
+    assert found.digest() != before
+    assert found.moving("Cargo.lock") == []
+
+
+@pytest.mark.parametrize("kind", ["worktree", "submodule"])
+def test_lock_that_is_tracked_where_the_repository_lies_elsewhere(layout, kind):
+    """Another working tree and a submodule have a file in place of the folder of git."""
+    found = lay_tracked(layout())
+    if kind == "worktree":
+        other = found.home / "other"
+        found.git("worktree", "add", "--quiet", str(other))
+    else:
+        outer = found.at(found.home / "outer")
+        outer.files({"README.md": ""})
+        outer.commit()
+        outer.git("submodule", "--quiet", "add", str(found.root), "inner")
+        other = outer.root / "inner"
+    assert (other / ".git").is_file()
+    elsewhere = found.at(other)
+    assert elsewhere.digest() == found.digest()
+    assert elsewhere.moving("Cargo.lock") == ["Cargo.lock"]
+
+
 def test_lock_that_is_ignored_by_this_machine_alone_counts(layout):
     """What git is told outside of the tree is not known to anybody else."""
     found = lay_unlocked(layout("python"), "case9b", {})
@@ -232,3 +285,75 @@ def test_metadata_that_makes_a_lock_has_the_label_of_the_wheel(layout, workshop)
     prepared = workshop.metadata(found)
     assert (found.project / "Cargo.lock").exists()
     assert prepared.name == f"case9f-{workshop.fixpoint(found).version}.dist-info"
+
+
+DISTRIBUTIONS = (
+    "artifacts/wheels/my_demo-1.0-py3-none-any.whl",
+    "out/linux/x86_64/my_demo-1.0+s0123456789ab-1-cp311-abi3-linux_x86_64.whl",
+    "my_demo-1.0.tar.gz",
+    "src/My.Demo-1.0rc1.tar.gz",
+    "release/my_demo-1.0.zip",
+)
+OTHER_FILES = (
+    "artifacts/wheels/other-1.0-py3-none-any.whl",
+    "src/my_demo_data-1.0-py3-none-any.whl",
+    "src/my_demo.tar.gz",
+    "src/my_demo-latest.tar.gz",
+    "src/my_demo-1.0-py3-none-any.whl.json",
+)
+
+
+@pytest.fixture
+def distributed(layout):
+    """A project that has left distributions of its own in many places, and has others."""
+    found = layout()
+    found.files({"src/my_demo/__init__.py": ""})
+    found.pyproject("My_Demo", backend="hatchling.build")
+    found.commit()
+    return found
+
+
+@pytest.mark.parametrize("path", DISTRIBUTIONS)
+def test_own_distribution_is_no_input_wherever_it_lies(distributed, path):
+    """What builds of the project have left is not what the next one is made from."""
+    before = distributed.digest()
+    distributed.files({path: "built"})
+    assert distributed.digest() == before
+    distributed.files({path: "built again"})
+    assert distributed.digest() == before
+    assert path not in distributed.inputs()
+
+
+@pytest.mark.parametrize("path", OTHER_FILES)
+def test_what_is_called_like_a_distribution_or_is_one_of_others_counts(distributed, path):
+    """It may be there to be packed."""
+    before = distributed.digest()
+    distributed.files({path: "made"})
+    assert distributed.digest() != before
+
+
+def test_own_distribution_that_git_tracks_or_include_names_counts(distributed):
+    """Somebody wants it there."""
+    tracked, named, left = DISTRIBUTIONS[:3]
+    distributed.files({tracked: "data"})
+    distributed.commit()
+    distributed.files({named: "data", left: "built"})
+    distributed.replace("pyproject.toml", "[tool.freshwheel]", f'[tool.freshwheel]\ninclude = ["{named}"]')
+    assert {tracked, named} <= set(distributed.inputs())
+    assert left not in distributed.inputs()
+
+
+@pytest.mark.slow
+def test_wheels_that_are_left_in_the_project_make_no_other_build(layout, workshop):
+    """Nor do their names, which setuptools lists with all others."""
+    found = layout()
+    found.files({"left/__init__.py": "", "left/_native.c": NATIVE, "artifacts/wheels/README": ""})
+    found.files({".gitignore": "*.whl\n*.egg-info/\nbuild/\n"})
+    extension = '[[tool.setuptools.ext-modules]]\nname = "left._native"\nsources = ["left/_native.c"]\n'
+    found.pyproject("left", f'[tool.setuptools]\npackages = ["left"]\n{extension}', backend="setuptools.build_meta")
+    found.replace("pyproject.toml", "[tool.freshwheel]", '[tool.freshwheel]\nversion = "1.0"')
+    found.commit()
+    first = workshop.wheel(found, dist="repository/artifacts/wheels")
+    second = workshop.wheel(found, dist="again")
+    assert first.mark.settled
+    assert (second.version, "from the store" in second.said) == (first.version, True), second.said

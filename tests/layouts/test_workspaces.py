@@ -232,3 +232,171 @@ def test_new_version_of_the_workspace_is_in_metadata_and_wheel(version_above, wo
     assert prepared.name == f"case3-{later.version}.dist-info"
     assert later.mark.digest != earlier.mark.digest
     assert later.holds("0.2.0")
+
+
+def test_workspace_that_lies_inside_of_another_crate(layout):
+    """A crate at the top, the workspace in a folder of it, the project in one of that: all that decides counts."""
+    found = layout("bindings/python")
+    found.crate(".", "inside-core")
+    found.crate(
+        "bindings/python",
+        "inside",
+        '[dependencies]\ninside-core = { path = "../.." }\n',
+        version="version.workspace = true",
+    )
+    found.files(
+        {
+            "bindings/Cargo.toml": '[workspace]\nmembers = ["python"]\n[workspace.package]\nversion = "0.1.0"\n',
+            "bindings/.cargo/config.toml": "[build]\n",
+        }
+    )
+    found.pyproject("inside")
+    found.lock("bindings")
+    found.files({"bindings/rust-toolchain.toml": '[toolchain]\nchannel = "stable"\n'})
+    found.commit()
+    deciding = ["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "rust-toolchain.toml"]
+    assert {f"bindings/{name}" for name in deciding} <= set(found.inputs())
+    found.is_free_of_places()
+    before = found.digest()
+    found.replace("bindings/Cargo.toml", "0.1.0", "0.2.0")
+    assert found.digest() != before
+
+
+def test_configuration_that_lies_among_the_tests_of_a_crate(layout):
+    """The project in `tests` of the crate that it is made from: what lies beside it is read all the same."""
+    found = layout("tests/python")
+    found.crate(".", "among-core")
+    found.crate("tests/python", "among", '[workspace]\n[dependencies]\namong-core = { path = "../.." }\n')
+    found.files({"tests/.cargo/config.toml": "[build]\n", "tests/rust-toolchain": "stable\n", "tests/a.rs": ""})
+    found.pyproject("among")
+    found.lock("tests/python")
+    found.commit()
+    assert {"tests/.cargo/config.toml", "tests/rust-toolchain"} <= set(found.inputs())
+    assert "tests/a.rs" not in found.inputs()
+
+
+@pytest.fixture(params=[".", "python"])
+def at_the_root(layout, request):
+    """A crate at the root of a repository, which the project is, or is made from."""
+    found = layout(request.param)
+    found.files(
+        {
+            "build.rs": 'fn main() { println!("cargo:rerun-if-changed=proto/a.proto"); }',
+            "proto/a.proto": "",
+            "words/list.txt": "",
+            "shared/more.rs": 'pub const DEEP: &str = include_str!("../deeper/x");',
+            "deeper/x": "",
+            "assets/logo.svg": "",
+            "CHANGELOG.md": "",
+            "tests/data.txt": "",
+            "Cargo.lock": "",
+        }
+    )
+    found.crate(".", "rooted")
+    found.files(
+        {
+            "src/lib.rs": """\
+                #![doc = include_str!("../CHANGELOG.md")]
+                // Not https://docs.rs, nor TODO.md.
+                pub const WORDS: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/words/list.txt"));
+                #[path = "../shared/more.rs"]
+                pub mod more;
+                """,
+            "src/folder.rs": 'fn folder() { root().join("assets") }',
+        }
+    )
+    if request.param != ".":
+        found.crate(request.param, "rooted-python", '[workspace]\n[dependencies]\nrooted = { path = ".." }\n')
+        found.files({f"{request.param}/Cargo.lock": ""})
+    found.pyproject("rooted")
+    found.commit()
+    return found
+
+
+SPOKEN_OF = (
+    *("CHANGELOG.md", "Cargo.toml", "assets/logo.svg", "build.rs", "deeper/x", "proto/a.proto", "shared/more.rs"),
+    *("src/folder.rs", "src/lib.rs", "words/list.txt"),
+)
+
+
+def test_what_sources_of_a_crate_at_the_root_speak_of_counts(at_the_root):
+    """By an include, a build script, a module, and what these speak of in turn."""
+    assert set(SPOKEN_OF) <= set(at_the_root.inputs())
+    at_the_root.is_free_of_places()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            "TODO.md",
+            ".envrc",
+            "flamegraph.svg",
+            "docs/index.md",
+            "docs/src/a.rs",
+            ".github/workflows/ci.yml",
+            "Makefile",
+        ),
+        *("mkdocs.yml", "scripts/release.py", "tests/data.txt", "benchmarks/one.rs", "noxfile.py", ".vale/a.yml"),
+    ],
+)
+def test_what_no_source_of_a_crate_at_the_root_speaks_of_does_not_count(at_the_root, path):
+    """It moves no label, whether it comes, changes or goes."""
+    before = at_the_root.digest()
+    at_the_root.files({path: "one"})
+    assert at_the_root.digest() == before
+    at_the_root.files({path: "other"})
+    assert at_the_root.digest() == before
+
+
+def test_what_a_source_begins_to_speak_of_counts_from_then_on(at_the_root):
+    """And no longer once no source does."""
+    at_the_root.files({"docs/guide.md": "one"})
+    before = at_the_root.digest()
+    at_the_root.replace("src/folder.rs", "fn", '#[doc = include_str!("../docs/guide.md")]\nfn')
+    assert at_the_root.moving("docs/guide.md") == ["docs/guide.md"]
+    at_the_root.replace("src/folder.rs", '#[doc = include_str!("../docs/guide.md")]\n', "")
+    assert at_the_root.digest() == before
+    assert at_the_root.moving("docs/guide.md") == []
+
+
+def test_include_names_what_no_source_of_a_crate_at_the_root_speaks_of(at_the_root):
+    """As everywhere."""
+    climb = "../" * (at_the_root.folder != ".")
+    at_the_root.files({"docs/a/b.md": "", "Makefile": "", "docs/c.txt": ""})
+    file = f"{at_the_root.folder}/pyproject.toml"
+    patterns = [f"{climb}docs/**/*.md", f"{climb}Makefile"]
+    at_the_root.replace(file, "[tool.freshwheel]\n", f"[tool.freshwheel]\ninclude = {patterns}\n")
+    assert {"docs/a/b.md", "Makefile"} <= set(at_the_root.inputs())
+    assert "docs/c.txt" not in at_the_root.inputs()
+
+
+def test_crate_elsewhere_counts_with_all_its_files(layout):
+    """Little else lies beside it."""
+    found = layout()
+    found.crate("rust", "elsewhere")
+    found.files({"rust/notes.txt": "", "rust/Cargo.lock": ""})
+    found.pyproject("elsewhere", '[tool.maturin]\nmanifest-path = "rust/Cargo.toml"\n')
+    found.commit()
+    assert "rust/notes.txt" in found.inputs()
+
+
+@pytest.mark.slow
+def test_what_a_build_reads_and_no_source_speaks_of_joins_the_inputs(layout, workshop):
+    """A name that is put together: the first wheel is not stored, and the next label has it."""
+    found = layout()
+    found.crate(".", "joining", main='println!("{}", include_str!(concat!("../da", "ta.txt")));')
+    found.files({"data.txt": "one\n", "TODO.md": ""})
+    found.pyproject("joining")
+    found.lock()
+    found.files({".gitignore": "target/\n"})
+    found.commit()
+    assert "data.txt" not in found.inputs()
+    workshop.wheel(found)
+    assert "data.txt" in found.inputs()
+    assert "TODO.md" not in found.inputs()
+    second = workshop.wheel(found)
+    found.files({"data.txt": "two\n"})
+    third = workshop.wheel(found)
+    assert third.version != second.version
+    assert third.holds("two\n")

@@ -195,6 +195,18 @@ def test_folders_apart_do_not_count_by_either_name(scene):
     assert not scene.counting()
 
 
+def test_listing_of_a_folder_that_a_tool_was_given_does_not_count(scene):
+    """A build that walks the tree comes by; what it reads there counts as anywhere, and is no source."""
+    folder = scene.tree / ".cache" / "pip"
+    path = scene.file(folder / "data.bin")
+    scene.options["given"] = scene.options["shared"] = (os.fsencode(folder),)
+    scene.use(folder)
+    scene.use(folder / ".gitignore", "asked", first=None)
+    scene.use(path)
+    assert scene.counting() == {".cache/pip/data.bin": "file"}
+    assert not any(one.joins for one in scene.judge().taken)
+
+
 def test_file_through_a_link_to_a_folder_counts_by_the_name_that_was_used(scene):
     """The link may lead elsewhere one day."""
     scene.file(scene.outside / "x.h")

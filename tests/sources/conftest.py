@@ -121,7 +121,7 @@ class Naive:
     def rules(self, include=(), exclude=(), always=()) -> bytes:
         """What selected the inputs."""
         lists = [frame(*sorted({one.encode() for one in texts})) for texts in (include, exclude, always)]
-        return h(frame(b"freshwheel inputs", b"2", *lists))
+        return h(frame(b"freshwheel inputs", b"3", *lists))
 
     def link(self, text: bytes, kind: bytes, target: bytes) -> bytes:
         """The content of a link."""
@@ -298,7 +298,7 @@ class NaiveProject(Naive):
             return None
         return self.digest(self.entries, self.rules(include, exclude, always))
 
-    def begin(self) -> None:
+    def begin(self, built=()) -> None:
         """Nothing is found yet."""
         self.entries = {}
         self.real = {}
@@ -306,17 +306,17 @@ class NaiveProject(Naive):
         """Links to folders, the crates they are in, and the patterns that name them."""
         self.used: set[str] = set()
         self.by_pattern: set[bytes] = set()
+        self.apart = set(built)
+        """What cargo builds into."""
 
     def select(self, pyproject, include) -> None:
         """All inputs."""
         closed = pyproject["tool"]["freshwheel"]["backend"] == "maturin"
-        self.begin()
-        if closed:
-            manifests = [pyproject["tool"]["maturin"]["manifest-path"]]
-        else:
-            self.walk(b"")
-            manifests = [os.fsdecode(p) for p in self.entries if p.split(b"/")[-1] == b"Cargo.toml" and self.regular(p)]
-        crates, files, locks = self.closure(manifests)
+        built: set[bytes] | None = None
+        while built is None or built != self.apart:
+            self.begin(built or ())
+            crates, files, locks = self.closure(self.manifests(pyproject if closed else None))
+            built = {os.path.join(os.path.dirname(os.fsencode(lock)), b"target") for lock in locks}
         left_out = self.ignored(locks)
         named = self.named(pyproject, closed)
         patterns = [*include, *(path for path, kind in named if kind == "glob")]
@@ -324,12 +324,13 @@ class NaiveProject(Naive):
         folders = {one: kind for one, kind in folders.items() if closed or one.startswith("..")}
         folders.update({path: kind for path, kind in named if kind == "folder"})
         taken = {path for path, kind in named if kind == "file" and self.exists(path)}
-        taken |= {one for one in files if not any(self.below(one, crate) for crate in crates)}
-        self.begin()
+        taken |= {one for one in files if posixpath.dirname(one) not in crates}
+        self.begin(built)
         for path in sorted(folders, key=lambda one: (one.count(".."), len(one.split("/")), one)):
             place = os.fsencode(path)
             if os.path.isdir(os.path.join(self.root, place)) and not self.is_excluded(place):
-                self.walk(place, place if folders[path] == "crate" else None)
+                crate = place if folders[path] == "crate" else None
+                self.walk(place, crate, only=self.spoken(place, built) if crate is not None else None)
         for path in taken:
             if not self.is_excluded(os.path.dirname(os.fsencode(path))):
                 self.name(os.fsencode(path))
@@ -341,6 +342,13 @@ class NaiveProject(Naive):
                 self.lead(path, crate, pattern)
         for path in {os.fsencode(one) for one in left_out} - self.by_pattern:
             self.entries.pop(path, None)
+
+    def manifests(self, pyproject):
+        """The manifests that `pyproject` names, or else those that lie in the project."""
+        if pyproject is not None:
+            return [pyproject["tool"]["maturin"]["manifest-path"]]
+        self.walk(b"")
+        return [os.fsdecode(p) for p in self.entries if p.split(b"/")[-1] == b"Cargo.toml" and self.regular(p)]
 
     def named(self, pyproject, closed):
         """What the tables name: paths and kinds."""
@@ -366,8 +374,40 @@ class NaiveProject(Naive):
 
     # --- the walk
 
-    def walk(self, path: bytes, crate: bytes | None = None, pattern: str | None = None) -> None:
-        """A folder and all below it, whatever it holds."""
+    def spoken(self, folder: bytes, built) -> set[bytes] | None:
+        """The names in the folder of a crate, with the project in it, that its sources speak of; None elsewhere."""
+        if folder.strip(b"./"):
+            return None
+        manifest = self.toml(os.fsdecode(os.path.join(folder, b"Cargo.toml")), broken={})
+        package, library = manifest.get("package", {}), manifest.get("lib", {})
+        main = [package.get("build"), library.get("path"), *(one.get("path") for one in manifest.get("bin", []))]
+        only = {os.fsencode(path).split(b"/")[0] for path in main if isinstance(path, str)}
+        only |= {
+            b"src",
+            b"build.rs",
+            b"Cargo.toml",
+            b"Cargo.lock",
+            b".cargo",
+            b"rust-toolchain",
+            b"rust-toolchain.toml",
+        }
+        while True:
+            trial = NaiveProject()
+            trial.root, trial.excluded = self.root, self.excluded
+            trial.begin(built)
+            trial.walk(folder, folder, only=only)
+            sources = [path for path, (kind, _) in trial.entries.items() if path.endswith(b".rs") and kind in b"fx"]
+            text = b"".join(Path(os.fsdecode(os.path.join(self.root, path))).read_bytes() for path in sources)
+            names = os.listdir(os.path.join(self.root, folder))
+            more = {name for name in names if any(name + end in text for end in (b"/", b'"', b"\\"))} - only
+            if not more:
+                return only
+            only |= more
+
+    def walk(
+        self, path: bytes, crate: bytes | None = None, pattern: str | None = None, only: set[bytes] | None = None
+    ) -> None:
+        """A folder and all below it, whatever it holds; of the folder itself nothing but `only`."""
         where = os.path.join(self.root, path)
         if os.path.realpath(where) in self.real:
             return
@@ -376,6 +416,8 @@ class NaiveProject(Naive):
             below = os.path.join(path, name)
             place = os.path.join(self.root, below)
             if name == b".git" or (name == b"__pycache__" and os.path.isdir(place)):
+                continue
+            if only is not None and name not in only:
                 continue
             if os.path.isdir(place):
                 if self.is_excluded(below):
@@ -422,7 +464,8 @@ class NaiveProject(Naive):
     def pruned(self, path: bytes, crate: bytes | None) -> bool:
         """Whether a folder is no input by what it holds."""
         place = os.path.join(self.root, path)
-        if self.strange(place):
+        kept = {b"Cargo.toml", b"pyproject.toml", b"__init__.py"} & set(os.listdir(place))
+        if self.strange(place) or (path in self.apart and not kept):
             return True
         if crate is None:
             return False
@@ -546,12 +589,6 @@ class NaiveProject(Naive):
         root = os.fsdecode(self.root)
         found = os.path.relpath(os.path.normpath(os.path.join(root, folder, path)), root)
         return "" if found == "." else found
-
-    def below(self, path: str, folder: str) -> bool:
-        """Whether a path lies in a folder, by their names."""
-        root = os.fsdecode(self.root)
-        one, other = (os.path.normpath(os.path.join(root, name)) for name in (path, folder))
-        return one == other or one.startswith(other + "/")
 
     def there(self, path: str) -> bool:
         """Whether a regular file is there, maybe behind a link."""

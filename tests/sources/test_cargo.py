@@ -409,10 +409,46 @@ def test_levels_above_of_a_crate_that_lies_above():
 
 
 def test_crate_above_the_project_directory():
-    """What lies in the folder of a crate is listed with it, also where that folder holds the project directory."""
-    closure = found({"../Cargo.toml": package("a"), ".cargo/config.toml": "", "../../Cargo.lock": ""}, "../Cargo.toml")
+    """What lies directly in the folder of a crate is listed with it, and deeper ones by themselves.
+
+    There may be another crate in between, or tests.
+    """
+    files = {"../Cargo.toml": package("a"), ".cargo/config.toml": "", "../rust-toolchain": "", "../../Cargo.lock": ""}
+    closure = found(files, "../Cargo.toml")
     assert [crate.folder for crate in closure.crates] == [".."]
-    assert closure.files == {}
+    assert closure.files == {".cargo/config.toml": "cargo configuration"}
+
+
+def test_workspace_inside_of_another_crate():
+    """What decides about a workspace counts, also where it lies in the folder of a crate that is built with it."""
+    files = {
+        "../../Cargo.toml": package("core"),
+        "../Cargo.toml": '[workspace]\nmembers = ["python"]\n',
+        "../Cargo.lock": "",
+        "../.cargo/config.toml": "",
+        "../rust-toolchain.toml": "",
+        "Cargo.toml": package("demo", '[dependencies]\ncore = { path = "../.." }\n'),
+    }
+    closure = found(files)
+    assert [crate.folder for crate in closure.crates] == ["", "../.."]
+    assert sorted(closure.files) == sorted(files.keys() - {"../../Cargo.toml", "Cargo.toml"})
+
+
+@pytest.mark.parametrize(
+    ("config", "folders"),
+    [
+        ("", ["target"]),
+        ('target-dir = "out"', ["out"]),
+        ('target-dir = "../out"\nbuild-dir = "work"', ["../out", "work"]),
+        ('build-dir = "{workspace-root}/work"', ["target", "work"]),
+        ('build-dir = "{cargo-cache-home}/{workspace-path-hash}"', ["target"]),
+        ('target-dir = "/out"\nbuild-dir = "."', ["target"]),
+    ],
+)
+def test_folders_that_cargo_builds_into(config, folders):
+    """They are known by the workspace and the configuration, whatever lies in them."""
+    files = {"Cargo.toml": package("a"), ".cargo/config.toml": f"[build]\n{config}\n"}
+    assert list(found(files).built) == folders
 
 
 def test_several_manifests():

@@ -31,6 +31,14 @@ EVIDENCE = [
     ("built distributions", "wheelhouse", {"a-1.0-py3-none-any.whl": b"", "b-1.0-py3-none-any.whl": b""}),
     ("built distributions", "out", {"my_demo-1.0-1-py3-none-any.whl": b"", "My.Demo-1.1.tar.gz": b""}),
     ("metadata written by setuptools", "demo.egg-info", {"PKG-INFO": b"Metadata-Version: 2.1\n", "SOURCES.txt": b""}),
+    *(
+        ("nothing but what a tool has left", name, files)
+        for name, files in (
+            ("dist", {".gitignore": b"*"}),
+            ("artifacts/wheels", {".gitignore": b"# Created by a tool\n\n*\r\n"}),
+            ("pkg/out", {".gitignore": b"*\n", ".DS_Store": b"", "__pycache__/a.pyc": b""}),
+        )
+    ),
     ("left by a tool", "htmlcov", {"index.html": b"", "status.json": b""}),
     *(
         ("left by a tool", name, {"x": b""})
@@ -78,7 +86,11 @@ NO_EVIDENCE = [
     ("dist", {"index.js": b""}),
     ("dist", {"demo-1.0-py3-none-any.whl": b"", "README": b""}),
     ("dist", {"demo-1.0-py3-none-any.whl": b"", "sub/a.py": b""}),
-    ("dist", {".gitignore": b"*"}),
+    ("dist", {".gitignore": b"*\n!.gitignore\n"}),
+    ("dist", {".gitignore": b"*.log\n"}),
+    ("dist", {".gitignore": b""}),
+    ("dist", {".gitignore/x": b"*"}),
+    ("data", {".gitignore": b"*\n", ".keep": b""}),
     ("src/demo/_bundled", {"pip-24.0-py3-none-any.whl": b""}),
     ("vendor", {"pip-24.0-py3-none-any.whl": b"", "wheel-0.45-py3-none-any.whl": b""}),
     ("data", {"words-2.zip": b""}),

@@ -156,6 +156,7 @@ DECIDING = (
     *("Cargo.toml", "Cargo.lock", "pyproject.toml", "setup.py", "setup.cfg", "CMakeLists.txt", "meson.build"),
     *("__init__.py", "PKG-INFO", ".gitignore", "CACHEDIR.TAG", "pyvenv.cfg", "CMakeCache.txt", ".rustc_info.json"),
     *(".cargo", ".cargo-checksum.json", "rust-toolchain", "rust-toolchain.toml", ".package-lock.json", "conda-meta"),
+    *("demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz", "demo-1.0.zip"),
 )
 
 

@@ -59,6 +59,8 @@ class Places:
     """Where temporary files are made."""
     searched: tuple[bytes, ...] = ()
     """Folders in which programs are looked for."""
+    given: tuple[bytes, ...] = ()
+    """Folders that the environment gives to tools for their own files: whoever walks the tree lists these too."""
     shared: tuple[bytes, ...] = ()
     """Folders that all trees of this machine have in common: the system, toolchains, what is hidden in a home."""
     declared: Callable[[bytes], bool] = field(default=lambda _: False)
@@ -195,6 +197,8 @@ class _Judge:
         above = kind == "present" and any(one.startswith(real + b"/") for one in places.apart)
         if above or _within(path, places.apart) or _within(real, places.apart):
             return "private to the build, or known by its key"
+        if (kind == "folder" or os.path.basename(path) in _IGNORING) and _within(real, places.given):
+            return "of a folder that is given to a tool"
         listed = kind == "folder" and (real in places.libraries or real.endswith(_PACKAGE_FOLDERS))
         if listed or (_within(real, places.standard) and not _PACKAGES.search(real)):
             return "of the installed Python, which the key has"

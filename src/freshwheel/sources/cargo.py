@@ -16,15 +16,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Closure", "Crate", "closure", "lies_in", "normal", "relative"]
+__all__ = ["BESIDE", "FOR_TESTS", "Closure", "Crate", "closure", "lies_in", "normal", "relative"]
 
+FOR_TESTS = ("tests", "benches", "examples")
+"""Folders of a crate that no build of it reads, unless a target has its main file there."""
 _LEVELS = 10
 """How far above the project directory is looked; no project lies deeper in its workspace, and each level is asked."""
 _DEPENDENCIES = ("dependencies", "build-dependencies", "build_dependencies")
 """Not those for development, which are built for tests alone."""
+BESIDE = ("Cargo.toml", "Cargo.lock", "rust-toolchain", "rust-toolchain.toml", ".cargo")
+"""What of these lies in the folder of a crate counts with it."""
 _CONFIGS = (".cargo/config.toml", ".cargo/config")
+_BUILT = ("target-dir", "build-dir")
+_ROOT = "{workspace-root}"
 _PROGRAMS = ("rustc", "rustc-wrapper", "rustc-workspace-wrapper")
-_TOOLCHAINS = ("rust-toolchain", "rust-toolchain.toml")
+_TOOLCHAINS = BESIDE[2:4]
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:")
 
 
@@ -53,6 +59,8 @@ class Closure:
     """What was asked for and does not exist: where it appears, the closure may be another one."""
     wanted: tuple[str, ...]
     """What must be known before the closure is complete; empty: it is."""
+    built: tuple[str, ...] = ()
+    """The folders that cargo builds into, as far as its configuration says."""
 
 
 def closure(
@@ -91,6 +99,8 @@ class _Search:
         self.locks: set[str] = set()
         self.waiting: deque[tuple[str, str]] = deque()
         """Folders of crates, and why they are built."""
+        self.named: list[tuple[str, str, str]] = []
+        """Keys that name folders to build into, the folder that each is relative to, and its value."""
 
     def workspace(self, folder: str) -> None:
         """Finds what the workspace decides that `folder` is built in: versions, and replacements of crates."""
@@ -121,9 +131,11 @@ class _Search:
                 self.lead(base, spec, f"patched in by {path}")
             for text in _texts(config, "paths"):
                 self.lead(base, {"path": text}, f"overridden by {path}")
+            build = _table(config, "build")
+            self.named += [(key, base, named) for key in _BUILT if (named := relative(build.get(key))) is not None]
             for one in _named(config):
-                if (named := self.joined(base, one)).strip("./"):  # else it is a folder that holds all the rest
-                    self.file(named, f"named in {path}")
+                if (place := self.joined(base, one)).strip("./"):  # else it is a folder that holds all the rest
+                    self.file(place, f"named in {path}")
             paths.extend((self.joined(folder, one), f"included by {path}") for one in _included(config))
 
     def toolchain(self) -> None:
@@ -159,18 +171,27 @@ class _Search:
     def result(self) -> Closure:
         """What was found."""
         unknown = self.asked - self.known.keys()
-        outside = {
-            path: reason
-            for path, reason in sorted(self.files.items())
-            if not any(lies_in(path, folder) for folder in self.crates)
-        }
+        # Deeper in a crate there may be another crate, or tests, which are not walked with it.
+        beside = {self.joined(folder, name) for folder in self.crates for name in BESIDE}
+        outside = {path: why for path, why in sorted(self.files.items()) if path not in beside}
         return Closure(
             crates=tuple(crate for _, crate in sorted(self.crates.items())),
             files=outside,
+            built=tuple(sorted(self.built())),
             locks=tuple(sorted(self.locks)),
             absent=tuple(sorted(path for path in self.asked & self.known.keys() if self.known[path] is None)),
             wanted=tuple(sorted((self.asked | self.ahead) - self.known.keys())) if unknown else (),
         )
+
+    def built(self) -> set[str]:
+        """The folders that cargo builds into; a value may begin with the root of the workspace."""
+        roots = [self.joined(lock, "..") for lock in self.locks]
+        usual = [] if any(key == _BUILT[0] for key, *_ in self.named) else [(_ROOT, "", f"{_ROOT}/target")]
+        found: set[str] = set()
+        for _, base, text in (*self.named, *usual):
+            of_root = text.startswith(_ROOT)
+            found.update(self.joined(one, text.removeprefix(_ROOT)) for one in (roots if of_root else [base]))
+        return {path for path in found if path and "{" not in path}
 
     def root(self, folder: str) -> str | None:
         """The folder of the workspace root; `folder` where there is no workspace, None as long as that is not known.

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 
-__all__ = ["folder", "is_bare", "is_dropping", "is_frontends"]
+__all__ = ["DISTRIBUTIONS", "folder", "is_bare", "is_dropping", "is_frontends", "is_protected", "project_of"]
 
 _BARE = frozenset((b".git", b".hg", b".svn", b".jj", b".bzr", b"__pycache__"))
 _DROPPED_FOLDERS = frozenset(
@@ -54,6 +54,8 @@ _HEADS = {
     b"meson-info": ((b"/meson-info.json", _JSON_OBJECT), (b"/intro-buildoptions.json", _JSON_ARRAY)),
 }
 """A name in the folder -> files, as endings of that name, and what one of them must begin with."""
+_SELF_IGNORING = re.compile(rb"(?:[ \t]*\r?\n|#.*\n)*\*[ \t\r\n]*")
+"""A `.gitignore` that ignores all there is, itself with it: no clone has it, since a tool has made it."""
 _MARKED = {
     b"CACHEDIR.TAG": "tagged as a cache",
     b"pyvenv.cfg": "a virtual environment",
@@ -66,7 +68,8 @@ _MARKED = {
 _NODE = frozenset((b".package-lock.json", b".yarn-integrity", b".yarn-state.yml", b".modules.yaml", b".pnpm"))
 _OUTPUTS = frozenset((b"dist", b"wheelhouse"))
 _SETUPTOOLS = re.compile(rb"lib|lib\..*|temp\..*|bdist\..*|scripts-.*|__editable__\..*", re.DOTALL)
-_ARCHIVES = (b".whl", b".tar.gz", b".zip")
+DISTRIBUTIONS = (b".whl", b".tar.gz", b".zip")
+"""Ends of the names of what is built, and of much else."""
 _DISTRIBUTION = re.compile(rb"([A-Za-z0-9._]+)-[0-9][^-]*(?:(?:-[^-]+){3,4}\.whl|\.tar\.gz|\.zip)")
 
 
@@ -93,6 +96,17 @@ def is_frontends(name: bytes) -> bool:
     return _FRONTENDS.fullmatch(name) is not None
 
 
+def project_of(name: bytes) -> str:
+    """The normalised name of the project that a wheel or source distribution of this name is of; else nothing."""
+    found = _DISTRIBUTION.fullmatch(name) if name.endswith(DISTRIBUTIONS) else None
+    return "" if found is None else re.sub(r"[-_.]+", "-", found[1].decode()).lower()
+
+
+def is_protected(names: AbstractSet[bytes]) -> bool:
+    """Whether a folder with these names in it is never pruned."""
+    return not _PROTECTORS.isdisjoint(names)
+
+
 def folder(
     name: bytes, names: AbstractSet[bytes], folders: AbstractSet[bytes], head: Callable[[bytes], bytes], *, top: bool
 ) -> str | None:
@@ -101,7 +115,7 @@ def folder(
     `names` are all names in it, `folders` those of folders, `head` reads the beginning of a file in it (no bytes where
     there is none), `top` says that it lies directly in the root.
     """
-    if not _PROTECTORS.isdisjoint(names):
+    if is_protected(names):
         return None
     if name in _DROPPED_FOLDERS or (name == b"htmlcov" and {b"index.html", b"status.json"} <= names):
         return "left by a tool"
@@ -113,9 +127,16 @@ def _by_bytes(name: bytes, names: AbstractSet[bytes], head: Callable[[bytes], by
     for mark in sorted(_HEADS.keys() & names):
         if any(beginning.match(head(mark + ending)) for ending, beginning in _HEADS[mark]):
             return _MARKED[mark]
+    if _is_left(names) and _SELF_IGNORING.fullmatch(head(b".gitignore")):
+        return "nothing but what a tool has left"
     if name.endswith(b".egg-info") and head(b"PKG-INFO").startswith(b"Metadata-Version:"):
         return "metadata written by setuptools"
     return None
+
+
+def _is_left(names: AbstractSet[bytes]) -> bool:
+    """Whether there is a `.gitignore`, and beside it nothing but what is dropped."""
+    return b".gitignore" in names and all(is_dropping(one) or is_bare(one) for one in names - {b".gitignore"})
 
 
 def _by_names(name: bytes, names: AbstractSet[bytes], folders: AbstractSet[bytes], *, top: bool) -> str | None:
@@ -129,7 +150,7 @@ def _by_names(name: bytes, names: AbstractSet[bytes], folders: AbstractSet[bytes
         return "a build folder of setuptools"
     if folders or not files:
         return None
-    archives_only = name in _OUTPUTS and all(file.endswith(_ARCHIVES) for file in files)
+    archives_only = name in _OUTPUTS and all(file.endswith(DISTRIBUTIONS) for file in files)
     return "built distributions" if archives_only or (top and _is_output(files)) else None
 
 
@@ -140,6 +161,5 @@ def _is_setuptools(folders: AbstractSet[bytes]) -> bool:
 
 def _is_output(files: AbstractSet[bytes]) -> bool:
     """Wheels, maybe with source distributions, all of one project; others' wheels may be something to be packed."""
-    found = [_DISTRIBUTION.fullmatch(file) for file in files]
-    names = {re.sub(rb"[-_.]+", b"-", one[1]).lower() for one in found if one}
-    return all(found) and len(names) == 1 and any(file.endswith(b".whl") for file in files)
+    names = {project_of(file) for file in files}
+    return "" not in names and len(names) == 1 and any(file.endswith(b".whl") for file in files)

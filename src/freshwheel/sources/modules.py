@@ -21,17 +21,17 @@ class CrowdedError(Exception):
     """There are too many folders to look into."""
 
 
-def found(tree: str, roots: Iterable[str], endings: tuple[str, ...]) -> dict[bytes, Row]:
+def found(tree: str, roots: Iterable[str], endings: tuple[str, ...], apart: Iterable[str] = ()) -> dict[bytes, Row]:
     """Path -> row of the modules below `roots`, folders relative to `tree`, that end as this Python loads them.
 
-    Raises OSError, and CrowdedError.
+    `apart` are folders that were given to tools, relative too. Raises OSError, and CrowdedError.
     """
     modules: dict[bytes, Row] = {}
     wanted = tuple(os.fsencode(one) for one in endings if one.count(".") > 1)  # any other says nothing
     top = os.fsencode(tree)
     budget = iter(range(_MOST))
     for root in sorted({disk.spelled(os.fsencode(one)) for one in roots}):
-        for folder, names in _folders(top, root, budget):
+        for folder, names in _folders(top, root, budget, frozenset(map(os.fsencode, apart))):
             for name in names:
                 if name.endswith(wanted) and litter.is_dropping(name):
                     path = folder + b"/" + name if folder else name
@@ -41,7 +41,9 @@ def found(tree: str, roots: Iterable[str], endings: tuple[str, ...]) -> dict[byt
     return modules
 
 
-def _folders(top: bytes, root: bytes, budget: Iterator[int]) -> Iterator[tuple[bytes, list[bytes]]]:
+def _folders(
+    top: bytes, root: bytes, budget: Iterator[int], apart: frozenset[bytes]
+) -> Iterator[tuple[bytes, list[bytes]]]:
     """The folders from `root` downwards, relative to `top`, and the names in each; links are not followed."""
     left = [root]
     while left:
@@ -51,7 +53,7 @@ def _folders(top: bytes, root: bytes, budget: Iterator[int]) -> Iterator[tuple[b
         with os.scandir(os.path.join(top, folder)) as listing:
             entries = list(listing)
         names = [entry.name for entry in entries]
-        if folder != root and not _EVIDENCE.isdisjoint(names):
+        if folder != root and (folder in apart or not _EVIDENCE.isdisjoint(names)):
             continue
         yield folder, names
         below = [one.name for one in entries if not litter.is_bare(one.name) and one.is_dir(follow_symlinks=False)]

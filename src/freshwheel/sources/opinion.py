@@ -12,15 +12,13 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from freshwheel.sources import litter, trace
-from freshwheel.sources.cargo import Closure, Crate
+from freshwheel.sources.cargo import FOR_TESTS, Closure, Crate
 from freshwheel.sources.ground import Ground, Scope
 from freshwheel.sources.trace import Read
 from freshwheel.sources.units import Unit, units
 
 __all__ = ["Opinion", "second"]
 
-_UNTESTED = ("tests", "benches", "examples")
-"""Folders of a crate that are not built into it."""
 _LEVELS = 40
 """How far above a source its manifest is looked for."""
 
@@ -181,7 +179,7 @@ class _Second:
 
         def enters(path: str, names: AbstractSet[str], folders: AbstractSet[str]) -> bool:
             above, _, name = path.rpartition("/")
-            if name in _UNTESTED and above in self.crates:
+            if name in FOR_TESTS and above in self.crates:
                 return False
             if "Cargo.toml" in names and path not in self.crates:
                 return False

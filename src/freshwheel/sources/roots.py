@@ -14,10 +14,10 @@ from typing import Any, Literal, TypeAlias
 from freshwheel.backends import Backend
 from freshwheel.parsed import at, entries, table, text, texts
 from freshwheel.sources import globs
-from freshwheel.sources.cargo import Closure, lies_in, normal, relative
+from freshwheel.sources.cargo import FOR_TESTS, Closure, lies_in, normal, relative
 from freshwheel.sources.outputs import outputs
 
-__all__ = ["Root", "manifests", "outputs", "roots"]
+__all__ = ["Root", "mains", "manifests", "outputs", "roots"]
 
 _Exists: TypeAlias = Callable[[str], bool]
 _Known: TypeAlias = Mapping[str, Mapping[str, Any] | None]
@@ -75,7 +75,7 @@ def roots(
         some = [*_of_project(pyproject, licenses=_LICENSES), *_of_maturin(pyproject, known, exists)]
     crates = [crate for crate in closure.crates if not whole or _is_outside(crate.folder)]
     some += [Root(path=crate.folder, reason=crate.reason, kind="crate") for crate in crates]
-    some += _beside(closure, known)
+    some += _beside(closure, known, exists)
     some = [root for root in some if root.kind in {"crate", "glob"} or not root.path or exists(root.path)]
     some += [Root(path=path, reason=reason, kind="file") for path, reason in closure.files.items()]
     unique: dict[tuple[str, str], Root] = {}
@@ -94,21 +94,38 @@ def _above(exists: _Exists) -> Iterator[Root]:
                 break
 
 
-def _beside(closure: Closure, known: _Known) -> Iterator[Root]:
-    """What crates are made from outside of their folders. Beside the main file of a target lie its modules."""
+def _beside(closure: Closure, known: _Known, exists: _Exists) -> Iterator[Root]:
+    """What crates are made from that is not walked with them. Beside the main file of a target lie its modules."""
     for crate in closure.crates:
         manifest = known.get(normal(f"{crate.folder}/Cargo.toml"))
         for path in texts(_package(manifest), "build"):
             file = _below(crate.folder, path)
-            if file is not None and not lies_in(file, crate.folder):
+            if file is not None and not _is_walked(file, crate.folder, exists):
                 yield Root(path=file, reason=f"build script of {crate.name}", kind="file")
         for path in [
             *texts(manifest, "lib.path"),
             *(path for one in entries(manifest, "bin") for path in texts(one, "path")),
         ]:
             file = _below(crate.folder, path)
-            if file is not None and not lies_in(file, crate.folder):
+            if file is not None and not _is_walked(file, crate.folder, exists):
                 yield Root(path=normal(f"{file}/.."), reason=f"beside the main file of {crate.name}", kind="folder")
+
+
+def mains(crate: str, known: _Known) -> list[str]:
+    """The files that the manifest of the crate in the folder `crate` names to be compiled, or the usual ones."""
+    manifest = known.get(normal(f"{crate}/Cargo.toml"))
+    named = [*texts(manifest, "lib.path"), *(path for one in entries(manifest, "bin") for path in texts(one, "path"))]
+    named += texts(_package(manifest), "build")
+    return ["src/lib.rs", "build.rs", *(path for path in map(relative, named) if path is not None)]
+
+
+def _is_walked(file: str, crate: str, exists: _Exists) -> bool:
+    """Whether a file is found with the crate in the folder `crate`: neither its tests nor another crate are."""
+    if not lies_in(file, crate):
+        return False
+    folders = normal(f"{file}/..")[len(crate) :].strip("/").split("/")
+    between = (normal(f"{crate}/{'/'.join(folders[:depth])}/Cargo.toml") for depth in range(1, len(folders) + 1))
+    return not folders[0] or not (folders[0] in FOR_TESTS or any(map(exists, between)))
 
 
 def _of_project(pyproject: Mapping[str, Any], licenses: Sequence[str] = ()) -> Iterator[Root]:

@@ -8,23 +8,27 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from freshwheel import toml
+from freshwheel import requirements, toml
 from freshwheel.backends import Backend
 from freshwheel.model import Input
-from freshwheel.sources import cargo, gitignore, outputs, roots
+from freshwheel.parsed import text
+from freshwheel.sources import cargo, gitignore, gitindex, litter, outputs, roots
 from freshwheel.sources.cargo import Closure
 from freshwheel.sources.disk import Disk
 from freshwheel.sources.roots import Root
 from freshwheel.sources.tree import Tree, Walk
 
-__all__ = ["Rules", "Selection", "crates", "left_out", "select"]
+__all__ = ["Rules", "Selection", "crates", "left_out", "names", "select"]
 
 _LARGEST = 1 << 24
-"""Bytes. Nobody writes a larger manifest, and parsing it would take minutes."""
+"""Bytes. Nobody writes a larger manifest, and parsing it would take minutes; the index of 100,000 files has less."""
+_ENDS = (b"/", b'"', b"\\")
+"""What follows the name of a file or folder in a source that speaks of it."""
+_POINTER = b"gitdir: "
 _OPAQUE = ("Cargo.lock", "rust-toolchain")
 """Files that decide something, but nothing that must be understood."""
 
@@ -41,6 +45,8 @@ class Rules:
     """A TOML file of which the tables count, not the bytes."""
     discovered: Mapping[str, str] = field(default_factory=dict)
     """Files and folders that a build was seen to read, and who says so."""
+    apart: tuple[str, ...] = ()
+    """Folders that the environment gives to tools: caches, temporary and built files."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,6 +89,12 @@ def left_out(pyproject: Mapping[str, Any], backend: Backend) -> dict[str, str]:
     return outputs.outputs(pyproject, backend)
 
 
+def names(pyproject: Mapping[str, Any]) -> frozenset[str]:
+    """The names of the project that its distributions may have, normalised."""
+    found = (text(pyproject, key) for key in ("project.name", "tool.poetry.name", "tool.flit.metadata.module"))
+    return frozenset(requirements.normal(name) for name in found if name)
+
+
 class _Search:
     """One search, and what was read for it."""
 
@@ -97,43 +109,75 @@ class _Search:
     def select(self, rules: Rules) -> Selection:
         """The whole selection."""
         written = outputs.outputs(self.pyproject, self.backend)
-        walk = self.walk(rules, ())
-        if self.backend.inputs == "whole":
-            walk.root("")
-        _, closure = self.closure([os.fsdecode(path) for path in walk.files if _is_manifest(path)])
+        walk, closure = self.walked(rules)
         found = roots.roots(self.pyproject, self.backend, closure, self.known, self.exists)
         if any(root.kind == "glob" for root in found):
-            walk = self.walk(rules, [root.path for root in found if root.kind == "glob"])
+            walk = self.walk(rules, [root.path for root in found if root.kind == "glob"], closure.built)
         locks = self.ignored(closure.locks)
         walk.leave_out([*written, *locks])
         asked = _ordered([*found, *self.discovered(rules)])
         for root in asked:
-            self.take(walk, root)
+            self.take(walk, root, rules)
         walk.included()
         walk.behind_links()
         for path in rules.always:
             walk.name(path)
+        built = self.built(rules, walk.files)
+        walk.leave_out(built)
         tree = walk.result()
         return Selection(
             tree=tree,
             rules=rules,
             roots=tuple(asked),
-            left_out={**written, **locks},
+            left_out={**written, **locks, **built},
             idle=tuple(text for text in tree.idle if text in rules.include),
             locks=tuple(sorted(locks)),
             unread=tuple(sorted(self.unread)),
         )
 
-    def walk(self, rules: Rules, patterns: Sequence[str]) -> Walk:
-        """A new walk; `patterns` are included as well."""
-        return Walk(self.disk, include=[*rules.include, *patterns], exclude=rules.exclude)
+    def walked(self, rules: Rules) -> tuple[Walk, Closure]:
+        """The walk of the project, if all of it counts, and the closure; without what cargo builds into."""
+        built: tuple[str, ...] = ()
+        while True:
+            walk = self.walk(rules, (), built)
+            if self.backend.inputs == "whole":
+                walk.root("")
+            _, closure = self.closure([os.fsdecode(path) for path in walk.files if _is_manifest(path)])
+            if not walk.walked or closure.built == built:
+                walk.apart |= {os.fsencode(path) for path in closure.built}
+                return walk, closure
+            built = closure.built
 
-    def take(self, walk: Walk, root: Root) -> None:
+    def walk(self, rules: Rules, patterns: Sequence[str], built: Sequence[str]) -> Walk:
+        """A new walk; `patterns` are included as well, and nothing that lies in `built`."""
+        apart = (*rules.apart, *built)
+        return Walk(self.disk, include=[*rules.include, *patterns], exclude=rules.exclude, apart=apart)
+
+    def take(self, walk: Walk, root: Root, rules: Rules) -> None:
         """Walks a root, or takes its file."""
         if root.kind == "file":
             walk.file(root.path)
+        elif root.kind == "crate" and not root.path.strip("./"):
+            walk.root(root.path, crate=True, only=self.reached(walk, root.path, rules))
         elif root.kind != "glob":
             walk.root(root.path, crate=root.kind == "crate")
+
+    def reached(self, walk: Walk, crate: str, rules: Rules) -> frozenset[bytes]:
+        """The names directly in the folder of a crate, with the project in it, of what its sources speak of."""
+        mains = (os.fsencode(cargo.normal(path)).partition(b"/")[0] for path in roots.mains(crate, self.known))
+        only = {*mains, *map(os.fsencode, cargo.BESIDE)}
+        left, read = self.disk.entries(os.fsencode(crate)).keys() - only, set[bytes]()
+        while left:
+            trial = Walk(self.disk, exclude=rules.exclude)
+            trial.apart = walk.apart
+            trial.root(crate, crate=True, only=frozenset(only))
+            sources = {path for path in trial.files if path.endswith(b".rs")} - read
+            text = b"\n".join(self.disk.text(path, _LARGEST) or b"" for path in sorted(sources))
+            named = {name for name in left if any(name + end in text for end in _ENDS)}
+            if not named:
+                break
+            read, only, left = read | sources, only | named, left - named
+        return frozenset(only)
 
     def closure(self, found: Sequence[str]) -> tuple[list[str], Closure]:
         """The manifests that are built, and their closure; `found` are those that lie in the project."""
@@ -179,23 +223,49 @@ class _Search:
         """
         left_out: dict[str, str] = {}
         for lock in locks:
-            folders = self.repository(lock.rpartition("/")[0])
+            folders, parts = self.repository(lock)
             paths = [_joined(folder, ".gitignore") for folder in folders]
             texts = [self.disk.text(os.fsencode(path), _LARGEST, follow=False) for path in paths]  # git follows none
-            if gitignore.ignored([*(self.name(folder) for folder in folders[1:]), lock.rpartition("/")[2]], texts):
+            if gitignore.ignored(parts, texts) and not self.is_tracked(lock):
                 left_out[lock] = "a lock file that git ignores"
         return left_out
 
-    def repository(self, folder: str) -> list[str]:
-        """The folders from the top of the repository down to `folder`; without one, the project and what is in it."""
+    def built(self, rules: Rules, files: Iterable[bytes]) -> dict[str, str]:
+        """Distributions of the project itself among `files`; not those that git tracks, or a build has read."""
+        found: dict[str, str] = {}
+        for path in (path for path in files if path.endswith(litter.DISTRIBUTIONS)):
+            place, own = os.fsdecode(path), litter.project_of(os.path.basename(path)) in names(self.pyproject)
+            if own and place not in rules.discovered and not self.is_tracked(place):
+                found[place] = "a distribution of the project"
+        return found
+
+    def is_tracked(self, path: str) -> bool:
+        """Whether a file is there, and git tracks it."""
+        if not self.exists(path):
+            return False
+        folders, parts = self.repository(path)
+        place = os.fsencode(_joined(folders[0], ".git"))
+        index = self.disk.text(place + b"/index", _LARGEST)
+        if index is None:  # of a submodule, or of another working tree
+            pointer = self.disk.text(place, _LARGEST) or b""
+            folder = os.path.join(os.path.dirname(place), pointer.removeprefix(_POINTER).rstrip(b"\r\n"))
+            index = self.disk.text(folder + b"/index", _LARGEST) if pointer.startswith(_POINTER) else None
+        return index is not None and gitindex.tracks(index, os.fsencode("/".join(parts)))
+
+    def repository(self, path: str) -> tuple[list[str], list[str]]:
+        """The folders from the top of the repository down to that of a file, and the names of all below that top.
+
+        Without a repository, the project and what is in it.
+        """
+        folder, _, last = path.rpartition("/")
         chain = [folder]
         while not self.exists(_joined(chain[0], ".git")):
             parent = _parent(chain[0])
             if parent.count("..") >= len(self.above):
-                inside = [one for one in chain if not one.startswith("..")]
-                return inside or [folder]
+                chain = [one for one in chain if not one.startswith("..")] or [folder]
+                break
             chain.insert(0, parent)
-        return chain
+        return chain, [*(self.name(folder) for folder in chain[1:]), last]
 
     def name(self, folder: str) -> str:
         """What a folder is called, also one above the project directory."""

@@ -26,7 +26,7 @@ _DECIDING = re.compile(
     rb"Cargo\.(?:toml|lock)|pyproject\.toml|setup\.(?:py|cfg)|CMakeLists\.txt|CMakeCache\.txt|meson\.build|__init__\.py"
     rb"|PKG-INFO|CACHEDIR\.TAG|pyvenv\.cfg|\.gitignore|\.git|\.rustc_info\.json|\.cargo.*|rust-toolchain.*"
     rb"|conda-meta|meson-info|history|meson-info\.json|intro-buildoptions\.json|index\.html|status\.json"
-    rb"|\.package-lock\.json|\.yarn-integrity|\.yarn-state\.yml|\.modules\.yaml|\.pnpm",
+    rb"|.*\.(?:whl|tar\.gz|zip)|\.package-lock\.json|\.yarn-integrity|\.yarn-state\.yml|\.modules\.yaml|\.pnpm",
     re.DOTALL | re.IGNORECASE,
 )
 """Names of files that say something about others."""

@@ -6,7 +6,10 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-__all__ = ["KEPT", "apart", "is_installed", "repository"]
+from freshwheel import frame
+from freshwheel.sources import trace
+
+__all__ = ["KEPT", "apart", "is_installed", "repository", "set_apart"]
 
 
 KEPT = (".git", ".hg", ".jj", ".svn")
@@ -45,9 +48,15 @@ def apart(tree: str, environ: Mapping[str, str]) -> list[str]:
         pythons.append(sys.prefix)
     return [
         path
-        for path in (*homes, *pythons)
+        for path in (*homes, *pythons, *frame.set_apart(tree, environ))
         if os.path.isabs(path) and not real.startswith(os.path.join(os.path.realpath(path), ""))
     ]
+
+
+def set_apart(tree: str, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The folders that the environment gives to tools, relative to the tree."""
+    real = os.path.realpath(tree)
+    return tuple(trace.placed(path, real) for path in frame.set_apart(tree, environ))
 
 
 def is_installed(path: str) -> bool:

@@ -16,7 +16,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from freshwheel.errors import InputError
-from freshwheel.sources import globs, litter
+from freshwheel.sources import cargo, globs, litter
 from freshwheel.sources.disk import Disk, Link, MovedError, spelled
 from freshwheel.sources.globs import Places
 
@@ -24,8 +24,7 @@ __all__ = ["Tree", "Walk"]
 
 _MOST = 100_000
 """Files behind links, beyond which nobody means them to be sources."""
-_FOR_TESTS = frozenset((b"tests", b"benches", b"examples"))
-"""Folders of a crate that no build of it reads."""
+_FOR_TESTS = frozenset(os.fsencode(name) for name in cargo.FOR_TESTS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +59,8 @@ class _Spot(NamedTuple):
     """Whether patterns may pass over it."""
     crate: bytes | None = None
     """The folder of the crate that is walked; None: it is a folder as any other."""
+    only: frozenset[bytes] | None = None
+    """The names in it of what counts by itself; None: all of them."""
     entered: bool = False
     """Whether `include` are the places in the folder itself already, and nothing may prune it."""
 
@@ -70,9 +71,12 @@ class Walk:
     Its methods raise InputError where something can't be looked at, and MovedError where it goes away meanwhile.
     """
 
-    def __init__(self, disk: Disk, *, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
-        """Raises ValueError for a pattern that is not of the dialect."""
+    def __init__(
+        self, disk: Disk, *, include: Sequence[str] = (), exclude: Sequence[str] = (), apart: Iterable[str] = ()
+    ) -> None:
+        """`apart` are folders that were given to tools. Raises ValueError for a pattern that is not of the dialect."""
         self.disk = disk
+        self.apart = frozenset(os.fsencode(path) for path in apart)
         self.include = globs.parse(include)
         self.exclude = globs.parse(exclude)
         self.left_out: set[bytes] = set()
@@ -93,13 +97,16 @@ class Walk:
         self.most = sys.maxsize
         """More files than this are too many."""
 
-    def root(self, path: str, *, crate: bool = False) -> None:
-        """Walks a folder, normalised and relative to the tree; of a crate, without other crates and its tests."""
+    def root(self, path: str, *, crate: bool = False, only: frozenset[bytes] | None = None) -> None:
+        """Walks a folder, normalised and relative to the tree; of a crate, without other crates and its tests.
+
+        What lies directly in it and is not among `only` is no input, unless a pattern of `include` stands for it.
+        """
         spot = self._spot(path)
         if spot.path in self.walked or self.exclude.covers(spot.exclude):
             return
         if not path or self.disk.kind(spot.path) == stat.S_IFDIR:
-            self._walk(spot._replace(whole=True, crate=spot.path if crate else None))
+            self._walk(spot._replace(whole=True, crate=spot.path if crate else None, only=only))
 
     def leave_out(self, paths: Iterable[str]) -> None:
         """These files are no inputs, unless `include` matches them."""
@@ -203,6 +210,8 @@ class Walk:
             return None
         if spot.whole:
             self._remember(spot)
+        if spot.only is not None:
+            return self._scan_some(spot._replace(only=None), found, spot.only)
         if not (spot.include or spot.exclude) and spot.whole:
             self._take_all(spot, found)
             self.plain += [spot.path] if self.most == sys.maxsize else []  # nothing behind a link
@@ -211,6 +220,19 @@ class Walk:
                 if mode != stat.S_IFDIR:
                     self._take(spot, name, mode)
         return [below for name, mode in found.items() if mode == stat.S_IFDIR and (below := self._below(spot, name))]
+
+    def _scan_some(self, spot: _Spot, found: Mapping[bytes, int], only: frozenset[bytes]) -> list[_Spot]:
+        """As `_scan`, of a folder in which nothing but `only` counts by itself."""
+        folders: list[_Spot] = []
+        for name, mode in found.items():
+            here = spot if name in only else spot._replace(whole=False)
+            if mode != stat.S_IFDIR:
+                self._take(here, name, mode)
+            elif (below := self._below(here, name)) is not None:
+                folders.append(below)
+            elif self._below(spot, name) is not None:
+                self.pruned[_join(spot.path, name)] = "no source of the crate speaks of it"
+        return folders
 
     def _entered(self, spot: _Spot, found: Mapping[bytes, int]) -> _Spot:
         """`spot` with the places in it; not `whole` if it is pruned."""
@@ -226,6 +248,8 @@ class Walk:
         return spot._replace(include=include, whole=whole, entered=True)
 
     def _reason(self, path: bytes, name: bytes, found: Mapping[bytes, int]) -> str | None:
+        if path in self.apart and not litter.is_protected(found.keys()):
+            return "given to a tool for its own files"
         folders = {one for one, mode in found.items() if mode == stat.S_IFDIR}
         return litter.folder(
             name,
