@@ -251,7 +251,7 @@ def test_tree_that_has_not_moved_is_answered_without_the_recipes(tree):
     with zipfile.ZipFile(path) as archive:
         assert (tree.dist / info / "METADATA").read_bytes() == archive.read(f"{info}/METADATA")
     assert tree.calls() == asked
-    assert (tree.last().hook, tree.last().decided) == ("metadata", "hit")
+    assert (tree.last().hook, tree.last().decided) == ("editable", "hit")
     assert replay.wheel(str(tree.path), tree.environ, None, str(tree.dist), now=tree.clock) is None
 
 
