@@ -65,7 +65,8 @@ def environ(given: Mapping[str, str]) -> dict[str, str]:
     links = [link for link in given.get("PIP_FIND_LINKS", "").split() if "://" in link or os.path.isdir(link)]
     if links:
         translated["UV_FIND_LINKS"] = ",".join(links)
-    return {"UV_PYTHON_DOWNLOADS": "never", **translated, **given}
+    # A link changes with each other environment that has it, and tests look at what changes.
+    return {"UV_PYTHON_DOWNLOADS": "never", "UV_LINK_MODE": "copy", **translated, **given}
 
 
 if __name__ == "__main__":

@@ -259,7 +259,9 @@ class Build:
 def pytest_generate_tests(metafunc):
     """Tests that ask for `any_fixture` see each fixture in turn."""
     if "any_fixture" in metafunc.fixturenames:
-        metafunc.parametrize("any_fixture", NAMES, scope="session")
+        again = ("maturin-buildrs", "setuptools-rust-pyo3")
+        marks = {name: pytest.mark.nightly if name in again else () for name in NAMES}
+        metafunc.parametrize("any_fixture", [pytest.param(name, marks=marks[name]) for name in NAMES], scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -355,7 +357,7 @@ def build(frontends):
     return frontends["build"]
 
 
-@pytest.fixture(params=["pip", "pip-23.2.1", "uv", "build"])
+@pytest.fixture(params=["pip", pytest.param("pip-23.2.1", marks=pytest.mark.nightly), "uv", "build"])
 def frontend(request, frontends):
     """Each installer in turn."""
     return frontends[request.param]

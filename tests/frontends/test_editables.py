@@ -96,8 +96,7 @@ class Editable:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="cargo is wrapped in a shell script")
-@pytest.mark.parametrize("name", ["pip", "uv"])
-@pytest.mark.parametrize("fixture", list(SOURCES))
+@pytest.mark.parametrize(("name", "fixture"), PAIRS)
 def test_editable_compiles_what_changed_and_nothing_else(frontends, project, venv, tmp_path, name, fixture):
     """The imported module is that of the sources, and only sources that were never compiled here cost a build."""
     python, rust, module = SOURCES[fixture]
