@@ -164,7 +164,7 @@ def test_what_the_closure_reads():
     said = section(DIGEST, "The Rust closure")
     names = (*cargo._DEPENDENCIES, *cargo._CONFIGS, *cargo._TOOLCHAINS, *(f"build.{one}" for one in cargo._PROGRAMS))
     assert [name for name in (*names, *(one.decode() for one in tree._FOR_TESTS)) if f"`{name}`" not in said] == []
-    names = (*roots._IGNORING, *roots._REPOSITORY, *roots._REPOSITORIES, *roots._REPOSITORIES.values())
+    names = (*roots.IGNORING, *roots._REPOSITORY, *roots._REPOSITORIES, *roots._REPOSITORIES.values())
     assert [name for name in names if f"`{name}`" not in section(DIGEST, "Roots")] == []
 
 

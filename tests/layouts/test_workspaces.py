@@ -386,7 +386,7 @@ def test_what_a_build_reads_and_no_source_speaks_of_joins_the_inputs(layout, wor
     """A name that is put together: the first wheel is not stored, and the next label has it."""
     found = layout()
     found.crate(".", "joining", main='println!("{}", include_str!(concat!("../da", "ta.txt")));')
-    found.files({"data.txt": "one\n", "TODO.md": ""})
+    found.files({"data.txt": "one\n", "TODO.md": "", "docs/a.md": ""})
     found.pyproject("joining")
     found.lock()
     found.files({".gitignore": "target/\n"})
@@ -396,6 +396,9 @@ def test_what_a_build_reads_and_no_source_speaks_of_joins_the_inputs(layout, wor
     assert "data.txt" in found.inputs()
     assert "TODO.md" not in found.inputs()
     second = workshop.wheel(found)
+    found.files({"TODO.md": "other", "docs/b.md": ""})
+    again = workshop.wheel(found)
+    assert (again.version, "from the store" in again.said) == (second.version, True), again.said
     found.files({"data.txt": "two\n"})
     third = workshop.wheel(found)
     assert third.version != second.version

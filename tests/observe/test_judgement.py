@@ -8,7 +8,10 @@ from freshwheel import rows
 from freshwheel.observe.account import Account, Program, Use
 from freshwheel.observe.judgement import Places, judge
 
-PYTHON, GCC, CARGO = (Program(path=path) for path in (b"/usr/bin/python3", b"/usr/lib/gcc/cc1", b"/opt/rust/bin/cargo"))
+PYTHON, GCC, CARGO, MATURIN = (
+    Program(path=path)
+    for path in (b"/usr/bin/python3", b"/usr/lib/gcc/cc1", b"/opt/rust/bin/cargo", b"/opt/venv/bin/maturin")
+)
 
 
 class Scene:
@@ -39,7 +42,7 @@ class Scene:
 
     def judge(self, *, doubts=()):
         """What is left of all that was used."""
-        account = Account(uses=self.uses, programs=(PYTHON, GCC, CARGO), doubts=doubts)
+        account = Account(uses=self.uses, programs=(PYTHON, GCC, CARGO, MATURIN), doubts=doubts)
         places = Places(
             tree=os.fsencode(self.tree),
             spelled=os.fsencode(self.tree),
@@ -243,6 +246,16 @@ def test_what_cargo_alone_looks_for_in_the_tree_does_not_count(scene):
     assert not scene.counting()
     scene.use(scene.tree / "tests", by=(0, 2))
     assert scene.counting() == {"tests": "folder"}
+
+
+def test_listing_of_maturin_does_not_count(scene):
+    """It walks the whole tree, and what it packs is an input; what it looks for in vain counts, and what it reads."""
+    folder, path = scene.tree / "docs", scene.file(scene.tree / "docs" / "a.md")
+    scene.use(folder, by=(2, 3))
+    scene.use(folder / "x.toml", "asked", by=(3,), first=None)
+    assert scene.counting() == {"docs/x.toml": "absent"}
+    scene.use(path, by=(3,))
+    assert scene.counting()["docs/a.md"] == "file"
 
 
 @pytest.mark.parametrize("path", ["/proc/cpuinfo", "/dev/null", "/etc/resolv.conf", "/sys/devices"])

@@ -385,6 +385,8 @@ class NaiveProject(Naive):
         only |= {
             b"src",
             b"build.rs",
+            b".gitignore",
+            b".ignore",
             b"Cargo.toml",
             b"Cargo.lock",
             b".cargo",

@@ -34,6 +34,8 @@ _CERTIFICATES = (b"/etc/ssl", b"/etc/pki", b"/usr/share/ca-certificates", b"/etc
 _PACKAGES = re.compile(rb"/(?:site|dist)-packages(?:/|$)")
 _PACKAGE_FOLDERS = (b"/site-packages", b"/dist-packages")
 _IGNORING = (b".gitignore", b".ignore", b"CACHEDIR.TAG")
+_LISTING = ("cargo", "maturin")
+"""Programs that list whole trees, and take of them what is an input anyway."""
 _CACHE = b"/__pycache__/"
 _VERSION_CONTROL = (b".git", b".hg", b".svn", b".jj", b".bzr")
 
@@ -217,7 +219,7 @@ class _Judge:
     def of_the_system(self, path: bytes, real: bytes, kind: Kind | None, use: Use) -> str:
         """Why something else stands for a path, which is noted."""
         # Whoever walks the tree lists these folders, too, and reads nothing there.
-        known = kind == "folder" or (kind == "file" and self.is_of(use, ("cargo", "git")))
+        known = kind == "folder" or (kind == "file" and self.is_by(use, "cargo", "git"))
         if known and _is_version_control(self.relative(path, real)):
             self.control = self.control or kind == "file"
             return "version control"
@@ -236,8 +238,10 @@ class _Judge:
         in_tree = relative is not None and ours
         crate = in_tree or os.path.dirname(real) in self.beside
         members = kind == "file" and os.path.basename(real) == b"Cargo.toml"
-        if crate and (members or kind in ("absent", "folder", "present")) and self.is_of(use, ("cargo",)):
+        if crate and (members or kind in ("absent", "folder", "present")) and self.is_by(use, "cargo"):
             return self.taken(path, relative, kind, use, "cargo looks for members and targets", counts=False)
+        if in_tree and kind == "folder" and self.is_by(use, *_LISTING):
+            return self.taken(path, relative, kind, use, "what is packed of it is an input by name", counts=False)
         declared = relative is not None and self.places.declared(relative)
         if not declared:
             self.watch(path, kind, use)
@@ -319,8 +323,8 @@ class _Judge:
         leaf = os.path.realpath(path)
         return leaf == real or packaged(leaf)
 
-    def is_of(self, use: Use, names: tuple[str, ...]) -> bool:
-        """Whether nobody but these programs has used a path."""
+    def is_by(self, use: Use, *names: str) -> bool:
+        """Whether nobody but programs with these names has used a path."""
         return all(_called(self.account.programs[number]) in names for number in use.read | use.asked | use.run)
 
     def is_beside(self, taken: Taken) -> bool:

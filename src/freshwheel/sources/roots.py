@@ -17,14 +17,14 @@ from freshwheel.sources import globs
 from freshwheel.sources.cargo import FOR_TESTS, Closure, lies_in, normal, relative
 from freshwheel.sources.outputs import outputs
 
-__all__ = ["Root", "mains", "manifests", "outputs", "roots"]
+__all__ = ["IGNORING", "Root", "mains", "manifests", "outputs", "roots"]
 
 _Exists: TypeAlias = Callable[[str], bool]
 _Known: TypeAlias = Mapping[str, Mapping[str, Any] | None]
 
 _LICENSES = ("LICEN[CS]E*", "COPYING*", "NOTICE*", "AUTHORS*")
 """What maturin, setuptools and others take for licence files, if none are named."""
-_IGNORING = (".gitignore", ".ignore")
+IGNORING = (".gitignore", ".ignore")
 """Files by which maturin leaves out what lies in a Python package; those in the package itself count anyway."""
 _REPOSITORIES = {".gitignore": ".git", ".hgignore": ".hg"}
 """Files by which hatchling does, and what makes a folder the last that it looks for them in."""
@@ -202,7 +202,7 @@ def _sparing(package: str | None, exists: _Exists) -> Iterator[Root]:
         return
     names = package.split("/")
     for folder in ["/".join(names[:depth]) for depth in range(len(names))]:
-        for name in _IGNORING:
+        for name in IGNORING:
             yield Root(path=normal(f"{folder}/{name}"), reason="decides what of a package is packed", kind="file")
 
 

@@ -165,7 +165,7 @@ class _Search:
     def reached(self, walk: Walk, crate: str, rules: Rules) -> frozenset[bytes]:
         """The names directly in the folder of a crate, with the project in it, of what its sources speak of."""
         mains = (os.fsencode(cargo.normal(path)).partition(b"/")[0] for path in roots.mains(crate, self.known))
-        only = {*mains, *map(os.fsencode, cargo.BESIDE)}
+        only = {*mains, *map(os.fsencode, (*cargo.BESIDE, *roots.IGNORING))}
         left, read = self.disk.entries(os.fsencode(crate)).keys() - only, set[bytes]()
         while left:
             trial = Walk(self.disk, exclude=rules.exclude)
