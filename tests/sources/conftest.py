@@ -234,7 +234,8 @@ class Naive:
             self.entries[path] = (b"l", self.link(self.text(place), b"d", known or b"."))
         elif not self.strange(place):
             self.entries[path] = (b"l", self.link(self.text(place), b"d", b""))
-            self.walk(path)
+            if self.text(place) != b"/absolute":
+                self.walk(path)
 
     def strange(self, place: bytes) -> bool:
         """Whether evidence prunes a folder."""

@@ -246,6 +246,16 @@ def test_link_to_a_folder_outside_is_walked(grove):
     assert grove.digest() != before
 
 
+def test_absolute_link_to_a_folder_is_a_place_of_this_machine(grove):
+    """What lies there may be more than anybody wants to walk; a pattern leads in all the same."""
+    grove.plant("../data/a.bin", "../data/sub/b.bin", "a.py").link("data", grove.path.parent / "data")
+    assert grove.kinds() == {"a.py": "f", "data": "l"}
+    before = grove.digest()
+    grove.plant("../data/c.bin")
+    assert grove.digest() == before
+    assert "data/a.bin" in grove.names(include=["data/*.bin"])
+
+
 def test_link_into_a_pruned_folder_is_walked(grove):
     """The folder is not walked under its own path, and the link says that it is wanted."""
     grove.write("target/CACHEDIR.TAG", TAG).plant("target/gen/a.rs").link("gen", "target/gen")

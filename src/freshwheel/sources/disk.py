@@ -18,11 +18,11 @@ from freshwheel.errors import InputError
 from freshwheel.model import Looks
 from freshwheel.rows import Row
 
-__all__ = ["Disk", "Link", "MovedError", "at", "failure", "spelled"]
+__all__ = ["ABSOLUTE", "Disk", "Link", "MovedError", "at", "failure", "spelled"]
 
 _HEAD = 4096
 """Bytes that are read of a file that may be evidence."""
-_ABSOLUTE = b"/absolute"
+ABSOLUTE = b"/absolute"
 """For the text of an absolute link. It can't be a relative text, and other machines have other paths."""
 _NORMALISES = sys.platform == "darwin"
 _JUNCTION = 0xA0000003
@@ -165,7 +165,7 @@ class Disk:
             raise failure(path, error) from error
         target = self.kind(path)
         kind = b"" if target is None else b"d" if stat.S_ISDIR(target) else b"f" if stat.S_ISREG(target) else b"?"
-        return Link(text=_ABSOLUTE if os.path.isabs(text) else text.replace(os.fsencode(os.sep), b"/"), kind=kind)
+        return Link(text=ABSOLUTE if os.path.isabs(text) else text.replace(os.fsencode(os.sep), b"/"), kind=kind)
 
     def _stat(self, path: bytes) -> os.stat_result | None:
         """What `stat` says; None where `path` leads nowhere."""

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from freshwheel.errors import InputError
 from freshwheel.sources import cargo, globs, litter
-from freshwheel.sources.disk import Disk, Link, MovedError, spelled
+from freshwheel.sources.disk import ABSOLUTE, Disk, Link, MovedError, spelled
 from freshwheel.sources.globs import Places
 
 __all__ = ["Tree", "Walk"]
@@ -320,6 +320,10 @@ class Walk:
         if stands is not None:
             self.used |= {number for number, _ in self.include.step(spot.include, _text(os.path.basename(spot.path)))}
             self.links[spot.path] = Link(text=link.text, kind=b"d", stands=stands or b".")
+        elif link.text == ABSOLUTE and not spot.include:
+            # A place of this machine, however much lies there.
+            if self._entered(spot, self.disk.entries(spot.path)).whole:
+                self.links[spot.path] = link
         elif self._walk(spot) and self._walked_already(spot.path) is not None:
             self.links[spot.path] = link
 
