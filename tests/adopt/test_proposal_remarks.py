@@ -129,3 +129,15 @@ def test_pins_that_a_label_breaks_are_named():
     local, wheels = remarks(LABELLED, "pin", texts)
     assert local.where == ("requirements.txt:2", "requirements/dev.txt:1")
     assert wheels.where == ("requirements/dev.txt:2",)
+
+
+def test_sources_that_cython_writes_are_named():
+    """Beside its own ones, as C++ where such a file is there; a setup.py compiles them in place."""
+    texts = dict.fromkeys(("setup.py", "demo/a.pyx", "demo/b.pyx", "demo/b.cpp"), "")
+    [found] = remarks(LABELLED, "exclude", texts)
+    assert (found.where, found.todo) == (
+        ("demo/a.c", "demo/b.cpp"),
+        'add to [tool.freshwheel]: exclude = ["demo/a.c", "demo/b.cpp"]',
+    )
+    assert remarks(LABELLED, "exclude", {"demo/a.pyx": ""}) == []
+    assert remarks(LABELLED + '[tool.freshwheel]\nexclude = ["x"]\n', "exclude", texts) == []

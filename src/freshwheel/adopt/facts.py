@@ -24,7 +24,7 @@ _LEVELS = 10
 class Remark:
     """One thing that a person should know before the switch."""
 
-    kind: Literal["comparison", "pin", "python", "form", "build", "include"]
+    kind: Literal["comparison", "pin", "python", "form", "build", "include", "exclude"]
     weight: Literal["stop", "harm", "note"]
     """Whether the switch needs to be forced, will hurt, or is merely explained."""
     what: str

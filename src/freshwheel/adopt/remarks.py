@@ -33,6 +33,8 @@ def remarks(text: str, pyproject: Mapping[str, Any], facts: Facts, *, labelled: 
     found = list(pythons.remarks(text, pyproject, facts))
     found += _about_labels(pyproject, facts) if labelled else ()
     found += _outside(facts) if not tables.at(pyproject, "tool.freshwheel.include") else ()
+    if "setup.py" in facts.files and not tables.at(pyproject, "tool.freshwheel.exclude"):
+        found += _generated(facts)
     return sorted(found, key=lambda one: _WEIGHTS.index(one.weight))
 
 
@@ -60,3 +62,14 @@ def _outside(facts: Facts) -> Iterator[Remark]:
         todo = f"add to [tool.freshwheel]: include = [{patterns}]"
         where = tuple(f"{place} {pattern}" for place, pattern in facts.outside)
         yield Remark(kind="include", weight="note", what=what, todo=todo, where=where)
+
+
+def _generated(facts: Facts) -> Iterator[Remark]:
+    """Sources that Cython writes beside its own."""
+    sources = [path.removesuffix(".pyx") for path in facts.files if path.endswith(".pyx")]
+    written = [f"{path}.cpp" if f"{path}.cpp" in facts.files else f"{path}.c" for path in sources]
+    if written:
+        what = "Cython writes these at each edit, so that the first wheel after one gets a label of its own"
+        listed = ", ".join(f'"{path}"' for path in written)
+        todo = f"add to [tool.freshwheel]: exclude = [{listed}]"
+        yield Remark(kind="exclude", weight="note", what=what, todo=todo, where=tuple(written))
