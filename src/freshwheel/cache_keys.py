@@ -63,7 +63,7 @@ def _layout(plan: Plan) -> Layout:
     try:
         found = plan.select(Disk(plan.call.tree))
     except MovedError as error:
-        raise InputError(f"{error} does not keep still", hint="wait for what writes there") from None
+        raise InputError(f"{error} keeps changing while it is read", hint="wait for what writes there") from None
     links = {_text(path): link.kind for path, link in found.tree.links.items()}
     written = state.load(frame.cache_directory(plan.call.environ), plan.call.tree).written
     inputs = {*map(_text, found.tree.files), *(path for path, kind in links.items() if kind == b"f")}

@@ -318,7 +318,7 @@ def _steady(plan: Plan, select: Callable[[Disk], Selection]) -> Selection:
             moved = str(error)
             continue
         return found
-    raise InputError(f"{moved} does not keep still", hint="wait for what writes there")
+    raise InputError(f"{moved} keeps changing while it is read", hint="wait for what writes there")
 
 
 def _again(plan: Plan, rules: selection.Rules) -> Selection:

@@ -158,7 +158,7 @@ def _store(options: "argparse.Namespace") -> int:
     from freshwheel.cli import store as shop  # noqa: PLC0415 - see the module's docstring
 
     if options.action == "clear" and not options.yes and (options.json or not console.is_watched()):
-        console.say("error: nobody can be asked whether everything may go: --yes says so")
+        console.say("error: refusing to clear the store without confirmation; pass --yes")
         return USAGE
     found = shop.answer(
         options.action,

@@ -143,5 +143,5 @@ def _add_actions(store: argparse.ArgumentParser, options: Mapping[str, Any]) -> 
 def _amount(text: str, units: Mapping[str, int]) -> float:
     found = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*([A-Za-z]?)", text.strip(), re.ASCII)
     if found is None or found[2] not in units:
-        raise argparse.ArgumentTypeError(f"{text} is no amount")
+        raise argparse.ArgumentTypeError(f"invalid amount {text!r} (examples: 500M, 2G, 12h, 30d)")
     return float(found[1]) * units[found[2]]

@@ -160,6 +160,6 @@ class _Reader:
 
 def _restless(path: bytes) -> InputError:
     return InputError(
-        f"{os.fsdecode(path)} does not keep still",
+        f"{os.fsdecode(path)} keeps changing while it is read",
         hint="wait for what writes there; if it is no source, list it in [tool.freshwheel] exclude",
     )
