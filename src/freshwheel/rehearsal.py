@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from freshwheel import ageing, answers, backends, discovery, frame, memory, rows
 from freshwheel.answers import Answer
@@ -18,14 +19,16 @@ from freshwheel.entry import Discovered, Entry, pack
 from freshwheel.errors import WheelError
 from freshwheel.inner.programs import which
 from freshwheel.inner.watch import Lookout
-from freshwheel.inplace import Record
 from freshwheel.isolated import folders
 from freshwheel.requirements import normal
 from freshwheel.rows import Row
 from freshwheel.sources import content, disk, mounts
 from freshwheel.wheel import info
 
-__all__ = ["keep"]
+if TYPE_CHECKING:
+    from freshwheel.inplace import Record
+
+__all__ = ["keep", "keep_editable"]
 
 _REFUSALS = (OSError, ValueError, TypeError, WheelError, RuntimeError, IndexError)
 

@@ -233,10 +233,14 @@ def test_package_manager_stands_for_its_files_and_not_for_a_link_elsewhere(scene
 
 
 def test_version_control_is_asked_as_a_whole(scene):
-    """No single file of it counts."""
-    scene.use(scene.file(scene.tree.parent / ".git" / "HEAD"))
+    """No single file of it counts that git or cargo has read; one that a script has read does."""
+    head = scene.file(scene.tree.parent / ".git" / "HEAD")
+    scene.use(head, by=(2,))
     assert not scene.counting()
     assert scene.judge().control
+    scene.use(head)
+    assert scene.counting() == {"../.git/HEAD": "file"}
+    assert not scene.judge().control
 
 
 def test_what_cargo_alone_looks_for_in_the_tree_does_not_count(scene):

@@ -295,7 +295,7 @@ class _Asked(object):
 
     def __call__(self, *words, **names):
         # type: (Any, Any) -> Any
-        if names.get("dir_fd") is None:
+        if names.get("dir_fd") is None and not self.__notes.following:
             self.__notes.use("s", words[0] if words else names.get("path"))
         return self.__real(*words, **names)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
 
 from freshwheel import frame
-from freshwheel.sources import trace
 
 __all__ = ["KEPT", "apart", "is_installed", "repository", "set_apart"]
 
@@ -56,7 +56,11 @@ def apart(tree: str, environ: Mapping[str, str]) -> list[str]:
 def set_apart(tree: str, environ: Mapping[str, str]) -> tuple[str, ...]:
     """The folders that the environment gives to tools, relative to the tree."""
     real = os.path.realpath(tree)
-    return tuple(trace.placed(path, real) for path in frame.set_apart(tree, environ))
+    found = []
+    for path in frame.set_apart(tree, environ):
+        with contextlib.suppress(ValueError):  # on another drive
+            found.append(os.path.relpath(path, real).replace(os.sep, "/"))
+    return tuple(found)
 
 
 def is_installed(path: str) -> bool:
