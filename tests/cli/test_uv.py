@@ -93,7 +93,7 @@ def test_a_glob_that_walks_through_target(desk):
     code, out, _ = desk("uv", "--check")
     assert code == 1
     assert 'unrooted: { file = "**/*.rs" }' in out
-    assert "covers what is no input (tagged as a cache): target/debug/out/gen.rs" in out
+    assert "covers what is no input (no source of the crate speaks of it): target/debug/out/gen.rs" in out
     assert 'write in its place { file = "src/**" }' in out
 
 
