@@ -11,6 +11,7 @@ import errno
 import marshal
 import os
 import re
+import stat
 import time
 from collections.abc import Sequence
 
@@ -93,6 +94,7 @@ class Recorder:
         self.links = 0
         """Of those that the build has made, how many stood when `followed` began."""
         self.followed: set[tuple[bytes, int]] = set()
+        self.began = time.time_ns()
         self.count = 0
         self.blind = False
 
@@ -338,12 +340,19 @@ class Recorder:
         elif action == ACTIONS.LINK:
             self.use(number, image, path, READ)
         else:
+            if action == ACTIONS.RENAME and self.is_older(path):
+                self.doubts[f"{os.fsdecode(path)} was renamed, and what is in it has other paths since"] = None
             if action != ACTIONS.REMOVE:  # what it holds lives on
                 self.use(number, image, path, READ)
             self.use(number, image, path, WRITTEN)
         if second:
             made = there and not (action == ACTIONS.LINK and os.path.lexists(second))
             self.use(number, image, second, WRITTEN if made else ASKED)
+
+    def is_older(self, path: bytes) -> bool:
+        """Whether a path leads to a folder that is as it was before the build."""
+        row = _row(path)
+        return row is not None and stat.S_ISDIR(row[0]) and row[3] < self.began
 
     def use(self, number: int, image: _Image, path: bytes, how: int) -> None:
         """Takes down one use of a path."""
