@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import stat
@@ -95,9 +96,11 @@ class _Bench:
 
     def build(self, project: str, out: str) -> subprocess.CompletedProcess[str]:
         """One build by a frontend, isolated as the builds of users are."""
-        uv = shutil.which("uv", path=self.environ.get("PATH"))
+        uv = self.environ.get("UV") or shutil.which("uv", path=self.environ.get("PATH"))  # uvx says where it is
         if uv is not None:
             return self.run(uv, "build", "--wheel", "--python", sys.executable, "--out-dir", out, project)
+        if importlib.util.find_spec("pip") is None:
+            raise FreshwheelError("nothing is here to build with", hint="install uv, or pip beside freshwheel")
         return self.run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", out, project)
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
