@@ -221,10 +221,10 @@ class _Bench:
             newest = force.newest(record, found, seen.recipe)
             self.doubt = notice.doubt(self.kept, record, found, seen) or self.unknown(found)
             unseen = notice.unseen(
-                self.before.inputs, self.closure, record, seen, self.page if self.complete else None, anew=self.is_first
+                self.before.inputs, self.closure, record, seen, self.page if self.complete else None, anew=self.is_all
             )
             profiles = force.profiles(record, found, seen.recipe)
-            refused = refused or not self.rerun(profiles, None if self.is_first else unseen.scripts)
+            refused = refused or not self.rerun(profiles, None if self.is_all else unseen.scripts)
             times |= notice.times(map(os.fsencode, unseen.paths), seen, newest=newest, now=now)
             left = force.touch(os.fsencode(self.plan.call.tree), times, newest=newest)
             refused = refused or bool(left)
@@ -242,6 +242,11 @@ class _Bench:
         Where each build is in doubt, nothing is won by one that compiles all.
         """
         return not (self.complete or self.page.doubt or self.watch is None or self.watch.reason)
+
+    @property
+    def is_all(self) -> bool:
+        """Whether all of the project is compiled again: what is excluded, and who has read it, nobody knows else."""
+        return self.is_first or not (self.complete or not self.plan.config.exclude)
 
     def unknown(self, found: Mapping[str, folders.Profile]) -> str:
         """Why nobody knows what went into the folder that CMake or Meson keep, in words."""
