@@ -89,7 +89,6 @@ OFF_THE_LIGHT_ROAD = {
     "bytecode.py": ("importlib",),
     "guard.py": ("mirror.py", "warnings"),
     "hooks.py": ("build.py", "errors.py"),
-    "recheck.py": ("sources/splice.py",),
 }
 """What a light module may import inside a function: the step to the recipes, when there is no way around them."""
 

@@ -21,8 +21,6 @@ class Looks:
     """Folders, manifests, evidence, targets of links: the rows of what the path leads to."""
     kinds: frozenset[bytes] = frozenset()
     """Those of the places of which nothing but the type was asked; that is all their row tells."""
-    plain: frozenset[bytes] = frozenset()
-    """Those of the places that are folders all of whose files are inputs, unless they are litter."""
     absent: frozenset[bytes] = frozenset()
     """What was asked for and leads nowhere."""
     devices: frozenset[int] = frozenset()

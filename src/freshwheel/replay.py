@@ -216,6 +216,6 @@ def _source_digest(tree: str, environ: "Mapping[str, str]", settings: object, st
     mended = recheck.checked(known, b"" if os.path.samestat(home, os.stat(b".")) else where + b"/", started)
     if mended is None:
         return None
-    if any(getattr(mended, name) != getattr(known, name) for name in ("inputs", "column", "stamps", "watched")):
+    if any(getattr(mended, name) != getattr(known, name) for name in ("inputs", "column", "stamps")):
         memory.save(cache, mended)
     return mended.digest.hex()

@@ -7,7 +7,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TypeAlias
 
 from freshwheel import native, rows
@@ -67,7 +66,7 @@ def snapshot(
             rules=rules,
             inputs=inputs,
             rows=tuple([row for *_, row in seen]),
-            looks=replace(look.looks(), plain=selection.tree.plain),
+            looks=look.looks(),
             started=started,
             idle=selection.idle,
             roots=tuple([(root.path, root.kind) for root in selection.roots]),
