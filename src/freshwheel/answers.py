@@ -18,25 +18,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-__all__ = [
-    "LARGEST",
-    "MOST",
-    "Answer",
-    "distributions",
-    "dump",
-    "family",
-    "holds",
-    "joined",
-    "load",
-    "parse",
-    "presence",
-    "question",
-    "row_of",
-    "save",
-    "split",
-    "stamp",
-]
-
 LARGEST = 1 << 20
 """Bytes of a `.dist-info`, or of an editable wheel, that is kept here."""
 MOST = 8

@@ -16,8 +16,6 @@ from freshwheel.errors import ConfigError, Problem
 from freshwheel.model import Config, OwnVersion, Project
 from freshwheel.reading import Reading
 
-__all__ = ["ENVIRONMENT_ONLY", "KEYS", "Key", "idle", "parse"]
-
 Settings: TypeAlias = Mapping[str, str | Sequence[str]]
 
 _TABLE = "tool.freshwheel"

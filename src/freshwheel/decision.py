@@ -24,8 +24,6 @@ from freshwheel.plan import Plan
 from freshwheel.sources import content
 from freshwheel.store.store import Refusal, Store
 
-__all__ = ["SOURCES", "Case", "isolation", "lean", "locked", "opened", "passing", "salt"]
-
 SOURCES = "source digest"
 """The component of a key that is made from the inputs."""
 

@@ -13,8 +13,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Blob", "Discovered", "Entry", "Wheel", "dump", "is_key", "is_name", "pack", "parse", "unpack"]
-
 _MAGIC = b"FWENT\0\0\2"
 """The last byte is the edition of this format."""
 _NUMBER = struct.Struct("<Q")

@@ -12,25 +12,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-__all__ = [
-    "beside",
-    "blocks",
-    "cache_directory",
-    "copy",
-    "fields",
-    "framed",
-    "is_own",
-    "reader",
-    "remove",
-    "set_apart",
-    "settle",
-    "summary",
-    "tag",
-    "thin",
-    "unframed",
-    "write",
-]
-
 _CHUNK = 1 << 20
 _PATHS = 1 << 13
 """Bytes of paths that are split at once."""

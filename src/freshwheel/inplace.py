@@ -22,22 +22,6 @@ if TYPE_CHECKING:
     Finding = Literal[State, "first", "left", "read", "ways", "whole"]
     Found = tuple[bytes, Finding]
 
-__all__ = [
-    "FILE",
-    "READ",
-    "Module",
-    "Record",
-    "Wheel",
-    "check",
-    "dump",
-    "load",
-    "owner",
-    "parsed",
-    "place",
-    "state",
-    "top",
-]
-
 FILE = "records"
 """The name of the file, beside which the copies lie."""
 READ = os.O_RDONLY | sum(

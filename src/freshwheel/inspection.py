@@ -20,8 +20,6 @@ from freshwheel.wheel import mark as marks
 from freshwheel.wheel.archive import Wheel
 from freshwheel.wheel.names import WheelName
 
-__all__ = ["Finding", "Inspection", "inspect"]
-
 _REPEAT = "get it or build it again"
 
 

@@ -17,8 +17,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Lease", "drop", "find", "grant", "run", "sweep"]
-
 _MAGIC = b"FWLEASE\1"
 _WHEEL = "wheel"
 _TERMS = "terms"

@@ -17,8 +17,6 @@ import xxhash
 from freshwheel import frame, memory
 from freshwheel.entry import Discovered
 
-__all__ = ["Line", "Page", "load", "save"]
-
 _EDITION = 2
 _LARGEST = 1 << 26
 

@@ -21,22 +21,6 @@ if TYPE_CHECKING:
     Seen = Sequence[tuple[bytes, Row]]
     """Paths, and their rows."""
 
-__all__ = [
-    "KIND",
-    "WATCHED",
-    "Memory",
-    "dump",
-    "load",
-    "observed",
-    "parse",
-    "place",
-    "question",
-    "real",
-    "remembered",
-    "save",
-    "split",
-]
-
 WATCHED, KIND = b".k"
 """A place whose row must not move; one of which nothing but the type was asked: its row is that of `rows.kind`."""
 

@@ -8,8 +8,6 @@ from typing import Any, Literal
 
 from freshwheel.rows import Row
 
-__all__ = ["Config", "Input", "Looks", "Mark", "OwnVersion", "Project", "Snapshot"]
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Looks:

@@ -17,21 +17,6 @@ import xxhash
 from freshwheel import frame, journal, memory, stats
 from freshwheel.model import Input, Snapshot
 
-__all__ = [
-    "MOST",
-    "Changes",
-    "Decided",
-    "Outcome",
-    "add",
-    "base",
-    "changes",
-    "cost",
-    "inputs",
-    "load",
-    "parts",
-    "place",
-]
-
 MOST = 20
 """Installations that are kept."""
 

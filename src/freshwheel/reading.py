@@ -14,32 +14,6 @@ from typing import Any, TypeAlias, TypeVar
 from freshwheel import backends, requirements
 from freshwheel.errors import Problem
 
-__all__ = [
-    "Reader",
-    "Reading",
-    "age",
-    "backend",
-    "backend_path",
-    "choice",
-    "close",
-    "commands",
-    "either",
-    "finish",
-    "input_path",
-    "list_of",
-    "names",
-    "requirement",
-    "shown",
-    "string",
-    "switch",
-    "switch_word",
-    "text",
-    "type_of",
-    "unknown",
-    "variable_name",
-    "whole",
-]
-
 T = TypeVar("T")
 Reading: TypeAlias = Generator[Problem, None, T]
 Reader: TypeAlias = Callable[[Any, str], Reading[T | None]]

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     from freshwheel.memory import Memory
 
-__all__ = ["checked"]
-
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _WIDTH, _COLUMN, _STAMP, _SEAL = 40, 17, 8, 16
 """Bytes of a packed row; of kind and content; of a row hash; of a seal."""

@@ -13,8 +13,6 @@ from freshwheel.model import Project, Snapshot
 from freshwheel.rows import Row
 from freshwheel.sources import mounts
 
-__all__ = ["contents", "keep"]
-
 Settings = Mapping[str, str | Sequence[str]] | None
 
 

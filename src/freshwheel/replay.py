@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-__all__ = ["metadata", "requires", "source_digest", "wheel"]
-
 _HOOK = "build_wheel"
 _LEASES = 16
 """With more than these some are of runs that are over."""

@@ -27,8 +27,6 @@ from freshwheel.sources.cargo import Closure, lies_in
 from freshwheel.sources.disk import Disk, MovedError
 from freshwheel.sources.selection import Selection
 
-__all__ = ["Check", "Finding", "Inputs", "check", "digest", "inputs", "undeclared"]
-
 _TIMES = 3
 """How often a tree that changes meanwhile is walked again."""
 _LARGEST = 1 << 20

@@ -13,25 +13,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Sequence
 
-__all__ = [
-    "EDITION",
-    "UNSEALED",
-    "UNTRUSTED",
-    "RestlessError",
-    "Row",
-    "digest",
-    "kind",
-    "packed",
-    "read",
-    "row",
-    "seal",
-    "sealed",
-    "seen",
-    "stamp",
-    "trusted",
-    "unpacked",
-]
-
 EDITION = 3
 """Of the rules that select inputs. It goes up with every change of them, so that labels of two editions differ."""
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from freshwheel.entry import Blob, Entry
 
-__all__ = ["DAMAGED", "FORMAT", "READ", "WRITE", "Shelf", "at", "hostile", "identity", "why", "written"]
-
 FORMAT = "v1"
 """The folder of this format of the store; others live beside it and are never looked at."""
 

@@ -16,8 +16,6 @@ import xxhash
 
 from freshwheel import frame, memory
 
-__all__ = ["State", "load", "place", "save"]
-
 _EDITION = 1
 _LARGEST = 1 << 24
 

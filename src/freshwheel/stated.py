@@ -11,8 +11,6 @@ from freshwheel.errors import Problem
 from freshwheel.model import OwnVersion
 from freshwheel.reading import Reading
 
-__all__ = ["read"]
-
 
 def read(value: Any, where: str) -> Reading[OwnVersion | None]:
     """The own base version: a text, or a table of path and pattern."""

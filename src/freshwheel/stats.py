@@ -17,8 +17,6 @@ from freshwheel import frame, journal
 if TYPE_CHECKING:
     from freshwheel.journal import Line
 
-__all__ = ["Counts", "Statistics", "count", "fold", "zero"]
-
 _WEEK = 7 * 24 * 3600
 _KEPT = 2 * _WEEK
 """Seconds for which lines stay."""

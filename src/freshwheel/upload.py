@@ -19,8 +19,6 @@ from freshwheel.phrases import few
 from freshwheel.wheel import sdist, version
 from freshwheel.wheel.names import SdistName
 
-__all__ = ["Upload", "check", "distributions", "is_one"]
-
 _WHEEL, _SDIST = ".whl", ".tar.gz"
 _RELEASE = (
     "build it as a release, with FRESHWHEEL_LABEL=off or the config setting freshwheel.label=off, "

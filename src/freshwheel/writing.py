@@ -11,8 +11,6 @@ from freshwheel.errors import HookMissingError, InputError
 from freshwheel.plan import Plan
 from freshwheel.wheel import folder, info
 
-__all__ = ["metadata", "sdist", "wheel"]
-
 
 def metadata(plan: Plan, directory: str) -> str:
     """The name of the `.dist-info` folder written into `directory`."""

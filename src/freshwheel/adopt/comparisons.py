@@ -10,8 +10,6 @@ from collections.abc import Collection, Mapping
 
 from freshwheel.adopt.facts import lines, spellings
 
-__all__ = ["compared"]
-
 _EQUAL = re.compile(r"[=!]=|\bassert(?:Not)?Equals?\(")
 _PUBLIC = re.compile(r"\.(?:base_version|major|micro|minor|r?partition|public|release|split|startswith)\b")
 """What leaves the label out."""

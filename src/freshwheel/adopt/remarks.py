@@ -10,8 +10,6 @@ from freshwheel import parsed as tables
 from freshwheel.adopt import comparisons, pythons
 from freshwheel.adopt.facts import Facts, Remark, identifier, lines, spellings
 
-__all__ = ["remarks"]
-
 _WEIGHTS = ("stop", "harm", "note")
 _PINS = (
     (

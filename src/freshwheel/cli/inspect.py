@@ -13,8 +13,6 @@ from freshwheel.cli.render import Answer, Line
 from freshwheel.inspection import Finding
 from freshwheel.plan import Call
 
-__all__ = ["are_distributions", "checked", "refused", "verified"]
-
 
 def are_distributions(paths: Sequence[str]) -> bool:
     """Whether these are files, or folders of them, and not one project.

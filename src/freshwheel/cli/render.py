@@ -18,24 +18,6 @@ if TYPE_CHECKING:
     from freshwheel.outcome import Outcome
     from freshwheel.report import Check, Inputs
 
-__all__ = [
-    "Answer",
-    "Line",
-    "as_json",
-    "check_lines",
-    "check_value",
-    "coloured",
-    "count",
-    "inputs_lines",
-    "inputs_value",
-    "moment",
-    "paths",
-    "plain",
-    "visible",
-    "why_lines",
-    "why_value",
-]
-
 _STYLES = {"head": "bold", "good": "green", "bad": "bold red", "note": "yellow", "do": "cyan", "text": ""}
 _MOST = 20
 """Paths below one head."""

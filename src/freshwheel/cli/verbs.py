@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from freshwheel.cli.render import Answer, Line
     from freshwheel.plan import Call
 
-__all__ = ["USAGE", "digest_text", "run", "tree_of"]
-
 USAGE = 2
 """The exit code where the words are wrong."""
 _NEVER_BUILT = (

@@ -13,8 +13,6 @@ from typing import Any
 
 from freshwheel import frame
 
-__all__ = ["Answers", "Known"]
-
 _NAME = "tools.json"
 _EDITION = 1
 _MOST = 200

@@ -21,8 +21,6 @@ import xxhash
 from freshwheel.frame import framed
 from freshwheel.inner.folders import Profile
 
-__all__ = ["Record", "Seen", "changed", "is_ours", "newest", "pending", "profiles", "recorded", "touch"]
-
 _MAGIC = b"FORCE3\0\0"
 _SUM = 16
 _KIND_AND_CONTENT = 17

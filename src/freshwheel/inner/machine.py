@@ -24,8 +24,6 @@ from freshwheel.inner.tools import Tools
 from freshwheel.inner.watch import Lookout, Watch
 from freshwheel.isolated import folders
 
-__all__ = ["NEW_EVERY_TIME", "Facts", "Subject", "gather", "interpreter"]
-
 _CONSTRAINTS = ("PIP_BUILD_CONSTRAINT", "PIP_CONSTRAINT", "UV_BUILD_CONSTRAINT", "UV_CONSTRAINT")
 NEW_EVERY_TIME = frozenset(("PATH", "PWD", "PYTHONPATH", "TEMP", "TMP", "TMPDIR", "VIRTUAL_ENV"))
 """Variables that installers set anew for each build. What is found by them counts, not where it lies."""

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 
 from freshwheel.backends import Backend
 
-__all__ = ["NAMES", "files"]
-
 _NAMED = ("CMAKE_TOOLCHAIN_FILE", "DIST_EXTRA_CONFIG", "PYO3_CONFIG_FILE")
 """Variables that name one."""
 NAMES = ("CARGO_HOME", "HOME", "USERPROFILE", *_NAMED)

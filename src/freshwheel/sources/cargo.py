@@ -16,8 +16,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["BESIDE", "FOR_TESTS", "Closure", "Crate", "closure", "lies_in", "normal", "relative"]
-
 FOR_TESTS = ("tests", "benches", "examples")
 """Folders of a crate that no build of it reads, unless a target has its main file there."""
 _LEVELS = 10

@@ -23,8 +23,6 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["Remembered", "contents", "snapshot"]
-
 _TIMES = 3
 """How often a tree that changes while it is read is walked again."""
 _LARGEST = 1 << 20

@@ -15,9 +15,6 @@ from freshwheel.backends import Backend
 from freshwheel.parsed import at, entries, table, text, texts
 from freshwheel.sources import globs
 from freshwheel.sources.cargo import FOR_TESTS, Closure, lies_in, normal, relative
-from freshwheel.sources.outputs import outputs
-
-__all__ = ["IGNORING", "Root", "mains", "manifests", "outputs", "roots"]
 
 _Exists: TypeAlias = Callable[[str], bool]
 _Known: TypeAlias = Mapping[str, Mapping[str, Any] | None]

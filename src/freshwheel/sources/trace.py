@@ -10,18 +10,6 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = [
-    "DepInfo",
-    "Missed",
-    "Read",
-    "ScriptOutput",
-    "dep_info",
-    "missed",
-    "placed",
-    "script_output",
-    "within",
-]
-
 _WORD = re.compile(r"(?:\\ |[^ ])+")
 _DRIVE = re.compile(r"(?:[\\/]{2}[?.][\\/])?([A-Za-z]:)(?=[\\/]|$)")
 _SHARE = re.compile(r"[\\/]{2}(?:[?.][\\/]UNC[\\/])?(?=[^\\/?.])")

@@ -20,8 +20,6 @@ from freshwheel.sources import cargo, globs, litter
 from freshwheel.sources.disk import ABSOLUTE, Disk, Link, MovedError, spelled
 from freshwheel.sources.globs import Places
 
-__all__ = ["Tree", "Walk"]
-
 _MOST = 100_000
 """Files behind links, beyond which nobody means them to be sources."""
 _FOR_TESTS = frozenset(os.fsencode(name) for name in cargo.FOR_TESTS)

@@ -7,8 +7,6 @@ import os
 
 from freshwheel.shelf import FORMAT, Shelf, at, why
 
-__all__ = ["settle"]
-
 
 def settle(cache: str | None, uid: int | None) -> Shelf | str:
     """The store in a cache directory, which is made where it is missing; or why there is none.

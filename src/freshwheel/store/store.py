@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from freshwheel.store.putting import Draft, Finished, Put
     from freshwheel.store.survey import Flaw, Info, Listed
 
-__all__ = ["AGE", "SIZE", "Refusal", "Store"]
-
 SIZE = 5 << 30
 """Bytes that the store may have, unless told otherwise."""
 AGE = 30 * 24 * 3600

@@ -12,8 +12,6 @@ from collections.abc import Mapping
 
 from freshwheel.wheel import archive
 
-__all__ = ["Standing", "clear", "standing"]
-
 Standing = Mapping[str, tuple[int, int, int]]
 """File name -> inode, mtime in ns and size in bytes."""
 
