@@ -155,7 +155,7 @@ PURE_LIBRARIES = frozenset(
         *("tomllib", "types", "typing", "unicodedata", "xxhash"),
     )
 )
-PURE_PARTS = {"frame.py": ("framed", "unframed"), "rows.py": ("EDITION", "Row", "digest")}
+PURE_PARTS = {"frame.py": ("dumped", "framed", "parsed", "unframed"), "rows.py": ("EDITION", "Row", "digest")}
 """What pure modules may use of a module that is not pure."""
 IMPURE_CALLS = ("open", "input", "print", "exec", "eval", "__import__")
 

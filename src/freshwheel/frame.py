@@ -44,6 +44,19 @@ def unframed(data: bytes, place: int = 0) -> list[bytes]:
     return fields
 
 
+def dumped(magic: bytes, *fields: bytes) -> bytes:
+    """A file of these fields: 8 bytes that say what it is, a sum, and the framed fields."""
+    body = framed(*fields)
+    return magic + xxhash.xxh3_128_digest(body) + body
+
+
+def parsed(magic: bytes, data: bytes) -> list[bytes]:
+    """The fields of a file that was `dumped`. Raises ValueError for any other."""
+    if data[:8] != magic or data[8:24] != xxhash.xxh3_128_digest(memoryview(data)[24:]):
+        raise ValueError("not a file of this kind")
+    return unframed(data, 24)
+
+
 def fields(read: "Callable[[int], bytes]", size: int) -> list[bytes]:
     """As `unframed`, of the next `size` bytes that `read` gives; no more than the fields is ever held."""
     found = []
@@ -209,4 +222,12 @@ def remove(path: str) -> None:
     try:
         os.unlink(path)
     except FileNotFoundError:
+        return
+
+
+def discard(path: str) -> None:
+    """No file at `path`, if that can be."""
+    try:
+        os.unlink(path)
+    except OSError:
         return

@@ -85,14 +85,7 @@ def save(cache: str | None, tree: str, page: Page) -> None:
         table = {"edition": _EDITION, "tree": _name(tree), **said}
         frame.write(path, json.dumps(table, sort_keys=True).encode(), mode=0o600)
     except (OSError, ValueError):
-        _forget(path)
-
-
-def _forget(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        return
+        frame.discard(path)
 
 
 def _place(cache: str, tree: str) -> str:
