@@ -56,7 +56,7 @@ ROWS = (
     ("answers and installations", ("answers.py", "journal.py")),
     ("shelf", ("shelf.py", "spares.py")),
     ("facts", ("backends.py", "memory.py", "lease.py", "entry.py", "inplace.py")),
-    ("nouns", ("bytecode.py", "model.py", "native.py", "resolved.py")),
+    ("nouns", ("bytecode.py", "cached.py", "model.py", "native.py", "resolved.py")),
     (
         "ground",
         (
