@@ -94,7 +94,6 @@ OFF_THE_LIGHT_ROAD = {
 
 PURE = (
     "adopt/aim.py",
-    "adopt/comparisons.py",
     "adopt/facts.py",
     "adopt/proposal.py",
     "adopt/pythons.py",
