@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import xxhash
 
-from freshwheel.entry import Blob, Entry, unpack
+from freshwheel.entry import Blob, Entry
 from freshwheel.frame import framed
 from freshwheel.shelf import FORMAT, Shelf, at, identity, why
 
@@ -74,11 +74,6 @@ class Store:
     def hand_out(self, blob: Blob, target: str) -> bool:
         """Whether `target` now holds the blob: a copy, never a link, compared with its digest while it was made."""
         return self._none_of(self.shelf.hand_out(blob, target))
-
-    def info_of(self, entry: Entry) -> dict[str, bytes] | None:
-        """The files of the inner wheel's `.dist-info` but RECORD, by name; None where they can't be had."""
-        data = self.shelf.read(entry.info)
-        return None if data is None else unpack(data)
 
     def put(
         self, draft: Draft, inner: str, finished: Mapping[bytes, Finished] | None = None, *, stale: Sequence[Entry] = ()
