@@ -304,9 +304,7 @@ def _version_text(value: str, where: str) -> Reading[OwnVersion | None]:
         yield Problem(where, f"{shown(found)} is not a version (PEP 440)")
         return None
     if pep440.has_label(parsed):
-        yield Problem(
-            where, f"{shown(found)} has a label of freshwheel in it", "write the version without the label"
-        )
+        yield Problem(where, f"{shown(found)} has a label of freshwheel in it", "write the version without the label")
         return None
     return OwnVersion(text=found)
 
