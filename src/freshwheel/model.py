@@ -129,6 +129,19 @@ class Snapshot:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One thing that is wrong with how the inputs of a project are declared, or with a distribution."""
+
+    kind: str
+    """What it is in a word, for programs."""
+    where: str
+    """A path, a pattern of `exclude`, a file name, a member of the wheel, or the name of a project."""
+    what: str
+    todo: str
+    """The line of `[tool.freshwheel]` that settles it, or what else does."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Mark:
     """What `freshwheel.json` says of a wheel."""
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from freshwheel.account import Comparison
     from freshwheel.history import Why
     from freshwheel.inner.key import Difference
+    from freshwheel.model import Finding
     from freshwheel.outcome import Outcome
     from freshwheel.report import Check, Inputs
 
@@ -62,16 +63,25 @@ def paths(found: Inputs) -> bytes:
 
 def check(found: Check) -> Answer:
     """The findings, each with what to do, the notes, and the settings with all of that done."""
-    lines: list[Line] = []
-    for one in found.findings:
-        lines += [Line(one.where, "bad"), Line(f"  {one.what}"), Line(f"  {one.todo}", "do")]
-    lines += [Line(f"note: {note}", "note") for note in found.notes]
+    lines = told(found.findings, found.notes)
     if found.lines:
         lines += [Line("[tool.freshwheel] with all of that in it:", "head")]
         lines += [Line(f"  {line}", "do") for line in found.lines]
-    total = len(found.findings)
-    lines.append(Line(count(total, "finding") if total else "no findings", "bad" if total else "good"))
-    return Answer(lines=lines, value=asdict(found), wrong=bool(found.findings))
+    return Answer(lines=[*lines, verdict(found.findings)], value=asdict(found), wrong=bool(found.findings))
+
+
+def told(findings: Sequence[Finding], notes: Sequence[str]) -> list[Line]:
+    """The findings, each with what to do, and the notes."""
+    lines: list[Line] = []
+    for one in findings:
+        lines += [Line(one.where, "bad"), Line(f"  {one.what}"), Line(f"  {one.todo}", "do")]
+    return [*lines, *(Line(f"note: {note}", "note") for note in notes)]
+
+
+def verdict(findings: Sequence[Finding]) -> Line:
+    """How many there are."""
+    total = len(findings)
+    return Line(count(total, "finding") if total else "no findings", "bad" if total else "good")
 
 
 def why(found: Why) -> Answer:
