@@ -31,8 +31,6 @@ BUDGETS = {
     "unchanged / lstat": 1.25,
     "unchanged / git status": 0.8,
     "edited / unchanged": 1.25,
-    "added / unchanged": 1.4,
-    "removed / unchanged": 1.4,
     "cold / xxh128sum": 0.8,
     "us per file": 3.5,
     "memory file, bytes per input": 100.0,
@@ -258,7 +256,7 @@ class Bench:
     def jobs(self) -> dict[str, tuple[Callable[[], object], Callable[[], object]]]:
         """Name -> what is done before, and what is measured."""
         nothing = lambda: None  # noqa: E731
-        before = {"unchanged": self.known, "edited": edited(self.known), **moved(self.known)}
+        before = {"unchanged": self.known, "edited": edited(self.known)}
         jobs = {
             name: (lambda known=known: memory.save(self.cache, known), self.again) for name, known in before.items()
         }
@@ -335,32 +333,6 @@ def edited(known: memory.Memory) -> memory.Memory:
             break
     seal[16 * block : 16 * block + 16] = b"\1" * 16
     return known.but(column=bytes(column), stamps=bytes(stamps), digest=bytes(16), seal=bytes(seal))
-
-
-def moved(known: memory.Memory) -> dict[str, memory.Memory]:
-    """The memory before one file came, and before one that there was went."""
-    middle = ordinary(known)
-    names = memory.split(known.inputs)
-    folder = os.path.dirname(names[middle])
-    place = memory.split(known.places).index(folder)
-    start = 8 * (len(memory.split(known.links)) + place)
-    watched = known.watched[:start] + b"\1" * 8 + known.watched[start + 8 :]
-    old = {"watched": watched, "digest": bytes(16), "seal": b"\1" * len(known.seal)}
-    column, stamps, after = known.column, known.stamps, middle + 1
-    return {
-        "added": known.but(
-            inputs=b"\0".join(names[:middle] + names[after:]),
-            column=column[: 17 * middle] + column[17 * after :],
-            stamps=stamps[: 8 * middle] + stamps[8 * after :],
-            **old,
-        ),
-        "removed": known.but(
-            inputs=b"\0".join([*names[:after], names[middle] + b"z", *names[after:]]),
-            column=column[: 17 * after] + b"f" + bytes(16) + column[17 * after :],
-            stamps=stamps[: 8 * after] + b"\1" * 8 + stamps[8 * after :],
-            **old,
-        ),
-    }
 
 
 def ordinary(known: memory.Memory) -> int:

@@ -49,14 +49,13 @@ ROWS = (
     ("recollection", ("recollection.py",)),
     ("rooms", ("sources/", "inner/", "store/", "wheel/", "adopt/", "observe/")),
     ("settings", ("config.py",)),
-    ("stated", ("stated.py",)),
     ("readings", ("reading.py",)),
     ("records", ("ledger.py", "state.py", "outcome.py")),
     ("counts", ("stats.py",)),
     ("answers and installations", ("answers.py", "journal.py")),
     ("shelf", ("shelf.py", "spares.py")),
     ("facts", ("backends.py", "memory.py", "lease.py", "entry.py", "inplace.py")),
-    ("nouns", ("bytecode.py", "model.py", "native.py", "resolved.py")),
+    ("nouns", ("bytecode.py", "cached.py", "model.py", "native.py", "resolved.py")),
     (
         "ground",
         (
@@ -75,7 +74,7 @@ ROWS = (
         ),
     ),
 )
-"""From the top to the bottom, the floor being the last ten; modules of one folder may import each other."""
+"""From the top to the bottom, the floor being the last nine; modules of one folder may import each other."""
 
 LIGHT = (
     *("__init__.py", "hooks.py", "guard.py", "replay.py", "recheck.py", "journal.py", "memory.py", "answers.py"),
@@ -89,13 +88,11 @@ OFF_THE_LIGHT_ROAD = {
     "bytecode.py": ("importlib",),
     "guard.py": ("mirror.py", "warnings"),
     "hooks.py": ("build.py", "errors.py"),
-    "recheck.py": ("sources/splice.py",),
 }
 """What a light module may import inside a function: the step to the recipes, when there is no way around them."""
 
 PURE = (
     "adopt/aim.py",
-    "adopt/comparisons.py",
     "adopt/facts.py",
     "adopt/proposal.py",
     "adopt/pythons.py",
@@ -119,7 +116,6 @@ PURE = (
     "pep440.py",
     "reading.py",
     "requirements.py",
-    "stated.py",
     "sources/cargo.py",
     "sources/digest.py",
     "sources/gitignore.py",
@@ -156,7 +152,7 @@ PURE_LIBRARIES = frozenset(
         *("tomllib", "types", "typing", "unicodedata", "xxhash"),
     )
 )
-PURE_PARTS = {"frame.py": ("framed", "unframed"), "rows.py": ("EDITION", "Row", "digest")}
+PURE_PARTS = {"frame.py": ("dumped", "framed", "parsed", "unframed"), "rows.py": ("EDITION", "Row", "digest")}
 """What pure modules may use of a module that is not pure."""
 IMPURE_CALLS = ("open", "input", "print", "exec", "eval", "__import__")
 

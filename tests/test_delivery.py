@@ -21,7 +21,7 @@ OWN = (
     *("writing", "inner.folders", "inner.force", "inner.kept", "inner.lacking", "inner.process", "inner.setuptools"),
     *("sources.ground", "sources.modules", "sources.opinion", "sources.reach", "sources.trace"),
     *("sources.units", "sources.unwatched", "store.locks", "store.prune"),
-    *("store.publish", "store.putting", "store.survey", "wheel.archive", "wheel.contents", "wheel.folder"),
+    *("store.publish", "store.putting", "store.survey", "wheel.archive", "wheel.contents"),
     *("wheel.members", "wheel.names", "wheel.parts", "wheel.record", "wheel.sdist"),
 )
 """Modules of freshwheel that only a build, an editable, a source distribution, or a wheel made anew needs."""

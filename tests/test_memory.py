@@ -94,7 +94,7 @@ def test_any_missing_end_is_noticed():
     assert memory.parse(whole + b"\0") is None
 
 
-@given(st.binary() | st.binary().map(lambda body: b"FWMEM\0\0\3" + xxhash.xxh3_128_digest(body) + body))
+@given(st.binary() | st.binary().map(lambda body: b"FWMEM\0\0\4" + xxhash.xxh3_128_digest(body) + body))
 def test_any_other_file_is_no_memory(data):
     """Not even under our name and with the right sum."""
     assert memory.parse(data) is None
@@ -107,12 +107,11 @@ def test_fields_that_do_not_fit_together_are_no_memory(data):
     place = data.draw(st.integers(0, len(fields) - 1))
     fields[place] = data.draw(st.binary(max_size=40))
     body = frame.framed(*fields)
-    found = memory.parse(b"FWMEM\0\0\3" + xxhash.xxh3_128_digest(body) + body)
+    found = memory.parse(b"FWMEM\0\0\4" + xxhash.xxh3_128_digest(body) + body)
     if found is not None:
         count = len(memory.split(found.inputs))
         assert (len(found.column), len(found.stamps)) == (17 * count, 8 * count)
-        others = len(memory.split(found.links)) + len(memory.split(found.places))
-        assert len(found.watched) == 8 * others
+        assert len(found.flags) == len(memory.split(found.places))
 
 
 def test_another_edition_is_no_memory():
@@ -136,7 +135,6 @@ def test_old_rows_are_sealed():
     known = learnt()
     assert seals(known) == [xxhash.xxh3_128_digest(rows.packed(OLD) * 3), xxhash.xxh3_128_digest(rows.packed(OLD) * 2)]
     assert known.stamps == stamp(OLD) * 2
-    assert known.watched == stamp(OLD) * 3
 
 
 @pytest.mark.parametrize(
@@ -159,7 +157,6 @@ def test_only_the_new_row_is_not_trusted():
     """All others keep what they prove."""
     known = learnt(inputs=[(b"a", b"f", BODY, NEW), (b"b", b"f", BODY, OLD)])
     assert known.stamps == rows.UNTRUSTED + stamp(OLD)
-    assert known.watched == stamp(OLD) * 3
 
 
 @POSIX
@@ -167,7 +164,7 @@ def test_where_times_are_not_exact_only_old_files_are_trusted():
     """Folders never: what is in them may be seen late."""
     known = learnt(slack=None, started=HOUR + 61 * 10**9)
     assert known.stamps == stamp(OLD) * 2
-    assert (known.watched, seals(known)[0]) == (rows.UNTRUSTED * 3, rows.UNSEALED)
+    assert seals(known)[0] == rows.UNSEALED
     assert learnt(slack=None, started=HOUR + 59 * 10**9).stamps == rows.UNTRUSTED * 2
 
 
@@ -175,7 +172,7 @@ def test_nothing_is_trusted_on_windows(monkeypatch):
     """Every time can be set there."""
     monkeypatch.setattr(rows, "_IS_WINDOWS", True)
     known = learnt()
-    assert (known.stamps, known.watched) == (rows.UNTRUSTED * 2, rows.UNTRUSTED * 3)
+    assert known.stamps == rows.UNTRUSTED * 2
     assert (seals(known), memory.remembered(known)) == ([rows.UNSEALED] * 2, {})
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from freshwheel import ageing, decision, discovery, frame, outcome
+from freshwheel import ageing, decision, discovery, frame, isolated, outcome
 from freshwheel.decision import Case
 from freshwheel.errors import FreshwheelError
 from freshwheel.inner import key
@@ -24,8 +24,6 @@ from freshwheel.plan import Plan
 
 if TYPE_CHECKING:
     from freshwheel.real import Built
-
-__all__ = ["Comparison", "built", "compared", "differing", "failing", "lasting", "note", "reason", "words"]
 
 _QUIET = ("editable wheels", "this is a release", "the store is off", "nothing is compiled", "no cache directory")
 """How the reasons begin for which the store has no say, and about which nobody need do anything."""
@@ -198,7 +196,7 @@ def _of_last(plan: Plan, case: Case) -> str:
 
 
 def _is_isolated(plan: Plan) -> bool:
-    return decision.isolation(plan.call.environ) is not None
+    return isolated.isolation(plan.call.environ) is not None
 
 
 def _is_hidden(one: Difference) -> bool:

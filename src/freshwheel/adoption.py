@@ -22,8 +22,6 @@ from freshwheel.adopt.proposal import Proposal
 from freshwheel.errors import ConfigError, FreshwheelError, InputError, Problem
 from freshwheel.sources import surroundings
 
-__all__ = ["propose", "read", "retract", "tried", "write"]
-
 _NAME = "pyproject.toml"
 _MOST = 20_000
 """Files that are looked at; a tree with more has its data in it."""

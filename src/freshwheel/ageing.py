@@ -16,8 +16,6 @@ from freshwheel.inner import packages
 from freshwheel.isolated import isolation
 from freshwheel.phrases import few
 
-__all__ = ["OVER", "current", "expired", "installed", "moved", "reason", "renew", "until"]
-
 OVER = "its requirements are resolved once more, as requires-age is over"
 
 

@@ -18,25 +18,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-__all__ = [
-    "LARGEST",
-    "MOST",
-    "Answer",
-    "distributions",
-    "dump",
-    "family",
-    "holds",
-    "joined",
-    "load",
-    "parse",
-    "presence",
-    "question",
-    "row_of",
-    "save",
-    "split",
-    "stamp",
-]
-
 LARGEST = 1 << 20
 """Bytes of a `.dist-info`, or of an editable wheel, that is kept here."""
 MOST = 8
@@ -214,17 +195,13 @@ def split(data: bytes) -> list[str]:
 
 def dump(answer: Answer) -> bytes:
     """The answer as it lies in its file."""
-    body = frame.framed(*[getattr(answer, name) for name in _FIELDS])
-    return _MAGIC + xxhash.xxh3_128_digest(body) + body
+    return frame.dumped(_MAGIC, *[getattr(answer, name) for name in _FIELDS])
 
 
 def parse(data: bytes) -> Answer | None:
     """The answer that was dumped, None for anything else."""
-    if data[:8] != _MAGIC or data[8:24] != xxhash.xxh3_128_digest(memoryview(data)[24:]):
-        return None
     try:
-        fields = frame.unframed(data, 24)
-        answer = Answer(**dict(zip(_FIELDS, fields, strict=True)))
+        answer = Answer(**dict(zip(_FIELDS, frame.parsed(_MAGIC, data), strict=True)))
         return answer if _fits(answer) else None
     except ValueError:
         return None

@@ -10,20 +10,6 @@ from typing import Literal
 
 from freshwheel import families, requirements
 
-__all__ = [
-    "AMBIENT",
-    "BASE_PYTHON_VARIABLES",
-    "HARMLESS",
-    "KNOWN",
-    "Backend",
-    "Extra",
-    "find",
-    "guess",
-    "misnamed",
-    "names",
-    "shapes",
-]
-
 _VERSIONS = ("SETUPTOOLS_SCM_*", "VCS_VERSIONING_*")
 _C = (
     *("AR", "ARCHFLAGS", "ARFLAGS", "CC", "CFLAGS", "CL", "CPATH", "CPLUS_INCLUDE_PATH", "CPP", "CPPFLAGS", "CXX"),

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-__all__ = ["use"]
-
 _FOLDER = "code"
 """In the cache directory."""
 _SUFFIX = ".pyc"

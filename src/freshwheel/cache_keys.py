@@ -18,8 +18,6 @@ from freshwheel.plan import Call, Plan
 from freshwheel.sources import litter
 from freshwheel.sources.disk import Disk, MovedError
 
-__all__ = ["Found", "look"]
-
 _MOST = 100_000
 """Files that are looked at."""
 _FEW = 100

@@ -11,8 +11,6 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-__all__ = ["Climb", "is_building", "outside"]
-
 _BUILDING = re.compile(r"(?:.*/)?(?:setup\.(?:py|cfg)|build\.rs|meson\.build|CMakeLists\.txt|[^/]+\.cmake)")
 _PATH = re.compile(
     r"""(?:^|(?<=[\s"'(=;,:])|(?<=[}"']/)|(?<=-[IL]))"""  # not behind `src/`, nor behind `$ORIGIN/`

@@ -10,13 +10,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from freshwheel import backends, reading, stated
+from freshwheel import backends, reading
 from freshwheel import parsed as tables
 from freshwheel.errors import ConfigError, Problem
 from freshwheel.model import Config, OwnVersion, Project
 from freshwheel.reading import Reading
-
-__all__ = ["ENVIRONMENT_ONLY", "KEYS", "Key", "idle", "parse"]
 
 Settings: TypeAlias = Mapping[str, str | Sequence[str]]
 
@@ -67,7 +65,7 @@ KEYS = (
     Key(
         name="version",
         holds="string, or table of path and pattern",
-        read=stated.read,
+        read=reading.own_version,
         default="the inner backend's own",
     ),
     Key(name="label", holds='"on" or "off"', read=reading.choice("on", "off"), default='"on"', anywhere=True),

@@ -12,19 +12,16 @@ from dataclasses import dataclass, field
 
 import xxhash
 
-from freshwheel import discovery, frame, memory, native, parsed, requirements, resolved
+from freshwheel import discovery, frame, isolated, memory, native, parsed, requirements, resolved
 from freshwheel.entry import Entry
 from freshwheel.inner import key, machine, programs
 from freshwheel.inner.extras import extras
 from freshwheel.inner.key import Component
 from freshwheel.inner.machine import Facts, Subject
-from freshwheel.isolated import isolation
 from freshwheel.model import Snapshot
 from freshwheel.plan import Plan
 from freshwheel.sources import content
 from freshwheel.store.store import Refusal, Store
-
-__all__ = ["SOURCES", "Case", "isolation", "lean", "locked", "opened", "passing", "salt"]
 
 SOURCES = "source digest"
 """The component of a key that is made from the inputs."""
@@ -89,7 +86,7 @@ def opened(plan: Plan, found: Snapshot, *, ask: bool = True) -> Case | str:
     store = Store.open(frame.cache_directory(plan.call.environ))
     if isinstance(store, Refusal):
         return store.reason
-    private, withheld = isolation(plan.call.environ), lean(plan, ask=ask)
+    private, withheld = isolated.isolation(plan.call.environ), lean(plan, ask=ask)
     subject = Subject(
         tree=plan.call.tree,
         digest=found.digest,
@@ -125,7 +122,7 @@ def opened(plan: Plan, found: Snapshot, *, ask: bool = True) -> Case | str:
 
 def lean(plan: Plan, *, ask: bool = True) -> list[str]:
     """The requirements that are installed on a miss only, with what the inner backend would ask for; else nothing."""
-    private = isolation(plan.call.environ)
+    private = isolated.isolation(plan.call.environ)
     if private is None or not plan.config.requires or not plan.backend.modules or not passing(plan):
         return []
     if any(_is_placed(plan, text) for text in plan.config.requires):
@@ -148,7 +145,7 @@ def passing(plan: Plan) -> bool:
     there they are always asked for.
     """
     environ = plan.call.environ
-    return isolation(environ) is not None and not (environ.get("TOX_ENV_NAME") or environ.get("TOX_PACKAGE"))
+    return isolated.isolation(environ) is not None and not (environ.get("TOX_ENV_NAME") or environ.get("TOX_PACKAGE"))
 
 
 def salt(store: Store) -> bytes:

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-from freshwheel import account, ageing, answers, decision, frame, lease, memory, naming, rehearsal
+from freshwheel import account, ageing, answers, decision, frame, isolated, lease, memory, naming, rehearsal
 from freshwheel.decision import Case
 from freshwheel.entry import Entry
 from freshwheel.errors import FreshwheelError, InputError, WheelError
@@ -21,8 +21,6 @@ from freshwheel.model import Snapshot
 from freshwheel.naming import Name
 from freshwheel.outcome import Outcome
 from freshwheel.plan import Plan
-
-__all__ = ["LARGE", "SAME", "delivered", "lent", "opened", "private", "promise", "run", "written"]
 
 SAME = "nothing that it is made from has changed"
 LARGE = 100 << 20
@@ -134,7 +132,7 @@ def written(directory: str) -> Iterator[None]:
 
 def run(plan: Plan) -> bytes | None:
     """What this run is known by; None where nobody made an environment for it."""
-    if decision.isolation(plan.call.environ) is None:
+    if isolated.isolation(plan.call.environ) is None:
         return None
     call, tree = plan.call, memory.real(plan.call.tree)
     asked = answers.question(tree, call.hook, call.settings, call.environ)

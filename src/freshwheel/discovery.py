@@ -22,32 +22,6 @@ from freshwheel.phrases import few
 from freshwheel.plan import Plan
 from freshwheel.sources import digest, disk, litter, selection
 
-__all__ = [
-    "ABSENT",
-    "CONTROL",
-    "EVERY",
-    "FILE",
-    "FOLDER",
-    "GONE",
-    "PRESENT",
-    "PROGRAM",
-    "REFERENCES",
-    "VARIABLE",
-    "Surroundings",
-    "about",
-    "difference",
-    "every",
-    "failing",
-    "harmless",
-    "held",
-    "kind_of",
-    "named",
-    "refreshed",
-    "searched",
-    "taken",
-    "variables",
-]
-
 FILE, FOLDER, PRESENT, ABSENT = "f", "d", "p", "a"
 """Kinds: what a file holds, which names a folder has, whether something is there, or nothing."""
 VARIABLE = "v"

@@ -18,8 +18,6 @@ from freshwheel.outcome import Outcome
 from freshwheel.placement import SAME, Placement, searched
 from freshwheel.plan import Plan
 
-__all__ = ["promise", "ready", "wheel"]
-
 
 def wheel(plan: Plan, directory: str) -> tuple[str, str]:
     """The file name of the editable wheel in `directory`, and that of the inner wheel it was made from."""

@@ -5,15 +5,11 @@ An entry is nothing but bytes that a build left: whatever is wrong with them, th
 
 import struct
 
-import xxhash
-
-from freshwheel.frame import framed, unframed
+from freshwheel.frame import dumped, framed, parsed, unframed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-__all__ = ["Blob", "Discovered", "Entry", "Wheel", "dump", "is_key", "is_name", "pack", "parse", "unpack"]
 
 _MAGIC = b"FWENT\0\0\2"
 """The last byte is the edition of this format."""
@@ -151,21 +147,19 @@ class Entry:
 
 def dump(entry: Entry) -> bytes:
     """The bytes of an entry: equal entries have equal bytes."""
-    body = framed(
+    return dumped(
+        _MAGIC,
         *(entry.key.encode(), _wheel(entry.inner), _blob(entry.info), _bytes(entry.base), entry.tree or b""),
         *(_NUMBER.pack(entry.milliseconds), _NUMBER.pack(entry.created), _table(entry.parts), _table(entry.installed)),
         framed(*[field for path, kind, *rest in entry.discovered for field in (path, _bytes(kind), *rest)]),
         framed(*[field for tag, wheel in sorted(entry.finished.items()) for field in (tag, _wheel(wheel))]),
     )
-    return _MAGIC + xxhash.xxh3_128_digest(body) + body
 
 
 def parse(data: bytes) -> Entry | None:
     """The entry that was dumped, None for anything else."""
-    if data[:8] != _MAGIC or data[8:24] != xxhash.xxh3_128_digest(memoryview(data)[24:]):
-        return None
     try:
-        entry = _parsed(*unframed(data, 24))
+        entry = _parsed(*parsed(_MAGIC, data))
         return entry if _fits(entry) and dump(entry) == data else None
     except (ValueError, TypeError, struct.error):
         return None

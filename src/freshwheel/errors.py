@@ -8,19 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-__all__ = [
-    "ConfigError",
-    "DifferenceError",
-    "FreshwheelError",
-    "HookMissingError",
-    "InnerError",
-    "InputError",
-    "Problem",
-    "UnsupportedError",
-    "WheelError",
-    "WheelUnfamiliarError",
-]
-
 
 class FreshwheelError(Exception):
     """The root of all failures that freshwheel explains to a person."""

@@ -4,8 +4,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["matcher"]
-
 
 def matcher(patterns: "Iterable[str]") -> "Callable[[str], bool]":
     """What says of a name whether it is one of the patterns, or of a family among them."""

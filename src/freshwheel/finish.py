@@ -14,8 +14,6 @@ from freshwheel.plan import Plan
 from freshwheel.real import Built
 from freshwheel.wheel import archive, version
 
-__all__ = ["finish", "place", "tell"]
-
 _MOST = 5
 """Files that are named one by one."""
 

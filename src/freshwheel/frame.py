@@ -12,25 +12,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-__all__ = [
-    "beside",
-    "blocks",
-    "cache_directory",
-    "copy",
-    "fields",
-    "framed",
-    "is_own",
-    "reader",
-    "remove",
-    "set_apart",
-    "settle",
-    "summary",
-    "tag",
-    "thin",
-    "unframed",
-    "write",
-]
-
 _CHUNK = 1 << 20
 _PATHS = 1 << 13
 """Bytes of paths that are split at once."""
@@ -61,6 +42,19 @@ def unframed(data: bytes, place: int = 0) -> list[bytes]:
             raise ValueError("not framed")
         fields.append(data[start:place])
     return fields
+
+
+def dumped(magic: bytes, *fields: bytes) -> bytes:
+    """A file of these fields: 8 bytes that say what it is, a sum, and the framed fields."""
+    body = framed(*fields)
+    return magic + xxhash.xxh3_128_digest(body) + body
+
+
+def parsed(magic: bytes, data: bytes) -> list[bytes]:
+    """The fields of a file that was `dumped`. Raises ValueError for any other."""
+    if data[:8] != magic or data[8:24] != xxhash.xxh3_128_digest(memoryview(data)[24:]):
+        raise ValueError("not a file of this kind")
+    return unframed(data, 24)
 
 
 def fields(read: "Callable[[int], bytes]", size: int) -> list[bytes]:
@@ -228,4 +222,12 @@ def remove(path: str) -> None:
     try:
         os.unlink(path)
     except FileNotFoundError:
+        return
+
+
+def discard(path: str) -> None:
+    """No file at `path`, if that can be."""
+    try:
+        os.unlink(path)
+    except OSError:
         return

@@ -22,8 +22,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from freshwheel.installs import Install
 
-__all__ = ["StaleError", "StaleWarning", "check"]
-
 
 class StaleWarning(UserWarning):
     """What is imported is not what the tree says."""

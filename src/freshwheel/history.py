@@ -16,8 +16,6 @@ from freshwheel.entry import Discovered, Entry
 from freshwheel.outcome import Outcome
 from freshwheel.plan import Call, Plan
 
-__all__ = ["Why", "why"]
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Why:

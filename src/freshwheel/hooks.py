@@ -15,20 +15,6 @@ if TYPE_CHECKING:
 
     ConfigSettings = Mapping[str, str | Sequence[str]] | None
 
-__all__ = [
-    "UnsupportedOperation",
-    "build_editable",
-    "build_sdist",
-    "build_wheel",
-    "get_build_inputs",
-    "get_requires_for_build_editable",
-    "get_requires_for_build_sdist",
-    "get_requires_for_build_wheel",
-    "get_source_digest",
-    "prepare_metadata_for_build_editable",
-    "prepare_metadata_for_build_wheel",
-]
-
 
 class UnsupportedOperation(Exception):  # noqa: N818 - PEP 517 gives the name
     """The inner backend can't do this, for example make a source distribution (PEP 517)."""

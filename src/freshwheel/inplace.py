@@ -22,22 +22,6 @@ if TYPE_CHECKING:
     Finding = Literal[State, "first", "left", "read", "ways", "whole"]
     Found = tuple[bytes, Finding]
 
-__all__ = [
-    "FILE",
-    "READ",
-    "Module",
-    "Record",
-    "Wheel",
-    "check",
-    "dump",
-    "load",
-    "owner",
-    "parsed",
-    "place",
-    "state",
-    "top",
-]
-
 FILE = "records"
 """The name of the file, beside which the copies lie."""
 READ = os.O_RDONLY | sum(
@@ -152,16 +136,12 @@ class Record:
 
 def dump(tree: bytes, records: "Iterable[Record]") -> bytes:
     """The bytes of the file with the records of a tree."""
-    body = frame.framed(tree, *map(_dumped, records))
-    return _MAGIC + xxhash.xxh3_128_digest(body) + body
+    return frame.dumped(_MAGIC, tree, *map(_dumped, records))
 
 
 def parsed(data: bytes, tree: bytes) -> "list[Record]":
-    """The records that were dumped for a tree; none for anything else. Raises ValueError and IndexError."""
-    body = data[_HEAD:]
-    if data[: len(_MAGIC)] != _MAGIC or data[len(_MAGIC) : _HEAD] != xxhash.xxh3_128_digest(body):
-        return []
-    fields = frame.unframed(body)
+    """The records that were dumped for a tree; none for those of another. Raises ValueError and IndexError."""
+    fields = frame.parsed(_MAGIC, data)
     return list(map(_record, fields[1:])) if fields[0] == tree else []
 
 

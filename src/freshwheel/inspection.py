@@ -9,32 +9,17 @@ import os
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 from freshwheel import pep440
 from freshwheel.errors import WheelError, WheelUnfamiliarError
-from freshwheel.model import Mark
+from freshwheel.model import Finding, Mark
 from freshwheel.plan import Call, Plan
 from freshwheel.wheel import archive, contents, version
 from freshwheel.wheel import mark as marks
 from freshwheel.wheel.archive import Wheel
 from freshwheel.wheel.names import WheelName
 
-__all__ = ["Finding", "Inspection", "inspect"]
-
 _REPEAT = "get it or build it again"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
-    """One thing that is wrong with a distribution."""
-
-    kind: Literal["broken", "unfamiliar", "mark", "moved", "tree", "label", "labels", "versions"]
-    where: str
-    """A file name, a member of the wheel, or the name of a project."""
-    what: str
-    todo: str
-    """What settles it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

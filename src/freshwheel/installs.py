@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     Origin = Literal["folder", "elsewhere"]
 
-__all__ = ["Install", "found", "normal"]
-
 _INFO = ".dist-info"
 _DIRECT = "direct_url.json"
 _MARK = "freshwheel.json"

@@ -7,8 +7,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["folders", "isolation"]
-
 _ROOMS = ("pip-build-env-", "build-env-", "pdm-build-env-")
 """How the folders begin that installers make for one build."""
 _BUILDS = "builds-v0"

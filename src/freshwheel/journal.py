@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     `failed`. The hook. What the tree is known by. The file name of the wheel, or of the project where there is none.
     The source digest and the build key, as far as they are known. ms that it took; ms of the build that was saved."""
 
-__all__ = ["add", "identity", "load", "place", "saved", "span"]
-
 _LARGEST = 1 << 24
 """Bytes; a longer record begins anew, if nobody has counted what is in it before."""
 _DIGITS = 12

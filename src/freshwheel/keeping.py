@@ -22,8 +22,6 @@ from freshwheel.real import Built
 from freshwheel.sources import content
 from freshwheel.store.putting import Draft, Finished
 
-__all__ = ["REFUSALS", "discovered", "doubt", "keep"]
-
 REFUSALS = (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
 """What a wheel that can't be read ends in."""
 _CHUNK = 1 << 20

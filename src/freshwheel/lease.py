@@ -17,8 +17,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Lease", "drop", "find", "grant", "run", "sweep"]
-
 _MAGIC = b"FWLEASE\1"
 _WHEEL = "wheel"
 _TERMS = "terms"
@@ -102,11 +100,11 @@ def find(cache: str, identity: bytes) -> "Lease | None":
 
 def drop(lease: "Lease") -> None:
     """Removes a lease."""
-    _gone(os.path.join(lease.folder, _TERMS))
+    frame.discard(os.path.join(lease.folder, _TERMS))
     try:
         # Somebody may have been killed while the wheel was written.
         for name in os.listdir(lease.folder):
-            _gone(os.path.join(lease.folder, name))
+            frame.discard(os.path.join(lease.folder, name))
         os.rmdir(lease.folder)
     except OSError:
         return
@@ -134,13 +132,6 @@ def sweep(cache: str, now: float) -> None:
 
 def _folder(cache: str, identity: bytes) -> str:
     return os.path.join(cache, "leases", identity.hex())
-
-
-def _gone(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        return
 
 
 def _prefix() -> str:
@@ -175,16 +166,12 @@ def _sum(path: str) -> bytes | None:
 def _dump(lease: Lease, identity: bytes) -> bytes:
     wheel = (_sum(lease.wheel) or b"") if lease.name else b""
     texts = [os.fsencode(text) for text in (lease.key, lease.digest, lease.name, lease.prefix)]
-    body = frame.framed(identity, wheel, *texts)
-    return _MAGIC + xxhash.xxh3_128_digest(body) + body
+    return frame.dumped(_MAGIC, identity, wheel, *texts)
 
 
 def _parsed(data: bytes, folder: str, identity: bytes) -> "Lease | None":
-    """The lease that was dumped for this run, with the very wheel; None for anything else. Raises OSError."""
-    body = data[24:]
-    if data[:8] != _MAGIC or data[8:24] != xxhash.xxh3_128_digest(body):
-        return None
-    fields = frame.unframed(body)
+    """The lease that was dumped for this run, with the very wheel; else None, ValueError, or OSError."""
+    fields = frame.parsed(_MAGIC, data)
     if len(fields) != 6 or fields[0] != identity:  # noqa: PLR2004
         return None
     key, digest, name, prefix = (os.fsdecode(field) for field in fields[2:])

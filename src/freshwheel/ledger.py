@@ -6,21 +6,16 @@ the next wheel as well, though nobody reads it again.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-import xxhash
-
-from freshwheel import frame, memory
+from freshwheel import cached, frame, memory
 from freshwheel.entry import Discovered
 
-__all__ = ["Line", "Page", "load", "save"]
-
 _EDITION = 2
-_LARGEST = 1 << 26
+_ENDING = "account.json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,12 +61,9 @@ def load(cache: str | None, tree: str) -> Page:
     if cache is None:
         return Page()
     try:
-        with open(_place(cache, tree), "rb") as file:
-            if not frame.is_own(os.fstat(file.fileno())):
-                return Page()
-            found = json.loads(file.read(_LARGEST))
-        return _page(found) if (found["edition"], found["tree"]) == (_EDITION, _name(tree)) else Page()
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        where = memory.real(tree)
+        return _page(cached.load(cached.place(cache, where, _ENDING), _EDITION, where))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return Page()
 
 
@@ -79,30 +71,14 @@ def save(cache: str | None, tree: str, page: Page) -> None:
     """Puts a page on record, for its owner alone; where that can't be, the earlier one goes."""
     if cache is None:
         return
-    path = _place(cache, tree)
+    where = memory.real(tree)
+    path = cached.place(cache, where, _ENDING)
     try:
-        frame.settle(os.path.dirname(path))
         items = [[os.fsdecode(path), kind, content.hex(), row.hex()] for path, kind, content, row in page.items]
         said = {**asdict(replace(page, items=(), salt=b"")), "items": items, "salt": page.salt.hex()}
-        table = {"edition": _EDITION, "tree": _name(tree), **said}
-        frame.write(path, json.dumps(table, sort_keys=True).encode(), mode=0o600)
+        cached.save(path, _EDITION, said, where)
     except (OSError, ValueError):
-        _forget(path)
-
-
-def _forget(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        return
-
-
-def _place(cache: str, tree: str) -> str:
-    return os.path.join(cache, "trees", f"{xxhash.xxh3_128_hexdigest(memory.real(tree))}.account.json")
-
-
-def _name(tree: str) -> str:
-    return os.fsdecode(memory.real(tree))
+        frame.discard(path)
 
 
 def _page(found: Mapping[str, Any]) -> Page:

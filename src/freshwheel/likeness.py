@@ -17,8 +17,6 @@ from freshwheel.sources.disk import Disk, MovedError
 from freshwheel.wheel import archive, contents
 from freshwheel.wheel.archive import Wheel
 
-__all__ = ["differences"]
-
 _SIDES = ("unwrapped", "wrapped")
 _NAME = "pyproject.toml"
 _LAST = 2000

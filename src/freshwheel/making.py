@@ -18,8 +18,6 @@ from freshwheel.plan import Plan
 from freshwheel.real import Built
 from freshwheel.store.putting import Finished
 
-__all__ = ["check", "followed", "make", "proved", "withheld"]
-
 _INSTALL = "[tool.freshwheel] requires it: without build isolation, install it; else run the same command again"
 
 

@@ -13,7 +13,7 @@ from freshwheel.about import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
     from typing import Any
 
     from freshwheel.rows import Row
@@ -21,37 +21,19 @@ if TYPE_CHECKING:
     Seen = Sequence[tuple[bytes, Row]]
     """Paths, and their rows."""
 
-__all__ = [
-    "KIND",
-    "PLAIN",
-    "WATCHED",
-    "Memory",
-    "dump",
-    "load",
-    "observed",
-    "parse",
-    "place",
-    "question",
-    "real",
-    "remembered",
-    "save",
-    "split",
-]
-
-WATCHED, PLAIN, KIND = b".pk"
-"""A place whose row must not move; a folder all of whose files are inputs, unless they are litter; a place of which
-nothing but the type was asked: its row is that of `rows.kind`."""
+WATCHED, KIND = b".k"
+"""A place whose row must not move; one of which nothing but the type was asked: its row is that of `rows.kind`."""
 
 _SETTING = "freshwheel."
 _VARIABLE = "FRESHWHEEL_"
 _NO_SETTING = "FRESHWHEEL_CACHE_DIR"
-_MAGIC = b"FWMEM\0\0\3"
+_MAGIC = b"FWMEM\0\0\4"
 """The last byte is the edition of this format."""
 _STRICT_SLACK = 60 * 10**9
 """Of the rows of files on a file system that is not known to keep exact times."""
 _FIELDS = (
     *("tree", "device", "slack", "question", "rules", "digest", "inputs", "column", "stamps"),
-    *("links", "places", "flags", "watched", "absent", "seal"),
+    *("links", "places", "flags", "absent", "seal"),
 )
 """In the order of the file; answers follow."""
 _WIDTH = 17
@@ -63,7 +45,7 @@ class Memory:
 
     __slots__ = (
         *("absent", "answers", "column", "device", "digest", "flags", "inputs", "links", "places"),
-        *("question", "rules", "seal", "slack", "stamps", "tree", "watched"),
+        *("question", "rules", "seal", "slack", "stamps", "tree"),
     )
 
     tree: bytes
@@ -88,9 +70,7 @@ class Memory:
     places: bytes
     """The same, by `stat`: folders that were listed, what links lead to."""
     flags: bytes
-    """How much of each place counts: one of `WATCHED`, `PLAIN` and `KIND`."""
-    watched: bytes
-    """The row hashes of `links` and then `places`."""
+    """How much of each place counts: `WATCHED` or `KIND`."""
     absent: bytes
     """What was asked for and was not there; one that is among `links` or `inputs` is a link that leads nowhere."""
     seal: bytes
@@ -126,7 +106,7 @@ def observed(  # noqa: PLR0913 - one for each thing that was observed
     inputs: "Sequence[tuple[bytes, bytes, bytes, Row]]",
     links: "Seen" = (),
     places: "Seen" = (),
-    flags: "Mapping[bytes, int] | None" = None,
+    kinds: "Container[bytes]" = (),
     absent: "Sequence[bytes]" = (),
     answers: "Mapping[str, bytes] | None" = None,
 ) -> Memory:
@@ -134,7 +114,7 @@ def observed(  # noqa: PLR0913 - one for each thing that was observed
 
     Each row was taken before what it speaks of was read or listed. A folder is among `places`, the tree itself as `.`.
     A link that is an input has its own row there, and is among `places` with that of its target, or in `absent`; else
-    it is not trusted. `flags` are those of places that are not simply watched.
+    it is not trusted. `kinds` are the places of which the type alone counts.
     """
     inputs = sorted(inputs)
     file_rows = [row for *_, row in inputs]
@@ -159,8 +139,7 @@ def observed(  # noqa: PLR0913 - one for each thing that was observed
         stamps=b"".join(files),
         links=b"\0".join([path for path, _ in links]),
         places=b"\0".join([path for path, _ in places]),
-        flags=bytes([(flags or {}).get(path, WATCHED) for path, _ in places]),
-        watched=b"".join(others),
+        flags=bytes([KIND if path in kinds else WATCHED for path, _ in places]),
         absent=b"\0".join(sorted(set(absent))),
         seal=rows.seal(other_rows, others) + _seals(names, file_rows, files),
         answers=dict(answers or {}),
@@ -308,13 +287,12 @@ def _seals(names: bytes, found: "Sequence[Row]", stamps: "Sequence[bytes]") -> b
 def _fits(memory: Memory) -> bool:
     """Whether the fields are as long as they must be."""
     count, rest = divmod(len(memory.stamps), 8)
-    others = [paths.count(b"\0") + 1 if paths else 0 for paths in (memory.inputs, memory.links, memory.places)]
+    inputs, places = (paths.count(b"\0") + 1 if paths else 0 for paths in (memory.inputs, memory.places))
     return (
         not rest
-        and others[0] == count
+        and inputs == count
         and len(memory.column) == _WIDTH * count
-        and len(memory.flags) == others[2]
-        and len(memory.watched) == 8 * (others[1] + others[2])
+        and len(memory.flags) == places
         and [len(memory.rules), len(memory.digest), len(memory.seal) % 16] == [16, 16, 0]
     )
 

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from freshwheel.model import Snapshot
     from freshwheel.plan import Call
 
-__all__ = ["Status", "digests", "other", "statuses"]
-
 State: TypeAlias = Literal["current", "stale", "unknown", "skipped"]
 
 

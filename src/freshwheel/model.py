@@ -8,8 +8,6 @@ from typing import Any, Literal
 
 from freshwheel.rows import Row
 
-__all__ = ["Config", "Input", "Looks", "Mark", "OwnVersion", "Project", "Snapshot"]
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Looks:
@@ -21,8 +19,6 @@ class Looks:
     """Folders, manifests, evidence, targets of links: the rows of what the path leads to."""
     kinds: frozenset[bytes] = frozenset()
     """Those of the places of which nothing but the type was asked; that is all their row tells."""
-    plain: frozenset[bytes] = frozenset()
-    """Those of the places that are folders all of whose files are inputs, unless they are litter."""
     absent: frozenset[bytes] = frozenset()
     """What was asked for and leads nowhere."""
     devices: frozenset[int] = frozenset()
@@ -130,6 +126,19 @@ class Snapshot:
     """Cargo.lock files that decide what is built and are no inputs, whether they are there or not."""
     unread: tuple[str, ...] = ()
     """Manifests that are no TOML to us: which crates they lead to is not known."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One thing that is wrong with how the inputs of a project are declared, or with a distribution."""
+
+    kind: str
+    """What it is in a word, for programs."""
+    where: str
+    """A path, a pattern of `exclude`, a file name, a member of the wheel, or the name of a project."""
+    what: str
+    todo: str
+    """The line of `[tool.freshwheel]` that settles it, or what else does."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

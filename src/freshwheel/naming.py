@@ -12,8 +12,6 @@ from freshwheel.model import Mark
 from freshwheel.plan import Plan
 from freshwheel.wheel import mark, version
 
-__all__ = ["Name", "named", "same", "version_of"]
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Name:

@@ -2,8 +2,6 @@
 
 from freshwheel.rows import digest as digest_of_columns
 
-__all__ = ["COMPILED", "digest", "loose", "packages", "pure"]
-
 COMPILED = (
     *(b".c", b".cc", b".cpp", b".cxx", b".pyx", b".rs", b".f", b".f90", b".m", b".mm", b".cu", b".cmake", b".go"),
 )

@@ -29,8 +29,6 @@ from freshwheel.sources.cargo import Closure
 from freshwheel.sources.unwatched import Forced
 from freshwheel.workplace import Workplace
 
-__all__ = ["arguments", "around", "doubt", "fresh", "kept_folder", "looked", "recipe", "times", "unseen", "used"]
-
 
 def arguments(plan: Plan) -> list[str]:
     """What the user hands on to cargo, where maturin looks for it."""

@@ -25,8 +25,6 @@ from freshwheel.plan import Plan
 from freshwheel.sources import surroundings, unwatched
 from freshwheel.sources.ground import Ground, Scope
 
-__all__ = ["Found", "Watch", "found", "made_locks"]
-
 _OFF = "observation is off"
 _DIED = "the observer died, so the build was run once more without it"
 _MOST_LINKS = 20

@@ -6,7 +6,6 @@ Nothing goes by it and nothing watches it: it is for people. It is lost with the
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -14,23 +13,8 @@ from typing import Any, Literal, get_args
 
 import xxhash
 
-from freshwheel import frame, journal, memory, stats
+from freshwheel import cached, frame, journal, memory, stats
 from freshwheel.model import Input, Snapshot
-
-__all__ = [
-    "MOST",
-    "Changes",
-    "Decided",
-    "Outcome",
-    "add",
-    "base",
-    "changes",
-    "cost",
-    "inputs",
-    "load",
-    "parts",
-    "place",
-]
 
 MOST = 20
 """Installations that are kept."""
@@ -40,7 +24,6 @@ Decided = Literal["hit", "miss", "lease", "built", "failed"]
 
 _UNMOVED = "nothing that it is made from has changed"
 _EDITION = 2
-_LARGEST = 1 << 24
 _LARGEST_INPUTS = 1 << 28
 _WITH_PARTS = 4
 """Outcomes whose key is kept with all its parts."""
@@ -102,7 +85,7 @@ class Changes:
 def place(cache: str, tree: str, digest: str | None = None) -> str:
     """Where the record of a tree lies in the cache directory: its outcomes, or its inputs with this digest."""
     of = "outcomes.json" if digest is None else f"{xxhash.xxh3_64_hexdigest(digest.encode())}.inputs"
-    return os.path.join(cache, "trees", f"{xxhash.xxh3_128_hexdigest(memory.real(tree))}.{of}")
+    return cached.place(cache, memory.real(tree), of)
 
 
 def load(cache: str | None, tree: str) -> list[Outcome]:
@@ -136,12 +119,9 @@ def load(cache: str | None, tree: str) -> list[Outcome]:
 def _decided(cache: str, tree: str) -> list[Outcome]:
     """Those that the recipes have decided."""
     try:
-        with open(place(cache, tree), "rb") as file:
-            found = json.loads(file.read(_LARGEST))
-        if not isinstance(found, dict) or (found.get("edition"), found.get("tree")) != (_EDITION, _name(tree)):
-            return []
+        found = cached.load(place(cache, tree), _EDITION, memory.real(tree))
         return [_parsed(one) for one in found["outcomes"]][:MOST]
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError):
         return []
 
 
@@ -154,13 +134,11 @@ def add(cache: str | None, tree: str, outcome: Outcome, found: Snapshot | None =
     # One of an earlier hook is for as long as its installation has not ended.
     kept = [one for one in before if one.hook in _WHEELS or (outcome.hook == "metadata" and one.hook == "requires")]
     outcomes = _slimmed([outcome, *kept][:MOST])
-    record = {"edition": _EDITION, "tree": _name(tree), "outcomes": [asdict(one) for one in outcomes]}
-    path = place(cache, tree)
+    record = {"outcomes": [asdict(one) for one in outcomes]}
     try:
-        frame.settle(os.path.dirname(path))
         if found is not None and outcome.hook in _WHEELS:
             _keep(place(cache, tree, found.digest), found)
-        frame.write(path, json.dumps(record, sort_keys=True).encode(), mode=0o600)
+        cached.save(place(cache, tree), _EDITION, record, memory.real(tree))
     except (OSError, ValueError):
         return False
     if outcome.hook in _WHEELS:
@@ -174,7 +152,7 @@ def _count(cache: str, tree: str, outcomes: Sequence[Outcome]) -> None:
     if outcome.decided == "lease" and not outcome.key:
         return
     kind = outcome.decided if outcome.decided in ("built", "failed") else "hit"
-    folder, where = os.path.basename(_name(tree)), journal.identity(memory.real(tree))
+    folder, where = os.path.basename(os.path.realpath(tree)), journal.identity(memory.real(tree))
     name = next((one.wheel for one in outcomes if one.wheel), folder.replace("-", "_"))
     told = (outcome.hook, where, name, outcome.digest, outcome.key, outcome.took, outcome.saved)
     journal.add(cache, (outcome.when, kind, *told))
@@ -224,6 +202,7 @@ def changes(before: Mapping[bytes, bytes], now: Sequence[Input]) -> Changes:
 
 def _keep(path: str, found: Snapshot) -> None:
     """The inputs are on record. Raises OSError."""
+    frame.settle(os.path.dirname(path))
     head = _head(found.digest)
     with contextlib.suppress(OSError), open(path, "rb") as file:
         if file.read(len(head)) == head:
@@ -277,7 +256,3 @@ def _names(value: object) -> tuple[str, ...]:
 
 def _texts(paths: Iterable[bytes]) -> tuple[str, ...]:
     return tuple(path.decode("utf-8", "surrogateescape") for path in sorted(paths))
-
-
-def _name(tree: str) -> str:
-    return os.fsdecode(memory.real(tree))

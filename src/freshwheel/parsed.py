@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["at", "entries", "strings", "table", "text", "texts"]
-
 
 def at(value: Any, path: str) -> Any:
     """What stands below the dotted `path`; None for nothing."""

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from packaging.version import Version
 
-__all__ = ["LABEL", "RELEASE", "has_label", "parsed", "segments"]
-
 LABEL = re.compile(r"s[0-9a-f]{12}")
 """The local version segment that names the sources of a wheel."""
 RELEASE = re.compile(r"(?:0|[1-9][0-9]{0,8})(?:\.(?:0|[1-9][0-9]{0,8}))*")

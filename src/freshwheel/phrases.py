@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["few"]
-
 
 def few(names: Sequence[str], most: int = 3) -> str:
     """The first names, and how many more there are."""

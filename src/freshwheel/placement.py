@@ -42,8 +42,6 @@ from freshwheel.rows import Row
 from freshwheel.sources import content, digest, modules, reach, surroundings
 from freshwheel.wheel import archive
 
-__all__ = ["SAME", "Placement", "searched"]
-
 SAME = "nothing that is compiled has changed"
 
 _OWN = ("interpreter EXT_SUFFIX", "interpreter SOABI", "interpreter cache tag", "interpreter version")

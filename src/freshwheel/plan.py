@@ -18,8 +18,6 @@ from freshwheel.model import Config, Project, Snapshot
 from freshwheel.sources import content, globs, project, selection, surroundings
 from freshwheel.sources.disk import Disk
 
-__all__ = ["Call", "Plan"]
-
 _IN_PLACE = ("maturin", "setuptools", "setuptools-rust")
 """Known backends whose editable builds do. Others build again when they are imported, or nobody knows."""
 

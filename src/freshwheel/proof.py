@@ -15,8 +15,6 @@ from freshwheel.outcome import Outcome
 from freshwheel.phrases import few
 from freshwheel.wheel import archive, contents
 
-__all__ = ["FOLDER", "proved"]
-
 FOLDER = "differences"
 """In the cache directory: wheels that should have been the same."""
 

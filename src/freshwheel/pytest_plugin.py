@@ -12,8 +12,6 @@ from collections.abc import Iterator
 
 import pytest
 
-__all__ = ["pytest_addoption", "pytest_configure"]
-
 _OPTION = "freshwheel"
 _MODES = ("warn", "error")
 

@@ -8,37 +8,12 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
-from freshwheel import backends, requirements
+from freshwheel import backends, pep440, requirements
 from freshwheel.errors import Problem
-
-__all__ = [
-    "Reader",
-    "Reading",
-    "age",
-    "backend",
-    "backend_path",
-    "choice",
-    "close",
-    "commands",
-    "either",
-    "finish",
-    "input_path",
-    "list_of",
-    "names",
-    "requirement",
-    "shown",
-    "string",
-    "switch",
-    "switch_word",
-    "text",
-    "type_of",
-    "unknown",
-    "variable_name",
-    "whole",
-]
+from freshwheel.model import OwnVersion
 
 T = TypeVar("T")
 Reading: TypeAlias = Generator[Problem, None, T]
@@ -308,3 +283,54 @@ def _plain(text: str) -> str:
     """`text` for a message: printable, and not too long."""
     short = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in short)
+
+
+def own_version(value: Any, where: str) -> Reading[OwnVersion | None]:
+    """The own base version: a text, or a table of path and pattern."""
+    if isinstance(value, str):
+        return (yield from _version_text(value, where))
+    if isinstance(value, dict):
+        return (yield from _version_table(value, where))
+    hint = "put it into quotes" if type(value) in (int, float) else ""
+    yield Problem(where, f"must be a string or a table with path, not {type_of(value)}", hint)
+    return None
+
+
+def _version_text(value: str, where: str) -> Reading[OwnVersion | None]:
+    found = yield from text(value, where)
+    if found is None:
+        return None
+    if (parsed := pep440.parsed(found)) is None:
+        yield Problem(where, f"{shown(found)} is not a version (PEP 440)")
+        return None
+    if pep440.has_label(parsed):
+        yield Problem(where, f"{shown(found)} has a label of freshwheel in it", "write the version without the label")
+        return None
+    return OwnVersion(text=found)
+
+
+def _version_table(table: Mapping[str, Any], where: str) -> Reading[OwnVersion | None]:
+    path = pattern = None
+    if "path" in table:
+        path = yield from input_path(table["path"], f"{where}.path")
+    else:
+        yield Problem(f"{where}.path", "is missing", "name the file that the version is written in")
+    if "pattern" in table:
+        pattern = yield from _regular_expression(table["pattern"], f"{where}.pattern")
+    yield from unknown(table, ("path", "pattern"), f"{where}.")
+    return OwnVersion(path=path, pattern=pattern)
+
+
+def _regular_expression(value: Any, where: str) -> Reading[str | None]:
+    found = yield from string(value, where)
+    if found is None:
+        return None
+    try:
+        groups = re.compile(found).groupindex
+    except (re.error, OverflowError, RecursionError) as error:
+        yield Problem(where, f"is not a regular expression: {error}")
+        return None
+    if "version" not in groups:
+        yield Problem(where, "has no group named version", "put (?P<version>...) around the version")
+        return None
+    return found

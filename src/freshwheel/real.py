@@ -30,8 +30,6 @@ from freshwheel.sources.opinion import Opinion
 from freshwheel.sources.trace import Read
 from freshwheel.workplace import Workplace
 
-__all__ = ["Built", "build", "opened"]
-
 _SLACK = 2 * 10**9
 """Nanoseconds: as exact as times are."""
 

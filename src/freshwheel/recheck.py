@@ -7,14 +7,11 @@ from freshwheel import frame, memory, rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from freshwheel.memory import Memory
 
-__all__ = ["checked"]
-
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
-_GONE = (errno.ENOENT, errno.ENOTDIR)
 _WIDTH, _COLUMN, _STAMP, _SEAL = 40, 17, 8, 16
 """Bytes of a packed row; of kind and content; of a row hash; of a seal."""
 _BLOCK = 64
@@ -25,19 +22,16 @@ def checked(known: "Memory", stem: bytes, started: int) -> "Memory | None":
     """The memory as it is now: the same one if nothing moved; None if more moved than what files hold.
 
     `stem` is what stands before each relative path; `started` the time now, in ns. Raises OSError where the tree can't
-    be looked at, and what refuses to be brought up to date.
+    be looked at.
     """
     if not all(_is_absent(path, stem, known) for path in memory.split(known.absent)):
         return None
     others = rows.seen(os.lstat, _at(stem, memory.split(known.links))) + _seen_places(known, stem)
-    calm = rows.sealed(b"".join(others)) == known.seal[:_SEAL]
-    moved = [] if calm else list(_moved(known.watched, b"".join(map(rows.stamp, others))))
-    if moved:
-        known, packs = _spliced(known, stem, others, moved, started)
-    else:
-        packs = (b"".join(rows.seen(os.lstat, _at(stem, paths), gone=_GONE)) for paths in frame.blocks(known.inputs))
+    if rows.sealed(b"".join(others)) != known.seal[:_SEAL]:
+        return None
+    packs = (b"".join(rows.seen(os.lstat, _at(stem, paths))) for paths in frame.blocks(known.inputs))
     blocks = {number: pack for number, pack in enumerate(packs) if rows.sealed(pack) != _seal(known, number)}
-    return _mended(known, stem, blocks, others, started) if blocks or not calm else known
+    return _mended(known, stem, blocks, started) if blocks else known
 
 
 def _seal(known: "Memory", block: int) -> bytes:
@@ -55,35 +49,9 @@ def _seen_places(known: "Memory", stem: bytes) -> list[bytes]:
     return found
 
 
-def _spliced(
-    known: "Memory", stem: bytes, others: list[bytes], moved: list[int], started: int
-) -> "tuple[Memory, Iterable[bytes]]":
-    """The memory with the files that came and without those that went, and the packed rows of each block of inputs.
-
-    Raises where it can't. No input is sealed any more.
-    """
-    from freshwheel.sources import splice  # noqa: PLC0415 - heavy, and needed where a file came or went only
-
-    links = len(others) - len(known.flags)
-    if moved[0] < links:
-        raise splice.RefusedError
-    packs = [pack for paths in frame.blocks(known.inputs) for pack in rows.seen(os.lstat, _at(stem, paths), gone=_GONE)]
-    known, packs = splice.spliced(known, packs, others[links:], [number - links for number in moved])
-    watched = bytearray(known.watched)
-    for number in moved:
-        is_trusted = rows.trusted(rows.unpacked(others[number]), started=started, slack=known.slack or 0)
-        watched[8 * number : 8 * number + 8] = rows.stamp(others[number]) if is_trusted else rows.UNTRUSTED
-    looks = iter(packs)
-    blocks = [b"".join([next(looks) for _ in paths]) for paths in frame.blocks(known.inputs)]
-    return known.but(watched=bytes(watched), seal=bytes(_SEAL * (1 + len(blocks)))), blocks
-
-
-def _mended(
-    known: "Memory", stem: bytes, blocks: "Mapping[int, bytes]", others: list[bytes], started: int
-) -> "Memory | None":
+def _mended(known: "Memory", stem: bytes, blocks: "Mapping[int, bytes]", started: int) -> "Memory | None":
     """The memory with those files read again that moved; None if one of them is no regular file (any more)."""
     column, stamps, seal = bytearray(known.column), bytearray(known.stamps), bytearray(known.seal)
-    seal[:_SEAL] = rows.UNSEALED if rows.UNTRUSTED in known.watched else rows.sealed(b"".join(others))
     first = 0
     for block, paths in enumerate(frame.blocks(known.inputs)):
         if block in blocks:

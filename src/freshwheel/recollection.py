@@ -13,8 +13,6 @@ from freshwheel.model import Project, Snapshot
 from freshwheel.rows import Row
 from freshwheel.sources import mounts
 
-__all__ = ["contents", "keep"]
-
 Settings = Mapping[str, str | Sequence[str]] | None
 
 
@@ -35,8 +33,6 @@ def keep(project: Project, found: Snapshot, settings: Settings, environ: Mapping
     if cache is None or question is None or device is None:
         return False
     places = {**found.looks.places, **project.looks.places}  # the older row of the two counts
-    flags = dict.fromkeys(found.looks.plain, memory.PLAIN)
-    flags |= dict.fromkeys(found.looks.kinds - project.looks.places.keys(), memory.KIND)
     links = dict(found.looks.links)
     inputs: list[tuple[bytes, bytes, bytes, Row]] = []
     for one, row in zip(found.inputs, found.rows, strict=True):
@@ -56,7 +52,7 @@ def keep(project: Project, found: Snapshot, settings: Settings, environ: Mapping
             inputs=inputs,
             links=sorted(links.items()),
             places=sorted((path or b".", row) for path, row in places.items()),
-            flags={path or b".": flag for path, flag in flags.items()},
+            kinds={path or b"." for path in found.looks.kinds - project.looks.places.keys()},
             absent=sorted(found.looks.absent | project.looks.absent),
         ),
     )

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 from freshwheel import ageing, answers, backends, discovery, frame, memory, rows
 from freshwheel.answers import Answer
-from freshwheel.decision import Case, isolation
+from freshwheel.decision import Case
 from freshwheel.entry import Discovered, Entry, pack
 from freshwheel.errors import WheelError
 from freshwheel.inner.programs import which
 from freshwheel.inner.watch import Lookout
-from freshwheel.isolated import folders
+from freshwheel.isolated import folders, isolation
 from freshwheel.requirements import normal
 from freshwheel.rows import Row
 from freshwheel.sources import content, disk, mounts
@@ -27,8 +27,6 @@ from freshwheel.wheel import info
 
 if TYPE_CHECKING:
     from freshwheel.inplace import Record
-
-__all__ = ["keep", "keep_editable"]
 
 _REFUSALS = (OSError, ValueError, TypeError, WheelError, RuntimeError, IndexError)
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-__all__ = ["metadata", "requires", "source_digest", "wheel"]
-
 _HOOK = "build_wheel"
 _LEASES = 16
 """With more than these some are of runs that are over."""
@@ -216,6 +214,6 @@ def _source_digest(tree: str, environ: "Mapping[str, str]", settings: object, st
     mended = recheck.checked(known, b"" if os.path.samestat(home, os.stat(b".")) else where + b"/", started)
     if mended is None:
         return None
-    if any(getattr(mended, name) != getattr(known, name) for name in ("inputs", "column", "stamps", "watched")):
+    if any(getattr(mended, name) != getattr(known, name) for name in ("inputs", "column", "stamps")):
         memory.save(cache, mended)
     return mended.digest.hex()

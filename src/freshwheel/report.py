@@ -12,22 +12,19 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from freshwheel import climbing, config, frame, ledger, state
 from freshwheel.errors import InputError
 from freshwheel.inner import programs
 from freshwheel.inner.watch import Lookout
 from freshwheel.isolated import folders
-from freshwheel.model import Input
+from freshwheel.model import Finding, Input
 from freshwheel.phrases import few
 from freshwheel.plan import Call, Plan
 from freshwheel.sources import globs, reasons, selection, surroundings
 from freshwheel.sources.cargo import Closure, lies_in
 from freshwheel.sources.disk import Disk, MovedError
 from freshwheel.sources.selection import Selection
-
-__all__ = ["Check", "Finding", "Inputs", "check", "digest", "inputs", "undeclared"]
 
 _TIMES = 3
 """How often a tree that changes meanwhile is walked again."""
@@ -55,18 +52,6 @@ class Inputs:
     """Folders that are not looked into, and why."""
     env: tuple[str, ...]
     """The environment names that the settings declare and that the project's own build scripts read, sorted."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
-    """One thing that is wrong with how the inputs are declared."""
-
-    kind: Literal["missed", "written", "excluded", "unread", "idle", "outside", "command"]
-    where: str
-    """A path, or a pattern of `exclude`."""
-    what: str
-    todo: str
-    """The line of `[tool.freshwheel]` that settles it, or what else does."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

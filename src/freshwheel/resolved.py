@@ -9,8 +9,6 @@ import os
 
 from freshwheel import frame
 
-__all__ = ["latest", "renew"]
-
 _MOST = 1000
 """Files; the oldest go first."""
 

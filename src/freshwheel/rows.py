@@ -11,27 +11,7 @@ import xxhash
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable
-
-__all__ = [
-    "EDITION",
-    "NOTHING",
-    "UNSEALED",
-    "UNTRUSTED",
-    "RestlessError",
-    "Row",
-    "digest",
-    "kind",
-    "packed",
-    "read",
-    "row",
-    "seal",
-    "sealed",
-    "seen",
-    "stamp",
-    "trusted",
-    "unpacked",
-]
+    from collections.abc import Callable, Container, Iterable, Sequence
 
 EDITION = 3
 """Of the rules that select inputs. It goes up with every change of them, so that labels of two editions differ."""
@@ -47,9 +27,6 @@ UNTRUSTED = bytes(8)
 """In place of the row hash where the row proves nothing."""
 UNSEALED = bytes(16)
 """In place of the seal where one of its rows proves nothing."""
-
-NOTHING = bytes(40)
-"""In place of the packed row where there is nothing."""
 
 _MAGIC = b"DGST1\0"
 _CHUNK = 1 << 18
@@ -98,32 +75,13 @@ def seal(found: "Iterable[Row]", stamps: "Container[bytes]") -> bytes:
     return UNSEALED if UNTRUSTED in stamps else sealed(b"".join(map(packed, found)))
 
 
-def seen(
-    look: "Callable[[bytes], os.stat_result]", paths: "Iterable[bytes]", *, gone: "Container[int]" = ()
-) -> list[bytes]:
-    """The packed rows of all paths, as `os.lstat` or `os.stat` sees them.
-
-    Raises OSError where one can't be seen, but for an error that is among `gone`: that path has NOTHING.
-    """
-    paths = list(paths)
+def seen(look: "Callable[[bytes], os.stat_result]", paths: "Sequence[bytes]") -> list[bytes]:
+    """The packed rows of all paths, as `os.lstat` or `os.stat` sees them. Raises OSError where one can't be seen."""
     try:
         # The five are spelled out: a call for each file would cost a tenth of all.
         return [_pack(s.st_mode, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino) for s in map(look, paths)]
-    except OSError as error:
-        if error.errno not in gone:
-            raise
     except struct.error:  # a time before 1970, or after 2554
-        pass
-    return [_seen(look, path, gone) for path in paths]
-
-
-def _seen(look: "Callable[[bytes], os.stat_result]", path: bytes, gone: "Container[int]") -> bytes:
-    try:
-        return packed(row(look(path)))
-    except OSError as error:
-        if error.errno not in gone:
-            raise
-        return NOTHING
+        return [packed(row(look(path))) for path in paths]
 
 
 def trusted(row: Row, *, started: int, slack: int) -> bool:

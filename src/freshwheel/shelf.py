@@ -11,15 +11,13 @@ import time
 import xxhash
 
 from freshwheel.entry import is_key, parse
-from freshwheel.frame import beside
+from freshwheel.frame import beside, discard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from freshwheel.entry import Blob, Entry
-
-__all__ = ["DAMAGED", "FORMAT", "READ", "WRITE", "Shelf", "at", "hostile", "identity", "why", "written"]
 
 FORMAT = "v1"
 """The folder of this format of the store; others live beside it and are never looked at."""
@@ -139,9 +137,9 @@ class Shelf:
         except (_RefusedError, OSError) as error:
             reason = f"can't write {target}: {why(error)}"
         except BaseException:
-            _gone(temporary)
+            discard(temporary)
             raise
-        _gone(temporary)
+        discard(temporary)
         return reason
 
     def read(self, blob: "Blob") -> bytes | None:
@@ -163,7 +161,7 @@ class Shelf:
             os.rename(path, away)
             os.utime(away, follow_symlinks=False)
         except (OSError, NotImplementedError):
-            _gone(path)
+            discard(path)
 
     def _entry(self, path: str, key: str) -> "tuple[Entry, os.stat_result]":
         handle = os.open(path, READ)
@@ -271,10 +269,3 @@ def _touch(path: str, status: os.stat_result) -> None:
             os.utime(path)
         except OSError:
             return
-
-
-def _gone(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        return

@@ -12,8 +12,6 @@ import xxhash
 from freshwheel import frame, inplace, rows
 from freshwheel.inplace import Module, Record, Wheel
 
-__all__ = ["MOST", "clear", "fetch", "keep", "names", "put_back", "total", "used"]
-
 MOST = 8
 """Records that are kept for one ABI."""
 

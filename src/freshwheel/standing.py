@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     State = Literal["current", "stale", "unknown"]
 
-__all__ = ["Digests", "Standing", "digests", "judged", "others"]
-
 _IN_PLACE = (b"maturin", b"setuptools.build_meta")
 """Backends whose editable builds put modules into the tree."""
 _APART = (

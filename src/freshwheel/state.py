@@ -6,20 +6,15 @@ complete, so that nothing is left out because of it.
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import posixpath
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
-import xxhash
-
-from freshwheel import frame, memory
-
-__all__ = ["State", "load", "place", "save"]
+from freshwheel import cached, memory
 
 _EDITION = 1
-_LARGEST = 1 << 24
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,25 +36,20 @@ def place(cache: str, tree: str) -> str:
 
     Only these decide about a digest. So a memory need only watch this one.
     """
-    return f"{_stem(cache, tree)}.json"
+    return cached.place(cache, memory.real(tree), "json")
 
 
 def load(cache: str | None, tree: str) -> State:
     """The state of a tree; an empty one where none can be read."""
     if cache is None:
         return State()
-    try:
-        tables = [_read(path) for path in (place(cache, tree), _beside(cache, tree))]
-    except (OSError, ValueError, RecursionError):
-        return State()
     found: dict[str, object] = {"discovered": {}, "system": {}, "written": {}}
-    for table in tables:
-        if table is not None and (table.get("edition"), table.get("tree")) != (_EDITION, _name(tree)):
-            return State()
-        found |= table or {}
     try:
+        for path in (place(cache, tree), _beside(cache, tree)):
+            with contextlib.suppress(FileNotFoundError):
+                found |= cached.load(path, _EDITION, memory.real(tree))
         return _parsed(found)
-    except ValueError:
+    except (OSError, ValueError):
         return State()
 
 
@@ -67,47 +57,20 @@ def save(cache: str | None, tree: str, state: State) -> bool:
     """Whether the state could be written, for its owner alone."""
     if cache is None:
         return False
-    path, beside = place(cache, tree), _beside(cache, tree)
-    head = {"edition": _EDITION, "tree": _name(tree)}
-    fields = asdict(state)
+    path, where, fields = place(cache, tree), memory.real(tree), asdict(state)
     discovered = {"discovered": fields.pop("discovered")}
     try:
-        frame.settle(os.path.dirname(path))
-        _write(beside, {**head, **fields})
+        cached.save(_beside(cache, tree), _EDITION, fields, where)
         if state.discovered or os.path.lexists(path):
-            _write(path, {**head, **discovered})
+            cached.save(path, _EDITION, discovered, where)
     except (OSError, ValueError):
         return False
     return True
 
 
-def _stem(cache: str, tree: str) -> str:
-    return os.path.join(cache, "trees", xxhash.xxh3_128_hexdigest(memory.real(tree)))
-
-
 def _beside(cache: str, tree: str) -> str:
     """Where all else lies."""
-    return f"{_stem(cache, tree)}.build.json"
-
-
-def _read(path: str) -> dict[str, object] | None:
-    """What a file says, None where there is none. Raises ValueError for anything but a table of our own."""
-    try:
-        with open(path, "rb") as file:
-            found = json.loads(file.read(_LARGEST)) if frame.is_own(os.fstat(file.fileno())) else None
-    except FileNotFoundError:
-        return None
-    if not isinstance(found, dict):
-        raise ValueError(path)  # noqa: TRY004 - as for what is no JSON
-    return found
-
-
-def _write(path: str, table: Mapping[str, object]) -> None:
-    frame.write(path, json.dumps(table, indent=1, sort_keys=True).encode(), mode=0o600)
-
-
-def _name(tree: str) -> str:
-    return os.fsdecode(memory.real(tree))
+    return cached.place(cache, memory.real(tree), "build.json")
 
 
 def _parsed(found: Mapping[str, object]) -> State:

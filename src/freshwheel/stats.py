@@ -6,18 +6,15 @@ Where either is lost, there is less to count.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
-from freshwheel import frame, journal
+from freshwheel import cached, frame, journal
 
 if TYPE_CHECKING:
     from freshwheel.journal import Line
-
-__all__ = ["Counts", "Statistics", "count", "fold", "zero"]
 
 _WEEK = 7 * 24 * 3600
 _KEPT = 2 * _WEEK
@@ -26,7 +23,6 @@ _MOST = 2500
 """Lines that stay."""
 _LONG = 1 << 20
 """Bytes of a journal that is worth the work."""
-_LARGEST = 1 << 24
 _EDITION = 1
 
 
@@ -116,12 +112,9 @@ def _place(cache: str) -> str:
 def _older(cache: str) -> tuple[int, dict[str, Counts]]:
     """Since when is counted, and what the journal does not have any more; 0 and nothing where that can't be read."""
     try:
-        with open(_place(cache), "rb") as file:
-            found = json.loads(file.read(_LARGEST))
-        if found["edition"] != _EDITION:
-            return 0, {}
+        found = cached.load(_place(cache), _EDITION)
         return int(found["since"]), {str(name): Counts(**_numbers(one)) for name, one in found["projects"].items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return 0, {}
 
 
@@ -130,10 +123,9 @@ def _numbers(table: Mapping[str, object]) -> dict[str, int]:
 
 
 def _write(cache: str, since: int, projects: Mapping[str, Counts]) -> bool:
-    table = {"edition": _EDITION, "since": since, "projects": {name: asdict(one) for name, one in projects.items()}}
+    table = {"since": since, "projects": {name: asdict(one) for name, one in projects.items()}}
     try:
-        frame.settle(cache)
-        frame.write(_place(cache), json.dumps(table, sort_keys=True).encode(), mode=0o600)
+        cached.save(_place(cache), _EDITION, table)
     except (OSError, ValueError):
         return False
     return True

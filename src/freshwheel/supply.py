@@ -17,8 +17,6 @@ from freshwheel.plan import Plan
 from freshwheel.store.store import Store
 from freshwheel.wheel import archive
 
-__all__ = ["leased", "lend", "ready", "wheel"]
-
 _PROMISED = "found when this run began"
 _PREPARED = "this run has built it for its metadata"
 _MOVED = "the sources changed after it was asked what to install"

@@ -14,12 +14,11 @@ from packaging.utils import canonicalize_name
 
 from freshwheel import inspection, pep440
 from freshwheel.errors import WheelError
-from freshwheel.inspection import Finding, Inspection
+from freshwheel.inspection import Inspection
+from freshwheel.model import Finding
 from freshwheel.phrases import few
 from freshwheel.wheel import sdist, version
 from freshwheel.wheel.names import SdistName
-
-__all__ = ["Upload", "check", "distributions", "is_one"]
 
 _WHEEL, _SDIST = ".whl", ".tar.gz"
 _RELEASE = (

@@ -20,8 +20,6 @@ from freshwheel.inner.force import Record
 from freshwheel.ledger import Page
 from freshwheel.store.store import Store
 
-__all__ = ["Workplace"]
-
 _Value = TypeVar("_Value")
 _LARGEST = 1 << 28
 _PATHS = (discovery.FILE, discovery.FOLDER, discovery.PRESENT, discovery.ABSENT)

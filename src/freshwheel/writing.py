@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
 from freshwheel import naming, supply
 from freshwheel.delivery import private, written
 from freshwheel.errors import HookMissingError, InputError
 from freshwheel.plan import Plan
-from freshwheel.wheel import folder, info
+from freshwheel.wheel import archive, info
 
-__all__ = ["metadata", "sdist", "wheel"]
+_Standing = Mapping[str, tuple[int, int, int]]
+"""File name -> inode, mtime in ns and size in bytes."""
 
 
 def metadata(plan: Plan, directory: str) -> str:
@@ -38,9 +41,9 @@ def metadata(plan: Plan, directory: str) -> str:
 
 def wheel(plan: Plan, directory: str) -> str:
     """The file name of the wheel, or editable wheel, in `directory`: from what is kept, or from a real build."""
-    before = folder.standing(directory)
+    before = _standing(directory)
     name, inner = _supplied(plan, directory)
-    folder.clear(directory, before, new=name, inner=inner)
+    _clear(directory, before, new=name, inner=inner)
     return name
 
 
@@ -87,3 +90,46 @@ def _metadata_by_building(plan: Plan, directory: str) -> str:
         supply.lend(plan, os.path.join(apart, name))
         with written(directory):
             return info.from_wheel(os.path.join(apart, name), directory)
+
+
+def _standing(directory: str) -> _Standing:
+    """The wheels that are in `directory` now."""
+    wheels = {}
+    with contextlib.suppress(OSError), os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.name.endswith(".whl"):
+                wheels[entry.name] = _row(entry.path)
+    return {name: row for name, row in wheels.items() if row is not None}
+
+
+def _clear(directory: str, before: _Standing, *, new: str, inner: str) -> list[str]:
+    """The names of the wheels removed from `directory`: those that the inner backend would have overwritten.
+
+    Unwrapped, a build overwrites the file of the one before. A label gives each its own name, and labels have no order,
+    so an installer that is shown the folder could pick any of them.
+
+    A wheel goes only if it stood there before this build began (`before`) and nobody touched it since, if it carries a
+    label, and if its mark names the inner file name of the new wheel. A wheel that can't be removed stays.
+    """
+    removed = []
+    for name, row in sorted(before.items()):
+        path = os.path.join(directory, name)
+        if name == new or _row(path) != row or not _is_earlier(path, inner):
+            continue
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+            removed.append(name)
+    return removed
+
+
+def _is_earlier(path: str, inner: str) -> bool:
+    mark = archive.mark_of(path)
+    return mark is not None and mark.label is not None and mark.inner_wheel == inner
+
+
+def _row(path: str) -> tuple[int, int, int] | None:
+    try:
+        stat = os.lstat(path)
+    except OSError:
+        return None
+    return (stat.st_ino, stat.st_mtime_ns, stat.st_size)

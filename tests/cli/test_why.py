@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel import account, build, decision, journal, outcome
+from freshwheel import account, build, isolated, journal, outcome
 from freshwheel.cli import render
 from freshwheel.cli.main import main
 from freshwheel.errors import InnerError
@@ -309,7 +309,7 @@ def test_a_damaged_record(bench, harm):
 def test_what_an_environment_for_one_build_has_is_not_compared(bench):
     """Outside of it the requirements are not installed, and that is no difference."""
     with bench.monkeypatch.context() as patch:
-        patch.setattr(decision, "isolation", lambda _: ("/somewhere",))
+        patch.setattr(isolated, "isolation", lambda _: ("/somewhere",))
         bench.build()
     found = bench.json()
     assert [one for one in found["parts"] if one["name"].startswith(("distribution ", "requirements"))] == []

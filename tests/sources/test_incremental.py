@@ -599,7 +599,7 @@ def planned(seed: str, count: int = STEPS) -> list[Step]:
     steps, sealed = [], True
     for number in range(count):
         sealed ^= rng.random() < 0.3
-        kind = rng.choice(USUAL if rng.random() < 0.4 else list(KINDS))
+        kind = rng.choice(USUAL if rng.random() < 0.6 else list(KINDS))
         steps.append(Step(kind=kind, seed=f"{seed} {number}", sealed=sealed))
     return steps
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freshwheel import backends
-from freshwheel.sources import cargo, roots
+from freshwheel.sources import cargo, outputs, roots
 
 try:
     import tomllib
@@ -371,7 +371,7 @@ PDM = "[tool.pdm.version]\nsource = 'scm'\nwrite_to = 'a/v.py'\n"
 )
 def test_declared_outputs(backend, text, expected):
     """What pyproject says that this backend writes is an output; what another one would write is none."""
-    assert list(roots.outputs(tomllib.loads(text), backend)) == expected
+    assert list(outputs.outputs(tomllib.loads(text), backend)) == expected
 
 
 @pytest.mark.parametrize(
@@ -386,7 +386,7 @@ def test_declared_outputs(backend, text, expected):
 )
 def test_a_source_of_the_version_is_no_output(text):
     """A file that the version is read from is an input, whoever writes it."""
-    assert roots.outputs(tomllib.loads(SCM + "version_file = 'v.py'\n" + text), UNKNOWN) == {}
+    assert outputs.outputs(tomllib.loads(SCM + "version_file = 'v.py'\n" + text), UNKNOWN) == {}
 
 
 WORDS = st.sampled_from(
@@ -428,7 +428,7 @@ def test_nothing_in_a_table_is_too_odd(pyproject, manifest, backend, there):
     chosen = roots.manifests(pyproject, backend, lambda _: there, ["Cargo.toml"])
     known = dict.fromkeys([*chosen, "Cargo.toml", "../Cargo.toml"], manifest)
     found = roots.roots(pyproject, backend, cargo.closure(chosen, known), known, lambda _: there)
-    paths = [*chosen, *(root.path for root in found), *roots.outputs(pyproject, backend)]
+    paths = [*chosen, *(root.path for root in found), *outputs.outputs(pyproject, backend)]
     assert paths == [cargo.normal(path) for path in paths]
     assert not [path for path in paths if path.startswith("/") or "\0" in path or "/.." in path.replace("../", "")]
 

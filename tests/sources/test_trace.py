@@ -98,21 +98,6 @@ def test_script_output():
     found = trace.script_output(SCRIPT)
     assert found.files == ("../shared", "build.rs", "a = b.txt")
     assert found.names == ("FOO",)
-    assert found.narrowed
-
-
-@pytest.mark.parametrize(
-    ("text", "narrowed"),
-    [
-        ("", False),
-        ("cargo:rustc-cfg=x\n", False),
-        ("cargo::rerun-if-env-changed=X", True),
-        ("cargo:rerun-if-changed=", True),
-    ],
-)
-def test_script_is_narrowed_by_any_rerun_line(text, narrowed):
-    """Cargo watches the whole crate of a script unless that asks for something."""
-    assert trace.script_output(text).narrowed is narrowed
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from freshwheel.entry import pack
 from freshwheel.store.putting import Finished
 from freshwheel.store.store import Refusal, Store
 
@@ -48,7 +49,7 @@ def hit(bench):
         for blob, content in ((entry.inner.blob, b"wheel"), (entry.finished[TAG].blob, b"finished")):
             target = bench.target.with_name(f"{content.decode()}.whl")
             bench.claims.append((store.hand_out(blob, str(target)), target, content))
-        assert store.info_of(entry) in (None, {"METADATA": b"Name: demo\n"})
+        assert store.shelf.read(entry.info) in (None, pack({"METADATA": b"Name: demo\n"}))
 
 
 def damaged(bench):

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from freshwheel.entry import Entry
+from freshwheel.entry import Entry, unpack
 from freshwheel.shelf import Shelf
 from freshwheel.store import publish, putting
 from freshwheel.store.putting import Finished
@@ -32,7 +32,7 @@ def test_what_was_put_is_handed_out(bench):
     assert bench.taken() == b"wheel"
     assert bench.store.hand_out(entry.finished[TAG].blob, str(bench.target))
     assert bench.target.read_bytes() == b"finished"
-    assert bench.store.info_of(entry) == {"METADATA": b"Name: demo\n"}
+    assert unpack(bench.store.shelf.read(entry.info)) == {"METADATA": b"Name: demo\n"}
     assert (bench.store.verify(), bench.store.remarks) == ([], [])
 
 
@@ -212,9 +212,9 @@ def test_lost_metadata_is_mended_by_the_next_build(bench):
     """A hit needs it as much as the wheel."""
     entry = bench.put(b"one").entry
     os.unlink(bench.store.shelf.blob_place(entry.info.sha256))
-    assert bench.store.info_of(entry) is None
+    assert bench.store.shelf.read(entry.info) is None
     assert bench.put(b"one").reason == ""
-    assert bench.store.info_of(bench.store.find(KEY)) is not None
+    assert bench.store.shelf.read(bench.store.find(KEY).info) is not None
 
 
 def test_a_file_system_without_hard_links_has_a_store(bench, monkeypatch):

@@ -15,8 +15,6 @@ from freshwheel.adopt.statements import Document
 from freshwheel.backends import Backend
 from freshwheel.errors import ConfigError, Problem
 
-__all__ = ["Aim", "aimed"]
-
 _BACKEND = "setuptools.build_meta"
 _LEGACY = "setuptools.build_meta:__legacy__"
 _DEFAULT = ["setuptools>=40.8.0"]

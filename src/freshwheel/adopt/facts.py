@@ -12,8 +12,6 @@ from freshwheel import native, requirements
 from freshwheel import parsed as tables
 from freshwheel.adopt.statements import read
 
-__all__ = ["Facts", "Remark", "identifier", "lines", "spellings"]
-
 _DEPTH = 3
 """Names in the path of `src/demo/__init__.py`."""
 _MESON = re.compile(r"\bproject\s*\((?:[^()']|'[^']*')*?\bversion\s*:\s*'([^'\n]+)'")

@@ -20,8 +20,6 @@ from freshwheel.adopt.statements import Document, UnreadableError, agreed, parse
 from freshwheel.errors import ConfigError, FreshwheelError, Problem
 from freshwheel.model import Project
 
-__all__ = ["BOM", "Proposal", "decoded", "is_wrapped", "propose", "raised"]
-
 BOM = b"\xef\xbb\xbf"
 _NAME = "pyproject.toml"
 

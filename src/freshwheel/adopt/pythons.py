@@ -12,8 +12,6 @@ from freshwheel import parsed as tables
 from freshwheel.adopt.facts import Facts, Remark
 from freshwheel.adopt.statements import Document
 
-__all__ = ["raised", "remarks"]
-
 _KEY = "project.requires-python"
 _OLD = [f"{minor}.{micro}" for minor in ("2.7", *(f"3.{number}" for number in range(10))) for micro in (0, 99)]
 _NEW = [f"3.{number}.99" for number in range(10, 100)]

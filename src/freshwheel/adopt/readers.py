@@ -16,8 +16,6 @@ from freshwheel.adopt.facts import Facts
 from freshwheel.adopt.statements import read
 from freshwheel.backends import KNOWN, Backend, names
 
-__all__ = ["of_list", "of_version"]
-
 _LIBRARIES = ("cython", "nanobind", "numpy", "packaging", "pybind11")
 """What builds import or compile against."""
 _MUTE = names([*_LIBRARIES, *(one.distributions[0] for one in KNOWN)]) | names(

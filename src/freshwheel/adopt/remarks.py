@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from freshwheel import parsed as tables
-from freshwheel.adopt import comparisons, pythons
+from freshwheel.adopt import pythons
 from freshwheel.adopt.facts import Facts, Remark, identifier, lines, spellings
-
-__all__ = ["remarks"]
 
 _WEIGHTS = ("stop", "harm", "note")
 _PINS = (
@@ -26,6 +24,10 @@ _PINS = (
     ),
 )
 """How lines of requirements files begin that a label breaks, what is wrong with them, and what to do."""
+_EQUAL = re.compile(r"[=!]=|\bassert(?:Not)?Equals?\(")
+_PUBLIC = re.compile(r"\.(?:base_version|major|micro|minor|r?partition|public|release|split|startswith)\b")
+"""What leaves the label out."""
+_LITERAL = re.compile(r"^__version__\s*(?::[^=\n]*)?=\s*[\"']", re.MULTILINE)
 
 
 def remarks(text: str, pyproject: Mapping[str, Any], facts: Facts, *, labelled: bool) -> list[Remark]:
@@ -41,7 +43,7 @@ def remarks(text: str, pyproject: Mapping[str, Any], facts: Facts, *, labelled: 
 def _about_labels(pyproject: Mapping[str, Any], facts: Facts) -> Iterator[Remark]:
     """Where a label would make versions unequal, or a requirement wrong."""
     name, packages = identifier(pyproject), facts.packages(pyproject)
-    if where := comparisons.compared(facts.texts, distribution=name, packages=packages):
+    if where := _compared(facts.texts, distribution=name, packages=packages):
         what = "the version is compared here, and the installed one has a label"
         todo = 'compare the part before the "+", or switch with --no-label, which writes label = "off" or stays static'
         yield Remark(kind="comparison", weight="harm", what=what, todo=todo, where=tuple(where))
@@ -50,6 +52,29 @@ def _about_labels(pyproject: Mapping[str, Any], facts: Facts) -> Iterator[Remark
         requirements = {path: text for path, text in facts.texts.items() if path.endswith((".txt", ".in"))}
         if where := lines(requirements, line.match):
             yield Remark(kind="pin", weight="harm", what=what, todo=todo, where=tuple(where))
+
+
+def _compared(texts: Mapping[str, str], *, distribution: str, packages: Collection[str]) -> list[str]:
+    """The places, as `path:line`, where a label makes unequal what was equal.
+
+    Each line is looked at by itself, as text: what goes through a variable is not seen.
+    """
+    installed = re.compile(
+        rf"\b(?:version|(?:get_)?distribution|metadata)\(\s*(?:__package__|[\"']{spellings(distribution)}[\"'])",
+        re.IGNORECASE,
+    )
+    written = re.compile(rf"(?:\b(?:{'|'.join(map(re.escape, packages)) or '(?!)'})\.|(?<![\w.]))__version__\b")
+    python = {path: text for path, text in texts.items() if path.endswith(".py")}
+    has_literal = any(_LITERAL.search(text) for text in python.values())
+
+    def is_harmful(line: str) -> bool:
+        if not _EQUAL.search(line) or _PUBLIC.search(line):
+            return False
+        is_installed, is_written = installed.search(line) is not None, written.search(line) is not None
+        # What `__version__` says is the installed version, unless it is written down.
+        return is_installed if has_literal else is_installed != is_written
+
+    return lines(python, is_harmful)
 
 
 def _outside(facts: Facts) -> Iterator[Remark]:

@@ -22,8 +22,6 @@ try:
 except ImportError:  # Python 3.10
     import tomli as tomllib
 
-__all__ = ["Document", "UnreadableError", "agreed", "parsed", "read"]
-
 _EQUALS = re.compile(r"[ \t]*=[ \t]*")
 _CLOSING = re.compile(r"""["'\]]""")
 _LAST = re.compile(r"""[\]}]|\"{3}|'{3}""")

@@ -11,8 +11,6 @@ from freshwheel.adopt.aim import Aim
 from freshwheel.adopt.statements import Document, parsed
 from freshwheel.backends import names
 
-__all__ = ["by_hand", "expected", "written"]
-
 
 def written(document: Document, aim: Aim) -> str:
     """The text after the switch."""

@@ -14,8 +14,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Layout", "above", "keys", "lines", "shown", "spelled"]
-
 _GROUNDS = ("Cargo.toml", "package.json", "pyproject.toml", "setup.py")
 """A folder with one of these is one where build tools leave their own."""
 _BUILT = (".a", ".dll", ".dylib", ".lib", ".o", ".pyd", ".so", ".whl")

@@ -11,8 +11,6 @@ from freshwheel.adopt.proposal import BOM, decoded
 from freshwheel.adopt.statements import Document, agreed
 from freshwheel.adopt.uv_keys import lines
 
-__all__ = ["present", "written"]
-
 _PATH = ("tool", "uv", "cache-keys")
 _DEFAULTS = ("pyproject.toml", "setup.cfg", "setup.py")
 """What uv looks at where there is no list."""

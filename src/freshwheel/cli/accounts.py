@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from freshwheel.ledger import Page
     from freshwheel.plan import Call
 
-__all__ = ["answer"]
-
 
 def answer(call: Call) -> Answer:
     """What is on record of the last build of a tree, by program."""

@@ -13,8 +13,6 @@ from freshwheel.adopt.facts import Remark
 from freshwheel.adopt.proposal import Proposal
 from freshwheel.cli.render import Answer, Line
 
-__all__ = ["answer", "difference", "painted"]
-
 _ROLES = {"stop": "bad", "harm": "note", "note": "text"}
 _NAME = "pyproject.toml"
 _MOST = 10

@@ -10,8 +10,6 @@ from freshwheel.cli import adopt, render
 from freshwheel.cli.render import Answer, Line
 from freshwheel.plan import Call
 
-__all__ = ["answer"]
-
 _NAME = "pyproject.toml"
 _HOLES = (
     "no list sees everything: uv goes by the newest time, so a deleted file may go unseen; a file behind a symbolic "

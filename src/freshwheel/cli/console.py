@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from freshwheel.cli.render import Line
 
-__all__ = ["FAILED", "asked", "complain", "is_watched", "painted", "say", "timer", "write"]
-
 FAILED = 1
 """The exit code where something is wrong that a verb looks for."""
 _PATIENCE = 1.0

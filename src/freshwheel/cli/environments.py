@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping
 
 from freshwheel.errors import FreshwheelError
 
-__all__ = ["interpreter"]
-
 _PYTHONS = ("Scripts/python.exe", "python.exe") if os.name == "nt" else ("bin/python", "bin/python3")
 _VERSION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(?:\.[0-9]+)?")
 _TIMEOUT = 20

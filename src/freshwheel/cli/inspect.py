@@ -5,15 +5,12 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import asdict
 
 from freshwheel import inspection, upload
 from freshwheel.cli import render
 from freshwheel.cli.render import Answer, Line
-from freshwheel.inspection import Finding
 from freshwheel.plan import Call
-
-__all__ = ["are_distributions", "checked", "refused", "verified"]
 
 
 def are_distributions(paths: Sequence[str]) -> bool:
@@ -46,13 +43,8 @@ def checked(paths: Sequence[str], say: Callable[[str], None]) -> Answer:
         if os.path.isfile(path) and not upload.is_one(path):
             say(f"{path} is not looked at: it is neither a wheel nor a source distribution")
     found = upload.check(_listed(paths))
-    value = {
-        "files": list(found.files),
-        "findings": [_value(one) for one in found.findings],
-        "notes": list(found.notes),
-    }
-    lines = [*_told(found.findings, found.notes), _count(found.findings)]
-    return Answer(lines=lines, value=value, wrong=bool(found.findings))
+    lines = [*render.told(found.findings, found.notes), render.verdict(found.findings)]
+    return Answer(lines=lines, value=asdict(found), wrong=bool(found.findings))
 
 
 def verified(path: str, call: Call | None) -> Answer:
@@ -68,16 +60,16 @@ def verified(path: str, call: Call | None) -> Answer:
         "settled": mark.settled if mark is not None else None,
         "tree": found.tree or None,
         "same": found.is_of_tree,
-        "findings": [_value(one) for one in found.findings],
+        "findings": [asdict(one) for one in found.findings],
         "notes": list(found.notes),
     }
     lines = [Line(found.name.filename, "head")]
     if mark is not None:
         lines.append(Line(f"  built from {mark.digest} by {mark.backend}"))
-    lines += _told(found.findings, found.notes)
+    lines += render.told(found.findings, found.notes)
     if found.is_of_tree:
         lines.append(Line("it is what the tree says", "good"))
-    return Answer(lines=[*lines, _count(found.findings)], value=value, wrong=bool(found.findings))
+    return Answer(lines=[*lines, render.verdict(found.findings)], value=value, wrong=bool(found.findings))
 
 
 def _is_project(path: str) -> bool:
@@ -90,19 +82,3 @@ def _listed(paths: Sequence[str]) -> list[str]:
         return upload.distributions(paths)
     except OSError:
         return []
-
-
-def _told(findings: Sequence[Finding], notes: Sequence[str]) -> list[Line]:
-    lines: list[Line] = []
-    for one in findings:
-        lines += [Line(one.where, "bad"), Line(f"  {one.what}"), Line(f"  {one.todo}", "do")]
-    return [*lines, *(Line(f"note: {note}", "note") for note in notes)]
-
-
-def _count(findings: Sequence[Finding]) -> Line:
-    total = len(findings)
-    return Line(render.count(total, "finding") if total else "no findings", "bad" if total else "good")
-
-
-def _value(one: Finding) -> dict[str, Any]:
-    return {"kind": one.kind, "where": one.where, "what": one.what, "todo": one.todo}

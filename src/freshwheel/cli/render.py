@@ -15,26 +15,9 @@ if TYPE_CHECKING:
     from freshwheel.account import Comparison
     from freshwheel.history import Why
     from freshwheel.inner.key import Difference
+    from freshwheel.model import Finding
     from freshwheel.outcome import Outcome
     from freshwheel.report import Check, Inputs
-
-__all__ = [
-    "Answer",
-    "Line",
-    "as_json",
-    "check_lines",
-    "check_value",
-    "coloured",
-    "count",
-    "inputs_lines",
-    "inputs_value",
-    "moment",
-    "paths",
-    "plain",
-    "visible",
-    "why_lines",
-    "why_value",
-]
 
 _STYLES = {"head": "bold", "good": "green", "bad": "bold red", "note": "yellow", "do": "cyan", "text": ""}
 _MOST = 20
@@ -57,41 +40,20 @@ class Answer:
     wrong: bool = False
 
 
-def inputs_lines(found: Inputs, *, verbose: bool = False) -> list[Line]:
-    """The inputs, grouped by their reasons, and what is none; `verbose` lists the pruned folders as well."""
-    groups: dict[str, list[str]] = {}
-    for one, reason in zip(found.inputs, found.reasons, strict=True):
-        groups.setdefault(reason, []).append(_text(one.path))
-    lines = [Line(f"{found.digest}: {count(len(found.inputs), 'input')}", "good")]
-    for reason in sorted(groups):
-        lines += [Line(reason, "head"), *(Line(f"  {path}") for path in groups[reason])]
-    lines += _table("left out", found.left_out)
-    if verbose:
-        lines += _table("not looked into", found.pruned)
-    elif found.pruned:
-        lines.append(Line(f"{count(len(found.pruned), 'folder')} not looked into; -v lists them", "note"))
-    if found.env:
-        lines += [Line("[tool.freshwheel] env", "head"), *(Line(f"  {name}") for name in found.env)]
-    return lines
-
-
-def inputs_value(found: Inputs) -> dict[str, Any]:
-    """The inputs for JSON."""
-    return {
+def inputs(found: Inputs, *, verbose: bool) -> Answer:
+    """The inputs, each with its reason, and what is none; `verbose` lists the pruned folders as well."""
+    listed = [
+        {"path": _text(one.path), "kind": one.kind.decode(), "digest": one.content.hex(), "reason": reason}
+        for one, reason in zip(found.inputs, found.reasons, strict=True)
+    ]
+    value = {
         "digest": found.digest,
-        "inputs": [
-            {
-                "path": _text(one.path),
-                "kind": one.kind.decode(),
-                "digest": one.content.hex(),
-                "reason": reason,
-            }
-            for one, reason in zip(found.inputs, found.reasons, strict=True)
-        ],
+        "inputs": listed,
         "left_out": dict(found.left_out),
         "pruned": dict(found.pruned),
         "env": list(found.env),
     }
+    return Answer(lines=_inputs(found, verbose=verbose), value=value)
 
 
 def paths(found: Inputs) -> bytes:
@@ -99,52 +61,34 @@ def paths(found: Inputs) -> bytes:
     return b"".join([one.path + b"\0" for one in found.inputs])
 
 
-def check_lines(found: Check) -> list[Line]:
+def check(found: Check) -> Answer:
     """The findings, each with what to do, the notes, and the settings with all of that done."""
-    lines: list[Line] = []
-    for one in found.findings:
-        lines += [Line(one.where, "bad"), Line(f"  {one.what}"), Line(f"  {one.todo}", "do")]
-    lines += [Line(f"note: {note}", "note") for note in found.notes]
+    lines = told(found.findings, found.notes)
     if found.lines:
         lines += [Line("[tool.freshwheel] with all of that in it:", "head")]
         lines += [Line(f"  {line}", "do") for line in found.lines]
-    total = len(found.findings)
-    return [*lines, Line(count(total, "finding") if total else "no findings", "bad" if total else "good")]
+    return Answer(lines=[*lines, verdict(found.findings)], value=asdict(found), wrong=bool(found.findings))
 
 
-def check_value(found: Check) -> dict[str, Any]:
-    """The findings for JSON."""
-    return {
-        "built": found.built,
-        "findings": [
-            {"kind": one.kind, "where": one.where, "what": one.what, "todo": one.todo} for one in found.findings
-        ],
-        "notes": list(found.notes),
-        "lines": list(found.lines),
-    }
+def told(findings: Sequence[Finding], notes: Sequence[str]) -> list[Line]:
+    """The findings, each with what to do, and the notes."""
+    lines: list[Line] = []
+    for one in findings:
+        lines += [Line(one.where, "bad"), Line(f"  {one.what}"), Line(f"  {one.todo}", "do")]
+    return [*lines, *(Line(f"note: {note}", "note") for note in notes)]
 
 
-def why_lines(found: Why) -> list[Line]:
-    """What comes next, what differs from the last wheel, and what became of earlier installations."""
-    unsure = found.found is not None and (found.found.apart or found.found.unasked)
-    hit = "next: hit, as far as that can be told from here" if unsure else "next: hit"
-    lines = [Line(f"next: build, {found.cause}", "note") if found.cause else Line(hit, "good")]
-    if found.last is None or found.found is None:
-        lines.append(Line("nothing is on record of this tree: it was not built here", "note"))
-    else:
-        name = found.last.wheel or "the last wheel"
-        lines.append(Line(f"this tree now, against {name} of {moment(found.last.when)}", "head"))
-        lines += _differences(found.found)
-    if found.store:
-        lines.append(Line(f"the store has no say: {found.store}", "note"))
-    rows = [one for at, one in enumerate(found.outcomes) if at == 0 or one.hook in ("wheel", "editable")]
-    if rows:
-        lines += [Line("installations, the newest first", "head"), *(Line(f"  {_outcome(one)}") for one in rows)]
-    return lines
+def verdict(findings: Sequence[Finding]) -> Line:
+    """How many there are."""
+    total = len(findings)
+    return Line(count(total, "finding") if total else "no findings", "bad" if total else "good")
 
 
-def why_value(found: Why) -> dict[str, Any]:
-    """The same for JSON; a value that nobody may see is null."""
+def why(found: Why) -> Answer:
+    """What comes next, what differs from the last wheel, and what became of earlier installations.
+
+    A value that nobody may see is null.
+    """
     differing, inputs, parts = found.found, None, None
     if differing is not None and differing.inputs is not None:
         inputs = {verb: list(getattr(differing.inputs, verb)) for verb in ("changed", "added", "removed")}
@@ -153,7 +97,7 @@ def why_value(found: Why) -> dict[str, Any]:
             {"name": one.name, "what": one.what, "before": _shown(one.before), "after": _shown(one.after)}
             for one in differing.parts
         ]
-    return {
+    value = {
         "digest": found.digest,
         "store": found.store,
         "next": found.next,
@@ -166,6 +110,7 @@ def why_value(found: Why) -> dict[str, Any]:
         "unasked": list(differing.unasked) if differing is not None else [],
         "outcomes": [_outcome_value(one) for one in found.outcomes],
     }
+    return Answer(lines=_why(found), value=value)
 
 
 def as_json(value: Mapping[str, Any]) -> str:
@@ -212,6 +157,43 @@ def moment(when: int) -> str:
 def count(number: int, noun: str, many: str = "") -> str:
     """A number and its noun."""
     return f"{number} {noun if number == 1 else many or noun + 's'}"
+
+
+def _inputs(found: Inputs, *, verbose: bool) -> list[Line]:
+    """The inputs, grouped by their reasons, and what is none; `verbose` lists the pruned folders as well."""
+    groups: dict[str, list[str]] = {}
+    for one, reason in zip(found.inputs, found.reasons, strict=True):
+        groups.setdefault(reason, []).append(_text(one.path))
+    lines = [Line(f"{found.digest}: {count(len(found.inputs), 'input')}", "good")]
+    for reason in sorted(groups):
+        lines += [Line(reason, "head"), *(Line(f"  {path}") for path in groups[reason])]
+    lines += _table("left out", found.left_out)
+    if verbose:
+        lines += _table("not looked into", found.pruned)
+    elif found.pruned:
+        lines.append(Line(f"{count(len(found.pruned), 'folder')} not looked into; -v lists them", "note"))
+    if found.env:
+        lines += [Line("[tool.freshwheel] env", "head"), *(Line(f"  {name}") for name in found.env)]
+    return lines
+
+
+def _why(found: Why) -> list[Line]:
+    """What comes next, what differs from the last wheel, and what became of earlier installations."""
+    unsure = found.found is not None and (found.found.apart or found.found.unasked)
+    hit = "next: hit, as far as that can be told from here" if unsure else "next: hit"
+    lines = [Line(f"next: build, {found.cause}", "note") if found.cause else Line(hit, "good")]
+    if found.last is None or found.found is None:
+        lines.append(Line("nothing is on record of this tree: it was not built here", "note"))
+    else:
+        name = found.last.wheel or "the last wheel"
+        lines.append(Line(f"this tree now, against {name} of {moment(found.last.when)}", "head"))
+        lines += _differences(found.found)
+    if found.store:
+        lines.append(Line(f"the store has no say: {found.store}", "note"))
+    rows = [one for at, one in enumerate(found.outcomes) if at == 0 or one.hook in ("wheel", "editable")]
+    if rows:
+        lines += [Line("installations, the newest first", "head"), *(Line(f"  {_outcome(one)}") for one in rows)]
+    return lines
 
 
 def _table(title: str, rows: Mapping[str, str]) -> list[Line]:

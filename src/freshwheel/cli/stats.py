@@ -14,8 +14,6 @@ from freshwheel.cli.render import Answer, Line, count, moment
 from freshwheel.journal import span
 from freshwheel.stats import Counts
 
-__all__ = ["answer"]
-
 
 def answer(environ: Mapping[str, str], *, zero: bool = False) -> Answer:
     """The counts, by project and together; with `zero` they begin anew."""

@@ -15,8 +15,6 @@ from freshwheel.cli.render import Answer, Line
 from freshwheel.errors import FreshwheelError
 from freshwheel.mirror import Status
 
-__all__ = ["answer", "found", "lines"]
-
 _ASKED = (
     "import importlib.machinery as m, json, sys; print(json.dumps([m.EXTENSION_SUFFIXES[0], sys.path, sys.prefix]))"
 )

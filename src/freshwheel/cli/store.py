@@ -12,8 +12,6 @@ from freshwheel.store.prune import Pruned
 from freshwheel.store.store import AGE, SIZE, Refusal, Store
 from freshwheel.store.survey import Listed
 
-__all__ = ["answer"]
-
 _KEY = 12
 """Digits of a key that are shown to people."""
 

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from freshwheel.cli.render import Answer, Line
     from freshwheel.plan import Call
 
-__all__ = ["USAGE", "digest_text", "run", "tree_of"]
-
 USAGE = 2
 """The exit code where the words are wrong."""
 _NEVER_BUILT = (
@@ -35,12 +33,12 @@ def _answered(options: "argparse.Namespace") -> int:
         return USAGE
     timer = None if options.json or getattr(options, "null", False) else console.timer()
     try:
-        answer, code = _VERBS[options.verb](_call(tree), options)
+        found = _VERBS[options.verb](_call(tree), options)
         _warn(tree, options)
     finally:
         if timer is not None:
             timer.cancel()
-    return console.write(answer, code)
+    return _written(found, options)
 
 
 def _warn(tree: str, options: "argparse.Namespace") -> None:
@@ -58,52 +56,45 @@ def _call(tree: str) -> "Call":
     return Call(tree=tree, environ=dict(os.environ), hook="build_wheel", settings=None, say=console.say)
 
 
-def _digest(call: "Call", options: "argparse.Namespace") -> "tuple[str, int]":
+def _digest(call: "Call", options: "argparse.Namespace") -> str:
     from freshwheel import report  # noqa: PLC0415 - see the module's docstring
 
-    return digest_text(report.digest(call), as_json=options.json), 0
+    return digest_text(report.digest(call), as_json=options.json)
 
 
-def _inputs(call: "Call", options: "argparse.Namespace") -> "tuple[str | bytes, int]":
+def _inputs(call: "Call", options: "argparse.Namespace") -> "Answer | bytes":
     from freshwheel import report  # noqa: PLC0415 - see the module's docstring
     from freshwheel.cli import render  # noqa: PLC0415 - see the module's docstring
 
     if options.account:
         from freshwheel.cli import accounts  # noqa: PLC0415 - as above
 
-        return _shown(accounts.answer(call), options), 0
+        return accounts.answer(call)
     found = report.inputs(call)
-    if options.null:
-        return render.paths(found), 0
-    if options.json:
-        return render.as_json(render.inputs_value(found)), 0
-    return console.painted(render.inputs_lines(found, verbose=options.verbose)), 0
+    return render.paths(found) if options.null else render.inputs(found, verbose=options.verbose)
 
 
-def _check(call: "Call", options: "argparse.Namespace") -> "tuple[str, int]":
+def _check(call: "Call", _: "argparse.Namespace") -> "Answer":
     from freshwheel import report  # noqa: PLC0415 - see the module's docstring
     from freshwheel.cli import render  # noqa: PLC0415 - see the module's docstring
 
     found = report.check(call)
     if not found.built:
         console.say(_NEVER_BUILT)
-    answer = render.as_json(render.check_value(found)) if options.json else console.painted(render.check_lines(found))
-    return answer, console.FAILED if found.findings else 0
+    return render.check(found)
 
 
-def _why(call: "Call", options: "argparse.Namespace") -> "tuple[str, int]":
+def _why(call: "Call", _: "argparse.Namespace") -> "Answer":
     from freshwheel import history  # noqa: PLC0415 - see the module's docstring
     from freshwheel.cli import render  # noqa: PLC0415 - see the module's docstring
 
-    found = history.why(call)
-    return render.as_json(render.why_value(found)) if options.json else console.painted(render.why_lines(found)), 0
+    return render.why(history.why(call))
 
 
-def _uv(call: "Call", options: "argparse.Namespace") -> "tuple[str, int]":
+def _uv(call: "Call", options: "argparse.Namespace") -> "Answer":
     from freshwheel.cli import cache_keys  # noqa: PLC0415 - see the module's docstring
 
-    found = cache_keys.answer(call, check=options.check, write=options.yes, names=options.names)
-    return _shown(found, options), console.FAILED if found.wrong else 0
+    return cache_keys.answer(call, check=options.check, write=options.yes, names=options.names)
 
 
 def _checked(options: "argparse.Namespace") -> int:
@@ -117,7 +108,7 @@ def _checked(options: "argparse.Namespace") -> int:
         console.say(f"error: {wrong}")
         return USAGE
     found = inspect.checked(options.path, console.say)
-    return console.write(_shown(found, options), console.FAILED if found.wrong else 0)
+    return _written(found, options)
 
 
 def _verified(options: "argparse.Namespace") -> int:
@@ -132,7 +123,7 @@ def _verified(options: "argparse.Namespace") -> int:
         )
         return USAGE
     found = inspect.verified(options.wheel, None if tree is None else _call(tree))
-    return console.write(_shown(found, options), console.FAILED if found.wrong else 0)
+    return _written(found, options)
 
 
 def _init(options: "argparse.Namespace") -> int:
@@ -149,7 +140,7 @@ def _init(options: "argparse.Namespace") -> int:
 
     asked = agreed if console.is_watched() and not options.json else None
     found = adopt.answer(tree, os.environ, options, asked)
-    return console.write(_shown(found, options), console.FAILED if found.wrong else 0)
+    return _written(found, options)
 
 
 def _store(options: "argparse.Namespace") -> int:
@@ -169,7 +160,7 @@ def _store(options: "argparse.Namespace") -> int:
     )
     if getattr(options, "key", False) and "key" in found.value:
         return console.write(f"{found.value['key']}\n", console.FAILED if found.wrong else 0)
-    return console.write(_shown(found, options), console.FAILED if found.wrong else 0)
+    return _written(found, options)
 
 
 def _status(options: "argparse.Namespace") -> int:
@@ -177,7 +168,7 @@ def _status(options: "argparse.Namespace") -> int:
     from freshwheel.cli import status  # noqa: PLC0415 - see the module's docstring
 
     found = status.answer(options.names, os.environ, folder=tree_of("."), python=options.python)
-    return console.write(_shown(found, options), console.FAILED if found.wrong else 0)
+    return _written(found, options)
 
 
 def _stats(options: "argparse.Namespace") -> int:
@@ -185,17 +176,20 @@ def _stats(options: "argparse.Namespace") -> int:
     from freshwheel.cli import stats  # noqa: PLC0415 - see the module's docstring
 
     found = stats.answer(os.environ, zero=options.zero)
-    return console.write(_shown(found, options), console.FAILED if found.wrong else 0)
+    return _written(found, options)
 
 
-def _shown(found: "Answer", options: "argparse.Namespace") -> str:
-    """An answer as it was asked for."""
+def _written(found: "Answer | str | bytes", options: "argparse.Namespace") -> int:
+    """The exit code of an answer, which is written as it was asked for."""
+    if isinstance(found, str | bytes):
+        return console.write(found, 0)
     from freshwheel.cli import render  # noqa: PLC0415 - see the module's docstring
 
-    return render.as_json(found.value) if options.json else console.painted(found.lines)
+    text = render.as_json(found.value) if options.json else console.painted(found.lines)
+    return console.write(text, console.FAILED if found.wrong else 0)
 
 
-_VERBS: "dict[str, Callable[[Call, argparse.Namespace], tuple[str | bytes, int]]]" = {
+_VERBS: "dict[str, Callable[[Call, argparse.Namespace], Answer | str | bytes]]" = {
     "digest": _digest,
     "inputs": _inputs,
     "check": _check,

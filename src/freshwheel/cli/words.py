@@ -10,8 +10,6 @@ from typing import Any
 
 from freshwheel import reading
 
-__all__ = ["misspelled", "parser", "seconds", "size"]
-
 _ABOUT = {
     "digest": "print the source digest",
     "inputs": "list the inputs, each under its reason, and what is left out",

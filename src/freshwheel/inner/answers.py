@@ -5,22 +5,17 @@ Whatever is wrong with that file, nothing is known then.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from freshwheel import frame
-
-__all__ = ["Answers", "Known"]
+from freshwheel import cached
 
 _NAME = "tools.json"
 _EDITION = 1
 _MOST = 200
 """Answers; the oldest go first."""
-_LARGEST = 1 << 20
-"""Bytes that are read."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,26 +52,19 @@ class Answers:
         if self._path is None or not self._changed:
             return
         newest = dict(list(self._known.items())[-_MOST:])
-        data = {"edition": _EDITION, "answers": {about: asdict(known) for about, known in newest.items()}}
         try:
-            frame.settle(os.path.dirname(self._path))
-            frame.write(self._path, json.dumps(data).encode(), mode=0o600)
+            cached.save(self._path, _EDITION, {"answers": {about: asdict(one) for about, one in newest.items()}})
         except (OSError, ValueError):
             return
 
 
 def _read(path: str) -> dict[str, Known]:
     try:
-        with open(path, "rb") as file:
-            if not frame.is_own(os.fstat(file.fileno())):
-                return {}
-            data = json.loads(file.read(_LARGEST))
-    except (OSError, ValueError, RecursionError):
+        answers = cached.load(path, _EDITION).get("answers")
+    except (OSError, ValueError):
         return {}
-    answers = data.get("answers") if isinstance(data, dict) and data.get("edition") == _EDITION else None
-    if not isinstance(answers, dict):
-        return {}
-    return {about: Known(**known) for about, known in answers.items() if _fits(known)}
+    known = answers.items() if isinstance(answers, dict) else ()
+    return {about: Known(**answer) for about, answer in known if _fits(answer)}
 
 
 def _fits(known: Any) -> bool:

@@ -19,8 +19,6 @@ from freshwheel.inner.tools import Tools
 from freshwheel.inner.watch import Lookout
 from freshwheel.isolated import folders
 
-__all__ = ["extras"]
-
 _VERSION = re.compile(r"(?<![\w.])\d+(?:\.\d+)+")
 _LEAST = re.compile(
     r"^[^#\n]*\bcmake_minimum_required\s*\(\s*VERSION\s+[\"\[=]*(\d+(?:\.\d+)*)", re.IGNORECASE | re.MULTILINE

@@ -13,8 +13,6 @@ import xxhash
 
 from freshwheel.frame import framed
 
-__all__ = ["Profile", "build_folders", "files", "look", "private", "profile", "rerun"]
-
 _TARGET_DIR = "CARGO_TARGET_DIR"
 _BUILD_DIR = "CARGO_BUILD_BUILD_DIR"
 _UNITS = ".fingerprint"

@@ -16,17 +16,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-import xxhash
-
-from freshwheel.frame import framed
+from freshwheel.frame import dumped, framed, parsed, unframed
 from freshwheel.inner.folders import Profile
 
-__all__ = ["Record", "Seen", "changed", "is_ours", "newest", "pending", "profiles", "recorded", "touch"]
-
 _MAGIC = b"FORCE3\0\0"
-_SUM = 16
 _KIND_AND_CONTENT = 17
-_LENGTH = struct.Struct("<Q")
 _TIME = struct.Struct("<q")
 _COARSE = 2_000_000_000
 """The coarsest step of mtimes that a file system has, in nanoseconds."""
@@ -65,7 +59,8 @@ class Record:
     def dump(self) -> bytes:
         """The record as bytes that `parse` reads."""
         profiles, paths = sorted(self.profiles), sorted(self.seen.inputs)
-        body = framed(
+        return dumped(
+            _MAGIC,
             self.seen.recipe,
             framed(*map(os.fsencode, profiles)),
             framed(*(self.profiles[name] for name in profiles)),
@@ -75,27 +70,22 @@ class Record:
             framed(*paths),
             b"".join([self.seen.inputs[path] + _TIME.pack(self.seen.mtimes[path]) for path in paths]),
         )
-        return _MAGIC + xxhash.xxh3_128_digest(body) + body
 
     @classmethod
     def parse(cls, data: bytes) -> Record | None:
         """The record that `dump` wrote; None for anything else."""
-        head = len(_MAGIC) + _SUM
-        body = data[head:]
-        if data[:head] != _MAGIC + xxhash.xxh3_128_digest(body):
-            return None
         try:
-            recipe, names, stamps, used, around, doubt, paths, facts = _fields(body)
+            recipe, names, stamps, used, around, doubt, paths, facts = parsed(_MAGIC, data)
             each = _KIND_AND_CONTENT + _TIME.size
             cut = [facts[at : at + each] for at in range(0, len(facts), each)]
-            keys = _fields(paths)
+            keys = unframed(paths)
             pairs = list(zip(keys, cut, strict=True))
             inputs = {path: fact[:_KIND_AND_CONTENT] for path, fact in pairs}
             mtimes = {path: _TIME.unpack(fact[_KIND_AND_CONTENT:])[0] for path, fact in pairs}
             return cls(
                 seen=Seen(recipe=recipe, inputs=inputs, mtimes=mtimes, around=around),
-                profiles=dict(zip(map(os.fsdecode, _fields(names)), _fields(stamps), strict=True)),
-                used={one: frozenset(map(os.fsdecode, known)) for one, *known in map(_fields, _fields(used))},
+                profiles=dict(zip(map(os.fsdecode, unframed(names)), unframed(stamps), strict=True)),
+                used={one: frozenset(map(os.fsdecode, known)) for one, *known in map(unframed, unframed(used))},
                 doubt=doubt.decode("utf-8", "surrogateescape"),
             )
         except (ValueError, struct.error):
@@ -223,16 +213,3 @@ def _at(tree: bytes, path: bytes) -> bytes:
 
 def _climb(path: bytes) -> int:
     return path.split(b"/").count(b"..")
-
-
-def _fields(data: bytes) -> list[bytes]:
-    """The fields that `framed` put together. ValueError or struct.error for anything else."""
-    fields: list[bytes] = []
-    at = 0
-    while at < len(data):
-        start = at + _LENGTH.size
-        at = start + _LENGTH.unpack_from(data, at)[0]
-        if at > len(data):
-            raise ValueError("a field ends behind the data")
-        fields.append(data[start:at])
-    return fields

@@ -17,8 +17,6 @@ from dataclasses import dataclass
 
 from freshwheel.inner import _sitecustomize
 
-__all__ = ["Facts", "executable", "importable", "stable"]
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:

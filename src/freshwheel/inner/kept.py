@@ -14,8 +14,6 @@ from freshwheel.backends import Backend
 from freshwheel.inner import folders
 from freshwheel.inner.folders import Profile
 
-__all__ = ["folder", "fresh", "look", "unwatched"]
-
 _WATCHED = (
     *(".c", ".c++", ".cc", ".cmake", ".cpp", ".cu", ".cuh", ".cxx", ".f", ".f03", ".f90", ".f95", ".for", ".h", ".h++"),
     *(".hh", ".hpp", ".hxx", ".inc", ".inl", ".ipp", ".m", ".mm", ".s", ".tcc", ".tpp"),

@@ -15,31 +15,6 @@ from typing import Any, TypeAlias
 from freshwheel import parsed
 from freshwheel.frame import framed
 
-__all__ = [
-    "EDITION",
-    "Component",
-    "Difference",
-    "Value",
-    "commands",
-    "component",
-    "configurations",
-    "constraints",
-    "difference",
-    "distributions",
-    "environment",
-    "facts",
-    "inner",
-    "key",
-    "parts",
-    "requirements",
-    "secret",
-    "settings",
-    "source",
-    "tools",
-    "versioned",
-    "without_userinfo",
-]
-
 Value: TypeAlias = "bool | int | str | bytes | tuple[Value, ...] | None"
 
 EDITION = 1

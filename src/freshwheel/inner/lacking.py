@@ -10,8 +10,6 @@ from packaging.requirements import Requirement
 from freshwheel.inner import interpreter, packages
 from freshwheel.requirements import allows, normal
 
-__all__ = ["absent", "unmet"]
-
 
 def unmet(texts: Iterable[str]) -> list[str]:
     """The requirements that what is installed here does not meet."""

@@ -16,7 +16,7 @@ from typing import Any
 from freshwheel import backends
 from freshwheel.answers import stamp
 from freshwheel.backends import Backend
-from freshwheel.inner import _sitecustomize, key, packages, personal, platforms, processor, programs, repository
+from freshwheel.inner import _sitecustomize, key, packages, platforms, processor, programs, repository
 from freshwheel.inner.answers import Answers
 from freshwheel.inner.key import Component, Value
 from freshwheel.inner.programs import Run, which
@@ -24,14 +24,17 @@ from freshwheel.inner.tools import Tools
 from freshwheel.inner.watch import Lookout, Watch
 from freshwheel.isolated import folders
 
-__all__ = ["NEW_EVERY_TIME", "Facts", "Subject", "gather", "interpreter"]
-
 _CONSTRAINTS = ("PIP_BUILD_CONSTRAINT", "PIP_CONSTRAINT", "UV_BUILD_CONSTRAINT", "UV_CONSTRAINT")
 NEW_EVERY_TIME = frozenset(("PATH", "PWD", "PYTHONPATH", "TEMP", "TMP", "TMPDIR", "VIRTUAL_ENV"))
 """Variables that installers set anew for each build. What is found by them counts, not where it lies."""
 _NESTED = re.compile(rb"^\s*(?:-c|-r|--constraint|--requirement)[\s=]+(\S+)", re.MULTILINE)
 _DEEPEST = 50
 """Files that one constraint file may lead to."""
+_NAMED = ("CMAKE_TOOLCHAIN_FILE", "DIST_EXTRA_CONFIG", "PYO3_CONFIG_FILE")
+"""Variables that name a file outside of every tree that tells tools how to build."""
+_SAYING = ("CARGO_HOME", "HOME", "USERPROFILE", *_NAMED)
+"""Variables that say where such files are."""
+_SETUPTOOLS = ("setuptools", "setuptools-rust")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -255,8 +258,8 @@ class _Gathering:
     def configurations(self) -> dict[str, bytes]:
         """What is in the files by which a person tells tools how to build, as far as they are there."""
         found: dict[str, bytes] = {}
-        self.lookout.names.update(personal.NAMES)
-        for name, path in personal.files(self._subject.backend, self._environ, tree=self._subject.tree).items():
+        self.lookout.names.update(_SAYING)
+        for name, path in _personal(self._subject.backend, self._environ, tree=self._subject.tree).items():
             if self.lookout.look(path) is None or os.path.isdir(path):
                 continue
             data = _bytes(path)
@@ -328,3 +331,28 @@ def _bytes(path: str) -> bytes | None:
             return file.read()
     except OSError:
         return None
+
+
+def _personal(backend: Backend, environ: Mapping[str, str], *, tree: str) -> dict[str, str]:
+    """Where a person tells tools how to build, whether there is a file or not: what people call it -> its path."""
+    home = environ.get("HOME") or environ.get("USERPROFILE") or _account()
+    found = {f"file of {name}": environ[name] for name in _NAMED if environ.get(name)}
+    cargo = environ.get("CARGO_HOME") or (os.path.join(home, ".cargo") if home else "")
+    if cargo and "cargo" in backend.tools:
+        found |= {f"cargo's own {name}": os.path.join(cargo, name) for name in ("config", "config.toml")}
+    if backend.name in _SETUPTOOLS or not backend.modules:
+        found["distutils.cfg"] = os.path.join(os.path.dirname(os.__file__), "distutils", "distutils.cfg")
+        if home:
+            name = ".pydistutils.cfg" if os.name == "posix" else "pydistutils.cfg"
+            found["the user's distutils"] = os.path.join(home, name)
+    return {name: os.path.join(tree, path) for name, path in found.items()}
+
+
+def _account() -> str:
+    """The home that the system has on record, which tools go by where no variable says another one."""
+    try:
+        import pwd  # noqa: PLC0415 - not everywhere
+
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except (AttributeError, ImportError, KeyError):
+        return ""

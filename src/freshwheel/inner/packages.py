@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from freshwheel import requirements
 from freshwheel.requirements import Requirement
 
-__all__ = ["Distribution", "closure", "counted", "installed"]
-
 _OURS = "freshwheel"
 _INFO = (".dist-info", ".egg-info")
 _OF_ONE_INSTALLATION = frozenset(

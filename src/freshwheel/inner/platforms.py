@@ -10,8 +10,6 @@ from freshwheel.inner.key import Value
 from freshwheel.inner.programs import Run
 from freshwheel.inner.watch import Lookout
 
-__all__ = ["facts"]
-
 _TOOLSETS = (
     ("ProgramFiles", ("Microsoft Visual Studio", "*", "*", "VC", "Tools", "MSVC", "*")),
     ("ProgramFiles(x86)", ("Microsoft Visual Studio", "*", "*", "VC", "Tools", "MSVC", "*")),

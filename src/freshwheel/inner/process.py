@@ -20,8 +20,6 @@ from pyproject_hooks import BackendUnavailable, BuildBackendHookCaller, HookMiss
 from freshwheel import backends
 from freshwheel.errors import ConfigError, HookMissingError, InnerError, Problem, UnsupportedError
 
-__all__ = ["Inner", "Start", "start"]
-
 Start = Callable[[Sequence[str], str | None, Mapping[str, str]], int]
 """Runs a command in a folder and an environment; its exit status, negative for a signal."""
 Settings = Mapping[str, str | Sequence[str]] | None

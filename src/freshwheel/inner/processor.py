@@ -10,8 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from freshwheel.inner.programs import Run
 
-__all__ = ["features", "recipes", "wanted"]
-
 _NATIVE = re.compile(
     rb"(?:arch|cpu|tune|baseline)[\"']?[\s=:,]+[\"']?native\b|-tp[= ](?:host|native)\b|[-/]q?xhost\b", re.IGNORECASE
 )

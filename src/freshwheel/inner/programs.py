@@ -9,8 +9,6 @@ from typing import Protocol
 
 from freshwheel.inner.watch import Lookout
 
-__all__ = ["UNASKED", "Answer", "Run", "mute", "run", "which"]
-
 UNASKED = "it was not asked"
 _PATIENCE = 20
 """Seconds that a program has to answer."""

@@ -16,8 +16,6 @@ from freshwheel.inner.key import Value
 from freshwheel.inner.programs import Run, which
 from freshwheel.inner.watch import Lookout
 
-__all__ = ["NAMES", "facts", "top"]
-
 NAMES = ("head", "branch", "tags", "shallow", "index", "state")
 _OTHERS = (".hg", ".svn", ".bzr", ".fslckout", ".jj")
 _QUIET = ("--no-optional-locks", "-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}")

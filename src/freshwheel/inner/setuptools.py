@@ -12,8 +12,6 @@ from collections.abc import Mapping
 
 from freshwheel.backends import Backend
 
-__all__ = ["concerns", "fresh", "left"]
-
 _VARIABLE = "DIST_EXTRA_CONFIG"
 _OTHERS = ("flit", "hatchling", "maturin", "meson-python")
 """Known backends that never run setuptools."""

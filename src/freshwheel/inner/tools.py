@@ -20,8 +20,6 @@ from freshwheel.inner.answers import Answers
 from freshwheel.inner.programs import Answer, Run, which
 from freshwheel.inner.watch import Lookout
 
-__all__ = ["VARIABLES", "Tools"]
-
 VARIABLES: Mapping[str, tuple[str, ...]] = {
     "c++": ("CXX",),
     "cargo": ("CARGO",),

@@ -10,8 +10,6 @@ from freshwheel import rows
 from freshwheel.answers import stamp
 from freshwheel.rows import Row
 
-__all__ = ["Lookout", "Watch"]
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Watch:

@@ -16,8 +16,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["BESIDE", "FOR_TESTS", "Closure", "Crate", "closure", "lies_in", "normal", "relative"]
-
 FOR_TESTS = ("tests", "benches", "examples")
 """Folders of a crate that no build of it reads, unless a target has its main file there."""
 _LEVELS = 10
@@ -158,9 +156,9 @@ class _Search:
             if root is not None:
                 top = self.file(self.joined(root, "Cargo.toml"), "workspace root")
                 inherited = _table(_table(top, "workspace"), "dependencies")
-            if "workspace" in manifest and not _package(manifest):
+            if "workspace" in manifest and not package(manifest):
                 continue  # a virtual manifest, which is no crate
-            name = _package(manifest).get("name")
+            name = package(manifest).get("name")
             crate = Crate(folder=folder, name=name if isinstance(name, str) else folder or ".", reason=reason)
             self.crates[folder] = crate
             for alias, spec in _dependencies(manifest):
@@ -217,7 +215,7 @@ class _Search:
             workspace = _table(manifest, "workspace")
             excluded = self.lists(place, _texts(workspace, "exclude"), own)
             return None if excluded and not self.lists(place, _texts(workspace, "members"), own) else place
-        pointer = relative(_package(manifest).get("workspace"))
+        pointer = relative(package(manifest).get("workspace"))
         return None if pointer is None else self.joined(place, pointer)
 
     def lists(self, place: str, entries: Sequence[str], own: str) -> bool:
@@ -302,7 +300,7 @@ def _texts(value: Any, key: str) -> list[str]:
     return [one for one in below if isinstance(one, str)] if isinstance(below, list) else []
 
 
-def _package(manifest: Any) -> Mapping[str, Any]:
+def package(manifest: Any) -> Mapping[str, Any]:
     """The package that a manifest describes, also as old ones spell it."""
     return _table(manifest, "package") or _table(manifest, "project")
 

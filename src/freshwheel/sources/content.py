@@ -7,7 +7,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TypeAlias
 
 from freshwheel import native, rows
@@ -23,8 +22,6 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
-
-__all__ = ["Remembered", "contents", "snapshot"]
 
 _TIMES = 3
 """How often a tree that changes while it is read is walked again."""
@@ -67,7 +64,7 @@ def snapshot(
             rules=rules,
             inputs=inputs,
             rows=tuple([row for *_, row in seen]),
-            looks=replace(look.looks(), plain=selection.tree.plain),
+            looks=look.looks(),
             started=started,
             idle=selection.idle,
             roots=tuple([(root.path, root.kind) for root in selection.roots]),

@@ -12,8 +12,6 @@ from freshwheel.model import Input
 from freshwheel.rows import EDITION
 from freshwheel.rows import digest as digest_of_columns
 
-__all__ = ["columns", "digest", "link", "of", "rules"]
-
 _RULES = b"freshwheel inputs"
 
 of = xxhash.xxh3_128_digest

@@ -18,8 +18,6 @@ from freshwheel.errors import InputError
 from freshwheel.model import Looks
 from freshwheel.rows import Row
 
-__all__ = ["ABSOLUTE", "Disk", "Link", "MovedError", "at", "failure", "spelled"]
-
 _HEAD = 4096
 """Bytes that are read of a file that may be evidence."""
 ABSOLUTE = b"/absolute"

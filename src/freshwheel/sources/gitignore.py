@@ -12,8 +12,6 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["ignored"]
-
 _BOM = b"\xef\xbb\xbf"
 _SLASH = ord("/")
 _NO_SLASH = frozenset(range(256)) - {_SLASH}

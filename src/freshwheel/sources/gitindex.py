@@ -5,8 +5,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-__all__ = ["tracks"]
-
 _VERSIONS = (2, 3, 4)
 _FIXED = 40
 """Bytes of an entry before its object id: times, device, inode, mode, owner, size."""

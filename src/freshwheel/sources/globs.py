@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-__all__ = ["Glob", "Globs", "Places", "check", "parse"]
-
 Places: TypeAlias = frozenset[tuple[int, int]]
 """In one folder: pattern, and the number of its segments that are matched. All of them: it names a folder above."""
 

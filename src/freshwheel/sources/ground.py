@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from freshwheel.model import Input
 from freshwheel.sources import globs, litter, trace
 
-__all__ = ["Ground", "Scope"]
-
 _HEAD = 4096
 """Bytes that are read of a file that may be evidence."""
 _CLIMBS = re.compile(r".*/\.\.(?=/|$)", re.DOTALL)

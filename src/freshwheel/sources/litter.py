@@ -10,8 +10,6 @@ import re
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 
-__all__ = ["DISTRIBUTIONS", "folder", "is_bare", "is_dropping", "is_frontends", "is_protected", "project_of"]
-
 _BARE = frozenset((b".git", b".hg", b".svn", b".jj", b".bzr", b"__pycache__"))
 _DROPPED_FOLDERS = frozenset(
     (

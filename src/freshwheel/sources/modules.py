@@ -10,8 +10,6 @@ from freshwheel import rows
 from freshwheel.rows import Row
 from freshwheel.sources import disk, litter
 
-__all__ = ["CrowdedError", "found"]
-
 _MOST = 20_000
 """Folders that are looked into."""
 _EVIDENCE = frozenset((b"CACHEDIR.TAG", b"pyvenv.cfg", b"conda-meta", b".rustc_info.json", b"CMakeCache.txt"))

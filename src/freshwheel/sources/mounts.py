@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 
-__all__ = ["slack"]
-
 _EXACT = frozenset((b"bcachefs", b"btrfs", b"ext2", b"ext3", b"ext4", b"f2fs", b"overlay", b"tmpfs", b"xfs", b"zfs"))
 """Local ones: they give every change a new time, and no other machine makes changes."""
 _SLACK = 2 * 10**9

@@ -17,8 +17,6 @@ from freshwheel.sources.ground import Ground, Scope
 from freshwheel.sources.trace import Read
 from freshwheel.sources.units import Unit, units
 
-__all__ = ["Opinion", "second"]
-
 _LEVELS = 40
 """How far above a source its manifest is looked for."""
 

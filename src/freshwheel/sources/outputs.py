@@ -13,8 +13,6 @@ from freshwheel.backends import Backend
 from freshwheel.parsed import at, entries, table, text, texts
 from freshwheel.sources.cargo import normal, relative
 
-__all__ = ["outputs"]
-
 _LONGEST = 1024
 _SOURCES = (
     "tool.freshwheel.version.path",

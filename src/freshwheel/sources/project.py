@@ -22,8 +22,6 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["own_version", "read"]
-
 _LARGEST = 1 << 20
 """Bytes. A larger `pyproject.toml` would take seconds to parse, and nobody wrote it."""
 _LARGEST_OTHER = 1 << 25

@@ -10,8 +10,6 @@ from typing import Any
 
 from freshwheel import native, parsed
 
-__all__ = ["shaping"]
-
 _PREFIX = re.compile(r"\w+\*")
 
 

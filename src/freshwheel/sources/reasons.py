@@ -9,8 +9,6 @@ from freshwheel.sources.cargo import Closure, lies_in
 from freshwheel.sources.globs import Globs
 from freshwheel.sources.selection import Selection
 
-__all__ = ["Reasons", "matches"]
-
 _INCLUDE = "[tool.freshwheel] include"
 _NOWHERE = (-1_000, "reached from the project")
 

@@ -13,11 +13,8 @@ from typing import Any, Literal, TypeAlias
 
 from freshwheel.backends import Backend
 from freshwheel.parsed import at, entries, table, text, texts
-from freshwheel.sources import globs
+from freshwheel.sources import cargo, globs
 from freshwheel.sources.cargo import FOR_TESTS, Closure, lies_in, normal, relative
-from freshwheel.sources.outputs import outputs
-
-__all__ = ["IGNORING", "Root", "mains", "manifests", "outputs", "roots"]
 
 _Exists: TypeAlias = Callable[[str], bool]
 _Known: TypeAlias = Mapping[str, Mapping[str, Any] | None]
@@ -98,7 +95,7 @@ def _beside(closure: Closure, known: _Known, exists: _Exists) -> Iterator[Root]:
     """What crates are made from that is not walked with them. Beside the main file of a target lie its modules."""
     for crate in closure.crates:
         manifest = known.get(normal(f"{crate.folder}/Cargo.toml"))
-        for path in texts(_package(manifest), "build"):
+        for path in texts(cargo.package(manifest), "build"):
             file = _below(crate.folder, path)
             if file is not None and not _is_walked(file, crate.folder, exists):
                 yield Root(path=file, reason=f"build script of {crate.name}", kind="file")
@@ -115,7 +112,7 @@ def mains(crate: str, known: _Known) -> list[str]:
     """The files that the manifest of the crate in the folder `crate` names to be compiled, or the usual ones."""
     manifest = known.get(normal(f"{crate}/Cargo.toml"))
     named = [*texts(manifest, "lib.path"), *(path for one in entries(manifest, "bin") for path in texts(one, "path"))]
-    named += texts(_package(manifest), "build")
+    named += texts(cargo.package(manifest), "build")
     return ["src/lib.rs", "build.rs", *(path for path in map(relative, named) if path is not None)]
 
 
@@ -208,7 +205,7 @@ def _sparing(package: str | None, exists: _Exists) -> Iterator[Root]:
 
 def _of_metadata(pyproject: Mapping[str, Any], folder: str, known: _Known) -> Iterator[Root]:
     """The readme and licence that the manifest in `folder`, which is built, or its workspace names."""
-    package = _package(known.get(normal(f"{folder}/Cargo.toml")))
+    package = cargo.package(known.get(normal(f"{folder}/Cargo.toml")))
     keys = ["license-file"] if at(pyproject, "project.readme") else ["license-file", "readme"]
     climb = folder.count("..") + 10
     above = [normal(folder + "/.." * level) for level in range(climb + folder.count("/") + 1)]
@@ -230,7 +227,7 @@ def _modules(pyproject: Mapping[str, Any], built: Sequence[Any]) -> list[str]:
         return [name]
     if names := [name for one in built if (name := text(one, "lib.name"))]:
         return names
-    names = [text(pyproject, "project.name") or text(_package(one), "name") or "" for one in built]
+    names = [text(pyproject, "project.name") or text(cargo.package(one), "name") or "" for one in built]
     return [name.replace("-", "_") for name in names if name]
 
 
@@ -306,8 +303,3 @@ def _below(folder: str, path: Any) -> str | None:
 def _is_outside(path: str) -> bool:
     """Whether a normalised path leaves the project directory."""
     return path == ".." or path.startswith("../")
-
-
-def _package(manifest: Any) -> Mapping[str, Any]:
-    """The package that a Cargo manifest describes, also as old ones spell it."""
-    return table(manifest, "package") or table(manifest, "project")

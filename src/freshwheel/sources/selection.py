@@ -22,8 +22,6 @@ from freshwheel.sources.disk import Disk
 from freshwheel.sources.roots import Root
 from freshwheel.sources.tree import Tree, Walk
 
-__all__ = ["Rules", "Selection", "crates", "left_out", "names", "select"]
-
 _LARGEST = 1 << 24
 """Bytes. Nobody writes a larger manifest, and parsing it would take minutes; the index of 100,000 files has less."""
 _ENDS = (b"/", b'"', b"\\")

@@ -9,9 +9,6 @@ from collections.abc import Mapping, Sequence
 
 from freshwheel import frame
 
-__all__ = ["KEPT", "apart", "is_installed", "repository", "set_apart"]
-
-
 KEPT = (".git", ".hg", ".jj", ".svn")
 """What version control keeps in the folder that is cloned as a whole."""
 

@@ -8,8 +8,6 @@ from typing import Any
 
 from freshwheel.frame import framed
 
-__all__ = ["IGNORED", "KEPT", "canonical"]
-
 IGNORED = (
     "dependency-groups",  # PEP 735: a build backend must not put them into what it builds
     # Linters, formatters and type checkers. Not mypy: mypyc reads its table, and `always_false` compiles other code.

@@ -10,18 +10,6 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = [
-    "DepInfo",
-    "Missed",
-    "Read",
-    "ScriptOutput",
-    "dep_info",
-    "missed",
-    "placed",
-    "script_output",
-    "within",
-]
-
 _WORD = re.compile(r"(?:\\ |[^ ])+")
 _DRIVE = re.compile(r"(?:[\\/]{2}[?.][\\/])?([A-Za-z]:)(?=[\\/]|$)")
 _SHARE = re.compile(r"[\\/]{2}(?:[?.][\\/]UNC[\\/])?(?=[^\\/?.])")
@@ -33,25 +21,13 @@ _CARGOS_OWN = re.compile(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DepInfo:
-    """What one compilation read."""
+class Named:
+    """What one compilation has read, or what one build script asks to be run again for."""
 
     files: tuple[str, ...]
-    """As rustc spells them; a relative one is relative to the workspace. The first one is the root of the crate."""
+    """As the tool spells them, from the folder it ran in. The first one of a compilation is the root of the crate."""
     names: tuple[str, ...]
     """Environment variables."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ScriptOutput:
-    """What one build script asks to be run again for."""
-
-    files: tuple[str, ...]
-    """Files and folders, absolute or relative to the manifest of its crate; empty: the folder of that."""
-    names: tuple[str, ...]
-    """Environment variables."""
-    narrowed: bool
-    """Whether it asks at all; if not, cargo runs it again for any file of its crate."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,8 +49,8 @@ class Missed:
     """Elsewhere, with absolute paths: facts about this machine."""
 
 
-def dep_info(text: str) -> DepInfo:
-    """What a `.d` file of rustc or cargo says.
+def dep_info(text: str) -> Named:
+    """What a `.d` file of rustc or cargo says; a relative path is relative to the workspace.
 
     Of all characters rustc escapes the space alone, unlike make: `#`, `$` and a backslash stand for themselves.
     """
@@ -89,16 +65,15 @@ def dep_info(text: str) -> DepInfo:
         _, colon, rest = line.removesuffix("\r").partition(": ")
         if colon:
             files.update((word.replace("\\ ", " "), None) for word in _WORD.findall(rest))
-    return DepInfo(files=tuple(files), names=_named(names))
+    return Named(files=tuple(files), names=_named(names))
 
 
-def script_output(text: str) -> ScriptOutput:
-    """What the output of a build script says."""
+def script_output(text: str) -> Named:
+    """What the output of a build script says; without files, cargo watches the folder of its manifest."""
     found = [match.groups() for line in text.split("\n") if (match := _SCRIPT.fullmatch(line.strip()))]
-    return ScriptOutput(
+    return Named(
         files=tuple(dict.fromkeys(value for key, value in found if key == "changed")),
         names=_named(value for key, value in found if key == "env-changed"),
-        narrowed=bool(found),
     )
 
 

@@ -20,8 +20,6 @@ from freshwheel.sources import cargo, globs, litter
 from freshwheel.sources.disk import ABSOLUTE, Disk, Link, MovedError, spelled
 from freshwheel.sources.globs import Places
 
-__all__ = ["Tree", "Walk"]
-
 _MOST = 100_000
 """Files behind links, beyond which nobody means them to be sources."""
 _FOR_TESTS = frozenset(os.fsencode(name) for name in cargo.FOR_TESTS)
@@ -39,8 +37,6 @@ class Tree:
     """Folders that are no inputs, and why; not those that are excluded, nor version control and bytecode."""
     idle: Sequence[str]
     """Patterns of `include` that match nothing."""
-    plain: frozenset[bytes]
-    """Folders that no pattern, no link and no exception for a file speaks of: only litter in them is no input."""
 
 
 class _Spot(NamedTuple):
@@ -87,7 +83,6 @@ class Walk:
         self.others: list[bytes] = []
         self.pruned: dict[bytes, str] = {}
         self.used: set[int] = set()
-        self.plain: list[bytes] = []
         self.walked: list[bytes] = []
         """Folders that were walked whole."""
         self.real: dict[tuple[int, int], bytes] | None = None
@@ -163,7 +158,6 @@ class Walk:
             others=sorted(set(self.others)),
             pruned=self.pruned,
             idle=idle,
-            plain=frozenset(self.plain).difference(os.path.dirname(path) for path in self.left_out),
         )
 
     def _spot(self, path: str) -> _Spot:
@@ -214,7 +208,6 @@ class Walk:
             return self._scan_some(spot._replace(only=None), found, spot.only)
         if not (spot.include or spot.exclude) and spot.whole:
             self._take_all(spot, found)
-            self.plain += [spot.path] if self.most == sys.maxsize else []  # nothing behind a link
         else:
             for name, mode in found.items():
                 if mode != stat.S_IFDIR:

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Unit", "units"]
-
 _OUTPUTS = ("output", "stdout")
 """Where the output of a build script is kept, beside `root-output`; newer versions of cargo call it stdout."""
 

@@ -13,8 +13,6 @@ from typing import Literal
 
 from freshwheel.sources.cargo import lies_in
 
-__all__ = ["Change", "Forced", "concerns", "forced", "unit"]
-
 _RUSTC, _RUST = "rustc", ".rs"
 _SCRIPT = "build-script-"
 _AROUND = "a requirement, a tool, a variable or a file elsewhere changed"

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 
 from freshwheel.shelf import Shelf, why
 
-__all__ = ["Hold", "hold", "is_remote"]
-
 _MOUNTS = "/proc/self/mountinfo"
 _DIGITS = 4
 _REMOTE = frozenset(

@@ -15,8 +15,6 @@ from freshwheel.shelf import DAMAGED, Shelf, why
 from freshwheel.store import locks, survey
 from freshwheel.store.survey import Item, Listed
 
-__all__ = ["Pruned", "clear", "prune"]
-
 _SECOND = 10**9
 _HOUR = 3600 * _SECOND
 _DAY = 24 * _HOUR

@@ -17,8 +17,6 @@ from freshwheel.entry import Blob, Entry
 from freshwheel.frame import beside
 from freshwheel.shelf import WRITE, Shelf, written
 
-__all__ = ["Placed", "add", "blob_of_bytes", "blob_of_file", "replace"]
-
 _CHUNK = 1 << 20
 _MODE = 0o666 if os.name == "nt" else 0o444
 """A file that is read-only can't be removed on Windows."""

@@ -13,8 +13,6 @@ from freshwheel.shelf import Shelf, why
 from freshwheel.store import publish
 from freshwheel.store.publish import Placed
 
-__all__ = ["Draft", "Finished", "Put", "add_finished", "put"]
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finished:

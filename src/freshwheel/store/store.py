@@ -17,17 +17,14 @@ from typing import TYPE_CHECKING
 
 import xxhash
 
-from freshwheel.entry import Blob, Entry, unpack
+from freshwheel.entry import Blob, Entry
 from freshwheel.frame import framed
-from freshwheel.shelf import Shelf, identity
-from freshwheel.store import safety
+from freshwheel.shelf import FORMAT, Shelf, at, identity, why
 
 if TYPE_CHECKING:
     from freshwheel.store.prune import Pruned
     from freshwheel.store.putting import Draft, Finished, Put
     from freshwheel.store.survey import Flaw, Info, Listed
-
-__all__ = ["AGE", "SIZE", "Refusal", "Store"]
 
 SIZE = 5 << 30
 """Bytes that the store may have, unless told otherwise."""
@@ -56,7 +53,7 @@ class Store:
     @classmethod
     def open(cls, cache: str | None, *, uid: int | None = None) -> Store | Refusal:
         """The store in a cache directory, which is made where it is missing; `uid`: not of this process, but this."""
-        found = safety.settle(cache, identity() if uid is None else uid)
+        found = _settled(cache, identity() if uid is None else uid)
         return Refusal(reason=found) if isinstance(found, str) else cls(found)
 
     def find(self, key: str, *, tree: bytes | None = None) -> Entry | None:
@@ -77,11 +74,6 @@ class Store:
     def hand_out(self, blob: Blob, target: str) -> bool:
         """Whether `target` now holds the blob: a copy, never a link, compared with its digest while it was made."""
         return self._none_of(self.shelf.hand_out(blob, target))
-
-    def info_of(self, entry: Entry) -> dict[str, bytes] | None:
-        """The files of the inner wheel's `.dist-info` but RECORD, by name; None where they can't be had."""
-        data = self.shelf.read(entry.info)
-        return None if data is None else unpack(data)
 
     def put(
         self, draft: Draft, inner: str, finished: Mapping[bytes, Finished] | None = None, *, stale: Sequence[Entry] = ()
@@ -174,6 +166,39 @@ class Store:
     def _remark(self, text: str) -> None:
         if text and text not in self.remarks:
             self.remarks.append(text)
+
+
+def _settled(cache: str | None, uid: int | None) -> Shelf | str:
+    """The store in a cache directory, which is made where it is missing; or why there is none.
+
+    A store that is there is used even where nothing can be written.
+    """
+    if cache is None:
+        return "no cache directory: neither HOME nor FRESHWHEEL_CACHE_DIR names an absolute path"
+    try:
+        reason = _made(cache, uid)
+    except (OSError, ValueError) as error:
+        return f"can't make {cache}: {why(error)}"
+    return reason or at(cache, uid)
+
+
+def _made(cache: str, uid: int | None) -> str:
+    """Why the folders of the store were not made; nothing: they are there."""
+    root = os.path.join(cache, FORMAT)
+    missing = []
+    folder = root
+    while not os.path.lexists(folder) and folder != os.path.dirname(folder):
+        missing.append(folder)
+        folder = os.path.dirname(folder)
+    if missing and uid == 0 and (owner := os.stat(folder).st_uid) != uid:
+        return (
+            f"{folder} belongs to the user {owner}, and this process is root, whose files would be in the way there: "
+            "set FRESHWHEEL_CACHE_DIR, or run sudo with -H"
+        )
+    for folder in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder, 0o700)
+    return ""
 
 
 def _slots(key: str) -> list[str]:

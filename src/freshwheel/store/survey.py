@@ -13,21 +13,6 @@ from freshwheel import frame
 from freshwheel.entry import Blob, Entry, is_key
 from freshwheel.shelf import DAMAGED, READ, Shelf, why
 
-__all__ = [
-    "Flaw",
-    "Info",
-    "Item",
-    "Listed",
-    "files",
-    "flaws",
-    "folders",
-    "info",
-    "items",
-    "listed",
-    "listing",
-    "stored",
-]
-
 _CHUNK = 1 << 20
 _DIGITS = 2
 

@@ -26,8 +26,6 @@ from freshwheel.wheel.container import Member
 from freshwheel.wheel.names import WheelName
 from freshwheel.wheel.parts import Part
 
-__all__ = ["Wheel", "mark_of", "read", "rewrite"]
-
 _INFO, _DATA = ".dist-info", ".data"
 _SIGNATURES = ("RECORD.jws", "RECORD.p7s")
 _NEWER = ("METADATA.json", "WHEEL.json", "variant.json")

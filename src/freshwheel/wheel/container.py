@@ -13,8 +13,6 @@ from typing import BinaryIO, NamedTuple
 
 from freshwheel.errors import WheelError, WheelUnfamiliarError
 
-__all__ = ["CENTRAL", "DEFLATED", "DESCRIPTOR", "END", "HINTS", "LOCAL", "UTF8", "Member", "content", "members"]
-
 END = struct.Struct("<4s4H2LH")
 """Signature, disk, disk of the directory, members here, members, size of the directory, its offset, comment length."""
 CENTRAL = struct.Struct("<4s6H3L5H2L")

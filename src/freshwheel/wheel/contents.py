@@ -16,8 +16,6 @@ from freshwheel.wheel import mark as marks
 from freshwheel.wheel.archive import Wheel
 from freshwheel.wheel.container import Member
 
-__all__ = ["LIMIT", "differences", "flaws", "read"]
-
 LIMIT = 1 << 20
 """Bytes of a text that is kept beside RECORD."""
 _EXECUTABLE = 0o111

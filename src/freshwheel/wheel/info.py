@@ -8,8 +8,6 @@ from freshwheel import frame
 from freshwheel.errors import WheelError
 from freshwheel.wheel import container, mark, metadata
 
-__all__ = ["files", "from_wheel", "version_of", "with_version"]
-
 _SUFFIX = ".dist-info"
 _OF_THE_WHEEL_ONLY = ("RECORD", mark.NAME)
 """These speak of one built wheel; metadata that is handed out before a build has neither."""

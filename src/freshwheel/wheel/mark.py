@@ -15,8 +15,6 @@ from typing import Any
 from freshwheel.model import Mark
 from freshwheel.wheel import version
 
-__all__ = ["NAME", "dump", "parse"]
-
 NAME = "freshwheel.json"
 _FORMAT = 1
 _DIGEST = re.compile(r"[0-9a-f]{32}")

@@ -14,8 +14,6 @@ from collections.abc import Collection, Sequence
 from freshwheel.errors import WheelError, WheelUnfamiliarError
 from freshwheel.wheel.container import Member
 
-__all__ = ["check"]
-
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
 _DRIVE = re.compile(r"/[A-Za-z]:")
 _NO_PATH = ("//", "/./", "/../")

@@ -11,8 +11,6 @@ from collections.abc import Iterator
 
 from freshwheel.errors import WheelError
 
-__all__ = ["name_of", "version_of", "with_version"]
-
 _LINE = re.compile(rb"([^\r\n]*)(?:\r\n|\r|\n|\Z)")
 _NAME = re.compile(rb"([!-9;-~]*):")
 _BLANK = b" \t"

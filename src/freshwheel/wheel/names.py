@@ -10,8 +10,6 @@ from packaging.utils import parse_sdist_filename, parse_wheel_filename
 from freshwheel.errors import WheelError, WheelUnfamiliarError
 from freshwheel.wheel.version import normal
 
-__all__ = ["SdistName", "WheelName"]
-
 _PART = r"[^-\s/\\:\x00-\x1f\x7f]+"
 """One part of a name. `packaging` checks what it means; this, that it is no path and holds nothing invisible."""
 _WHEEL = re.compile(rf"({_PART})-({_PART})(?:-({_PART}))?-({_PART}-{_PART}-{_PART})\.whl")

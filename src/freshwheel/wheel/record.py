@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 
 from freshwheel.errors import WheelError, WheelUnfamiliarError
 
-__all__ = ["Row", "check", "dump", "limit", "matches", "parse", "row"]
-
 Row = tuple[str, str, str]
 """Path, hash (`sha256=...`, base64 without padding) and size, as they are written."""
 

@@ -21,8 +21,6 @@ from freshwheel.wheel import metadata
 from freshwheel.wheel.names import SdistName
 from freshwheel.wheel.version import normal
 
-__all__ = ["rewrite", "version_of"]
-
 _INFO = "PKG-INFO"
 _TEXT_LIMIT = 16 << 20
 _CHUNK = 1 << 20

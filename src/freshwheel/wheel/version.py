@@ -14,8 +14,6 @@ from freshwheel.frame import framed
 if TYPE_CHECKING:
     from packaging.version import Version
 
-__all__ = ["base", "joined", "label", "normal", "unsettled"]
-
 _DIGITS = 12
 """Of the 32 that a digest has. With the letter in front a label is never a number, which PEP 440 would rewrite."""
 _VCS = re.compile(r"g[0-9a-f]{6,64}|d[0-9]{8}|dirty")
