@@ -331,7 +331,7 @@ class NaiveProject(Naive):
             place = os.fsencode(path)
             if os.path.isdir(os.path.join(self.root, place)) and not self.is_excluded(place):
                 crate = place if folders[path] == "crate" else None
-                self.walk(place, crate, only=self.spoken(place, built) if crate is not None else None)
+                self.walk(place, crate, only=self.spoken(place, built, folders) if crate is not None else None)
         for path in taken:
             if not self.is_excluded(os.path.dirname(os.fsencode(path))):
                 self.name(os.fsencode(path))
@@ -375,8 +375,8 @@ class NaiveProject(Naive):
 
     # --- the walk
 
-    def spoken(self, folder: bytes, built) -> set[bytes] | None:
-        """The names in the folder of a crate, with the project in it, that its sources speak of; None elsewhere."""
+    def spoken(self, folder: bytes, built, folders) -> set[bytes] | None:
+        """The names in the folder of a crate, with the project in it, that crates speak of; None elsewhere."""
         if folder.strip(b"./"):
             return None
         manifest = self.toml(os.fsdecode(os.path.join(folder, b"Cargo.toml")), broken={})
@@ -388,6 +388,9 @@ class NaiveProject(Naive):
             b"build.rs",
             b".gitignore",
             b".ignore",
+            b"README",
+            b"README.md",
+            b"README.txt",
             b"Cargo.toml",
             b"Cargo.lock",
             b".cargo",
@@ -399,6 +402,9 @@ class NaiveProject(Naive):
             trial.root, trial.excluded = self.root, self.excluded
             trial.begin(built)
             trial.walk(folder, folder, only=only)
+            for one in (os.fsencode(path) for path, kind in folders.items() if kind == "crate" and path.strip("./")):
+                if os.path.isdir(os.path.join(self.root, one)) and not self.is_excluded(one):
+                    trial.walk(one, one)
             sources = [path for path, (kind, _) in trial.entries.items() if path.endswith(b".rs") and kind in b"fx"]
             text = b"".join(Path(os.fsdecode(os.path.join(self.root, path))).read_bytes() for path in sources)
             names = os.listdir(os.path.join(self.root, folder))

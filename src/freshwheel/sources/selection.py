@@ -114,8 +114,9 @@ class _Search:
         locks = self.ignored(closure.locks)
         walk.leave_out([*written, *locks])
         asked = _ordered([*found, *self.discovered(rules)])
+        crates = [root.path for root in asked if root.kind == "crate" and not _is_at_the_root(root)]
         for root in asked:
-            self.take(walk, root, rules)
+            self.take(walk, root, rules, crates)
         walk.included()
         walk.behind_links()
         for path in rules.always:
@@ -151,24 +152,29 @@ class _Search:
         apart = (*rules.apart, *built)
         return Walk(self.disk, include=[*rules.include, *patterns], exclude=rules.exclude, apart=apart)
 
-    def take(self, walk: Walk, root: Root, rules: Rules) -> None:
-        """Walks a root, or takes its file."""
+    def take(self, walk: Walk, root: Root, rules: Rules, crates: Sequence[str]) -> None:
+        """Walks a root, or takes its file; `crates` are those that lie elsewhere than at the root."""
         if root.kind == "file":
             walk.file(root.path)
-        elif root.kind == "crate" and not root.path.strip("./"):
-            walk.root(root.path, crate=True, only=self.reached(walk, root.path, rules))
+        elif _is_at_the_root(root):
+            walk.root(root.path, crate=True, only=self.reached(walk, root.path, rules, crates))
         elif root.kind != "glob":
             walk.root(root.path, crate=root.kind == "crate")
 
-    def reached(self, walk: Walk, crate: str, rules: Rules) -> frozenset[bytes]:
-        """The names directly in the folder of a crate, with the project in it, of what its sources speak of."""
+    def reached(self, walk: Walk, crate: str, rules: Rules, others: Sequence[str]) -> frozenset[bytes]:
+        """The names directly in the folder of a crate, with the project in it, of what sources speak of.
+
+        Those of the `others` count, too: a macro may read a file of the crate that uses it.
+        """
         mains = (os.fsencode(cargo.normal(path)).partition(b"/")[0] for path in roots.mains(crate, self.known))
-        only = {*mains, *map(os.fsencode, (*cargo.BESIDE, *roots.IGNORING))}
+        only = {*mains, *map(os.fsencode, (*cargo.BESIDE, *roots.IGNORING, *roots.READMES))}
         left, read = self.disk.entries(os.fsencode(crate)).keys() - only, set[bytes]()
         while left:
             trial = Walk(self.disk, exclude=rules.exclude)
             trial.apart = walk.apart
             trial.root(crate, crate=True, only=frozenset(only))
+            for other in others:
+                trial.root(other, crate=True)
             sources = {path for path in trial.files if path.endswith(b".rs")} - read
             text = b"\n".join(self.disk.text(path, _LARGEST) or b"" for path in sorted(sources))
             named = {name for name in left if any(name + end in text for end in _ENDS)}
@@ -274,6 +280,11 @@ class _Search:
 
 def _is_manifest(path: bytes) -> bool:
     return os.path.basename(path) == b"Cargo.toml" and not path.startswith(b"../")
+
+
+def _is_at_the_root(root: Root) -> bool:
+    """Whether a root is a crate with the project in its folder, or that of the project."""
+    return root.kind == "crate" and not root.path.strip("./")
 
 
 def _ordered(found: Sequence[Root]) -> list[Root]:
