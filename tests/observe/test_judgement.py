@@ -180,8 +180,10 @@ def test_bytecode_that_was_only_written_is_nothing(scene):
 
 
 def test_temporary_files_that_are_gone_do_not_count(scene):
-    """Nor names that were tried there; what stays there does."""
+    """Nor names that were tried there, nor the list of all that is there; what stays there does."""
     scene.options["temporary"] = os.fsencode(scene.outside)
+    scene.outside.mkdir(exist_ok=True)
+    scene.use(scene.outside)
     scene.use(scene.outside / "cc1234.o", "asked", first=None)
     scene.use(scene.outside / "tmpab" / "input.json", first=(33188, 1, 1, 1, 1))
     scene.use(scene.file(scene.outside / "kept" / "x"))

@@ -308,8 +308,13 @@ class _Judge:
         return use is not None and use.before and use.first is not None
 
     def is_temporary(self, real: bytes) -> bool:
-        """Whether a path lies among temporary files, in something that is gone, or that the build has made."""
+        """Whether a path is where temporary files are, or lies there in what is gone, or was made by the build.
+
+        Make lists each folder on the way to what it builds; what else lies there is anybody's.
+        """
         temporary = self.places.temporary
+        if real == temporary:
+            return True
         if not temporary or not real.startswith(temporary + b"/"):
             return False
         first = temporary + b"/" + real[len(temporary) + 1 :].partition(b"/")[0]
