@@ -38,9 +38,10 @@ lint: venv  ## ruff and mypy
 docs: venv  ## the site of the documentation, into build/site
 	@$(RUN) .ci/docs.py
 
-trial: venv  ## three real projects from PyPI, wrapped by hand, then by freshwheel init: many minutes
+trial: venv  ## real projects from PyPI, wrapped by hand, then by freshwheel init: many minutes
 	@$(RUN) benchmarks/trial.py
 	@$(RUN) benchmarks/adopting.py
+	@$(RUN) benchmarks/alike.py
 
 matrix: venv  ## every installer in every situation, and the page about them: half an hour
 	@$(RUN) .ci/matrix.py
