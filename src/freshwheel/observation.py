@@ -231,6 +231,7 @@ def _places(plan: Plan, scope: Scope, later: Snapshot, apart: Iterable[str]) -> 
         searched=tuple(map(os.fsencode, discovery.searched(plan))),
         shared=_shared(real, home, [cargo, rustup, *_interpreter(environ), *discovery.searched(plan), *given]),
         given=_both(given),
+        outputs=frozenset(map(os.fsencode, scope.outputs)),
         declared=lambda path: ground.is_settled(os.fsdecode(path)),
         packaged=packaged.test(),
     )

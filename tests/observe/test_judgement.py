@@ -179,6 +179,17 @@ def test_bytecode_that_was_only_written_is_nothing(scene):
     assert not scene.counting()
 
 
+def test_declared_output_that_the_build_writes_anew_does_not_count(scene):
+    """It has looked at the one that lay there before; what it did not write this time is read as it was."""
+    path = scene.file(scene.tree / "version.h", "old")
+    scene.options["outputs"] = frozenset((b"version.h",))
+    scene.use(path, written=True)
+    path.write_text("another", encoding="utf-8")
+    assert not scene.counting()
+    scene.use(path)
+    assert set(scene.counting()) == {"version.h"}
+
+
 def test_temporary_files_that_are_gone_do_not_count(scene):
     """Nor names that were tried there, nor the list of all that is there; what stays there does."""
     scene.options["temporary"] = os.fsencode(scene.outside)

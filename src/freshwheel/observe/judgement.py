@@ -65,6 +65,8 @@ class Places:
     """Folders that the environment gives to tools for their own files: whoever walks the tree lists these too."""
     shared: tuple[bytes, ...] = ()
     """Folders that all trees of this machine have in common: the system, toolchains, what is hidden in a home."""
+    outputs: frozenset[bytes] = frozenset()
+    """Files that the build is declared to write, relative to the tree."""
     declared: Callable[[bytes], bool] = field(default=lambda _: False)
     """Whether a path relative to the tree was said to be no input."""
     packaged: Callable[[bytes], bool] = field(default=lambda _: False)
@@ -208,7 +210,8 @@ class _Judge:
 
     def of_the_build(self, real: bytes, relative: bytes | None, kind: Kind | None, use: Use) -> str:
         """Why a path comes from the rest: it is an input, or the build has made it."""
-        if (use.written and not use.before and not _is_folder(use)) or self.is_made(real):
+        fresh = not use.before or relative in self.places.outputs
+        if (use.written and fresh and not _is_folder(use)) or self.is_made(real):
             return "made by the build itself"
         if relative is not None and self.is_input(relative, kind):
             return "an input"
