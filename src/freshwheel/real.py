@@ -20,6 +20,7 @@ from freshwheel.inner.force import Record, Seen
 from freshwheel.ledger import Page
 from freshwheel.model import Snapshot
 from freshwheel.observation import Found, Watch
+from freshwheel.observe.account import Account
 from freshwheel.observe.judgement import Taken
 from freshwheel.phrases import few
 from freshwheel.plan import Plan
@@ -179,8 +180,9 @@ class _Bench:
                 # After a failure as well: only what broke need be compiled again.
                 after = self.look()
                 later = self.plan.attempt(again=True)
-                earlier = self.with_lock(earlier, later)
-                taken = self.taken(later, [private, empty] if empty else [private])
+                account = None if self.watch is None else self.watch.account()
+                earlier = self.with_lock(account, earlier, later)
+                taken = self.taken(account, later, [private, empty] if empty else [private])
                 self.keep(record, found, after, earlier, later)
             self.doubt = self.doubt or notice.used(self.plan, empty, path)
             return self.judged(path, started, earlier, later, taken)
@@ -299,9 +301,9 @@ class _Bench:
         cargo = [self.spare.name] if self.spare is not None else self.places or []
         return [*cargo, *([self.kept] if self.kept else [])]
 
-    def taken(self, later: Snapshot | InputError, apart: Sequence[str]) -> Found | None:
+    def taken(self, account: Account | None, later: Snapshot | InputError, apart: Sequence[str]) -> Found | None:
         """What an observed build has taken, now on record; None where nobody observed it."""
-        found = None if self.watch is None else self.accounted(self.watch, later, apart)
+        found = None if self.watch is None else self.accounted(self.watch, account, later, apart)
         if found is not None and self.spare is None:
             # What was not observed is compiled again by now, or is about to be.
             self.work.save(found.page(self.page, complete=not (found.doubt or self.page.doubt)))
@@ -309,10 +311,11 @@ class _Bench:
             self.work.save(replace(self.page, complete=False))
         return None if found is None else replace(found, doubt=found.doubt or self.page.doubt)
 
-    def accounted(self, watch: Watch, later: Snapshot | InputError, apart: Sequence[str]) -> Found | None:
+    def accounted(
+        self, watch: Watch, account: Account | None, later: Snapshot | InputError, apart: Sequence[str]
+    ) -> Found | None:
         """What a build has taken, now on record for people; None where it has no account."""
         cache, tree = frame.cache_directory(self.plan.call.environ), self.plan.call.tree
-        account = watch.account()
         if account is not None and watch.records and self.closure.crates:
             watch.reason += ", and what build scripts and macros read is on no record"
             account = None
@@ -324,9 +327,10 @@ class _Bench:
         ledger.save(cache, tree, found.page(self.page, complete=True))
         return found
 
-    def with_lock(self, earlier: Snapshot | InputError, later: Snapshot | InputError) -> Snapshot | InputError:
+    def with_lock(
+        self, account: Account | None, earlier: Snapshot | InputError, later: Snapshot | InputError
+    ) -> Snapshot | InputError:
         """The inputs that the build was made from: those before it, and a lock that it was seen to make."""
-        account = None if self.watch is None else self.watch.account()
         if account is None or isinstance(earlier, InputError) or isinstance(later, InputError):
             return earlier
         made = observation.made_locks(account, os.fsencode(self.work.tree), earlier, later)

@@ -44,7 +44,9 @@ def test_compiled_wheel_is_not_stored_and_says_why(unobserved):
     """A compiler leaves no record of where it has looked in vain."""
     unobserved.setuptools(c('"one"'))
     unobserved.settle()
-    assert "observation is off" in unobserved.build().unstored
+    reason = unobserved.build().unstored
+    assert "observation is off" in reason
+    assert reason.count("leaves no record") == 1
     assert unobserved.build().decided == "built"
 
 
