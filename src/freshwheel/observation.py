@@ -20,7 +20,7 @@ from freshwheel.ledger import Line, Page
 from freshwheel.model import Snapshot
 from freshwheel.observe import judgement, observer, packaged, programs, witness
 from freshwheel.observe.account import Account, merged
-from freshwheel.observe.judgement import Judged, Places, Taken
+from freshwheel.observe.judgement import Judged, Places, Taken, within
 from freshwheel.plan import Plan
 from freshwheel.sources import surroundings, unwatched
 from freshwheel.sources.ground import Ground, Scope
@@ -215,22 +215,21 @@ def _places(plan: Plan, scope: Scope, later: Snapshot, apart: Iterable[str]) -> 
     rustup = environ.get("RUSTUP_HOME") or os.path.join(home, ".rustup")
     cache = frame.cache_directory(environ)
     private = [*(isolation(environ) or ()), *apart, *([cache] if cache else [])]
-    given = frame.set_apart(tree, environ)
     own = [*(os.path.join(cargo, name) for name in ("registry", "git")), *_cargo_files(cargo)]
     real = os.path.realpath(os.fsencode(tree))
-    ground = Ground(scope)
+    repository, ground = _repository(scope.repository, real), Ground(scope)
     return Places(
         tree=real,
         spelled=os.fsencode(os.path.abspath(tree)),
-        repository=_repository(scope.repository, real),
+        repository=repository,
         inputs=frozenset(one.path for one in later.inputs),
         apart=_both(one for one in (*private, *own) if not _holds(one, real)),
         libraries=_both(_libraries()),
         standard=_both([os.path.dirname(os.__file__)]),
         temporary=os.path.realpath(os.fsencode(environ.get("TMPDIR") or tempfile.gettempdir())),
         searched=tuple(map(os.fsencode, discovery.searched(plan))),
-        shared=_shared(real, home, [cargo, rustup, *_interpreter(environ), *discovery.searched(plan), *given]),
-        given=_both(given),
+        shared=_shared(real, home, [cargo, rustup, *_interpreter(environ), *discovery.searched(plan)]),
+        given=_both(one for one in frame.set_apart(tree, environ) if within(os.fsencode(one), (real, repository))),
         outputs=frozenset(map(os.fsencode, scope.outputs)),
         declared=lambda path: ground.is_settled(os.fsdecode(path)),
         packaged=packaged.test(),

@@ -8,9 +8,15 @@ from freshwheel import rows
 from freshwheel.observe.account import Account, Program, Use
 from freshwheel.observe.judgement import Places, judge
 
-PYTHON, GCC, CARGO, MATURIN = (
+PYTHON, GCC, CARGO, MATURIN, MAKE = (
     Program(path=path)
-    for path in (b"/usr/bin/python3", b"/usr/lib/gcc/cc1", b"/opt/rust/bin/cargo", b"/opt/venv/bin/maturin")
+    for path in (
+        b"/usr/bin/python3",
+        b"/usr/lib/gcc/cc1",
+        b"/opt/rust/bin/cargo",
+        b"/opt/venv/bin/maturin",
+        b"/usr/bin/make",
+    )
 )
 
 
@@ -32,17 +38,17 @@ class Scene:
         path.write_text(text, encoding="utf-8")
         return path
 
-    def use(self, path, how="read", *, by=(0,), first="now", written=False, before=True):
+    def use(self, path, how="read", *, by=(0,), first="now", written=False, before=True, read_before=False):
         """A path is used by these programs, when this row was there."""
         row = rows.row(os.stat(path)) if first == "now" else first
         fields = {how: frozenset(by)} if how else {}
         if written:
             fields["written"] = frozenset(by)
-        self.uses[os.fsencode(path)] = Use(first=row, before=before, **fields)
+        self.uses[os.fsencode(path)] = Use(first=row, before=before, read_before=read_before, **fields)
 
     def judge(self, *, doubts=()):
         """What is left of all that was used."""
-        account = Account(uses=self.uses, programs=(PYTHON, GCC, CARGO, MATURIN), doubts=doubts)
+        account = Account(uses=self.uses, programs=(PYTHON, GCC, CARGO, MATURIN, MAKE), doubts=doubts)
         places = Places(
             tree=os.fsencode(self.tree),
             spelled=os.fsencode(self.tree),
@@ -186,19 +192,30 @@ def test_declared_output_that_the_build_writes_anew_does_not_count(scene):
     scene.use(path, written=True)
     path.write_text("another", encoding="utf-8")
     assert not scene.counting()
+    scene.use(path, written=True, read_before=True)
+    path.write_text("yet another", encoding="utf-8")
+    assert set(scene.counting()) == {"version.h"}
+    assert "changed by the build after it was read" in scene.judge().doubt
     scene.use(path)
     assert set(scene.counting()) == {"version.h"}
 
 
 def test_temporary_files_that_are_gone_do_not_count(scene):
-    """Nor names that were tried there, nor the list of all that is there; what stays there does."""
+    """Nor names that were tried there; what stays there does."""
     scene.options["temporary"] = os.fsencode(scene.outside)
-    scene.outside.mkdir(exist_ok=True)
-    scene.use(scene.outside)
     scene.use(scene.outside / "cc1234.o", "asked", first=None)
     scene.use(scene.outside / "tmpab" / "input.json", first=(33188, 1, 1, 1, 1))
     scene.use(scene.file(scene.outside / "kept" / "x"))
     assert scene.counting() == {str(scene.outside / "kept" / "x"): "file"}
+
+
+def test_list_of_temporary_files_counts_unless_make_alone_takes_it(scene):
+    """Make lists each folder on the way to what it builds."""
+    scene.options["temporary"] = os.fsencode(scene.outside)
+    scene.use(scene.outside, by=(4,))
+    assert not scene.counting()
+    scene.use(scene.outside, by=(0, 4))
+    assert set(scene.counting().values()) == {"folder"}
 
 
 def test_folders_apart_do_not_count_by_either_name(scene):

@@ -1,5 +1,7 @@
 """Something that was not there, and is (K3 of the notes, and its neighbours)."""
 
+import os
+
 import pytest
 
 from .conftest import c, main, requires_c, requires_cargo, requires_cmake, requires_git, requires_ninja
@@ -178,3 +180,23 @@ def test_a_file_that_goes_away_counts(bench):
     first = bench.write("../first/word.h", ONE)
     bench.write("../second/word.h", TWO)
     bench.check(first.unlink)
+
+
+@requires_c
+def test_a_new_file_among_temporary_files_counts(bench):
+    """A build may look there for what another program has left."""
+    word = "len(glob.glob(os.path.join(os.environ['TMPDIR'], '*.word')))"
+    setup = f"""\
+import glob
+import os
+
+from setuptools import Extension, setup
+
+word = str({word})
+setup(ext_modules=[Extension("demo._native", ["demo/_native.c"], define_macros=[("WORD", '"%s"' % word)])])
+"""
+    bench.setuptools(c(), setup=setup)
+    bench.settle()
+    assert [bench.build().word for _ in range(2)] == ["0", "0"]
+    bench.write(os.path.join(bench.environ["TMPDIR"], "one.word"), "")
+    assert bench.build().word == "1"

@@ -39,6 +39,8 @@ class Use:
     """Opened it to write, made it, removed it, or renamed something to or from it."""
     before: bool = False
     """Whether it was read, or asked for, before the build first wrote it."""
+    read_before: bool = False
+    """Whether it was read before that."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,6 +94,7 @@ def _shifted(use: Use, by: int) -> Use:
         run=moved(use.run),
         written=moved(use.written),
         before=use.before,
+        read_before=use.read_before,
     )
 
 
@@ -105,4 +108,5 @@ def _joined(one: Use | None, other: Use) -> Use:
         run=one.run | other.run,
         written=one.written | other.written,
         before=one.before,
+        read_before=one.read_before,
     )

@@ -17,7 +17,7 @@ from freshwheel import rows
 from freshwheel.observe.account import Account, Program, Use
 from freshwheel.rows import Row
 
-__all__ = ["Judged", "Places", "Taken", "beside", "judge", "source_of"]
+__all__ = ["Judged", "Places", "Taken", "beside", "called", "judge", "source_of", "within"]
 
 Kind = Literal["file", "folder", "present", "absent"]
 
@@ -36,6 +36,7 @@ _PACKAGE_FOLDERS = (b"/site-packages", b"/dist-packages")
 _IGNORING = (b".gitignore", b".ignore", b"CACHEDIR.TAG")
 _LISTING = ("cargo", "maturin")
 """Programs that list whole trees, and take of them what is an input anyway."""
+_MAKES = ("gmake", "make")
 _CACHE = b"/__pycache__/"
 _VERSION_CONTROL = (b".git", b".hg", b".svn", b".jj", b".bzr")
 
@@ -62,7 +63,7 @@ class Places:
     searched: tuple[bytes, ...] = ()
     """Folders in which programs are looked for."""
     given: tuple[bytes, ...] = ()
-    """Folders that the environment gives to tools for their own files: whoever walks the tree lists these too."""
+    """Folders of the repository that the environment gives to tools: whoever walks the tree lists them, too."""
     shared: tuple[bytes, ...] = ()
     """Folders that all trees of this machine have in common: the system, toolchains, what is hidden in a home."""
     outputs: frozenset[bytes] = frozenset()
@@ -132,7 +133,9 @@ class _Judge:
         self.doubt = account.doubts[0] if account.doubts else ""
         self.packages = False
         self.names: set[bytes] = set()
-        self.control = any(_called(one) == "git" for one in account.programs)
+        self.control = any(called(one) == "git" for one in account.programs)
+        self.common = (*places.shared, *places.given)
+        """Where nothing is one tree's own."""
         self.inside = _above(places.inputs)
         self.beside = beside(places)
         self.made = {self.real(path) for path, use in account.uses.items() if use.written and use.first is None}
@@ -196,28 +199,28 @@ class _Judge:
         special = use.first is not None and stat.S_IFMT(use.first[0]) in _SPECIAL
         if special or _KERNEL(path) or _KERNEL(real):
             return "of the running system"
-        if path in _NETWORK or _within(real, _CERTIFICATES):
+        if path in _NETWORK or within(real, _CERTIFICATES):
             return "for the network"
         above = kind == "present" and any(one.startswith(real + b"/") for one in places.apart)
-        if above or _within(path, places.apart) or _within(real, places.apart):
+        if above or within(path, places.apart) or within(real, places.apart):
             return "private to the build, or known by its key"
-        if (kind == "folder" or os.path.basename(path) in _IGNORING) and _within(real, places.given):
+        if (kind == "folder" or os.path.basename(path) in _IGNORING) and within(real, places.given):
             return "of a folder that is given to a tool"
         listed = kind == "folder" and (real in places.libraries or real.endswith(_PACKAGE_FOLDERS))
-        if listed or (_within(real, places.standard) and not _PACKAGES.search(real)):
+        if listed or (within(real, places.standard) and not _PACKAGES.search(real)):
             return "of the installed Python, which the key has"
         return ""
 
     def of_the_build(self, real: bytes, relative: bytes | None, kind: Kind | None, use: Use) -> str:
         """Why a path comes from the rest: it is an input, or the build has made it."""
-        fresh = not use.before or relative in self.places.outputs
+        fresh = not use.before or (relative in self.places.outputs and not use.read_before)
         if (use.written and fresh and not _is_folder(use)) or self.is_made(real):
             return "made by the build itself"
         if relative is not None and self.is_input(relative, kind):
             return "an input"
         if relative is not None and self.ignores_nothing(relative):
             return "says what to leave out where no input is"
-        return "a temporary file" if self.is_temporary(real) else ""
+        return "a temporary file" if self.is_temporary(real, use) else ""
 
     def of_the_system(self, path: bytes, real: bytes, kind: Kind | None, use: Use) -> str:
         """Why something else stands for a path, which is noted."""
@@ -237,7 +240,7 @@ class _Judge:
 
     def counting(self, path: bytes, real: bytes, relative: bytes | None, kind: Kind, use: Use) -> Taken | None:
         """A path that counts, or nothing where the build only asked its own tool for it."""
-        ours = _within(real, (self.places.repository, self.places.tree)) and not _within(real, self.places.shared)
+        ours = within(real, (self.places.repository, self.places.tree)) and not within(real, self.common)
         in_tree = relative is not None and ours
         crate = in_tree or os.path.dirname(real) in self.beside
         members = kind == "file" and os.path.basename(real) == b"Cargo.toml"
@@ -249,7 +252,7 @@ class _Judge:
         if not declared:
             self.watch(path, kind, use)
         apart = relative is None or b".egg-info/" in relative or _lies_in_version_control(relative)
-        apart = apart or (os.path.basename(real) in _IGNORING and not _within(real, (self.places.tree,)))
+        apart = apart or (os.path.basename(real) in _IGNORING and not within(real, (self.places.tree,)))
         joins = in_tree and kind == "file" and not declared and not apart
         why = "inside of the repository, and no input" if in_tree else "outside of the repository"
         return self.taken(path, relative, kind, use, why, counts=True, joins=joins)
@@ -284,7 +287,7 @@ class _Judge:
     ) -> Taken:
         """The value."""
         numbers = sorted(use.read | use.run or use.asked)  # who only asks whether something is new has not taken it
-        by = tuple(dict.fromkeys(_called(self.account.programs[number]) for number in numbers))
+        by = tuple(dict.fromkeys(called(self.account.programs[number]) for number in numbers))
         return Taken(path=path, relative=relative, kind=kind, by=by, why=why, counts=counts, joins=joins)
 
     def is_input(self, relative: bytes, kind: Kind | None) -> bool:
@@ -310,14 +313,14 @@ class _Judge:
         use = self.account.uses.get(real)
         return use is not None and use.before and use.first is not None
 
-    def is_temporary(self, real: bytes) -> bool:
-        """Whether a path is where temporary files are, or lies there in what is gone, or was made by the build.
+    def is_temporary(self, real: bytes, use: Use) -> bool:
+        """Whether a path lies among temporary files, in something that is gone, or that the build has made.
 
-        Make lists each folder on the way to what it builds; what else lies there is anybody's.
+        Make lists each folder on the way to what it builds, and of that one takes nothing else.
         """
         temporary = self.places.temporary
         if real == temporary:
-            return True
+            return 0 < len(use.read) == sum(called(self.account.programs[one]) in _MAKES for one in use.read)
         if not temporary or not real.startswith(temporary + b"/"):
             return False
         first = temporary + b"/" + real[len(temporary) + 1 :].partition(b"/")[0]
@@ -333,11 +336,11 @@ class _Judge:
 
     def is_by(self, use: Use, *names: str) -> bool:
         """Whether nobody but programs with these names has used a path."""
-        return all(_called(self.account.programs[number]) in names for number in use.read | use.asked | use.run)
+        return all(called(self.account.programs[number]) in names for number in use.read | use.asked | use.run)
 
     def is_beside(self, taken: Taken) -> bool:
         """Whether a path may be another one for another tree, though it is not spelled from there."""
-        return taken.relative is None and not _within(self.real(taken.path), self.places.shared)
+        return taken.relative is None and not within(self.real(taken.path), self.places.shared)
 
     def relative(self, path: bytes, real: bytes) -> bytes | None:
         """The path from the tree, inside of the repository, and for what lies directly in a folder above it."""
@@ -347,11 +350,11 @@ class _Judge:
                 return spelled[len(start) + 1 :]
         if real in self.beside:
             return self.beside[real]
-        if _within(real, self.places.shared):
+        if within(real, self.common):
             return None
         places = self.places
         above = self.standing(os.path.dirname(real))
-        if _within(real, (places.repository,)) or _within(places.tree, (above,)):
+        if within(real, (places.repository,)) or within(places.tree, (above,)):
             return os.path.relpath(real, places.tree)
         return None
 
@@ -392,7 +395,7 @@ def _is_folder(use: Use) -> bool:
     return use.first is not None and stat.S_ISDIR(use.first[0])
 
 
-def _called(program: Program) -> str:
+def called(program: Program) -> str:
     """What people call a program."""
     return os.path.basename(os.fsdecode(program.path))
 
@@ -410,7 +413,8 @@ def source_of(path: bytes) -> bytes | None:
     return folder + b"/" + name.partition(b".")[0] + b".py"
 
 
-def _within(path: bytes, folders: Iterable[bytes]) -> bool:
+def within(path: bytes, folders: Iterable[bytes]) -> bool:
+    """Whether a path is one of these folders, or lies in one."""
     return any(path == folder or path.startswith(folder.rstrip(b"/") + b"/") for folder in folders)
 
 

@@ -80,7 +80,7 @@ class Form(NamedTuple):
 class ACTIONS:
     """What calls do."""
 
-    ASK, OPEN, OPEN2, CREATE, RUN, MAKE, POINT, REMOVE, CUT, RENAME, LINK, MOUNT, RING, HANDLE = range(14)
+    ASK, OPEN, OPEN2, CREATE, RUN, MAKE, SYMLINK, REMOVE, CUT, RENAME, LINK, MOUNT, RING, HANDLE = range(14)
 
 
 _A = ACTIONS
@@ -105,8 +105,8 @@ _CALLS = (
     (316, 276, Form(_A.RENAME, 1, 0, -1, 3)),  # renameat2
     (86, 0, Form(_A.LINK, 0, -1, -1, 1)),  # link
     (265, 37, Form(_A.LINK, 1, 0, -1, 3)),  # linkat
-    (88, 0, Form(_A.POINT, 1)),  # symlink
-    (266, 36, Form(_A.POINT, 2, 1)),  # symlinkat
+    (88, 0, Form(_A.SYMLINK, 1)),  # symlink
+    (266, 36, Form(_A.SYMLINK, 2, 1)),  # symlinkat
     (83, 0, Form(_A.MAKE)),  # mkdir
     (258, 34, Form(_A.MAKE, 1, 0)),  # mkdirat
     (133, 0, Form(_A.MAKE)),  # mknod

@@ -112,19 +112,24 @@ class _Cast:
 
 def _uses(cast: _Cast, seen: Sequence[Mapping[bytes, Sequence[Any]]]) -> dict[bytes, Use]:
     """The use of each path; who has met it first has seen what was there."""
-    met: dict[bytes, tuple[Row | None, int, int]] = {}
+    met: dict[bytes, tuple[Row | None, int, int, int]] = {}
     for paths in seen:
-        for path, (row, taken, written) in paths.items():
-            known = met.get(path)
-            if known is None:
-                met[path] = row, taken, written
-                continue
-            first = row if min(taken, written) < min(known[1:]) else known[0]
-            met[path] = first, min(taken, known[1]), min(written, known[2])
+        for path, (row, *order) in paths.items():
+            known = met.get(path, (row, _NEVER, _NEVER, _NEVER))
+            first = row if min(order) < min(known[1:]) else known[0]
+            taken, written, read_first = map(min, order, known[1:])
+            met[path] = first, taken, written, read_first
     nobody: frozenset[int] = frozenset()
     uses = {}
-    for path, (row, taken, written) in met.items():
+    for path, (row, taken, written, read_first) in met.items():
         read, asked, run, wrote = (frozenset(by[path]) if path in by else nobody for by in cast.by)
-        before = taken != _NEVER and taken <= written
-        uses[path] = Use(first=row, read=read, asked=asked, run=run, written=wrote, before=before)
+        uses[path] = Use(
+            first=row,
+            read=read,
+            asked=asked,
+            run=run,
+            written=wrote,
+            before=taken != _NEVER and taken <= written,
+            read_before=read_first != _NEVER and read_first <= written,
+        )
     return uses

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from freshwheel.observe.account import Account, Program
+from freshwheel.observe.judgement import called, within
 
 __all__ = ["asked", "asks_references", "is_server", "open_ended", "unrecorded"]
 
@@ -60,19 +61,18 @@ def open_ended(account: Account, trusted: Sequence[bytes], shared: Sequence[byte
         return "a Python program has taken all variables"
     for one in account.programs:
         if not one.forked and not _is_known(one, account, trusted):
-            return f"{os.path.basename(os.fsdecode(one.path))} may ask for any variable"
-    for path, use in account.uses.items():
-        called = [os.path.basename(os.fsdecode(account.programs[number].path)) for number in sorted(use.read)]
-        loads = next(filter(_SILENT.fullmatch, called), "") if _LIBRARY(path) and not _lies_in(path, shared) else ""
-        if loads:
-            return f"{loads} may have loaded {os.path.basename(os.fsdecode(path))}, which may ask for any variable"
+            return f"{called(one)} may ask for any variable"
+    for path in filter(_LIBRARY, account.uses):
+        names = [called(account.programs[number]) for number in sorted(account.uses[path].read)]
+        loaders = [] if within(path, shared) else list(filter(_SILENT.fullmatch, names))
+        if loaders:
+            return f"{loaders[0]} may have loaded {os.path.basename(os.fsdecode(path))}, which may ask for any variable"
     return ""
 
 
 def asks_references(account: Account) -> bool:
     """Whether git was asked for a branch by its name, or for more references than `HEAD` and tags."""
-    called = (one.words[1:] for one in account.programs if os.path.basename(one.path) == b"git")
-    return any(map(_is_wide, called))
+    return any(_is_wide(one.words[1:]) for one in account.programs if called(one) == "git")
 
 
 def _is_wide(words: Sequence[bytes]) -> bool:
@@ -83,8 +83,7 @@ def _is_wide(words: Sequence[bytes]) -> bool:
 
 def is_server(account: Account) -> str:
     """The client of a compile server that ran; nothing: none."""
-    called = (os.path.basename(os.fsdecode(one.path)) for one in account.programs)
-    return next((name for name in called if name in _SERVERS), "")
+    return next((name for name in map(called, account.programs) if name in _SERVERS), "")
 
 
 def unrecorded(account: Account) -> str:
@@ -96,18 +95,14 @@ def unrecorded(account: Account) -> str:
     if not account.witnessed:
         return "no Python wrote down what it has read"
     for one in account.programs:
-        name = os.path.splitext(os.path.basename(os.fsdecode(one.path)))[0]
+        name = os.path.splitext(called(one))[0]
         if one.pid not in account.witnessed and name not in _RECORDED:
             return f"{name} ran, which leaves no record of all that it reads"
     return account.doubts[0] if account.doubts else ""
 
 
 def _is_known(program: Program, account: Account, trusted: Sequence[bytes]) -> bool:
-    name = os.path.basename(os.fsdecode(program.path))
+    name = called(program)
     if _PYTHON.fullmatch(name):
         return program.pid in account.witnessed
-    return _lies_in(program.path, trusted) and _SILENT.fullmatch(name) is not None
-
-
-def _lies_in(path: bytes, folders: Sequence[bytes]) -> bool:
-    return any(path.startswith(folder.rstrip(b"/") + b"/") for folder in folders)
+    return within(program.path, trusted) and _SILENT.fullmatch(name) is not None

@@ -27,7 +27,7 @@ NEVER = 1 << 64
 MASK = 0xFFFF
 """Of the numbers of processes that have executed something."""
 LINKS = MASK + 1
-"""Where among the orders stands how many symbolic links the build has made."""
+"""Where among the orders stands in which notification the build has last made a symbolic link; 0: it has made none."""
 READ, ASKED, RUN, WRITTEN = range(4)
 """How a path was used: places in `_Image.used`."""
 
@@ -88,11 +88,11 @@ class Recorder:
         """By thread: how often it had executed something, and what it runs."""
         self.images: dict[tuple[int, bytes, tuple[bytes, ...]], _Image] = {}
         self.paths: dict[bytes, list[object]] = {}
-        """By path: what it led to, and the notifications in which it was first taken and first written."""
+        """By path: what it led to, and the notifications in which it was first taken, first written, first read."""
         self.executed: list[tuple[int, int, bytes, tuple[bytes, ...]]] = []
         self.doubts: dict[str, None] = {}
         self.links = 0
-        """Of those that the build has made, how many stood when `followed` began."""
+        """What stood there when `followed` began."""
         self.followed: set[tuple[bytes, int]] = set()
         self.began = time.time_ns()
         self.count = 0
@@ -282,12 +282,12 @@ class Recorder:
         elif action == ACTIONS.CREATE:
             self.opened(number, image, path, _ADDED)
         elif action == ACTIONS.ASK:
-            self.reach(number, image, path, ASKED)
+            self.follow(number, image, path, ASKED)
         elif action == ACTIONS.RUN:
-            self.reach(number, image, path, RUN if self.is_there(path) else ASKED)
+            self.follow(number, image, path, RUN if self.is_there(path) else ASKED)
         else:
-            if action == ACTIONS.POINT or (action == ACTIONS.RENAME and os.path.islink(path)):
-                self.orders[LINKS] = self.orders[LINKS] + 1 & 0x7FFFFFFF or 1
+            if action == ACTIONS.SYMLINK or (action == ACTIONS.RENAME and os.path.islink(path)):
+                self.orders[LINKS] = number & 0xFFFFFFFF or 1
             self.changed(number, image, path, action, _straight(second))
 
     def is_there(self, path: bytes) -> bool:
@@ -296,7 +296,7 @@ class Recorder:
         if known is None:
             row = _row(path)
             if not _IGNORED(path) and len(self.paths) < _MOST:
-                self.paths[path] = [row, NEVER, NEVER]
+                self.paths[path] = [row, NEVER, NEVER, NEVER]
             return row is not None
         return (known[0] is not None and known[2] is NEVER) or os.access(path, os.F_OK)
 
@@ -305,22 +305,22 @@ class Recorder:
         if flags & _WITHOUT_NAME:
             return True
         if flags & os.O_PATH:
-            self.reach(number, image, path, ASKED)
+            self.follow(number, image, path, ASKED)
             return True
         if not self.is_there(path):
-            self.reach(number, image, path, WRITTEN if flags & os.O_CREAT else ASKED)
+            self.follow(number, image, path, WRITTEN if flags & os.O_CREAT else ASKED)
             return False
         if flags & os.O_CREAT and flags & os.O_EXCL:
-            self.reach(number, image, path, ASKED)
+            self.follow(number, image, path, ASKED)
             return True
         way = flags & os.O_ACCMODE
         if way != os.O_WRONLY and not flags & os.O_TRUNC:
-            self.reach(number, image, path, READ)
+            self.follow(number, image, path, READ)
         if way != os.O_RDONLY or flags & os.O_TRUNC:
-            self.reach(number, image, path, WRITTEN)
+            self.follow(number, image, path, WRITTEN)
         return True
 
-    def reach(self, number: int, image: _Image, path: bytes, how: int) -> None:
+    def follow(self, number: int, image: _Image, path: bytes, how: int) -> None:
         """Takes down one use of a path, and of where it leads: a link that the build made may be gone at its end."""
         self.use(number, image, path, how)
         if self.links and (path, how) not in self.followed:
@@ -332,7 +332,7 @@ class Recorder:
     def changed(self, number: int, image: _Image, path: bytes, action: int, second: bytes) -> None:
         """What was made, removed, cut, renamed or linked; in vain, it was only asked for."""
         there = os.path.lexists(path)
-        if action in (ACTIONS.MAKE, ACTIONS.POINT):
+        if action in (ACTIONS.MAKE, ACTIONS.SYMLINK):
             self.use(number, image, path, ASKED if there else WRITTEN)
             return
         if not there:
@@ -363,10 +363,10 @@ class Recorder:
             if len(self.paths) >= _MOST or self.count >= _MOST:
                 self.doubts["the build has used more paths than are written down"] = None
                 return
-            known = self.paths[path] = [_row(path), NEVER, NEVER]
-        place = 2 if how == WRITTEN else 1
-        if known[place] is NEVER:
-            known[place] = number
+            known = self.paths[path] = [_row(path), NEVER, NEVER, NEVER]
+        for place in (2,) if how == WRITTEN else (1,) if how == ASKED else (1, 3):
+            if known[place] is NEVER:
+                known[place] = number
         used = image.used[how]
         if path not in used:
             used.add(path)

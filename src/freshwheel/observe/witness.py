@@ -55,14 +55,19 @@ class _Path:
 
     def use(self, path: bytes) -> Use:
         """That, as it is said elsewhere."""
-        taken = [self.first[kind] for kind in (b"r", b"s") if kind in self.first]
         return Use(
             first=_row(path),
             read=frozenset(self.by.get(b"r", ())),
             asked=frozenset(self.by.get(b"s", ())),
             written=frozenset(self.by.get(b"w", ())),
-            before=bool(taken) and (b"w" not in self.first or min(taken) <= self.first[b"w"]),
+            before=self.comes_first(b"r", b"s"),
+            read_before=self.comes_first(b"r"),
         )
+
+    def comes_first(self, *kinds: bytes) -> bool:
+        """Whether one of these was done before the path was first written."""
+        taken = [self.first[kind] for kind in kinds if kind in self.first]
+        return bool(taken) and min(taken) <= self.first.get(b"w", min(taken))
 
 
 @dataclass(kw_only=True, slots=True)
