@@ -232,27 +232,34 @@ def _folder(about: Surroundings, where: bytes, path: bytes) -> bytes:
     """Which names a folder has; of one that belongs to the project without what tools and editors drop there."""
     names = sorted(os.listdir(where))
     if not os.path.isabs(path):
-        names = [name for name in names if _stays(about, where, path, name)]
+        names = [name for name in names if _stays(about, path, name)]
+        folders = [name for name in names if os.path.isdir(os.path.join(where, name))]
+        left_out = _left_out(about, where, path, folders) if folders else frozenset()
+        names = [name for name in names if name not in left_out]
     return digest.of(b"\0".join(names))
 
 
-def _stays(about: Surroundings, where: bytes, path: bytes, name: bytes) -> bool:
-    if litter.is_dropping(name) or litter.is_bare(name) or (path in (b"", b".") and litter.is_frontends(name)):
-        return False
-    if litter.project_of(name) in about.names:
-        return False
-    below = os.path.join(where, name)
-    if not os.path.isdir(below):
-        return True
+def _stays(about: Surroundings, path: bytes, name: bytes) -> bool:
+    """Whether a name in the folder `path` may be that of a source."""
+    dropped = litter.is_dropping(name) or litter.is_bare(name) or (path in (b"", b".") and litter.is_frontends(name))
+    return not dropped and litter.project_of(name) not in about.names
+
+
+def _left_out(about: Surroundings, where: bytes, path: bytes, folders: Iterable[bytes]) -> frozenset[bytes]:
+    """Those of the folders in a folder in which nothing is a source."""
     from freshwheel.sources.ground import Ground, Scope  # noqa: PLC0415 - most hits need none of it
 
     apart = frame.set_apart(about.tree, about.environ)
     ground = Ground(Scope(tree=about.tree, repository=about.tree, inputs=(), apart=apart))
-    with os.scandir(below) as listing:
-        inside = {os.fsdecode(one.name): one.is_dir() for one in listing}
-    folders = frozenset(one for one, is_folder in inside.items() if is_folder)
-    relative = os.path.normpath(os.path.join(os.fsdecode(path), os.fsdecode(name)))
-    return not ground.is_apart(relative) and ground.pruned(relative, frozenset(inside), folders) is None
+    found = set()
+    for name in folders:
+        with os.scandir(os.path.join(where, name)) as listing:
+            inside = {os.fsdecode(one.name): one.is_dir() for one in listing}
+        below = frozenset(one for one, is_folder in inside.items() if is_folder)
+        relative = os.path.normpath(os.path.join(os.fsdecode(path), os.fsdecode(name)))
+        if ground.is_apart(relative) or ground.pruned(relative, frozenset(inside), below) is not None:
+            found.add(name)
+    return frozenset(found)
 
 
 def _row(about: Surroundings, path: bytes) -> bytes:

@@ -86,7 +86,7 @@ def _reason(case: Case, last: Outcome | None, found: Comparison | None) -> str:
 
 def _unlike(case: Case, entry: Entry) -> str | None:
     """Why an entry will not do, though it is of the same key; nothing: it will. None: it is of another one."""
-    if entry.parts.get("source digest") != case.found.digest or entry.tree not in (None, case.tree):
+    if entry.parts.get(decision.SOURCES) != case.found.digest or entry.tree not in (None, case.tree):
         return None
     parts = {**entry.parts, "store": account.lasting(case)["store"]}
     differing, *_ = account.differing(parts, case, isolated=bool(entry.installed))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,16 +46,19 @@ def keep(case: Case, entry: Entry, tag: bytes, wheel: str) -> bool:
     finished = entry.finished.get(tag)
     if finished is None:
         return False
-    return _kept(
+    return _saved(
         case,
-        entry.discovered,
-        wheel,
-        entry=entry.key.encode(),
-        sha256=finished.blob.sha256.encode(),
-        size=finished.blob.size.to_bytes(8, "little"),
-        xxh3=finished.blob.xxh3,
-        until=ageing.until(case, entry),
-        took=entry.milliseconds.to_bytes(8, "little"),
+        lambda: _answer(
+            case,
+            entry.discovered,
+            wheel,
+            entry=entry.key.encode(),
+            sha256=finished.blob.sha256.encode(),
+            size=finished.blob.size.to_bytes(8, "little"),
+            xxh3=finished.blob.xxh3,
+            until=ageing.until(case, entry),
+            took=entry.milliseconds.to_bytes(8, "little"),
+        ),
     )
 
 
@@ -68,33 +71,27 @@ def keep_editable(case: Case, record: Record, wheel: str, *, copy: str) -> bool:
         with open(wheel, "rb") as file:
             data = file.read(answers.LARGEST + 1)
         modules, took = [one.path for one in record.modules], record.took.to_bytes(8, "little")
-        return len(data) <= answers.LARGEST and _kept(
-            case, record.rests, wheel, modules=modules, copy=copy, data=data, took=took
+        return len(data) <= answers.LARGEST and _saved(
+            case, lambda: _answer(case, record.rests, wheel, modules=modules, copy=copy, data=data, took=took)
         )
     return False
 
 
-def _kept(
-    case: Case, taken: Sequence[Discovered], wheel: str, *, modules: Sequence[bytes] = (), copy: str = "", **more: bytes
-) -> bool:
-    """Whether the answer is kept. It rests on what the build has `taken`, and on `modules` that lie in the tree."""
+def _saved(case: Case, answer: Callable[[], Answer | None]) -> bool:
+    """Whether there is an answer, and it is kept now."""
     with contextlib.suppress(*_REFUSALS):
-        answer = _answer(case, taken, wheel, modules=modules, copy=copy, more=more)
-        cache = frame.cache_directory(case.plan.call.environ)
-        return answer is not None and cache is not None and answers.save(cache, answer)
+        made, cache = answer(), frame.cache_directory(case.plan.call.environ)
+        return made is not None and cache is not None and answers.save(cache, made)
     return False
 
 
-def _answer(  # noqa: PLR0913 - as `_kept`
-    case: Case,
-    taken: Sequence[Discovered],
-    wheel: str,
-    *,
-    modules: Sequence[bytes],
-    copy: str,
-    more: Mapping[str, bytes],
+def _answer(
+    case: Case, taken: Sequence[Discovered], wheel: str, *, modules: Sequence[bytes] = (), copy: str = "", **more: bytes
 ) -> Answer | None:
-    """The answer; None where it must not be given again without asking."""
+    """The answer; None where it must not be given again without asking.
+
+    It rests on what the build has `taken`, on `modules` that lie in the tree, and on a `copy` being there.
+    """
     call, watch = case.plan.call, case.facts.watch
     if case.plan.proves:
         return None  # each one is to be built
@@ -138,7 +135,7 @@ def _answer(  # noqa: PLR0913 - as `_kept`
         name=answers.joined([os.path.basename(wheel)]),
         lean=b"1" if case.lean else b"",
         info=_info(wheel),
-        **(stored | dict(more)),
+        **(stored | more),
     )
 
 

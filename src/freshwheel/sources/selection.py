@@ -157,11 +157,11 @@ class _Search:
         if root.kind == "file":
             walk.file(root.path)
         elif _is_at_the_root(root):
-            walk.root(root.path, crate=True, only=self.reached(walk, root.path, rules, crates))
+            walk.root(root.path, crate=True, only=self.spoken_of(walk, root.path, rules, crates))
         elif root.kind != "glob":
             walk.root(root.path, crate=root.kind == "crate")
 
-    def reached(self, walk: Walk, crate: str, rules: Rules, others: Sequence[str]) -> frozenset[bytes]:
+    def spoken_of(self, walk: Walk, crate: str, rules: Rules, others: Sequence[str]) -> frozenset[bytes]:
         """The names directly in the folder of a crate, with the project in it, of what sources speak of.
 
         Those of the `others` count, too: a macro may read a file of the crate that uses it.
@@ -169,19 +169,25 @@ class _Search:
         mains = (os.fsencode(cargo.normal(path)).partition(b"/")[0] for path in roots.mains(crate, self.known))
         only = {*mains, *map(os.fsencode, (*cargo.BESIDE, *roots.IGNORING, *roots.READMES))}
         left, read = self.disk.entries(os.fsencode(crate)).keys() - only, set[bytes]()
+        beside = self.trial(walk, rules)
+        for other in others if left else ():
+            beside.root(other, crate=True)
         while left:
-            trial = Walk(self.disk, exclude=rules.exclude)
-            trial.apart = walk.apart
+            trial = self.trial(walk, rules)
             trial.root(crate, crate=True, only=frozenset(only))
-            for other in others:
-                trial.root(other, crate=True)
-            sources = {path for path in trial.files if path.endswith(b".rs")} - read
+            sources = {path for path in (*trial.files, *beside.files) if path.endswith(b".rs")} - read
             text = b"\n".join(self.disk.text(path, _LARGEST) or b"" for path in sorted(sources))
             named = {name for name in left if any(name + end in text for end in _ENDS)}
             if not named:
                 break
             read, only, left = read | sources, only | named, left - named
         return frozenset(only)
+
+    def trial(self, walk: Walk, rules: Rules) -> Walk:
+        """A walk by which nothing becomes an input, and that leaves out what `walk` does."""
+        trial = Walk(self.disk, exclude=rules.exclude)
+        trial.apart = walk.apart
+        return trial
 
     def closure(self, found: Sequence[str]) -> tuple[list[str], Closure]:
         """The manifests that are built, and their closure; `found` are those that lie in the project."""
