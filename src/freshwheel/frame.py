@@ -19,7 +19,7 @@ _FOLDERS = (
     *("CARGO_BUILD_BUILD_DIR", "CARGO_BUILD_TARGET_DIR", "CARGO_HOME", "CARGO_TARGET_DIR", "RUSTUP_HOME"),
     *("TEMP", "TMP", "TMPDIR"),
 )
-_CACHES = ("CACHE", "CACHEDIR", "CACHE_DIR", "CACHE_HOME")
+_CACHES = ("CACHE", "CACHE_DIR", "CACHE_HOME")
 """Ends of variables that name the cache of whatever tool."""
 _OF_HOME = (".cache", ".cargo", ".rustup")
 _TAG = b"""Signature: 8a477f597d28d172789f06886806bc55

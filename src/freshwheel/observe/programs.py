@@ -40,7 +40,7 @@ _NO_REFERENCE = re.compile(rb"[-/.].*|.*[*=].*|[0-9]*|HEAD[@^~{}0-9]*|refs/tags.
 _LISTING = frozenset(
     (b"branch", b"for-each-ref", b"name-rev", b"notes", b"reflog", b"show-branch", b"show-ref", b"stash")
 )
-_WIDE = (b"--all", b"--branches", b"--notes", b"--reflog", b"--remotes")
+_MORE = (b"--all", b"--branches", b"--notes", b"--reflog", b"--remotes")
 """What git is told when it is to look at more than `HEAD` and tags."""
 _OTHERS = frozenset(("COMPILER_PATH", "LIBRARY_PATH", "CPATH"))
 
@@ -72,13 +72,13 @@ def open_ended(account: Account, trusted: Sequence[bytes], shared: Sequence[byte
 
 def asks_references(account: Account) -> bool:
     """Whether git was asked for a branch by its name, or for more references than `HEAD` and tags."""
-    return any(_is_wide(one.words[1:]) for one in account.programs if called(one) == "git")
+    return any(_asks_for_more(one.words[1:]) for one in account.programs if called(one) == "git")
 
 
-def _is_wide(words: Sequence[bytes]) -> bool:
+def _asks_for_more(words: Sequence[bytes]) -> bool:
     command, *named = [word for word in words if not _NO_REFERENCE(word)] or [b""]
     listing = command in _LISTING and not any(word.startswith(b"refs/tags") for word in words)
-    return listing or any(word.startswith(_WIDE) for word in words) or (command != b"config" and bool(named))
+    return listing or any(word.startswith(_MORE) for word in words) or (command != b"config" and bool(named))
 
 
 def is_server(account: Account) -> str:

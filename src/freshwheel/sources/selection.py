@@ -157,11 +157,11 @@ class _Search:
         if root.kind == "file":
             walk.file(root.path)
         elif _is_at_the_root(root):
-            walk.root(root.path, crate=True, only=self.spoken_of(walk, root.path, rules, crates))
+            walk.root(root.path, crate=True, only=self.named_by_sources(walk, root.path, rules, crates))
         elif root.kind != "glob":
             walk.root(root.path, crate=root.kind == "crate")
 
-    def spoken_of(self, walk: Walk, crate: str, rules: Rules, others: Sequence[str]) -> frozenset[bytes]:
+    def named_by_sources(self, walk: Walk, crate: str, rules: Rules, others: Sequence[str]) -> frozenset[bytes]:
         """The names directly in the folder of a crate, with the project in it, of what sources speak of.
 
         Those of the `others` count, too: a macro may read a file of the crate that uses it.
