@@ -24,8 +24,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from freshwheel import frame, memory, replay, rows
-from freshwheel.plan import Call, Plan
+from freshwheel.base import frame, rows
+from freshwheel.build.plan import Call, Plan
+from freshwheel.memory import memory, replay
 
 BUDGETS = {
     "unchanged / lstat": 1.25,

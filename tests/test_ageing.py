@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel import build, outcome
+from freshwheel.build import recipes
+from freshwheel.memory import outcome
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 DAY = 24 * 3600 * 10**9
@@ -48,7 +49,7 @@ class Tree:
         site = self.folder / f"pip-build-env-{self.runs}" / "site"
         site.mkdir(parents=True)
         self.environ["PYTHONPATH"] = str(site)
-        asked = build.requires(self.call())
+        asked = recipes.requires(self.call())
         if asked and not deaf:
             self.install(site, "flit_core", "3.9")
             self.install(site, "idna", idna)
@@ -57,7 +58,7 @@ class Tree:
             shutil.copy(backend, site / "flit_core" / "buildapi.py")
         with self.patch.context() as patch:
             patch.syspath_prepend(str(site))
-            return asked, build.wheel(self.call(), str(self.folder / "dist"))
+            return asked, recipes.wheel(self.call(), str(self.folder / "dist"))
 
     def install(self, site, name, version):
         """A distribution."""
@@ -69,7 +70,7 @@ class Tree:
 
     def call(self):
         """One call, as the door would make it."""
-        return build.Call(
+        return recipes.Call(
             tree=str(self.path),
             environ=dict(self.environ),
             hook="build_wheel",

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freshwheel import answers, backends, isolated, rows
-from freshwheel.answers import Answer
-from freshwheel.entry import pack
+from freshwheel.base import backends, isolation, rows
+from freshwheel.memory import answers
+from freshwheel.memory.answers import Answer
+from freshwheel.store.entry import pack
 
 ASKED = bytes(range(16))
 DIGEST = "d" * 32
@@ -178,7 +179,7 @@ def test_folders_of_path_leave_out_the_private_ones(entries, private):
     """What lies in an environment that was made for one build, and nothing that is only called like it."""
     path = os.pathsep.join(entries)
     inside = [f"{root}/" for root in private]
-    assert isolated.folders(path, private) == [
+    assert isolation.folders(path, private) == [
         entry for entry in path.split(os.pathsep) if not f"{entry}/".startswith(tuple(inside))
     ]
 

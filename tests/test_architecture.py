@@ -20,113 +20,92 @@ PAGE = REPOSITORY / "docs" / "development" / "architecture.md"
 
 SOURCES = {path.relative_to(PACKAGE).as_posix(): path.read_text("utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
 
-ROWS = (
-    ("facade", ("__init__.py",)),
-    ("entry", ("__main__.py",)),
-    ("doors", ("hooks.py", "cli/", "pytest_plugin.py", "guard.py")),
-    ("mirror", ("mirror.py",)),
-    ("standing", ("standing.py",)),
-    ("side door", ("replay.py",)),
-    ("recheck", ("recheck.py",)),
-    ("hall", ("adoption.py", "build.py", "cache_keys.py", "report.py", "history.py", "upload.py")),
-    ("inspection and likeness", ("climbing.py", "inspection.py", "likeness.py")),
-    ("writing", ("writing.py",)),
-    ("editables", ("editable.py",)),
-    ("placement", ("placement.py",)),
-    ("supply", ("supply.py",)),
-    ("making", ("making.py",)),
-    ("proofs", ("proof.py",)),
-    ("delivery", ("delivery.py",)),
-    ("accounts", ("account.py",)),
-    ("rehearsal and keeping", ("keeping.py", "rehearsal.py")),
-    ("ages", ("ageing.py",)),
-    ("finish and decision", ("decision.py", "finish.py")),
-    ("real builds and names", ("naming.py", "real.py")),
-    ("notices", ("notice.py",)),
-    ("observations and workplaces", ("observation.py", "workplace.py")),
-    ("discoveries", ("discovery.py",)),
-    ("plan", ("plan.py",)),
-    ("recollection", ("recollection.py",)),
-    ("rooms", ("sources/", "inner/", "store/", "wheel/", "adopt/", "observe/")),
-    ("settings", ("config.py",)),
-    ("readings", ("reading.py",)),
-    ("records", ("ledger.py", "state.py", "outcome.py")),
-    ("counts", ("stats.py",)),
-    ("answers and installations", ("answers.py", "journal.py")),
-    ("shelf", ("shelf.py", "spares.py")),
-    ("facts", ("backends.py", "memory.py", "lease.py", "entry.py", "inplace.py")),
-    ("nouns", ("bytecode.py", "cached.py", "model.py", "native.py", "resolved.py")),
-    (
-        "ground",
-        (
-            "families.py",
-            "frame.py",
-            "isolated.py",
-            "parsed.py",
-            "phrases.py",
-            "rows.py",
-            "errors.py",
-            "pep440.py",
-            "requirements.py",
-            "about.py",
-            "installs.py",
-            "toml.py",
-        ),
-    ),
+LEVELS = (
+    ("__init__.py", "__main__.py"),
+    ("hooks.py", "guard.py", "pytest_plugin.py", "cli/"),
+    ("adopt/", "explain/"),
+    ("build/",),
+    ("memory/",),
+    ("sources/", "inner/", "wheel/", "store/", "observe/"),
+    ("base/", "about.py"),
 )
-"""From the top to the bottom, the floor being the last nine; modules of one folder may import each other."""
+"""From the top to the bottom: a module imports from levels below its own, and from its own folder."""
+DOORS = LEVELS[1]
 
 LIGHT = (
-    *("__init__.py", "hooks.py", "guard.py", "replay.py", "recheck.py", "journal.py", "memory.py", "answers.py"),
-    *("shelf.py", "entry.py", "lease.py", "isolated.py", "families.py", "frame.py", "rows.py", "about.py", "native.py"),
-    *("inplace.py", "installs.py", "standing.py", "bytecode.py"),
+    *(
+        "__init__.py",
+        "base/__init__.py",
+        "memory/__init__.py",
+        "store/__init__.py",
+        "sources/__init__.py",
+        "hooks.py",
+        "guard.py",
+        "memory/replay.py",
+        "memory/recheck.py",
+        "memory/journal.py",
+        "memory/memory.py",
+        "memory/answers.py",
+    ),
+    *(
+        "store/shelf.py",
+        "store/entry.py",
+        "memory/lease.py",
+        "base/isolation.py",
+        "base/name_patterns.py",
+        "base/frame.py",
+        "base/rows.py",
+        "about.py",
+        "sources/pure_python.py",
+    ),
+    *("memory/editables.py", "memory/installs.py", "memory/installed_state.py", "memory/bytecode.py"),
 )
 LIGHT_LIBRARIES = frozenset(
     ("sys", "os", "time", "errno", "stat", "struct", "_struct", "fcntl", "msvcrt", "xxhash", "_imp")
 )
 OFF_THE_LIGHT_ROAD = {
-    "bytecode.py": ("importlib",),
-    "guard.py": ("mirror.py", "warnings"),
-    "hooks.py": ("build.py", "errors.py"),
+    "memory/bytecode.py": ("importlib",),
+    "guard.py": ("explain/installed.py", "warnings"),
+    "hooks.py": ("build/recipes.py", "base/errors.py"),
 }
 """What a light module may import inside a function: the step to the recipes, when there is no way around them."""
 
 PURE = (
-    "adopt/aim.py",
+    "adopt/change.py",
     "adopt/facts.py",
     "adopt/proposal.py",
     "adopt/pythons.py",
     "adopt/readers.py",
     "adopt/remarks.py",
-    "adopt/statements.py",
+    "adopt/toml_statements.py",
     "adopt/switch.py",
     "adopt/uv_keys.py",
     "adopt/uv_table.py",
-    "backends.py",
-    "config.py",
-    "entry.py",
-    "errors.py",
-    "inner/key.py",
+    "base/backends.py",
+    "base/config.py",
+    "store/entry.py",
+    "base/errors.py",
+    "inner/build_key.py",
     "observe/account.py",
-    "families.py",
-    "model.py",
-    "native.py",
-    "parsed.py",
-    "phrases.py",
-    "pep440.py",
-    "reading.py",
-    "requirements.py",
+    "base/name_patterns.py",
+    "base/model.py",
+    "sources/pure_python.py",
+    "base/toml_access.py",
+    "base/phrases.py",
+    "base/versions.py",
+    "base/config_values.py",
+    "base/requirements.py",
     "sources/cargo.py",
     "sources/digest.py",
     "sources/gitignore.py",
     "sources/gitindex.py",
     "sources/globs.py",
-    "sources/litter.py",
+    "sources/not_sources.py",
     "sources/outputs.py",
     "sources/roots.py",
     "sources/tables.py",
-    "sources/trace.py",
-    "sources/unwatched.py",
+    "inner/build_records.py",
+    "build/unwatched.py",
     "wheel/mark.py",
     "wheel/metadata.py",
     "wheel/names.py",
@@ -152,7 +131,10 @@ PURE_LIBRARIES = frozenset(
         *("tomllib", "types", "typing", "unicodedata", "xxhash"),
     )
 )
-PURE_PARTS = {"frame.py": ("dumped", "framed", "parsed", "unframed"), "rows.py": ("EDITION", "Row", "digest")}
+PURE_PARTS = {
+    "base/frame.py": ("dumped", "framed", "parsed", "unframed"),
+    "base/rows.py": ("EDITION", "Row", "digest"),
+}
 """What pure modules may use of a module that is not pure."""
 IMPURE_CALLS = ("open", "input", "print", "exec", "eval", "__import__")
 
@@ -172,11 +154,11 @@ LONGEST_MODULE = 500
 
 
 def place(path):
-    """The row, counted from the top, and the place in it where a module stands; None for a stranger."""
-    for row, (_, places) in enumerate(ROWS):
-        for one in places:
-            if path == one or (one.endswith("/") and path.startswith(one)):
-                return row, one
+    """The level, counted from the top, and the folder or module there; None for a stranger."""
+    for level, places in enumerate(LEVELS):
+        for home in places:
+            if path == home or (home.endswith("/") and path.startswith(home)):
+                return level, home
     return None
 
 
@@ -239,7 +221,7 @@ def own_imports(path, sources):
 
 def strangers(sources):
     """Modules that have no place in the house."""
-    return [f"{path} has no place in ROWS" for path in sources if place(path) is None]
+    return [f"{path} has no place in LEVELS" for path in sources if place(path) is None]
 
 
 def layering(sources):
@@ -305,10 +287,9 @@ def purity(sources):
 
 def ambience(sources):
     """Reads of the working directory, the environment or the command line outside the doors."""
-    doors = dict(ROWS)["doors"]
     wrong = []
     for path in sources:
-        if path in FOR_OTHER_PROGRAMS or (place(path) is not None and place(path)[1] in doors):
+        if path in FOR_OTHER_PROGRAMS or (place(path) is not None and place(path)[1] in DOORS):
             continue
         for node, _ in nodes(ast.parse(sources[path])):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
@@ -387,14 +368,16 @@ def long_function(lines):
 
 
 EMPTY_ROOMS = {"wheel/__init__.py": "", "wheel/names.py": "", "inner/__init__.py": "", "inner/process.py": ""}
+HALL = {"build/__init__.py": "", "build/make.py": ""}
+FRAME = {"base/__init__.py": "", "base/frame.py": ""}
 
 PLANTED = [
     (strangers, {"engine.py": ""}, "engine.py has no place"),
     (strangers, {"kitchen/oven.py": ""}, "kitchen/oven.py has no place"),
-    (layering, {"build.py": "", "wheel/names.py": "from freshwheel import build"}, "wheel/names.py:1 imports build.py"),
-    (layering, {"build.py": "", "wheel/names.py": "import freshwheel.build"}, "wheel/names.py:1 imports build.py"),
-    (layering, {"build.py": "", "wheel/names.py": "from .. import build"}, "wheel/names.py:1 imports build.py"),
-    (layering, {"build.py": "", "wheel/names.py": "from ..build import f"}, "wheel/names.py:1 imports build.py"),
+    (layering, {**HALL, "wheel/names.py": "from freshwheel.build import make"}, "names.py:1 imports build/make.py"),
+    (layering, {**HALL, "wheel/names.py": "import freshwheel.build.make"}, "names.py:1 imports build/make.py"),
+    (layering, {**HALL, "wheel/names.py": "from ..build import make"}, "names.py:1 imports build/make.py"),
+    (layering, {**HALL, "wheel/names.py": "from ..build.make import f"}, "names.py:1 imports build/make.py"),
     (layering, {**EMPTY_ROOMS, "wheel/names.py": "from freshwheel.inner import process"}, "imports inner/process.py"),
     (layering, {**EMPTY_ROOMS, "wheel/names.py": "from freshwheel.inner.process import f"}, "imports inner/process.py"),
     (layering, {**EMPTY_ROOMS, "wheel/names.py": "import freshwheel.inner"}, "imports inner/__init__.py"),
@@ -404,40 +387,42 @@ PLANTED = [
         "names.py:2 imports inner",
     ),
     (layering, {"__init__.py": "", "wheel/names.py": "from freshwheel import __version__"}, "imports __init__.py"),
-    (layering, {"build.py": "from freshwheel import report", "report.py": ""}, "build.py:1 imports report.py"),
-    (layering, {"model.py": "from freshwheel import config", "config.py": ""}, "model.py:1 imports config.py"),
-    (layering, {"rows.py": "from freshwheel import errors", "errors.py": ""}, "rows.py:1 imports errors.py"),
+    (layering, {**HALL, "base/rows.py": "from freshwheel.build import make"}, "rows.py:1 imports build/make.py"),
     (cycles, {"wheel/a.py": "from freshwheel.wheel import b", "wheel/b.py": "from . import a"}, "a.py -> wheel/b.py"),
     (cycles, {"wheel/a.py": "from freshwheel.wheel import a"}, "wheel/a.py -> wheel/a.py"),
     (cycles, {"a.py": "import freshwheel.b", "b.py": "def f():\n import freshwheel.a"}, "a.py -> b.py -> a.py"),
-    (light_column, {"frame.py": "import json"}, "frame.py:1 is light and imports json"),
-    (light_column, {"frame.py": "from __future__ import annotations"}, "imports __future__"),
-    (light_column, {"frame.py": "def f():\n import dataclasses"}, "frame.py:2 is light and imports dataclasses"),
+    (light_column, {"base/frame.py": "import json"}, "base/frame.py:1 is light and imports json"),
+    (light_column, {"base/frame.py": "from __future__ import annotations"}, "imports __future__"),
+    (light_column, {"base/frame.py": "def f():\n import dataclasses"}, "frame.py:2 is light and imports dataclasses"),
     (
         light_column,
-        {"hooks.py": "from freshwheel import build", "build.py": ""},
-        "hooks.py:1 is light and imports build",
+        {**HALL, "hooks.py": "from freshwheel.build import make"},
+        "hooks.py:1 is light and imports build/make.py",
     ),
-    (light_column, {"replay.py": "def f():\n from freshwheel import build", "build.py": ""}, "imports build.py"),
-    (light_column, {"frame.py": "if TYPE_CHECKING:\n pass\nelse:\n import typing"}, "frame.py:4"),
+    (
+        light_column,
+        {**HALL, "memory/replay.py": "def f():\n from freshwheel.build import make"},
+        "imports build/make.py",
+    ),
+    (light_column, {"base/frame.py": "if TYPE_CHECKING:\n pass\nelse:\n import typing"}, "base/frame.py:4"),
     (purity, {"wheel/mark.py": "import os"}, "wheel/mark.py:1 is pure and imports os"),
-    (purity, {"config.py": "from pathlib import Path"}, "config.py:1 is pure and imports pathlib"),
-    (purity, {"wheel/mark.py": "from freshwheel.frame import write", "frame.py": ""}, "imports frame.py"),
-    (purity, {"wheel/mark.py": "from freshwheel import frame", "frame.py": ""}, "imports frame.py"),
+    (purity, {"base/config.py": "from pathlib import Path"}, "config.py:1 is pure and imports pathlib"),
+    (purity, {**FRAME, "wheel/mark.py": "from freshwheel.base.frame import write"}, "imports base/frame.py"),
+    (purity, {**FRAME, "wheel/mark.py": "from freshwheel.base import frame"}, "imports base/frame.py"),
     (purity, {"wheel/mark.py": "def f(): return open('x')"}, "wheel/mark.py:1 is pure and calls open"),
-    (ambience, {"build.py": "import os\nos.environ['X']"}, "build.py:2 reads os.environ"),
+    (ambience, {"build/make.py": "import os\nos.environ['X']"}, "make.py:2 reads os.environ"),
     (ambience, {"wheel/mark.py": "from os import getcwd"}, "wheel/mark.py:1 reads os.getcwd"),
-    (ambience, {"build.py": "import sys\ndef f():\n return sys.argv"}, "build.py:3 reads sys.argv"),
-    (ambience, {"frame.py": "import os\nos.getenv('X')"}, "frame.py:2 reads os.getenv"),
+    (ambience, {"build/make.py": "import sys\ndef f():\n return sys.argv"}, "make.py:3 reads sys.argv"),
+    (ambience, {"base/frame.py": "import os\nos.getenv('X')"}, "frame.py:2 reads os.getenv"),
     (style, {"wheel/utils.py": ""}, "wheel/utils.py has a name that says nothing"),
     (style, {"_common.py": ""}, "_common.py has a name that says nothing"),
     (style, {"manager/x.py": ""}, "manager/x.py has a name that says nothing"),
-    (style, {"build.py": "\n" * (LONGEST_MODULE + 1)}, f"build.py has {LONGEST_MODULE + 1} lines"),
-    (style, {"build.py": long_function(LONGEST_FUNCTION + 1)}, f"build.py:1 f has {LONGEST_FUNCTION + 1} lines"),
-    (style, {"build.py": "print('x')"}, "build.py:1 prints"),
-    (private_names, {"build.py": "import sysconfig\nsysconfig._name()"}, "build.py:2 takes sysconfig._name"),
-    (private_names, {"build.py": "import sys\ngetattr(sys, '_base')"}, "build.py:2 takes sys._base"),
-    (private_names, {"build.py": "from zipfile import _name"}, "build.py:1 takes zipfile._name"),
+    (style, {"build/make.py": "\n" * (LONGEST_MODULE + 1)}, f"make.py has {LONGEST_MODULE + 1} lines"),
+    (style, {"build/make.py": long_function(LONGEST_FUNCTION + 1)}, f"make.py:1 f has {LONGEST_FUNCTION + 1} lines"),
+    (style, {"build/make.py": "print('x')"}, "make.py:1 prints"),
+    (private_names, {"build/make.py": "import sysconfig\nsysconfig._name()"}, "make.py:2 takes sysconfig._name"),
+    (private_names, {"build/make.py": "import sys\ngetattr(sys, '_base')"}, "make.py:2 takes sys._base"),
+    (private_names, {"build/make.py": "from zipfile import _name"}, "make.py:1 takes zipfile._name"),
 ]
 
 
@@ -452,17 +437,20 @@ ALLOWED = {
     "__init__.py": "from freshwheel.hooks import f",
     "hooks.py": (
         "import os, sys\nif TYPE_CHECKING:\n import typing\n"
-        "def f():\n from freshwheel import build, errors\n os.environ, os.getcwd()"
+        "def f():\n from freshwheel.base import errors\n from freshwheel.build import recipes\n os.environ, os.getcwd()"
     ),
-    "build.py": "import subprocess\nfrom freshwheel import config\nfrom freshwheel.wheel import archive, mark",
+    "build/__init__.py": "",
+    "build/recipes.py": "import subprocess\nfrom freshwheel.build import make\nfrom freshwheel.wheel import mark",
+    "build/make.py": "from freshwheel.base import config",
     "wheel/__init__.py": "",
-    "wheel/archive.py": "import os\nfrom . import mark\nfrom freshwheel.frame import write\n"
+    "wheel/archive.py": "import os\nfrom . import mark\nfrom freshwheel.base.frame import write\n"
     + long_function(LONGEST_FUNCTION),
-    "wheel/mark.py": "import json\nfrom freshwheel.frame import framed",
-    "config.py": "from freshwheel import backends\nfrom freshwheel.errors import E",
-    "backends.py": "from freshwheel import errors",
-    "frame.py": "import os, struct",
-    "errors.py": "from collections.abc import Sequence",
+    "wheel/mark.py": "import json\nfrom freshwheel.base.frame import framed",
+    "base/__init__.py": "",
+    "base/config.py": "from freshwheel.base import backends\nfrom freshwheel.base.errors import E",
+    "base/backends.py": "from freshwheel.base import errors",
+    "base/frame.py": "import os, struct",
+    "base/errors.py": "from collections.abc import Sequence",
     "cli/show.py": "import sys\nprint(sys.argv)",
     "inner/_sitecustomize.py": "import os\nos.environ",
 }

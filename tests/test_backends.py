@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from freshwheel import backends
+from freshwheel.base import backends
 
 
 @pytest.mark.parametrize(

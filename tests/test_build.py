@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel import build, plan
-from freshwheel.errors import ConfigError, HookMissingError, InputError
+from freshwheel.base.errors import ConfigError, HookMissingError, InputError
+from freshwheel.build import plan, recipes
 from freshwheel.wheel import archive
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "recording-backend"
@@ -34,13 +34,13 @@ class Tree:
 
     def call(self, hook="build_wheel", settings=None, **environ):
         """One call of a hook, as the door would make it."""
-        return build.Call(
+        return recipes.Call(
             tree=str(self.path), environ={**self.environ, **environ}, hook=hook, settings=settings, say=self.said.append
         )
 
     def wheel(self, hook="build_wheel", settings=None, **environ):
         """The wheel of the tree, built into `dist`."""
-        name = build.wheel(self.call(hook, settings, **environ), str(self.dist))
+        name = recipes.wheel(self.call(hook, settings, **environ), str(self.dist))
         return archive.read(str(self.dist / name))
 
     def mark(self, **environ):
@@ -49,7 +49,7 @@ class Tree:
 
     def digest(self):
         """The source digest of the tree."""
-        return build.source_digest(self.call())
+        return recipes.source_digest(self.call())
 
     def label(self):
         """The label of the tree."""
@@ -88,7 +88,7 @@ def test_wheel_of_a_tree_is_labelled_with_its_digest(tree):
 
 def test_prepared_metadata_is_that_of_the_wheel(tree, tmp_path):
     """Where nothing moved in between, METADATA of both hooks is one text."""
-    name = build.metadata(tree.call(), str(tmp_path / "metadata"))
+    name = recipes.metadata(tree.call(), str(tmp_path / "metadata"))
     wheel = tree.wheel()
     assert name == f"recorded-{wheel.version}.dist-info"
     with zipfile.ZipFile(wheel.path) as file:
@@ -112,7 +112,7 @@ def test_edit_moves_the_label_and_taking_it_back_moves_it_back(tree):
 
 def test_edit_between_prepare_and_build_is_in_the_label(tree, tmp_path):
     """A label names what was built, not what was announced."""
-    prepared = build.metadata(tree.call(), str(tmp_path / "metadata"))
+    prepared = recipes.metadata(tree.call(), str(tmp_path / "metadata"))
     tree.edit()
     wheel = tree.wheel()
     assert wheel.version not in prepared
@@ -153,14 +153,14 @@ def test_file_born_in_prepare_is_in_both_labels(tree, tmp_path):
     backend.write_text(
         backend.read_text().replace('_record("prepare_', 'open("Born.lock", "a").close(); _record("prepare_')
     )
-    prepared = build.metadata(tree.call(), str(tmp_path / "metadata"))
+    prepared = recipes.metadata(tree.call(), str(tmp_path / "metadata"))
     assert prepared == f"recorded-{tree.wheel().version}.dist-info"
 
 
 def test_inner_backend_without_prepare_is_asked_for_a_wheel(tree, tmp_path):
     """Metadata is then that of a finished wheel, and nothing else is left where a frontend would look for it."""
     without = {"RECORDING_WITHOUT": "prepare_metadata_for_build_wheel"}
-    name = build.metadata(tree.call(**without), str(tmp_path / "metadata"))
+    name = recipes.metadata(tree.call(**without), str(tmp_path / "metadata"))
     assert name == f"recorded-1.2.3+{tree.label()}.dist-info"
     assert os.listdir(tmp_path / "metadata") == [name]
     assert sorted(os.listdir(tmp_path / "metadata" / name)) == ["METADATA", "WHEEL"]
@@ -169,7 +169,7 @@ def test_inner_backend_without_prepare_is_asked_for_a_wheel(tree, tmp_path):
 def test_inner_hooks_are_asked_for_at_each_call(tree, tmp_path):
     """The same tree may have the hook in one call and lack it in the next; neither is remembered."""
     for number, without in enumerate(["prepare_metadata_for_build_wheel", "", "prepare_metadata_for_build_wheel"]):
-        build.metadata(tree.call(RECORDING_WITHOUT=without), str(tmp_path / str(number)))
+        recipes.metadata(tree.call(RECORDING_WITHOUT=without), str(tmp_path / str(number)))
     hooks = [call["hook"] for call in tree.calls()]
     assert hooks == ["build_wheel", "prepare_metadata_for_build_wheel", "build_wheel"]
 
@@ -211,9 +211,9 @@ def test_frontend_variables_do_not_reach_the_inner_backend(tree):
 
 def test_requirements_of_the_table_and_of_the_inner_backend_are_returned(tree):
     """The frontend installs both."""
-    assert build.requires(tree.call()) == ["recorded-requirement"]
+    assert recipes.requires(tree.call()) == ["recorded-requirement"]
     tree.configure('backend = "recording"', 'backend = "recording"\nrequires = ["one>=1"]')
-    assert build.requires(tree.call()) == ["one>=1", "recorded-requirement"]
+    assert recipes.requires(tree.call()) == ["one>=1", "recorded-requirement"]
 
 
 def test_static_version_is_plain(tree):
@@ -269,13 +269,13 @@ def test_unpacked_source_distribution_has_its_own_version(tree):
 
 def test_source_distribution_is_never_labelled(tree):
     """What is uploaded has the plain version."""
-    name = build.sdist(tree.call("build_sdist"), str(tree.dist))
+    name = recipes.sdist(tree.call("build_sdist"), str(tree.dist))
     assert name == "recorded-1.2.3.tar.gz"
 
 
 def test_wheel_from_a_source_distribution_agrees_with_it(tree, tmp_path, unpack):
     """Tree to source distribution to wheel is the usual way to publish, and has one version."""
-    name = build.sdist(tree.call("build_sdist"), str(tree.dist))
+    name = recipes.sdist(tree.call("build_sdist"), str(tree.dist))
     unpack(tree.dist / name, tmp_path)
     tree.path = tmp_path / "recorded-1.2.3"
     assert tree.wheel().version == "1.2.3"
@@ -339,14 +339,14 @@ def test_wheel_of_an_unfamiliar_form_is_handed_on(tree):
     backend = tree.path / "_backend" / "recording.py"
     signed = 'members[f"{info}/RECORD.jws"] = b"{}"\n    rows = []'
     backend.write_text(backend.read_text().replace("rows = []", signed))
-    name = build.wheel(tree.call(), str(tree.dist))
+    name = recipes.wheel(tree.call(), str(tree.dist))
     assert name == "recorded-1.2.3-py3-none-any.whl"
     assert any("handed on" in line for line in tree.said)
 
 
 def test_inputs_are_listed_without_the_inner_backend(tree):
     """Any frontend may ask what a wheel is made from."""
-    inputs = build.build_inputs(tree.call())
+    inputs = recipes.build_inputs(tree.call())
     assert inputs["digest"] == tree.digest()
     assert inputs["files"] == ["README.md", "_backend/recording.py", "pyproject.toml", "src/recorded.py"]
     assert not tree.log.exists()
@@ -406,5 +406,5 @@ def test_source_tree_is_left_as_it_was(tree):
     """No hook of ours writes into the tree."""
     before = sorted(path for path in tree.path.rglob("*") if "__pycache__" not in path.parts)
     tree.wheel()
-    build.requires(tree.call())
+    recipes.requires(tree.call())
     assert sorted(path for path in tree.path.rglob("*") if "__pycache__" not in path.parts) == before

@@ -9,13 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel import bytecode
 from freshwheel.about import __version__
+from freshwheel.memory import bytecode
 
 REPOSITORY = Path(__file__).parents[1]
 FIXTURE = REPOSITORY / "fixtures" / "recording-backend"
-PACKAGE = Path(bytecode.__file__).parent
-FIRST = ["__init__", "about", "bytecode", "frame", "hooks", "isolated"]
+PACKAGE = Path(bytecode.__file__).parents[1]
+FIRST = [
+    "__init__",
+    "about",
+    "base.__init__",
+    "base.frame",
+    "base.isolation",
+    "hooks",
+    "memory.__init__",
+    "memory.bytecode",
+]
 """Modules that are loaded before any bytecode can be taken."""
 MODULE = "sources/digest.py"
 """One that the answer needs."""

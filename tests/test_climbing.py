@@ -2,7 +2,7 @@
 
 import pytest
 
-from freshwheel import climbing
+from freshwheel.sources import outside_paths
 
 
 @pytest.fixture
@@ -13,7 +13,9 @@ def found(tmp_path):
     (tmp_path / "repository" / "data.txt").write_text("")
     (tmp_path / "repository" / "core" / "x.c").write_text("")
     root = tmp_path / "repository"
-    return lambda line, name="CMakeLists.txt": climbing.outside(str(root / "project"), str(root), {name: f"\n{line}\n"})
+    return lambda line, name="CMakeLists.txt": outside_paths.outside(
+        str(root / "project"), str(root), {name: f"\n{line}\n"}
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,18 +11,49 @@ from types import SimpleNamespace
 
 import pytest
 
-from freshwheel import delivery
+from freshwheel.build import deliver
 
 REPOSITORY = Path(__file__).parents[1]
 FIXTURE = REPOSITORY / "fixtures" / "recording-backend"
 REQUIRED = ("filelock", "freshwheel", "packaging", "pyproject-hooks", "tomli", "xxhash")
 OWN = (
-    *("editable", "finish", "inplace", "keeping", "making", "notice", "placement", "proof", "real", "spares", "supply"),
-    *("writing", "inner.folders", "inner.force", "inner.kept", "inner.lacking", "inner.process", "inner.setuptools"),
-    *("sources.ground", "sources.modules", "sources.opinion", "sources.reach", "sources.trace"),
-    *("sources.units", "sources.unwatched", "store.locks", "store.prune"),
-    *("store.publish", "store.putting", "store.survey", "wheel.archive", "wheel.contents"),
-    *("wheel.members", "wheel.names", "wheel.parts", "wheel.record", "wheel.sdist"),
+    "build.editable",
+    "build.editable_match",
+    "build.extension_modules",
+    "build.finish",
+    "build.inner_build",
+    "build.make",
+    "build.module_copies",
+    "build.notice",
+    "build.obtain",
+    "build.opinion",
+    "build.output",
+    "build.python_inputs",
+    "build.store_policy",
+    "build.tree_view",
+    "build.unwatched",
+    "build.verify",
+    "inner.build_records",
+    "inner.cargo_records",
+    "inner.force",
+    "inner.kept_folders",
+    "inner.missing",
+    "inner.process",
+    "inner.setuptools",
+    "inner.target_folders",
+    "memory.editables",
+    "store.locks",
+    "store.prune",
+    "store.publish",
+    "store.survey",
+    "store.write",
+    "wheel.archive",
+    "wheel.contents",
+    "wheel.members",
+    "wheel.names",
+    "wheel.parts",
+    "wheel.record",
+    "wheel.sdist",
 )
 """Modules of freshwheel that only a build, an editable, a source distribution, or a wheel made anew needs."""
 OTHERS = (
@@ -106,7 +137,7 @@ def test_hit_in_a_new_clone_loads_what_it_uses_alone(room, tmp_path):
     """The promise of a finished wheel loads nothing that only a build, a rewriting or an error needs."""
     answer, loaded = room.call(tmp_path / "clone", "freshwheel.get_requires_for_build_wheel()")
     assert answer == []
-    assert "freshwheel.delivery" in loaded  # the memory of another tree would have answered without it
+    assert "freshwheel.build.deliver" in loaded  # the memory of another tree would have answered without it
     heavy = {*OTHERS, *(f"freshwheel.{name}" for name in OWN)}
     assert sorted(loaded & heavy) == []
 
@@ -125,15 +156,15 @@ def test_private_folder_is_where_there_is_room(tmp_path, monkeypatch, temporary,
     dist = tmp_path / "dist"
     room = {str(dist): here}
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=room.get(path, temporary)))
-    with delivery.private(str(dist)) as folder:
+    with deliver.private(str(dist)) as folder:
         assert (Path(folder).parent == dist) == inside
     assert list(dist.iterdir()) == []
-    with delivery.private() as folder:
+    with deliver.private() as folder:
         assert Path(folder).parent != dist
 
 
 def test_private_folder_beside_a_place_that_is_none(tmp_path):
     """Who can't be written to is named by those who write there."""
     (tmp_path / "file").write_text("")
-    with delivery.private(str(tmp_path / "file" / "dist")) as folder:
+    with deliver.private(str(tmp_path / "file" / "dist")) as folder:
         assert Path(folder).is_dir()

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel import backends, config, errors, shelf
-from freshwheel.cli import words
-from freshwheel.model import Project
+from freshwheel.base import backends, config, errors
+from freshwheel.base.model import Project
+from freshwheel.cli import arguments
+from freshwheel.store import shelf
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -217,7 +218,7 @@ def test_the_page_of_errors_is_that_of_the_code():
 def verbs():
     """The parser of each verb, and of each action of a verb as `verb action`."""
     found = {}
-    for name, one in subparsers(words.parser()).items():
+    for name, one in subparsers(arguments.parser()).items():
         found.update({f"{name} {action}": below for action, below in subparsers(one).items()} or {name: one})
     return found
 
@@ -228,12 +229,12 @@ def subparsers(parser):
     return dict(found[0]) if found else {}
 
 
-@pytest.mark.parametrize("verb", sorted(subparsers(words.parser())))
+@pytest.mark.parametrize("verb", sorted(subparsers(arguments.parser())))
 def test_each_verb_has_its_part_of_the_page(verb):
     """The page of commands has a heading for each verb, and a row for each action."""
     assert re.search(rf"^## {verb}$", COMMANDS, re.MULTILINE)
     part = re.split(r"^## ", COMMANDS.split(f"\n## {verb}\n", 1)[1], flags=re.MULTILINE)[0]
-    for action in subparsers(subparsers(words.parser())[verb]):
+    for action in subparsers(subparsers(arguments.parser())[verb]):
         assert f"| `{action}` |" in part
 
 
@@ -281,10 +282,10 @@ def commands():
 @pytest.mark.parametrize("command", commands())
 def test_commands_on_the_pages_can_be_written(command):
     """The command line understands each."""
-    if command in subparsers(words.parser()):
+    if command in subparsers(arguments.parser()):
         return
     try:
-        words.parser().parse_args(shlex.split(command))
+        arguments.parser().parse_args(shlex.split(command))
     except SystemExit:
         pytest.fail(f"`freshwheel {command}` is not understood")
 

@@ -11,10 +11,12 @@ import zipfile
 
 import pytest
 
-from freshwheel import build, history, inplace, memory, mirror, outcome, replay
+from freshwheel.build import recipes
+from freshwheel.build.plan import Plan
+from freshwheel.explain import history, installed
 from freshwheel.inner import interpreter
+from freshwheel.memory import editables, memory, outcome, replay
 from freshwheel.observe import observer
-from freshwheel.plan import Plan
 from freshwheel.sources import mounts
 from freshwheel.wheel import archive
 
@@ -122,7 +124,7 @@ class Tree:
 
     def call(self, **environ):
         """One call, as the door would make it."""
-        return build.Call(
+        return recipes.Call(
             tree=str(self.path),
             environ={**self.environ, **environ},
             hook="build_editable",
@@ -141,9 +143,9 @@ class Tree:
     def install(self, **environ):
         """How often the inner backend has built when the wheel is there, and what the module holds then."""
         shutil.rmtree(self.dist, ignore_errors=True)
-        name = build.wheel(self.call(**environ), str(self.dist))
+        name = recipes.wheel(self.call(**environ), str(self.dist))
         mark = archive.mark_of(str(self.dist / name))
-        assert (mark.digest, mark.label in name) == (build.source_digest(self.call()), True)
+        assert (mark.digest, mark.label in name) == (recipes.source_digest(self.call()), True)
         return self.builds(), self.module.read_text()
 
     def builds(self):
@@ -167,7 +169,7 @@ class Tree:
 
     def records(self):
         """What is kept."""
-        return inplace.load(self.cache, self.real)
+        return editables.load(self.cache, self.real)
 
     def last(self):
         """The last outcome."""
@@ -260,7 +262,7 @@ MOVES = {
     "the module": lambda tree: tree.module.write_text("own"),
     "the time of the module": lambda tree: os.utime(tree.module),
     "no module": lambda tree: tree.module.unlink(),
-    "all that was kept": lambda tree: shutil.rmtree(inplace.place(tree.cache, tree.real)),
+    "all that was kept": lambda tree: shutil.rmtree(editables.place(tree.cache, tree.real)),
     "a variable": lambda tree: tree.environ.update(CFLAGS="-O0"),
 }
 
@@ -339,7 +341,7 @@ def test_link_in_place_of_the_module_is_built(tree):
 def test_without_a_copy_it_is_built(tree):
     """The copies may be cleared away at any time."""
     tree.install()
-    folder = inplace.place(tree.cache, tree.real)
+    folder = editables.place(tree.cache, tree.real)
     [record] = tree.records()
     os.unlink(os.path.join(folder, record.modules[0].content.hex()))
     assert tree.install() == (1, "one")
@@ -356,7 +358,7 @@ def test_damaged_copy_is_never_put_back(tree):
     """A copy is compared with its digest while it is made."""
     tree.install()
     [record] = tree.records()
-    path = os.path.join(inplace.place(tree.cache, tree.real), record.modules[0].content.hex())
+    path = os.path.join(editables.place(tree.cache, tree.real), record.modules[0].content.hex())
     with open(path, "w") as file:
         file.write("bad")
     tree.module.unlink()
@@ -449,7 +451,7 @@ def test_edit_of_python_that_was_read_under_another_name_is_built(tree):
     (tree.path / "setup.py").write_text("open('v/_version.py').read()\n")
     os.symlink("src/demo", tree.path / "v")
     tree.python("x = 1\n", name="demo/_version.py")
-    build.wheel(tree.call(), str(tree.dist))
+    recipes.wheel(tree.call(), str(tree.dist))
     assert tree.records() == []
     for number in (2, 3):
         tree.python(f"x = {number}\n", name="demo/_version.py")
@@ -535,7 +537,7 @@ def test_edit_during_a_build_is_not_kept(tree):
     """Nobody knows what was compiled (law 6)."""
     shutil.rmtree(tree.dist, ignore_errors=True)
     during = "pathlib.Path('src/demo/native.c').write_text('two')"
-    build.wheel(tree.call(FAKE_DURING=during), str(tree.dist))
+    recipes.wheel(tree.call(FAKE_DURING=during), str(tree.dist))
     assert (tree.records(), tree.last().unstored) == ([], "the inputs moved during the build")
     assert tree.install() == (2, "two")
 
@@ -568,8 +570,8 @@ def test_wheel_that_holds_more_than_a_redirection_is_not_kept(tree, more):
 
 def test_module_without_a_tag_is_not_kept(tree):
     """Its name does not say for which Python it is, and it is an input like any other file."""
-    build.wheel(tree.call(FAKE_SUFFIX=".so"), str(tree.dist))
-    build.wheel(tree.call(FAKE_SUFFIX=".so"), str(tree.dist))
+    recipes.wheel(tree.call(FAKE_SUFFIX=".so"), str(tree.dist))
+    recipes.wheel(tree.call(FAKE_SUFFIX=".so"), str(tree.dist))
     assert tree.records() == []
 
 
@@ -578,7 +580,7 @@ def test_prepared_metadata_is_that_of_the_wheel(tree, tmp_path):
     tree.install()
     tree.python()
     asked = tree.calls()
-    name = build.metadata(tree.call(), str(tmp_path / "prepared"))
+    name = recipes.metadata(tree.call(), str(tmp_path / "prepared"))
     assert tree.calls() == asked
     tree.install()
     [wheel] = tree.dist.iterdir()
@@ -586,7 +588,7 @@ def test_prepared_metadata_is_that_of_the_wheel(tree, tmp_path):
         for one in ("METADATA", "WHEEL"):
             assert file.read(f"{name}/{one}") == (tmp_path / "prepared" / name / one).read_bytes()
     tree.native("two")
-    name = build.metadata(tree.call(), str(tmp_path / "again"))
+    name = recipes.metadata(tree.call(), str(tmp_path / "again"))
     tree.install()
     assert f"{name.removesuffix('.dist-info')}-" in os.listdir(tree.dist)[0]
 
@@ -603,13 +605,13 @@ PROC = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="no run 
 @PROC
 def test_nothing_need_be_installed_where_nothing_is_built(tree, tmp_path):
     """From the first hook to the last, and the inner backend is not asked a thing."""
-    assert build.requires(tree.call(**run(tree, 1))) == ["fake-requirement"]
+    assert recipes.requires(tree.call(**run(tree, 1))) == ["fake-requirement"]
     tree.install(**run(tree, 1))
     tree.python()
     tree.module.unlink()
     asked = tree.calls()
-    assert build.requires(tree.call(**run(tree, 2))) == []
-    prepared = build.metadata(tree.call(**run(tree, 2)), str(tmp_path / "prepared"))
+    assert recipes.requires(tree.call(**run(tree, 2))) == []
+    prepared = recipes.metadata(tree.call(**run(tree, 2)), str(tmp_path / "prepared"))
     assert tree.install(**run(tree, 2)) == (1, "one")
     assert prepared.removesuffix(".dist-info") in os.listdir(tree.dist)[0]
     assert tree.calls() == asked
@@ -621,15 +623,15 @@ def test_what_was_promised_is_delivered_whatever_changes_meanwhile(tree, tmp_pat
     """Nothing can be built any more: the wheel is that of the tree before, and says so."""
     tree.install(**run(tree, 1))
     [first] = os.listdir(tree.dist)
-    assert build.requires(tree.call(**run(tree, 2))) == []
+    assert recipes.requires(tree.call(**run(tree, 2))) == []
     tree.native("two")
-    prepared = build.metadata(tree.call(**run(tree, 2)), str(tmp_path / "prepared"))
+    prepared = recipes.metadata(tree.call(**run(tree, 2)), str(tmp_path / "prepared"))
     shutil.rmtree(tree.dist)
-    assert build.wheel(tree.call(**run(tree, 2)), str(tree.dist)) == first
+    assert recipes.wheel(tree.call(**run(tree, 2)), str(tree.dist)) == first
     assert first.startswith(prepared.removesuffix(".dist-info"))
     assert tree.last().decided == "lease"
     assert "the sources changed" in tree.said[-1]
-    assert build.requires(tree.call(**run(tree, 3))) == ["fake-requirement"]
+    assert recipes.requires(tree.call(**run(tree, 3))) == ["fake-requirement"]
     assert tree.install(**run(tree, 3)) == (2, "two")
 
 
@@ -637,7 +639,7 @@ def test_what_was_promised_is_delivered_whatever_changes_meanwhile(tree, tmp_pat
 def test_edit_of_python_after_the_promise_is_in_the_label(tree):
     """It needs no build, so it needs nothing that is not there."""
     tree.install(**run(tree, 1))
-    assert build.requires(tree.call(**run(tree, 2))) == []
+    assert recipes.requires(tree.call(**run(tree, 2))) == []
     tree.python()
     assert tree.install(**run(tree, 2)) == (1, "one")
 
@@ -645,8 +647,8 @@ def test_edit_of_python_after_the_promise_is_in_the_label(tree):
 def test_without_an_environment_of_its_own_a_run_is_promised_nothing(tree):
     """What is there stays there."""
     tree.install()
-    assert build.requires(tree.call()) == ["fake-requirement"]
-    assert build.requires(tree.call(**run(tree, 1), TOX_ENV_NAME=".pkg")) == ["fake-requirement"]
+    assert recipes.requires(tree.call()) == ["fake-requirement"]
+    assert recipes.requires(tree.call(**run(tree, 1), TOX_ENV_NAME=".pkg")) == ["fake-requirement"]
 
 
 def test_two_modules_come_back_together(tree):
@@ -679,11 +681,11 @@ def test_only_the_last_records_are_kept(tree):
         tree.native(f"text {number}")
         tree.install()
     assert len(tree.records()) == 8
-    folder = inplace.place(tree.cache, tree.real)
+    folder = editables.place(tree.cache, tree.real)
     wanted = {one.modules[0].content.hex() for one in tree.records()} | {
         one.wheel.content.hex() for one in tree.records()
     }
-    assert set(os.listdir(folder)) == wanted | {inplace.FILE}
+    assert set(os.listdir(folder)) == wanted | {editables.FILE}
     tree.native("text 0")
     assert tree.install() == (11, "text 0")
 
@@ -695,12 +697,12 @@ def test_state_of_the_modules_can_be_asked(tree):
     ask = (tree.cache, tree.real, snapshot.native, snapshot.digest)
     more = {"abi": SUFFIX, "others": lambda _: []}
     path = os.fsencode(tree.module.relative_to(tree.path).as_posix())
-    assert inplace.check(*ask, **more) == [(path, "intact")]
+    assert editables.check(*ask, **more) == [(path, "intact")]
     tree.module.unlink()
-    assert inplace.check(*ask, **more) == [(path, "missing")]
+    assert editables.check(*ask, **more) == [(path, "missing")]
     tree.module.write_text("own")
-    assert inplace.check(*ask, **more) == [(path, "foreign")]
-    assert inplace.check(*ask[:2], "0" * 32, ask[3], **more) is None
+    assert editables.check(*ask, **more) == [(path, "foreign")]
+    assert editables.check(*ask[:2], "0" * 32, ask[3], **more) is None
 
 
 def settled(tree, site, **environ):
@@ -713,7 +715,7 @@ def settled(tree, site, **environ):
         [info] = site.glob("*.dist-info")
         direct = {"url": tree.path.as_uri(), "dir_info": {"editable": True}}
         (info / "direct_url.json").write_text(json.dumps(direct))
-    [one] = mirror.statuses([str(site)], tree.environ, suffix=SUFFIX)
+    [one] = installed.statuses([str(site)], tree.environ, suffix=SUFFIX)
     return one.state, one.why
 
 

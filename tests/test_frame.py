@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from freshwheel import frame
+from freshwheel.base import frame
 
 
 def test_folder_is_made_for_its_owner_alone(tmp_path):

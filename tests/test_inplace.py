@@ -7,8 +7,11 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freshwheel import inplace, journal, memory, native, rows, spares, standing
-from freshwheel.inplace import Module, Record, Wheel
+from freshwheel.base import rows
+from freshwheel.build import module_copies
+from freshwheel.memory import editables, installed_state, journal, memory
+from freshwheel.memory.editables import Module, Record, Wheel
+from freshwheel.sources import pure_python
 
 ABI = ".cpython-311-x86_64-linux-gnu.so"
 PATH = f"demo/_native{ABI}".encode()
@@ -60,17 +63,22 @@ class Place:
             path = self.files / content(data).hex()
             path.write_bytes(data)
             files[content(data)] = str(path)
-        return spares.keep(self.cache, self.tree, one, files)
+        return module_copies.keep(self.cache, self.tree, one, files)
 
     def state(self, one):
         """What lies where the module of a record should."""
         [module] = one.modules
-        return inplace.state(self.tree, module, one, inplace.load(self.cache, self.tree))
+        return editables.state(self.tree, module, one, editables.load(self.cache, self.tree))
 
     def check(self, native="1" * 32, digest="any", *, abi=ABI, held=HELD):
         """What lies in the tree, with these digests and inputs."""
-        return inplace.check(
-            self.cache, self.tree, native, digest, abi=abi, others=lambda one: standing.others(one, held, self.tree)
+        return editables.check(
+            self.cache,
+            self.tree,
+            native,
+            digest,
+            abi=abi,
+            others=lambda one: installed_state.others(one, held, self.tree),
         )
 
 
@@ -96,30 +104,30 @@ def fields(one):
 def test_any_record_is_read_as_it_was_written(data, key, whole, rests):
     """All of it comes back."""
     one = record(data, key=key, whole=whole, rests=rests)
-    [again] = inplace.parsed(inplace.dump(b"/tree", [one]), b"/tree")
+    [again] = editables.parsed(editables.dump(b"/tree", [one]), b"/tree")
     assert fields(again) == fields(one)
-    assert inplace.parsed(inplace.dump(b"/tree", [one]), b"/other") == []
+    assert editables.parsed(editables.dump(b"/tree", [one]), b"/other") == []
 
 
 @pytest.mark.parametrize("damage", [b"", b"FWPLACE\1", b"\0" * 100, None])
 def test_record_that_is_damaged_is_none(place, damage):
     """Nothing is believed that can't be read whole."""
     place.keep(record(), b"one")
-    path = os.path.join(inplace.place(place.cache, place.tree), inplace.FILE)
+    path = os.path.join(editables.place(place.cache, place.tree), editables.FILE)
     with open(path, "rb") as file:
         data = file.read()
     with open(path, "wb") as file:
         file.write(data[:-1] if damage is None else damage)
-    assert inplace.load(place.cache, place.tree) == []
+    assert editables.load(place.cache, place.tree) == []
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="files have no such owners")
 def test_record_that_others_may_write_is_none(place):
     """It could say anything."""
     place.keep(record(), b"one")
-    path = os.path.join(inplace.place(place.cache, place.tree), inplace.FILE)
+    path = os.path.join(editables.place(place.cache, place.tree), editables.FILE)
     os.chmod(path, 0o666)  # noqa: S103 - that is the point
-    assert inplace.load(place.cache, place.tree) == []
+    assert editables.load(place.cache, place.tree) == []
 
 
 def test_states(place):
@@ -171,7 +179,7 @@ def test_put_back_is_a_new_file_with_the_old_permissions(place):
     path = place.put(b"else")
     inode = path.stat().st_ino
     with path.open("rb") as mapped:
-        assert spares.put_back(place.cache, place.tree, one.modules[0])
+        assert module_copies.put_back(place.cache, place.tree, one.modules[0])
         assert mapped.read() == b"else"
     assert (path.read_bytes(), path.stat().st_ino != inode) == (b"one", True)
     assert os.name == "nt" or path.stat().st_mode & 0o777 == 0o755
@@ -182,35 +190,35 @@ def test_damaged_copy_is_not_put_back_and_is_made_anew(place):
     """It is compared with its digest while it is copied, and when the same bytes are kept again."""
     one = record()
     place.keep(one, b"one")
-    copy = os.path.join(inplace.place(place.cache, place.tree), content(b"one").hex())
+    copy = os.path.join(editables.place(place.cache, place.tree), content(b"one").hex())
     with open(copy, "wb") as file:
         file.write(b"bad")
-    assert not spares.put_back(place.cache, place.tree, one.modules[0])
+    assert not module_copies.put_back(place.cache, place.tree, one.modules[0])
     assert not (place.path / os.fsdecode(PATH)).exists()
     assert place.keep(one, b"one")
-    assert spares.put_back(place.cache, place.tree, one.modules[0])
+    assert module_copies.put_back(place.cache, place.tree, one.modules[0])
 
 
 def test_so_many_records_are_kept_for_each_kind_of_module(place):
     """The last used ones; what belonged to others is gone."""
     place.keep(record(b"other", abi=".cpython-312.so"), b"other")
-    for number in range(spares.MOST + 3):
+    for number in range(module_copies.MOST + 3):
         place.keep(record(b"%d" % number, key=str(number)), b"%d" % number)
-    found = inplace.load(place.cache, place.tree)
+    found = editables.load(place.cache, place.tree)
     assert [one.key for one in found if one.abi == ABI] == [str(number) for number in range(10, 2, -1)]
     assert sum(one.abi != ABI for one in found) == 1
-    wanted = {it.content.hex() for one in found for it in one.modules} | {content(b"wheel").hex(), inplace.FILE}
-    assert set(os.listdir(inplace.place(place.cache, place.tree))) == wanted
+    wanted = {it.content.hex() for one in found for it in one.modules} | {content(b"wheel").hex(), editables.FILE}
+    assert set(os.listdir(editables.place(place.cache, place.tree))) == wanted
 
 
 def test_copies_have_a_bound_and_the_newest_is_always_kept(place, monkeypatch):
     """A large module is kept alone."""
-    monkeypatch.setattr(spares, "_SIZE", 100)
+    monkeypatch.setattr(module_copies, "_SIZE", 100)
     for number in range(4):
         place.keep(record(b"%d" % number * 40, key=str(number)), b"%d" % number * 40)
-    assert [one.key for one in inplace.load(place.cache, place.tree)] == ["3", "2"]
+    assert [one.key for one in editables.load(place.cache, place.tree)] == ["3", "2"]
     place.keep(record(b"x" * 1000, key="large"), b"x" * 1000)
-    assert [one.key for one in inplace.load(place.cache, place.tree)] == ["large"]
+    assert [one.key for one in editables.load(place.cache, place.tree)] == ["large"]
 
 
 def test_what_is_kept_of_a_tree_that_is_gone_goes(tmp_path):
@@ -223,7 +231,7 @@ def test_what_is_kept_of_a_tree_that_is_gone_goes(tmp_path):
     (one.path / "demo").rmdir()
     one.path.rmdir()
     two.keep(record(), b"one")
-    assert os.listdir(os.path.join(two.cache, "inplace")) == [os.path.basename(inplace.place(two.cache, two.tree))]
+    assert os.listdir(os.path.join(two.cache, "inplace")) == [os.path.basename(editables.place(two.cache, two.tree))]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no row is trusted there")
@@ -233,10 +241,10 @@ def test_row_that_stands_for_a_module_spares_the_look_into_it(place, monkeypatch
     place.keep(one, b"one")
     path = place.put(b"one")
     now = path.stat().st_ctime_ns
-    spares.used(place.cache, place.tree, one, now + 10**9)
-    assert inplace.load(place.cache, place.tree)[0].modules[0].stamp == rows.UNTRUSTED
-    spares.used(place.cache, place.tree, one, now + 10**10)
-    [found] = inplace.load(place.cache, place.tree)
+    module_copies.used(place.cache, place.tree, one, now + 10**9)
+    assert editables.load(place.cache, place.tree)[0].modules[0].stamp == rows.UNTRUSTED
+    module_copies.used(place.cache, place.tree, one, now + 10**10)
+    [found] = editables.load(place.cache, place.tree)
     with monkeypatch.context() as patch:
         patch.setattr(rows, "read", None)
         assert place.state(found) == "intact"
@@ -248,8 +256,8 @@ def test_cache_directory_that_can_not_be_written_keeps_nothing(place):
     """That is no error."""
     (place.path.parent / "cache").write_text("a file")
     assert not place.keep(record(), b"one")
-    spares.used(place.cache, place.tree, record(), 0)
-    assert inplace.load(place.cache, place.tree) == []
+    module_copies.used(place.cache, place.tree, record(), 0)
+    assert editables.load(place.cache, place.tree) == []
 
 
 def test_answer_of_check(place):
@@ -382,21 +390,21 @@ CELL = b"f" + bytes(16)
 def test_what_is_pure_python(path, expected):
     """Modules and stubs wherever they lie, and the marker of a package."""
     paths = sorted({b"../__init__.py", b"../other/demo/__init__.py", b"__init__.py", b"python/demo/__init__.py", path})
-    found = native.pure(paths, CELL * len(paths))
+    found = pure_python.pure(paths, CELL * len(paths))
     assert (paths.index(path) in found) == expected
 
 
 def test_executable_module_is_pure_in_a_package_alone():
     """Elsewhere any tool of a build may be told to run it."""
     paths = [b"demo/__init__.py", b"demo/more.py", b"tools/link.py"]
-    assert native.pure(paths, (b"x" + bytes(16)) * len(paths)) == [0, 1]
+    assert pure_python.pure(paths, (b"x" + bytes(16)) * len(paths)) == [0, 1]
 
 
 @pytest.mark.parametrize("kind", [b"l", b"t", b"?"])
 def test_link_is_not_pure(kind):
     """It may lead to anything."""
     paths = [b"demo/__init__.py", b"demo/more.py"]
-    assert native.pure(paths, CELL + kind + bytes(16)) == [0]
+    assert pure_python.pure(paths, CELL + kind + bytes(16)) == [0]
 
 
 @given(
@@ -409,6 +417,6 @@ def test_native_digest_is_that_of_the_other_inputs(paths):
     paths = sorted(paths)
     column = b"".join(b"f" + content(path) for path in paths)
     rules = bytes(16)
-    left = [path for number, path in enumerate(paths) if number not in native.pure(paths, column)]
+    left = [path for number, path in enumerate(paths) if number not in pure_python.pure(paths, column)]
     cells = b"".join(b"f" + content(path) for path in left)
-    assert native.digest(rules, b"\0".join(paths), column) == rows.digest(rules, b"\0".join(left), cells)
+    assert pure_python.digest(rules, b"\0".join(paths), column) == rows.digest(rules, b"\0".join(left), cells)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from freshwheel import lease
+from freshwheel.memory import lease
 
 TREE = b"/src/demo"
 ENVIRON = {"PYTHONPATH": "/elsewhere/pip-build-env-x/overlay"}

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from freshwheel import config
-from freshwheel.errors import ConfigError
-from freshwheel.model import Project
+from freshwheel.base import config
+from freshwheel.base.errors import ConfigError
+from freshwheel.base.model import Project
 
 if sys.version_info >= (3, 11):
     import tomllib

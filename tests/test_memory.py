@@ -9,7 +9,8 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freshwheel import frame, memory, rows
+from freshwheel.base import frame, rows
+from freshwheel.memory import memory
 
 HOUR = 3600 * 10**9
 OLD = (0o100644, 3, HOUR, HOUR, 7)

@@ -13,12 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel import backends, build, guard, inplace, installs, mirror, plan, standing, state
+from freshwheel import guard
+from freshwheel.base import backends
+from freshwheel.base.errors import FreshwheelError
+from freshwheel.build import plan, recipes
 from freshwheel.cli import environments, status
 from freshwheel.cli.main import main
-from freshwheel.errors import FreshwheelError
+from freshwheel.explain import installed
+from freshwheel.memory import discoveries, editables, installed_state, installs
+from freshwheel.memory.discoveries import State
 from freshwheel.sources import mounts
-from freshwheel.state import State
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "recording-backend"
 SUFFIX = ".cpython-311-x86_64-linux-gnu.so"
@@ -45,8 +49,8 @@ class Place:
         """The project is installed, as an installer does it: the path of its metadata."""
         dist = self.site.with_name("dist")
         shutil.rmtree(dist, ignore_errors=True)
-        call = build.Call(tree=str(self.tree), environ=self.environ, hook=hook, settings=None, say=lambda _: None)
-        name = build.wheel(call, str(dist))
+        call = recipes.Call(tree=str(self.tree), environ=self.environ, hook=hook, settings=None, say=lambda _: None)
+        name = recipes.wheel(call, str(dist))
         for old in self.site.glob("*.dist-info"):
             shutil.rmtree(old)
         with zipfile.ZipFile(dist / name) as file:
@@ -59,7 +63,7 @@ class Place:
 
     def status(self):
         """How it stands."""
-        [one] = mirror.statuses([str(self.site)], self.environ, suffix=SUFFIX)
+        [one] = installed.statuses([str(self.site)], self.environ, suffix=SUFFIX)
         return one
 
     def edit(self, text="ANSWER = 2\n"):
@@ -224,7 +228,7 @@ def test_an_undeclared_input_is_wrong(there):
     outside = there.tree.parent / "shared.h"
     outside.write_text("")
     seen = {"../shared.h": "the compiler", "../gone.h": "the compiler"}
-    state.save(str(there.cache), str(there.tree), State(built=True, discovered=seen))
+    discoveries.save(str(there.cache), str(there.tree), State(built=True, discovered=seen))
     there.install()
     one = there.status()
     assert (one.state, one.undeclared, one.wrong) == ("current", ("../shared.h",), True)
@@ -247,7 +251,7 @@ def compiled(there, monkeypatch):
     mark = info / "freshwheel.json"
     mark.write_text(mark.read_text().replace('"backend": "recording"', '"backend": "maturin"'))
     found = [(b"src/recorded/_native.so", "intact")]
-    monkeypatch.setattr(inplace, "check", lambda *_, **__: found)
+    monkeypatch.setattr(editables, "check", lambda *_, **__: found)
     return there, found
 
 
@@ -292,7 +296,7 @@ def test_modules_that_are_not_those_of_the_sources_are_named(compiled, what, why
 def test_modules_of_which_nothing_is_on_record_are_not_known(compiled, monkeypatch):
     """The cache may have been cleared."""
     there, _ = compiled
-    monkeypatch.setattr(inplace, "check", lambda *_, **__: None)
+    monkeypatch.setattr(editables, "check", lambda *_, **__: None)
     assert (there.status().state, there.status().wrong) == ("unknown", True)
 
 
@@ -352,9 +356,9 @@ def test_an_unknown_backend_that_compiles_nothing_is_believed(there):
 def test_what_is_spelled_twice_is_the_same():
     """The light column can't load what the recipes know."""
     known = {one.encode() for known in backends.KNOWN if known.name in plan._IN_PLACE for one in known.modules}
-    assert set(standing._IN_PLACE) == known
+    assert set(installed_state._IN_PLACE) == known
     modules = {module.encode() for one in backends.KNOWN for module in one.modules}
-    assert set(standing._APART) <= {*modules, b"uv_build"} - known
+    assert set(installed_state._APART) <= {*modules, b"uv_build"} - known
 
 
 def test_an_editable_of_setuptools_that_compiles_nothing_is_current(there, monkeypatch):
@@ -362,7 +366,7 @@ def test_an_editable_of_setuptools_that_compiles_nothing_is_current(there, monke
     info = there.install(hook="build_editable")
     mark = info / "freshwheel.json"
     mark.write_text(mark.read_text().replace('"backend": "recording"', '"backend": "setuptools.build_meta"'))
-    monkeypatch.setattr(inplace, "check", lambda *_, **__: None)
+    monkeypatch.setattr(editables, "check", lambda *_, **__: None)
     assert there.status().state == "current"
     (there.tree / "src" / "_native.c").write_text("")
     assert there.status().state == "stale"
@@ -429,7 +433,7 @@ def test_the_guard_never_gets_in_the_way(guarded, monkeypatch, recwarn):
 def test_the_guard_loads_the_light_column_only(guarded):
     """It is imported with the package; the tree is known, so nothing heavy is."""
     time.sleep(2.5)
-    mirror.digests(str(guarded.tree), guarded.environ)
+    installed.digests(str(guarded.tree), guarded.environ)
     source = str(Path(guard.__file__).parents[1])
     program = (
         f"import sys; sys.path[:0] = [{source!r}, {str(guarded.site)!r}]\n"
@@ -446,14 +450,14 @@ def test_the_guard_loads_the_light_column_only(guarded):
     )
     loaded = {name for name in done.stdout.split() if not name.startswith("freshwheel")}
     assert loaded <= {"errno", "fcntl", "struct", "_struct", "_imp"}
-    assert "freshwheel.standing" in done.stdout
+    assert "freshwheel.memory.installed_state" in done.stdout
 
 
 @EXACT
 def test_what_is_right_is_told_without_the_recipes(guarded):
     """A person who asks often waits for Python, and for little else."""
     time.sleep(2.5)
-    mirror.digests(str(guarded.tree), guarded.environ)
+    installed.digests(str(guarded.tree), guarded.environ)
     source = str(Path(guard.__file__).parents[1])
     program = (
         f"import sys; sys.path[:0] = [{source!r}, {str(guarded.site)!r}]\n"
@@ -465,14 +469,16 @@ def test_what_is_right_is_told_without_the_recipes(guarded):
         [sys.executable, "-c", program], check=True, capture_output=True, text=True, env=environ, cwd=guarded.site
     )
     assert " current " in done.stdout
-    assert {"freshwheel.plan", "freshwheel.build", "freshwheel.report"}.isdisjoint(done.stdout.split())
+    assert {"freshwheel.build.plan", "freshwheel.build.recipes", "freshwheel.explain.report"}.isdisjoint(
+        done.stdout.split()
+    )
 
 
 def test_a_real_install_costs_one_look(guarded, monkeypatch):
     """Without `direct_url.json` no tree is looked for."""
     [info] = guarded.site.glob("*.dist-info")
     (info / "direct_url.json").unlink()
-    monkeypatch.setattr(standing, "digests", lambda *_: pytest.fail("the tree was looked at"))
+    monkeypatch.setattr(installed_state, "digests", lambda *_: pytest.fail("the tree was looked at"))
     guard.check("recorded", error=True)
 
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freshwheel import outcome
-from freshwheel.model import Input, Snapshot
-from freshwheel.outcome import Changes, Outcome
+from freshwheel.base.model import Input, Snapshot
+from freshwheel.memory import outcome
+from freshwheel.memory.outcome import Changes, Outcome
 
 TEXT = st.text(max_size=8)
 OUTCOMES = st.builds(

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel import build, memory, outcome, proof, real, replay
-from freshwheel.errors import DifferenceError, InnerError
-from freshwheel.inner import kept
+from freshwheel.base.errors import DifferenceError, InnerError
+from freshwheel.build import inner_build, recipes, verify
+from freshwheel.inner import kept_folders
+from freshwheel.memory import memory, outcome, replay
 from freshwheel.store.store import Store
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "recording-backend"
@@ -59,7 +60,7 @@ class Tree:
 
     def call(self, **environ):
         """One call, as the door would make it, an hour from now: what lies there was written long ago."""
-        return build.Call(
+        return recipes.Call(
             tree=str(self.path),
             environ={**self.environ, **environ},
             hook="build_wheel",
@@ -71,7 +72,7 @@ class Tree:
     def wheel(self, **environ):
         """The wheel of the tree: its name, and its bytes."""
         shutil.rmtree(self.dist, ignore_errors=True)
-        name = build.wheel(self.call(**environ), str(self.dist))
+        name = recipes.wheel(self.call(**environ), str(self.dist))
         return name, (self.dist / name).read_bytes()
 
     def builds(self):
@@ -81,7 +82,7 @@ class Tree:
 
     def kept(self, side):
         """The one wheel that is kept as `stored` or as `built`."""
-        [path] = self.cache.glob(f"{proof.FOLDER}/*/{side}/*.whl")
+        [path] = self.cache.glob(f"{verify.FOLDER}/*/{side}/*.whl")
         return path
 
 
@@ -106,7 +107,7 @@ def test_ten_honest_hits_are_handed_out_after_ten_builds(tree):
         assert tree.wheel(**VERIFY) == first
     assert tree.builds() == 11
     assert tree.said[-1].endswith("is from the store: a clean build gives the same")
-    assert not (tree.cache / proof.FOLDER).exists()
+    assert not (tree.cache / verify.FOLDER).exists()
 
 
 def test_planted_difference_is_an_error_that_names_each_member(tree):
@@ -190,7 +191,7 @@ def test_tree_that_moves_meanwhile_proves_nothing_and_is_built(tree):
     tree.whim.write_text("open('src/recorded.py', 'w').write('ANSWER = 2\\n')")
     assert tree.wheel(**VERIFY)[0] != first[0]
     assert "the inputs moved meanwhile, so nothing is proved" in tree.said
-    assert not (tree.cache / proof.FOLDER).exists()
+    assert not (tree.cache / verify.FOLDER).exists()
 
 
 def test_backend_that_fails_is_its_own_error(tree):
@@ -204,14 +205,14 @@ def test_backend_that_fails_is_its_own_error(tree):
 def test_what_is_needed_to_build_is_asked_for(tree):
     """A hit leaves the environment empty; one that must be proved may not."""
     tree.wheel(**ONE_RUN)
-    assert build.requires(tree.call(**ONE_RUN, **VERIFY)) == ["recorded-requirement"]
+    assert recipes.requires(tree.call(**ONE_RUN, **VERIFY)) == ["recorded-requirement"]
     assert not (tree.cache / "leases").exists()
 
 
 def test_metadata_of_a_hit_are_those_of_the_stored_wheel(tree, tmp_path):
     """Nothing is built for them; the wheel that follows is proved."""
     name, _ = tree.wheel()
-    prepared = build.metadata(tree.call(**VERIFY), str(tmp_path / "prepared"))
+    prepared = recipes.metadata(tree.call(**VERIFY), str(tmp_path / "prepared"))
     assert name.startswith(prepared.removesuffix(".dist-info"))
     assert tree.builds() == 1
 
@@ -236,7 +237,7 @@ def test_replay_steps_aside(tree, where):
 
 def test_old_pairs_are_cleared_away(tree):
     """A month is long enough to look at one."""
-    old = tree.cache / proof.FOLDER / "old"
+    old = tree.cache / verify.FOLDER / "old"
     old.mkdir(parents=True)
     os.utime(old, (0, 0))
     tree.wheel()
@@ -251,7 +252,7 @@ def test_pair_that_cannot_be_kept_is_an_error_all_the_same(tree):
     """The members are named in any case."""
     tree.wheel()
     tree.whim.write_text(PLANTED)
-    (tree.cache / proof.FOLDER).write_text("")
+    (tree.cache / verify.FOLDER).write_text("")
     with pytest.raises(DifferenceError, match=r"(?s)recorded.py: other content.*they could not be kept"):
         tree.wheel(**VERIFY)
 
@@ -269,7 +270,7 @@ def test_proof_leaves_the_times_in_the_tree_alone(tree):
 
 def test_clean_build_of_a_crate_works_in_an_empty_folder(tree, monkeypatch):
     """Whatever cargo has kept elsewhere; and the record of that folder stays for the next ordinary build."""
-    monkeypatch.setattr(real.opinion, "second", lambda *_, **__: real.opinion.Opinion())
+    monkeypatch.setattr(inner_build.opinion, "second", lambda *_, **__: inner_build.opinion.Opinion())
     (tree.path / "Cargo.toml").write_text('[package]\nname = "crate"\nversion = "1.0.0"\n')
     (tree.path / "lib.rs").write_text("")
     (tree.path / "Cargo.lock").write_text("version = 4\n")
@@ -286,8 +287,8 @@ def test_clean_build_of_a_crate_works_in_an_empty_folder(tree, monkeypatch):
 def test_kept_build_folder_is_left_alone():
     """Neither a setting nor a variable leads a clean build there."""
     settings = {"build-dir": "kept", "builddir": "kept", "skbuild.build-dir": "kept", "other": "stays"}
-    assert kept.fresh(settings, "empty") == ({"other": "stays"}, {"SKBUILD_BUILD_DIR": "empty"})
-    assert kept.fresh(None, "empty")[0] is None
+    assert kept_folders.fresh(settings, "empty") == ({"other": "stays"}, {"SKBUILD_BUILD_DIR": "empty"})
+    assert kept_folders.fresh(None, "empty")[0] is None
 
 
 def test_mode_is_a_part_of_what_is_asked():

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import freshwheel
-from freshwheel import mirror
+from freshwheel.explain import installed
 from freshwheel.sources import mounts
 
 from .test_mirror import Place
@@ -29,7 +29,7 @@ class Run:
         self.folder, self.place = folder, place
         folder.mkdir()
         (folder / "test_it.py").write_text(
-            "import sys\n\ndef test_it():\n    assert 'freshwheel.mirror' not in sys.modules\n"
+            "import sys\n\ndef test_it():\n    assert 'freshwheel.explain.installed' not in sys.modules\n"
         )
 
     def __call__(self, mode, *words):
@@ -49,7 +49,7 @@ def run(tmp_path):
     place.install()
     run = Run(tmp_path / "run", place)
     time.sleep(2.5)  # what was just written is not trusted
-    mirror.digests(str(place.tree), place.environ)
+    installed.digests(str(place.tree), place.environ)
     return run
 
 

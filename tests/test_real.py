@@ -16,14 +16,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freshwheel import build, ledger, memory, real, recollection, report, state
-from freshwheel.errors import InnerError, InputError
+from freshwheel.base.errors import InnerError, InputError
+from freshwheel.build import inner_build, recipes, remember
+from freshwheel.build.plan import Plan
+from freshwheel.build.workplace import Workplace
+from freshwheel.explain import report
 from freshwheel.inner.force import Record, Seen
-from freshwheel.plan import Plan
+from freshwheel.memory import accounts, discoveries, memory
+from freshwheel.memory.discoveries import State
 from freshwheel.sources import content
-from freshwheel.state import State
 from freshwheel.wheel import archive
-from freshwheel.workplace import Workplace
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "recording-backend"
 POSIX = pytest.mark.skipif(os.name == "nt", reason="POSIX permissions and names")
@@ -74,13 +76,13 @@ class Tree:
 
     def call(self, hook="build_wheel", settings=None, **environ):
         """One call of a hook."""
-        return build.Call(
+        return recipes.Call(
             tree=str(self.path), environ={**self.environ, **environ}, hook=hook, settings=settings, say=self.said.append
         )
 
     def wheel(self, **environ):
         """The wheel of the tree."""
-        return archive.read(str(self.dist / build.wheel(self.call(**environ), str(self.dist))))
+        return archive.read(str(self.dist / recipes.wheel(self.call(**environ), str(self.dist))))
 
     def compiled(self, during="", **environ):
         """As `wheel`; the build leaves a unit in the build folder."""
@@ -88,11 +90,11 @@ class Tree:
 
     def digest(self):
         """The source digest."""
-        return build.source_digest(self.call())
+        return recipes.source_digest(self.call())
 
     def mtimes(self):
         """The time of each input."""
-        return {name: (self.path / name).stat().st_mtime_ns for name in build.build_inputs(self.call())["files"]}
+        return {name: (self.path / name).stat().st_mtime_ns for name in recipes.build_inputs(self.call())["files"]}
 
     def touched(self, during="", **environ):
         """The inputs that get another time by a build."""
@@ -107,11 +109,11 @@ class Tree:
 
     def state(self):
         """What is on record of the tree."""
-        return state.load(str(self.cache), str(self.path))
+        return discoveries.load(str(self.cache), str(self.path))
 
     def place(self):
         """Where that is."""
-        return Path(state.place(str(self.cache), str(self.path)))
+        return Path(discoveries.place(str(self.cache), str(self.path)))
 
     def record(self):
         """Where it is written down what the last build in the build folder saw."""
@@ -123,7 +125,7 @@ class Tree:
 def tree(tmp_path, monkeypatch):
     """A copy of the fixture, for one test; cargo would say that it works in `tree.target`."""
     one = Tree(tmp_path)
-    monkeypatch.setattr(real.folders, "build_folders", lambda *_arguments, **_options: [str(one.target)])
+    monkeypatch.setattr(inner_build.folders, "build_folders", lambda *_arguments, **_options: [str(one.target)])
     return one
 
 
@@ -229,9 +231,9 @@ def test_private_build_folder(tree, monkeypatch, why):
     tree.compiled()
     tree.write("src/lib.rs", "// two\n")
     if why == "no answer":
-        monkeypatch.setattr(real.folders, "build_folders", lambda *_arguments, **_options: None)
+        monkeypatch.setattr(inner_build.folders, "build_folders", lambda *_arguments, **_options: None)
     else:
-        monkeypatch.setattr(real.force, "touch", lambda _tree, times, **_options: list(times))
+        monkeypatch.setattr(inner_build.force, "touch", lambda _tree, times, **_options: list(times))
     assert tree.touched() == set()
     folder = tree.seen("CARGO_TARGET_DIR")
     assert folder != tree.environ.get("CARGO_TARGET_DIR")
@@ -244,13 +246,13 @@ def test_one_input_that_refuses_its_time(tree, monkeypatch):
     tree.compiled()
     for name in ("src/lib.rs", "words.txt"):
         tree.write(name, "two\n")
-    touch = real.force.touch
+    touch = inner_build.force.touch
 
     def refusing_one(where, times, **options):
         kept = {path: mtime for path, mtime in times.items() if path != b"words.txt"}
         return [*touch(where, kept, **options), b"words.txt"]
 
-    monkeypatch.setattr(real.force, "touch", refusing_one)
+    monkeypatch.setattr(inner_build.force, "touch", refusing_one)
     assert archive.mark_of(tree.compiled().path).settled
     assert tree.seen("CARGO_TARGET_DIR") != tree.environ.get("CARGO_TARGET_DIR")
     assert tree.said == []
@@ -269,7 +271,7 @@ def test_folder_after_a_build_that_nobody_observed(tree):
     tree.compiled()
     tree.write("words.txt", "two\n")
     tree.compiled(FRESHWHEEL_STORE="off")
-    assert not ledger.load(str(tree.cache), str(tree.target)).complete
+    assert not accounts.load(str(tree.cache), str(tree.target)).complete
     tree.write("words.txt", "three\n")
     assert "src/lib.rs" in tree.touched()
     tree.write("words.txt", "four\n")
@@ -279,7 +281,7 @@ def test_folder_after_a_build_that_nobody_observed(tree):
 def test_project_without_crates(tree, monkeypatch):
     """Cargo is not asked, and nothing is touched or recorded."""
     (tree.path / "Cargo.toml").unlink()
-    monkeypatch.setattr(real.folders, "build_folders", lambda *_arguments, **_options: pytest.fail("asked"))
+    monkeypatch.setattr(inner_build.folders, "build_folders", lambda *_arguments, **_options: pytest.fail("asked"))
     assert tree.touched() == set()
     tree.write("src/lib.rs", "// two\n")
     assert tree.touched() == set()
@@ -289,7 +291,7 @@ def test_project_without_crates(tree, monkeypatch):
 def test_unpacked_source_distribution(tree, monkeypatch):
     """A release keeps no record and no state, and is asked for no opinion."""
     tree.write("PKG-INFO", "Metadata-Version: 2.1\nName: recorded\nVersion: 7.0\n")
-    monkeypatch.setattr(real.folders, "build_folders", lambda *_arguments, **_options: pytest.fail("asked"))
+    monkeypatch.setattr(inner_build.folders, "build_folders", lambda *_arguments, **_options: pytest.fail("asked"))
     assert tree.compiled().version == "7.0"
     assert not tree.cache.exists()
 
@@ -379,7 +381,7 @@ def test_inputs_that_can_not_be_read_afterwards(tree, monkeypatch):
             raise InputError("src/lib.rs can't be read: Permission denied")
         return snapshot(*arguments, **options)
 
-    monkeypatch.setattr("freshwheel.plan.content.snapshot", once)
+    monkeypatch.setattr("freshwheel.build.plan.content.snapshot", once)
     wheel = tree.compiled()
     assert not archive.mark_of(wheel.path).settled
     assert tree.state() == State()
@@ -397,26 +399,26 @@ def test_state_there_and_back(tmp_path_factory, built, discovered, system, writt
     """What is saved is loaded, whatever files are called."""
     cache = str(tmp_path_factory.mktemp("cache"))
     saved = State(built=built, discovered=discovered, system=system, written=written)
-    assert state.save(cache, cache, saved)
-    assert state.load(cache, cache) == saved
+    assert discoveries.save(cache, cache, saved)
+    assert discoveries.load(cache, cache) == saved
 
 
 def test_each_tree_has_its_state(tmp_path):
     """A tree is known by any path that leads to it, and by no other."""
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
-    assert state.save(str(tmp_path), str(tmp_path / "one"), State(built=True))
-    assert state.load(str(tmp_path), str(tmp_path / "two" / ".." / "one")) == State(built=True)
-    assert state.load(str(tmp_path), str(tmp_path / "two")) == State()
-    assert state.load(None, str(tmp_path / "one")) == State()
-    assert not state.save(None, str(tmp_path / "one"), State(built=True))
+    assert discoveries.save(str(tmp_path), str(tmp_path / "one"), State(built=True))
+    assert discoveries.load(str(tmp_path), str(tmp_path / "two" / ".." / "one")) == State(built=True)
+    assert discoveries.load(str(tmp_path), str(tmp_path / "two")) == State()
+    assert discoveries.load(None, str(tmp_path / "one")) == State()
+    assert not discoveries.save(None, str(tmp_path / "one"), State(built=True))
 
 
 @POSIX
 def test_state_is_for_its_owner_alone(tmp_path):
     """It names files, and whoever writes it chooses inputs."""
-    state.save(str(tmp_path), str(tmp_path), State(built=True, discovered={"a.txt": "packed"}))
-    path = state.place(str(tmp_path), str(tmp_path))
+    discoveries.save(str(tmp_path), str(tmp_path), State(built=True, discovered={"a.txt": "packed"}))
+    path = discoveries.place(str(tmp_path), str(tmp_path))
     folder = os.path.dirname(path)
     modes = [stat.S_IMODE(os.stat(os.path.join(folder, name)).st_mode) for name in os.listdir(folder)]
     assert modes == [0o600, 0o600]
@@ -448,7 +450,7 @@ DAMAGE = {
 def test_damaged_state(tree, damage):
     """A state that nobody wrote is as good as none: the digest and the wheel are the same."""
     expected = tree.digest()
-    state.save(str(tree.cache), str(tree.path), State(built=True, discovered={"a.txt": "packed"}))
+    discoveries.save(str(tree.cache), str(tree.path), State(built=True, discovered={"a.txt": "packed"}))
     good = tree.place().read_bytes()
     assert good != damage(good)
     tree.place().write_bytes(damage(good))
@@ -463,7 +465,7 @@ def test_damaged_state(tree, damage):
 def test_state_that_names_what_is_not_there(tree, name):
     """What can't be found is no input."""
     expected = tree.digest()
-    state.save(str(tree.cache), str(tree.path), State(built=True, discovered={name: "packed"}))
+    discoveries.save(str(tree.cache), str(tree.path), State(built=True, discovered={name: "packed"}))
     assert tree.digest() == expected
     assert archive.mark_of(tree.wheel().path).digest == expected
 
@@ -576,8 +578,8 @@ def later(tree):
 def test_contents_are_remembered(tree):
     """What a walk has read need not be read again, but for links and tables."""
     project, found = later(tree)
-    assert recollection.keep(project, found, None, tree.environ)
-    known = recollection.contents(str(tree.path), tree.environ)
+    assert remember.keep(project, found, None, tree.environ)
+    known = remember.contents(str(tree.path), tree.environ)
     files = {one.path: one.content for one in found.inputs if one.kind in (b"f", b"x")}
     assert {path: fact[2] for path, fact in known.items()} == files
     assert set(files) == {b"Cargo.toml", b"README.md", b"_backend/recording.py", *map(str.encode, list(FILES)[1:])} | {
@@ -589,7 +591,7 @@ def test_same_digest_with_and_without_memory(tree):
     """A memory changes no answer."""
     expected = tree.digest()
     project, found = later(tree)
-    recollection.keep(project, found, None, tree.environ)
+    remember.keep(project, found, None, tree.environ)
     assert tree.digest() == expected
     tree.write("src/lib.rs", "// two\n")
     changed = tree.digest()
@@ -600,10 +602,10 @@ def test_same_digest_with_and_without_memory(tree):
 def test_contents_on_another_device(tree, monkeypatch):
     """Inodes and times of one file system say nothing about another."""
     project, found = later(tree)
-    recollection.keep(project, found, None, tree.environ)
-    device = recollection._device(str(tree.path))
-    monkeypatch.setattr(recollection, "_device", lambda _tree: device + 1)
-    assert recollection.contents(str(tree.path), tree.environ) == {}
+    remember.keep(project, found, None, tree.environ)
+    device = remember._device(str(tree.path))
+    monkeypatch.setattr(remember, "_device", lambda _tree: device + 1)
+    assert remember.contents(str(tree.path), tree.environ) == {}
 
 
 @pytest.mark.parametrize("data", [b"", b"FWMEM\0\0\1", b"x" * 100])
@@ -611,27 +613,27 @@ def test_damaged_memory(tree, data):
     """It is as good as none."""
     expected = tree.digest()
     Path(memory.place(str(tree.cache), memory.real(str(tree.path)))).write_bytes(data)
-    assert recollection.contents(str(tree.path), tree.environ) == {}
+    assert remember.contents(str(tree.path), tree.environ) == {}
     assert tree.digest() == expected
 
 
 def test_what_is_not_kept(tree):
     """Without a place, without a tree, and for settings that nobody understands there is no memory."""
     project, found = later(tree)
-    assert not recollection.keep(project, found, None, {"FRESHWHEEL_CACHE_DIR": "relative"})
-    assert not recollection.keep(project, found, {"freshwheel.label": 3}, tree.environ)
-    assert recollection.contents(str(tree.path / "gone"), tree.environ) == {}
+    assert not remember.keep(project, found, None, {"FRESHWHEEL_CACHE_DIR": "relative"})
+    assert not remember.keep(project, found, {"freshwheel.label": 3}, tree.environ)
+    assert remember.contents(str(tree.path / "gone"), tree.environ) == {}
     shutil.rmtree(tree.path)
-    assert not recollection.keep(project, found, None, tree.environ)
+    assert not remember.keep(project, found, None, tree.environ)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="permissions of others")
 def test_what_others_may_write_is_not_believed(tmp_path):
     """Neither the state of a tree nor the record of its build folders: both decide what is built anew."""
-    assert state.save(str(tmp_path), str(tmp_path / "one"), State(built=True))
+    assert discoveries.save(str(tmp_path), str(tmp_path / "one"), State(built=True))
     for path in (tmp_path / "trees").iterdir():
         path.chmod(0o666)
-    assert state.load(str(tmp_path), str(tmp_path / "one")) == State()
+    assert discoveries.load(str(tmp_path), str(tmp_path / "one")) == State()
     work = Workplace(cache=str(tmp_path), folders=["/target"], tree="/tree", repository="/tree")
     seen = Seen(recipe=b"", inputs={b"a": b"f" * 17}, mtimes={b"a": 1})
     work.keep(Record(seen=seen, profiles={}, used={}), others=False)

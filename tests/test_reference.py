@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel import backends, frame, rows
-from freshwheel.sources import cargo, content, disk, globs, litter, outputs, reasons, roots, tables, tree
+from freshwheel.base import backends, frame, rows
+from freshwheel.sources import cargo, content, disk, globs, not_sources, outputs, reasons, roots, tables, walk
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -78,13 +78,13 @@ def test_tables_that_are_left_out():
 @pytest.mark.parametrize(
     ("beginning", "names"),
     [
-        ("is never pruned: ", litter._PROTECTORS),
-        ("wherever they are: ", litter._BARE),
-        ("* one of ", litter._DROPPED_FILES),
-        ("* with one of these at the end: ", litter._DROPPED_ENDINGS),
-        ("* with one of these at the start: ", litter._DROPPED_STARTS),
-        ("| `node_modules` | one of ", litter._NODE),
-        ("at least one file, and each ends with one of ", litter.DISTRIBUTIONS),
+        ("is never pruned: ", not_sources._PROTECTORS),
+        ("wherever they are: ", not_sources._BARE),
+        ("* one of ", not_sources._DROPPED_FILES),
+        ("* with one of these at the end: ", not_sources._DROPPED_ENDINGS),
+        ("* with one of these at the start: ", not_sources._DROPPED_STARTS),
+        ("| `node_modules` | one of ", not_sources._NODE),
+        ("at least one file, and each ends with one of ", not_sources.DISTRIBUTIONS),
         ("never left out: what ", [name.encode() for name in (*outputs._SOURCES, "input", "tool.dynamic-metadata")]),
         ("without `license-files`, the patterns ", [name.encode() for name in roots._LICENSES]),
     ],
@@ -97,19 +97,19 @@ def test_names_on_the_page(beginning, names):
 def test_names_of_folders_that_are_litter():
     """The page lists exactly the names of folders that tools leave."""
     found = [set(CODE.findall(row[1])) for row in cells(section(DIGEST, "What is pruned")) if row[2] == "the name"]
-    assert found == [{name.decode() for name in litter._DROPPED_FOLDERS}]
-    assert all(f"| `{name.decode()}`" in DIGEST or f", `{name.decode()}`" in DIGEST for name in litter._OUTPUTS)
+    assert found == [{name.decode() for name in not_sources._DROPPED_FOLDERS}]
+    assert all(f"| `{name.decode()}`" in DIGEST or f", `{name.decode()}`" in DIGEST for name in not_sources._OUTPUTS)
 
 
 @pytest.mark.parametrize(
     ("name", "pattern"),
     [
-        ("I", litter._SELF_IGNORING),
-        ("S", litter._SETUPTOOLS),
-        ("D", litter._DISTRIBUTION),
-        ("H", litter._HIDDEN),
-        ("A", litter._ABI),
-        ("F", litter._FRONTENDS),
+        ("I", not_sources._SELF_IGNORING),
+        ("S", not_sources._SETUPTOOLS),
+        ("D", not_sources._DISTRIBUTION),
+        ("H", not_sources._HIDDEN),
+        ("A", not_sources._ABI),
+        ("F", not_sources._FRONTENDS),
     ],
 )
 def test_expressions_on_the_page(name, pattern):
@@ -126,8 +126,8 @@ def test_evidence_on_the_page():
         if " begins with " in row[2] and len(CODE.findall(row[2])) == 2 and row[1].count("`") == 2
     }
     evidence = {
-        (litter._MARKED[mark], mark.decode(), (mark + ending).decode(), beginning.pattern.decode())
-        for mark, files in litter._HEADS.items()
+        (not_sources._MARKED[mark], mark.decode(), (mark + ending).decode(), beginning.pattern.decode())
+        for mark, files in not_sources._HEADS.items()
         for ending, beginning in files
     }
     assert found - {row for row in found if row[1] == ".egg-info"} == evidence
@@ -163,7 +163,7 @@ def test_what_the_closure_reads():
     """The page names each table and file that decides about crates, and each key that is not looked at."""
     said = section(DIGEST, "The Rust closure")
     names = (*cargo._DEPENDENCIES, *cargo._CONFIGS, *cargo._TOOLCHAINS, *(f"build.{one}" for one in cargo._PROGRAMS))
-    assert [name for name in (*names, *(one.decode() for one in tree._FOR_TESTS)) if f"`{name}`" not in said] == []
+    assert [name for name in (*names, *(one.decode() for one in walk._FOR_TESTS)) if f"`{name}`" not in said] == []
     names = (*roots.IGNORING, *roots._REPOSITORY, *roots._REPOSITORIES, *roots._REPOSITORIES.values())
     assert [name for name in names if f"`{name}`" not in section(DIGEST, "Roots")] == []
 
@@ -182,7 +182,7 @@ def test_numbers_on_the_page():
     assert (cargo._LEVELS, "at most ten levels above" in DIGEST) == (10, True)
     assert (roots._LEVELS, "up to nine levels above" in DIGEST) == (10, True)
     assert f"the first {disk._HEAD} bytes" in DIGEST
-    assert f"more than {tree._MOST:,} files" in DIGEST
+    assert f"more than {walk._MOST:,} files" in DIGEST
     assert (content._LARGEST, "at most 1 MiB" in DIGEST) == (1 << 20, True)
 
 

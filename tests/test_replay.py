@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freshwheel import memory, recheck, replay, rows
+from freshwheel.base import rows
+from freshwheel.memory import memory, recheck, replay
 
 from .test_replay_hooks import LIGHT, OWN
 
@@ -513,7 +514,7 @@ def test_an_answer_loads_the_light_column_only(tmp_path, edited):
     woods.learn()
     if edited:
         (woods.path / "run.sh").write_text("x")
-    package = str(Path(replay.__file__).parents[1])
+    package = str(Path(replay.__file__).parents[2])
     command = [sys.executable, "-I", "-B", "-c", PROGRAM, package, str(woods.path), str(woods.cache)]
     done = subprocess.run(command, cwd=woods.path, check=True, capture_output=True, text=True)
     answer, loaded = json.loads(done.stdout)

@@ -13,30 +13,37 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel import (
-    answers,
-    backends,
-    build,
-    decision,
-    history,
-    journal,
-    lease,
-    memory,
-    outcome,
-    real,
-    rehearsal,
-    replay,
-    shelf,
-)
-from freshwheel.inner import lacking, machine
+from freshwheel.base import backends
+from freshwheel.build import inner_build, lookup, recipes, rehearsal
+from freshwheel.explain import history
+from freshwheel.inner import machine, missing
+from freshwheel.memory import answers, journal, lease, memory, outcome, replay
 from freshwheel.sources import mounts
+from freshwheel.store import shelf
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 HOUR = 3600 * 10**9
 LIGHT = {"sys", "os", "time", "errno", "stat", "struct", "fcntl", "msvcrt", "xxhash", "_imp", "_struct"}
 OWN = (
-    *("about", "answers", "bytecode", "entry", "families", "frame", "hooks", "isolated", "lease", "memory"),
-    *("journal", "recheck", "replay", "rows", "shelf"),
+    "about",
+    "base",
+    "base.frame",
+    "base.isolation",
+    "base.name_patterns",
+    "base.rows",
+    "hooks",
+    "memory",
+    "memory.answers",
+    "memory.bytecode",
+    "memory.journal",
+    "memory.lease",
+    "memory.memory",
+    "memory.recheck",
+    "memory.replay",
+    "sources",
+    "store",
+    "store.entry",
+    "store.shelf",
 )
 
 pytestmark = pytest.mark.skipif(
@@ -84,7 +91,7 @@ class Tree:
 
     def call(self, settings=None, clock=later, **environ):
         """One call, as the door would make it."""
-        return build.Call(
+        return recipes.Call(
             tree=str(self.path),
             environ={**self.environ, **environ},
             hook="build_wheel",
@@ -97,7 +104,7 @@ class Tree:
         """The wheel as the recipes give it: its name and its bytes."""
         shutil.rmtree(self.dist)
         self.dist.mkdir()
-        name = build.wheel(self.call(settings, clock, **environ), str(self.dist))
+        name = recipes.wheel(self.call(settings, clock, **environ), str(self.dist))
         return name, (self.dist / name).read_bytes()
 
     def learn(self, **how):
@@ -172,7 +179,7 @@ def test_wheel_is_the_first_one_again(tree):
 def test_metadata_is_that_of_the_recipes(known, tmp_path):
     """The same files with the same bytes; neither RECORD nor mark."""
     name = replay.metadata(str(known.path), known.environ, None, str(tmp_path / "light"), now=later)
-    assert build.metadata(known.call(), str(tmp_path / "heavy")) == name
+    assert recipes.metadata(known.call(), str(tmp_path / "heavy")) == name
     light, heavy = (
         {path.relative_to(top): path.read_bytes() for path in top.rglob("*") if path.is_file()}
         for top in (tmp_path / "light", tmp_path / "heavy")
@@ -274,12 +281,12 @@ def test_damaged_record_of_answers_is_passed_over(known, record):
 
 def test_variable_that_a_build_has_asked_for_is_observed(tree, monkeypatch):
     """It is in no key, and all the same the answer rests on it."""
-    original = real.build
+    original = inner_build.build
 
     def asking(plan, private, **options):
         return dataclasses.replace(original(plan, private, **options), names=("OPENSSL_DIR",))
 
-    monkeypatch.setattr(real, "build", asking)
+    monkeypatch.setattr(inner_build, "build", asking)
     first = tree.learn(OPENSSL_DIR="/one")
     assert tree.wheel(OPENSSL_DIR="/one") == first
     assert tree.wheel(OPENSSL_DIR="/two") is None
@@ -533,7 +540,7 @@ def test_folder_with_another_wheel_is_for_the_recipes(known):
     earlier = "recorded-1.2.3+s000000000000-py3-none-any.whl"
     os.rename(known.dist / name, known.dist / earlier)
     assert known.wheel() is None
-    assert build.wheel(known.call(), str(known.dist)) == name
+    assert recipes.wheel(known.call(), str(known.dist)) == name
     assert os.listdir(known.dist) == [name]
     assert known.wheel() is not None
 
@@ -585,9 +592,9 @@ def lean(tree, monkeypatch):
     tree.configure('store = "on"', 'store = "on"\nrequires = ["recorded-requirement"]')
     tree.environ["PYTHONPATH"] = str(tree.folder / "pip-build-env-x" / "overlay")
     monkeypatch.setattr(sys, "prefix", sys.base_prefix)
-    monkeypatch.setattr(decision, "lean", lambda plan, **_: list(plan.config.requires))
+    monkeypatch.setattr(lookup, "lean", lambda plan, **_: list(plan.config.requires))
     for name in ("absent", "unmet"):  # it is an in-tree backend, which needs none
-        monkeypatch.setattr(lacking, name, lambda _: [])
+        monkeypatch.setattr(missing, name, lambda _: [])
     tree.learn()
     return tree
 
@@ -619,7 +626,7 @@ def test_lean_requires_promise_the_wheel(lean):
 @needs_runs
 def test_promise_of_the_recipes_is_kept_by_the_replay(lean):
     """One run has one name on both roads."""
-    assert build.requires(lean.call()) == []
+    assert recipes.requires(lean.call()) == []
     assert promised(lean) is not None
     assert lean.wheel() is not None
     assert promised(lean) is None
@@ -761,7 +768,7 @@ def test_miss_loads_the_recipes(known):
 
 def test_lock_that_git_ignores_is_observed(tree, monkeypatch):
     """It is no input, so that no digest tells that it moved, and was born or went."""
-    monkeypatch.setattr(real.opinion, "second", lambda *_, **__: real.opinion.Opinion())
+    monkeypatch.setattr(inner_build.opinion, "second", lambda *_, **__: inner_build.opinion.Opinion())
     lock = tree.path / "Cargo.lock"
     (tree.path / ".gitignore").write_text("Cargo.lock\n")
     (tree.path / "Cargo.toml").write_text('[package]\nname = "locked"\nversion = "1.0.0"\n')

@@ -8,7 +8,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from freshwheel import pep440, requirements
+from freshwheel.base import requirements, versions
 from freshwheel.inner import packages
 
 SPACES = st.sampled_from(["", "", "", " ", "  "])
@@ -165,5 +165,5 @@ def test_what_is_more_than_a_release_is_none(text):
 @example("1\n")
 def test_release_that_is_normal_is_spelled_as_packaging_does(text):
     """So that a label can be joined to it as it is."""
-    if pep440.RELEASE.fullmatch(text):
+    if versions.RELEASE.fullmatch(text):
         assert (str(Version(text)), Version(text).public, Version(text).local) == (text, text, None)

@@ -7,7 +7,7 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freshwheel import rows
+from freshwheel.base import rows
 
 HOUR = 3600 * 10**9
 OLD = (0o100644, 3, HOUR, HOUR, 7)

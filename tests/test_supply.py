@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel import build, delivery, keeping, real
-from freshwheel.errors import FreshwheelError, InnerError
+from freshwheel.base.errors import FreshwheelError, InnerError
+from freshwheel.build import deliver, inner_build, recipes, store_policy
 from freshwheel.store.store import Store
 from freshwheel.wheel import archive
 
@@ -41,14 +41,14 @@ class Tree:
 
     def call(self, hook="build_wheel", settings=None, **environ):
         """One call of a hook, as the door would make it."""
-        return build.Call(
+        return recipes.Call(
             tree=str(self.path), environ={**self.environ, **environ}, hook=hook, settings=settings, say=self.said.append
         )
 
     def wheel(self, hook="build_wheel", settings=None, **environ):
         """The wheel of the tree: its name, and its bytes."""
         shutil.rmtree(self.dist, ignore_errors=True)
-        name = build.wheel(self.call(hook, settings, **environ), str(self.dist))
+        name = recipes.wheel(self.call(hook, settings, **environ), str(self.dist))
         return name, (self.dist / name).read_bytes()
 
     def builds(self):
@@ -136,7 +136,7 @@ def test_prepared_metadata_of_a_stored_wheel_is_its_own(tree, tmp_path):
     """The inner backend is not asked for metadata of a wheel that is there."""
     tree.wheel()
     asked = tree.calls()
-    name = build.metadata(tree.call(), str(tmp_path / "prepared"))
+    name = recipes.metadata(tree.call(), str(tmp_path / "prepared"))
     assert (tmp_path / "prepared" / name / "METADATA").read_bytes() == tree.member(f"{name}/METADATA")
     assert tree.calls() == asked
 
@@ -326,7 +326,7 @@ def test_evicted_finished_wheel_is_made_from_the_inner_one(tree):
 
 def test_large_wheel_is_kept_once(tree, monkeypatch):
     """Of one that takes much room the inner one is kept alone, and the finished one is the same each time."""
-    monkeypatch.setattr(delivery, "LARGE", 1)
+    monkeypatch.setattr(deliver, "LARGE", 1)
     first = tree.wheel()
     for _ in range(2):
         assert tree.wheel() == first
@@ -480,7 +480,7 @@ def test_folder_that_cannot_be_written_to_is_named(tree, tmp_path):
     tree.wheel()
     (tmp_path / "file").write_text("")
     with pytest.raises(FreshwheelError, match="can't write to"):
-        build.wheel(tree.call(), str(tmp_path / "file"))
+        recipes.wheel(tree.call(), str(tmp_path / "file"))
 
 
 def test_command_that_answers_otherwise_after_the_build_leaves_nothing(tree, tmp_path):
@@ -499,12 +499,12 @@ def test_command_that_answers_otherwise_after_the_build_leaves_nothing(tree, tmp
 def test_file_outside_that_a_build_had_read_is_held_against_the_entry(tree, tmp_path, monkeypatch):
     """A system header that changed means a build, and the entry of that one takes the place of the earlier."""
     header = tmp_path / "system.h"
-    original = real.build
+    original = inner_build.build
 
     def reading(plan, private, **options):
         return dataclasses.replace(original(plan, private, **options), system={str(header): "the compiler"})
 
-    monkeypatch.setattr(real, "build", reading)
+    monkeypatch.setattr(inner_build, "build", reading)
     header.write_text("one")
     tree.wheel()
     tree.wheel()
@@ -519,13 +519,13 @@ def test_file_outside_that_a_build_had_read_is_held_against_the_entry(tree, tmp_
 def test_entry_that_is_of_no_use_hides_none_that_is(tree, tmp_path, monkeypatch):
     """One key may have a wheel for all trees, and one that names its tree; each has seen its own files."""
     header = tmp_path / "system.h"
-    original = real.build
+    original = inner_build.build
 
     def reading(plan, private, **options):
         return dataclasses.replace(original(plan, private, **options), system={str(header): "the compiler"})
 
-    monkeypatch.setattr(real, "build", reading)
-    monkeypatch.setattr(keeping, "_names", lambda *_: header.read_text() == "two")
+    monkeypatch.setattr(inner_build, "build", reading)
+    monkeypatch.setattr(store_policy, "_names", lambda *_: header.read_text() == "two")
     header.write_text("one")
     tree.wheel()
     header.write_text("two")
@@ -536,12 +536,12 @@ def test_entry_that_is_of_no_use_hides_none_that_is(tree, tmp_path, monkeypatch)
 
 def test_variable_that_a_build_has_asked_for_is_held_against_the_entry(tree, monkeypatch):
     """Nobody could know of it before: Rust's `option_env!`, and build scripts of foreign crates, as OPENSSL_DIR."""
-    original = real.build
+    original = inner_build.build
 
     def asking(plan, private, **options):
         return dataclasses.replace(original(plan, private, **options), names=("OPENSSL_DIR", "PATH", "VIRTUAL_ENV"))
 
-    monkeypatch.setattr(real, "build", asking)
+    monkeypatch.setattr(inner_build, "build", asking)
     tree.wheel(OPENSSL_DIR="/one")
     tree.wheel(OPENSSL_DIR="/one", VIRTUAL_ENV="/new")
     assert tree.builds() == 1
@@ -587,7 +587,7 @@ def test_manifest_that_is_no_toml_keeps_the_wheel_out_of_the_store(tree):
 def test_run_that_was_told_of_a_hit_gets_that_wheel_whatever_becomes_of_the_store(tree):
     """What was not installed can't be asked for any more."""
     first = tree.wheel(**ONE_RUN)
-    assert build.requires(tree.call(**ONE_RUN)) == []
+    assert recipes.requires(tree.call(**ONE_RUN)) == []
     shutil.rmtree(tree.cache / "v1")
     assert tree.wheel(**ONE_RUN) == first
     assert tree.builds() == 1
@@ -598,14 +598,14 @@ def test_run_that_was_told_of_a_hit_gets_that_wheel_whatever_becomes_of_the_stor
 def test_edit_after_the_promise_is_delivered_under_the_label_that_was_promised(tree, tmp_path):
     """The wheel is of the tree before, and says so; a word is on the standard error, and the next run builds."""
     first = tree.wheel(**ONE_RUN)
-    assert build.requires(tree.call(**ONE_RUN)) == []
+    assert recipes.requires(tree.call(**ONE_RUN)) == []
     tree.edit()
-    prepared = build.metadata(tree.call(**ONE_RUN), str(tmp_path / "prepared"))
+    prepared = recipes.metadata(tree.call(**ONE_RUN), str(tmp_path / "prepared"))
     assert prepared.removesuffix(".dist-info") == "-".join(first[0].split("-")[:2])
     tree.said.clear()
     assert tree.wheel(**ONE_RUN) == first
     assert any("the sources changed" in line for line in tree.said)
-    assert build.requires(tree.call(**ANOTHER_RUN)) == ["recorded-requirement"]
+    assert recipes.requires(tree.call(**ANOTHER_RUN)) == ["recorded-requirement"]
     assert tree.wheel(**ANOTHER_RUN)[0] != first[0]
 
 
@@ -615,7 +615,7 @@ def test_edit_after_the_promise_is_built_where_nothing_is_missing(tree):
     backend = tree.path / "_backend" / "recording.py"
     backend.write_text(backend.read_text().replace('["recorded-requirement"]', "[]"))
     first = tree.wheel(**ONE_RUN)
-    assert build.requires(tree.call(**ONE_RUN)) == []
+    assert recipes.requires(tree.call(**ONE_RUN)) == []
     tree.edit()
     assert tree.wheel(**ONE_RUN)[0] != first[0]
     assert tree.member("recorded.py") == b"ANSWER = 2\n"
@@ -629,7 +629,7 @@ def test_edit_after_the_promise_is_built_where_nothing_is_missing(tree):
 def test_promise_is_kept_for_its_own_run_alone(tree, other):
     """Two environments of one parent, a run without isolation, and another question know nothing of it."""
     tree.wheel(**ONE_RUN)
-    assert build.requires(tree.call(**ONE_RUN)) == []
+    assert recipes.requires(tree.call(**ONE_RUN)) == []
     shutil.rmtree(tree.cache / "v1")
     tree.wheel(**other)
     assert tree.builds() == 2
@@ -639,7 +639,7 @@ def test_promise_is_kept_for_its_own_run_alone(tree, other):
 def test_requirements_are_asked_for_where_the_environment_stays(tree, environ):
     """Without isolation nothing is withheld; and tox makes its environment anew when fewer are asked for."""
     tree.wheel(**environ)
-    assert build.requires(tree.call(**environ)) == ["recorded-requirement"]
+    assert recipes.requires(tree.call(**environ)) == ["recorded-requirement"]
     assert not (tree.cache / "leases").exists()
 
 
@@ -648,7 +648,7 @@ def test_requirements_are_asked_for_where_the_environment_stays(tree, environ):
 def test_wheel_that_was_built_for_its_metadata_is_not_built_again_in_this_run(tree, tmp_path, store):
     """Where the store has no say as well; the lease goes with the delivery."""
     without_prepare(tree)
-    prepared = build.metadata(tree.call(**ONE_RUN, FRESHWHEEL_STORE=store), str(tmp_path / "prepared"))
+    prepared = recipes.metadata(tree.call(**ONE_RUN, FRESHWHEEL_STORE=store), str(tmp_path / "prepared"))
     name, _ = tree.wheel(**ONE_RUN, FRESHWHEEL_STORE=store)
     assert name.startswith(prepared.removesuffix(".dist-info"))
     assert tree.builds() == 1
@@ -660,7 +660,7 @@ def test_wheel_that_was_built_for_its_metadata_is_not_built_again_in_this_run(tr
 def test_edit_after_the_metadata_is_built(tree, tmp_path):
     """All that it takes is installed, so the newest sources are better than the wheel that is kept."""
     without_prepare(tree)
-    build.metadata(tree.call(**ONE_RUN, FRESHWHEEL_STORE="off"), str(tmp_path / "prepared"))
+    recipes.metadata(tree.call(**ONE_RUN, FRESHWHEEL_STORE="off"), str(tmp_path / "prepared"))
     tree.edit()
     tree.wheel(**ONE_RUN, FRESHWHEEL_STORE="off")
     assert tree.member("recorded.py") == b"ANSWER = 2\n"
@@ -671,7 +671,7 @@ def test_edit_after_the_metadata_is_built(tree, tmp_path):
 def test_wheel_that_was_built_for_its_metadata_is_kept_for_its_own_run_alone(tree, tmp_path, other):
     """The environment of another run may hold other tools."""
     without_prepare(tree)
-    build.metadata(tree.call(**ONE_RUN, FRESHWHEEL_STORE="off"), str(tmp_path / "prepared"))
+    recipes.metadata(tree.call(**ONE_RUN, FRESHWHEEL_STORE="off"), str(tmp_path / "prepared"))
     tree.wheel(**other, FRESHWHEEL_STORE="off")
     assert tree.builds() == 2
 
@@ -687,7 +687,7 @@ def test_promise_that_cannot_be_written_is_none(tree):
     """Then the requirements are installed, and the store is asked again."""
     tree.wheel(**ONE_RUN)
     (tree.cache / "leases").write_text("")
-    assert build.requires(tree.call(**ONE_RUN)) == ["recorded-requirement"]
+    assert recipes.requires(tree.call(**ONE_RUN)) == ["recorded-requirement"]
     tree.wheel(**ONE_RUN)
     assert tree.builds() == 1
 
@@ -695,7 +695,7 @@ def test_promise_that_cannot_be_written_is_none(tree):
 @pytest.fixture
 def locked(tree, monkeypatch):
     """A tree with a crate, whose lock git ignores; cargo has nothing to say of a backend that does not call it."""
-    monkeypatch.setattr(real.opinion, "second", lambda *_, **__: real.opinion.Opinion())
+    monkeypatch.setattr(inner_build.opinion, "second", lambda *_, **__: inner_build.opinion.Opinion())
     (tree.path / ".gitignore").write_text("Cargo.lock\n")
     (tree.path / "Cargo.toml").write_text('[package]\nname = "locked"\nversion = "1.0.0"\n')
     (tree.path / "lib.rs").write_text("")

@@ -16,11 +16,11 @@ import _imp
 import os
 import sys
 
-from freshwheel import installs, standing
+from freshwheel.memory import installed_state, installs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from freshwheel.installs import Install
+    from freshwheel.memory.installs import Install
 
 
 class StaleWarning(UserWarning):
@@ -54,8 +54,10 @@ def _stale(name: str) -> str:
     for install in installs.found(sys.path, name):
         if install.origin != "folder" or install.mark is None or not os.path.isdir(install.tree):
             return ""
-        now = standing.digests(install.tree, os.environ) or _looked(install)
-        found = standing.judged(install, now, os.environ, _imp.extension_suffixes()[0]) if now is not None else None
+        now = installed_state.digests(install.tree, os.environ) or _looked(install)
+        found = (
+            installed_state.judged(install, now, os.environ, _imp.extension_suffixes()[0]) if now is not None else None
+        )
         if found is not None and found.state == "stale" and not _is_other(install):
             said = f"{install.name} is stale: {found.why}"
             if found.superfluous:
@@ -66,13 +68,13 @@ def _stale(name: str) -> str:
 
 def _is_other(install: "Install") -> bool:
     """Whether the folder has another project by now, which would not replace what is installed."""
-    from freshwheel import mirror  # noqa: PLC0415 - heavy, and needed where something is wrong only
+    from freshwheel.explain import installed  # noqa: PLC0415 - heavy, and needed where something is wrong only
 
-    return bool(mirror.other(install))
+    return bool(installed.other(install))
 
 
-def _looked(install: "Install") -> "standing.Digests | None":
+def _looked(install: "Install") -> "installed_state.Digests | None":
     """The digests of a tree in which more has moved than its memory can tell; None where they can't be told."""
-    from freshwheel import mirror  # noqa: PLC0415 - heavy, and needed where more moved than what files hold only
+    from freshwheel.explain import installed  # noqa: PLC0415 - heavy, and needed where more moved than what files hold only
 
-    return mirror.digests(install.tree, dict(os.environ))
+    return installed.digests(install.tree, dict(os.environ))

@@ -1,8 +1,8 @@
 """The hooks of PEP 517 and PEP 660, and two of our own.
 
 A door, not a room: each hook reads the working directory and the environment, hands them to `replay`, which may have
-the answer still, else to `build`, and renders failures. Both are imported inside the call: a frontend that only probes
-for hooks must not pay for the recipes.
+the answer still, else to one of the `recipes`. All is imported inside the call: a frontend that only probes for hooks
+must not pay for it.
 """
 
 import os
@@ -10,8 +10,10 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
+
+    from freshwheel.build import recipes
 
     ConfigSettings = Mapping[str, str | Sequence[str]] | None
 
@@ -22,98 +24,148 @@ class UnsupportedOperation(Exception):  # noqa: N818 - PEP 517 gives the name
 
 def get_requires_for_build_wheel(config_settings: "ConfigSettings" = None) -> "list[str]":
     """The requirements of a wheel build, beside those in `[build-system]`."""
-    known = _replay(config_settings).requires(os.getcwd(), os.environ, config_settings)
-    return _run("requires", "build_wheel", config_settings) if known is None else known
+    return _requires("build_wheel", config_settings)
 
 
 def get_requires_for_build_editable(config_settings: "ConfigSettings" = None) -> "list[str]":
     """The requirements of an editable build, beside those in `[build-system]`."""
-    known = _replay(config_settings).requires(os.getcwd(), os.environ, config_settings, hook="build_editable")
-    return _run("requires", "build_editable", config_settings) if known is None else known
+    return _requires("build_editable", config_settings)
 
 
 def get_requires_for_build_sdist(config_settings: "ConfigSettings" = None) -> "list[str]":
     """The requirements of a source distribution, beside those in `[build-system]`."""
-    return _run("requires", "build_sdist", config_settings)
+    with _Door("build_sdist", config_settings) as call:
+        from freshwheel.build import recipes
+
+        return recipes.requires(call)
 
 
 def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: "ConfigSettings" = None) -> str:
     """The name of the `.dist-info` folder, written into `metadata_directory`, of the wheel to be built."""
-    directory = os.fspath(metadata_directory)
-    known = _replay(config_settings).metadata(os.getcwd(), os.environ, config_settings, directory)
-    return _run("metadata", "build_wheel", config_settings, directory) if known is None else known
+    return _metadata("build_wheel", os.fspath(metadata_directory), config_settings)
 
 
 def prepare_metadata_for_build_editable(metadata_directory: str, config_settings: "ConfigSettings" = None) -> str:
     """The name of the `.dist-info` folder, written into `metadata_directory`, of the editable to be built."""
-    directory, ours = os.fspath(metadata_directory), _replay(config_settings)
-    known = ours.metadata(os.getcwd(), os.environ, config_settings, directory, hook="build_editable")
-    return _run("metadata", "build_editable", config_settings, directory) if known is None else known
+    return _metadata("build_editable", os.fspath(metadata_directory), config_settings)
 
 
 def build_wheel(
     wheel_directory: str, config_settings: "ConfigSettings" = None, metadata_directory: "str | None" = None
 ) -> str:
     """The file name of the wheel, written into `wheel_directory`."""
-    directory = os.fspath(wheel_directory)
-    known = _replay(config_settings).wheel(os.getcwd(), os.environ, config_settings, directory, say=_say)
-    return _run("wheel", "build_wheel", config_settings, directory) if known is None else known
+    return _wheel("build_wheel", os.fspath(wheel_directory), config_settings)
 
 
 def build_editable(
     wheel_directory: str, config_settings: "ConfigSettings" = None, metadata_directory: "str | None" = None
 ) -> str:
     """The file name of the editable wheel (PEP 660), written into `wheel_directory`."""
-    directory, ours = os.fspath(wheel_directory), _replay(config_settings)
-    known = ours.wheel(os.getcwd(), os.environ, config_settings, directory, hook="build_editable", say=_say)
-    return _run("wheel", "build_editable", config_settings, directory) if known is None else known
+    return _wheel("build_editable", os.fspath(wheel_directory), config_settings)
 
 
 def build_sdist(sdist_directory: str, config_settings: "ConfigSettings" = None) -> str:
     """The file name of the source distribution, written into `sdist_directory`; its version is never labelled."""
-    return _run("sdist", "build_sdist", config_settings, os.fspath(sdist_directory))
+    directory = os.fspath(sdist_directory)
+    with _Door("build_sdist", config_settings) as call:
+        from freshwheel.build import recipes
+
+        return recipes.sdist(call, directory)
 
 
 def get_source_digest(config_settings: "ConfigSettings" = None) -> str:
     """The source digest of the tree in the working directory: 32 hex digits. The inner backend is not needed."""
-    known = _replay(config_settings).source_digest(os.getcwd(), os.environ, config_settings)
-    return _run("source_digest", "build_wheel", config_settings) if known is None else known
+    _compiled(config_settings)
+    from freshwheel.memory import replay
+
+    known = replay.source_digest(os.getcwd(), os.environ, config_settings)
+    if known is not None:
+        return known
+    with _Door("build_wheel", config_settings) as call:
+        from freshwheel.build import recipes
+
+        return recipes.source_digest(call)
 
 
 def get_build_inputs(config_settings: "ConfigSettings" = None) -> "dict[str, Any]":
     """What the digest is made from: `digest`, `files`, `globs` and `env`. The inner backend is not needed."""
-    return _run("build_inputs", "build_wheel", config_settings)
+    with _Door("build_wheel", config_settings) as call:
+        from freshwheel.build import recipes
+
+        return recipes.build_inputs(call)
 
 
-def _replay(settings: "ConfigSettings") -> "Any":
-    """What may have the answer still; not loaded for a frontend that only probes for hooks."""
-    _ready(settings)
-    from freshwheel import replay  # noqa: PLC0415 - not before
+def _requires(hook: str, settings: "ConfigSettings") -> "list[str]":
+    _compiled(settings)
+    from freshwheel.memory import replay
 
-    return replay
+    known = replay.requires(os.getcwd(), os.environ, settings, hook=hook)
+    if known is not None:
+        return known
+    with _Door(hook, settings) as call:
+        from freshwheel.build import recipes
+
+        return recipes.requires(call)
 
 
-def _ready(settings: "ConfigSettings") -> None:
+def _metadata(hook: str, directory: str, settings: "ConfigSettings") -> str:
+    _compiled(settings)
+    from freshwheel.memory import replay
+
+    known = replay.metadata(os.getcwd(), os.environ, settings, directory, hook=hook)
+    if known is not None:
+        return known
+    with _Door(hook, settings) as call:
+        from freshwheel.build import recipes
+
+        return recipes.metadata(call, directory)
+
+
+def _wheel(hook: str, directory: str, settings: "ConfigSettings") -> str:
+    _compiled(settings)
+    from freshwheel.memory import replay
+
+    known = replay.wheel(os.getcwd(), os.environ, settings, directory, hook=hook, say=_say)
+    if known is not None:
+        return known
+    with _Door(hook, settings) as call:
+        from freshwheel.build import recipes
+
+        return recipes.wheel(call, directory)
+
+
+class _Door:
+    """Hands what the process knows to a recipe, and renders its failure, which ends the process."""
+
+    def __init__(self, hook: str, settings: "ConfigSettings") -> None:
+        self._hook = hook
+        self._settings = settings
+
+    def __enter__(self) -> "recipes.Call":
+        _compiled(self._settings)
+        from freshwheel.build import recipes
+
+        return recipes.Call(
+            tree=os.getcwd(), environ=dict(os.environ), hook=self._hook, settings=self._settings, say=_say
+        )
+
+    def __exit__(self, kind: object, failure: BaseException | None, where: object) -> None:
+        if failure is None:
+            return
+        from freshwheel.base import errors
+
+        if isinstance(failure, errors.UnsupportedError):
+            raise UnsupportedOperation(failure.render()) from None
+        if isinstance(failure, errors.FreshwheelError):
+            _say(f"error: {failure.render()}")
+            raise SystemExit(failure.exit_code) from None
+
+
+def _compiled(settings: "ConfigSettings") -> None:
     """What is imported from now on need not be compiled, where that can be had."""
-    from freshwheel import bytecode  # noqa: PLC0415 - see the module's docstring
+    from freshwheel.memory import bytecode
 
     bytecode.use(os.getcwd(), os.environ, settings)
-
-
-def _run(recipe: str, hook: str, settings: "ConfigSettings", *arguments: str) -> "Any":
-    """The answer of one recipe of `build`, or a rendered failure and the end of the process."""
-    _ready(settings)
-    from freshwheel import build, errors  # noqa: PLC0415 - not before
-
-    call = build.Call(tree=os.getcwd(), environ=dict(os.environ), hook=hook, settings=settings, say=_say)
-    try:
-        answer: Callable[..., Any] = getattr(build, recipe)
-        return answer(call, *arguments)
-    except errors.UnsupportedError as error:
-        raise UnsupportedOperation(error.render()) from None
-    except errors.FreshwheelError as error:
-        _say(f"error: {error.render()}")
-        raise SystemExit(error.exit_code) from None
 
 
 def _say(message: str) -> None:

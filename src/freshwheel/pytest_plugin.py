@@ -54,15 +54,15 @@ class _Teller:
 
 def _wrong() -> Iterator[tuple[str, str]]:
     """State and line of what is stale, or may be, each with its reason and what mends it."""
-    from freshwheel import installs, standing  # noqa: PLC0415 - a run without the option loads nothing of it
+    from freshwheel.memory import installed_state, installs  # noqa: PLC0415 - a run without the option loads nothing of it
 
     suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
     for install in installs.found(sys.path):
         if install.origin != "folder" or not (install.mark or _may_be_wrapped(install.tree)):
             continue
         if install.marked("digest"):
-            now = standing.digests(install.tree, os.environ)
-            if now is not None and standing.judged(install, now, os.environ, suffix).state == "current":
+            now = installed_state.digests(install.tree, os.environ)
+            if now is not None and installed_state.judged(install, now, os.environ, suffix).state == "current":
                 continue
         yield from _told(install.name, suffix)
 
@@ -78,9 +78,9 @@ def _may_be_wrapped(tree: str) -> bool:
 
 def _told(name: str, suffix: str) -> Iterator[tuple[str, str]]:
     """As `_wrong`, of one of which it is not known at once that it is right."""
-    from freshwheel import mirror  # noqa: PLC0415 - heavy, and rarely needed
+    from freshwheel.explain import installed  # noqa: PLC0415 - heavy, and rarely needed
 
-    for one in mirror.statuses(sys.path, dict(os.environ), suffix=suffix, names=[name]):
+    for one in installed.statuses(sys.path, dict(os.environ), suffix=suffix, names=[name]):
         if one.state in ("stale", "unknown"):
             mend = f"; mend it: {one.mend}" if one.mend else ""
             yield one.state, f"freshwheel: {one.name} is {one.state}: {one.why}{mend}"

@@ -27,8 +27,9 @@ import filelock  # noqa: F401 - what a hook loads late is loaded before it is co
 import xxhash
 
 import freshwheel.hooks
-from freshwheel import build, errors, finish, lease, rehearsal, supply  # noqa: F401 - the same
+from freshwheel.build import recipes
 from freshwheel.cli.main import main as main_of_cli
+from freshwheel.memory import lease
 from freshwheel.store.store import Store
 from freshwheel.wheel import archive
 
@@ -295,8 +296,8 @@ class Rig:
             (twin / "src").mkdir()
             for name, data in sources.items():
                 (twin / "src" / name).write_bytes(data)
-            call = build.Call(tree=str(twin), environ={}, hook="build_wheel", settings=None, say=lambda _: None)
-            self.digests[known] = build.source_digest(call)
+            call = recipes.Call(tree=str(twin), environ={}, hook="build_wheel", settings=None, say=lambda _: None)
+            self.digests[known] = recipes.source_digest(call)
         return self.digests[known]
 
     def settled(self, path):

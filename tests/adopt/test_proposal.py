@@ -4,8 +4,8 @@ import pytest
 
 from freshwheel.adopt import proposal
 from freshwheel.adopt.facts import Facts
-from freshwheel.adopt.statements import parsed
-from freshwheel.errors import ConfigError, FreshwheelError
+from freshwheel.adopt.toml_statements import parsed
+from freshwheel.base.errors import ConfigError, FreshwheelError
 
 CRATE = '[package]\nname = "demo"\nversion = "1.2.3"\n'
 

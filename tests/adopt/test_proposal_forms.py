@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from freshwheel.adopt import proposal
 from freshwheel.adopt.facts import Facts
-from freshwheel.errors import FreshwheelError
+from freshwheel.base.errors import FreshwheelError
 
 if sys.version_info >= (3, 11):
     import tomllib

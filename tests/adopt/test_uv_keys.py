@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from freshwheel.adopt import uv_keys, uv_table
 from freshwheel.adopt.uv_keys import Layout, spelled
-from freshwheel.errors import FreshwheelError
+from freshwheel.base.errors import FreshwheelError
 
 
 def layout(watched, others="", **more):

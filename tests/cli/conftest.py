@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from freshwheel import state
 from freshwheel.cli.main import main
+from freshwheel.memory import discoveries
 
 PYPROJECT = """
 [build-system]
@@ -60,7 +60,7 @@ class Desk:
 
     def shown(self, **tables):
         """Puts on record what a build has shown."""
-        assert state.save(str(self.cache), str(self.project), state.State(built=True, **tables))
+        assert discoveries.save(str(self.cache), str(self.project), discoveries.State(built=True, **tables))
         return self
 
     def __call__(self, *words, path=None):

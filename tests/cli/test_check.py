@@ -2,7 +2,7 @@
 
 import pytest
 
-from freshwheel import ledger
+from freshwheel.memory import accounts
 
 
 def findings(desk):
@@ -225,7 +225,7 @@ def test_what_lies_outside_is_named_before_any_build(desk):
 def test_an_observed_build_knows_better(desk):
     """Then nobody need guess what it reads."""
     climbing(desk)
-    ledger.save(str(desk.cache), str(desk.project), ledger.Page(observed=True))
+    accounts.save(str(desk.cache), str(desk.project), accounts.Page(observed=True))
     assert findings(desk) == []
 
 

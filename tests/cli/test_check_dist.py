@@ -8,8 +8,8 @@ import zipfile
 
 import pytest
 
+from freshwheel.base.model import Mark
 from freshwheel.cli.main import main
-from freshwheel.model import Mark
 from freshwheel.wheel import archive, mark, record, version
 
 ONE = "0123456789abcdef0123456789abcdef"

@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from freshwheel import adoption
+from freshwheel.adopt import init
 from freshwheel.cli import console
 
 BEFORE = """[build-system]
@@ -207,7 +207,7 @@ def test_a_failing_write_leaves_the_file(crate, monkeypatch):
     def fails(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(adoption.os, "replace", fails)
+    monkeypatch.setattr(init.os, "replace", fails)
     code, _, err = crate("init", "--yes", "--no-label")
     assert (code, text(crate)) == (1, BEFORE)
     assert "No space left" in err

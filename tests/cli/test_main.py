@@ -10,14 +10,24 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel import about, errors, plan
+from freshwheel import about
+from freshwheel.base import errors
+from freshwheel.build import plan
 from freshwheel.cli import console, verbs
 from freshwheel.cli import main as door
+from freshwheel.cli.arguments import parser
 from freshwheel.cli.main import main
-from freshwheel.cli.words import parser
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "cli.md").read_text("utf-8")
-HEAVY = {"argparse", "dataclasses", "json", "tomllib", "freshwheel.plan", "freshwheel.config", "freshwheel.report"}
+HEAVY = {
+    "argparse",
+    "dataclasses",
+    "json",
+    "tomllib",
+    "freshwheel.build.plan",
+    "freshwheel.base.config",
+    "freshwheel.explain.report",
+}
 LOADED = "import sys; from freshwheel.cli.main import main; code = main(); print(*sys.modules, file=sys.stderr); "
 LOADED += "sys.exit(code)"
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from freshwheel import journal, stats
 from freshwheel.cli.main import main
+from freshwheel.memory import journal, stats
 
 DAY = 24 * 3600
 

@@ -8,10 +8,10 @@ import re
 
 import pytest
 
-from freshwheel.cli import words
+from freshwheel.cli import arguments
 from freshwheel.cli.main import main
-from freshwheel.store.putting import Draft, Finished
 from freshwheel.store.store import Store
+from freshwheel.store.write import Draft, Finished
 
 KEYS = ("ab" * 32, "cd" * 32)
 TAG = bytes(range(16))
@@ -175,7 +175,7 @@ def test_prune_by_what_is_no_amount(shop, words):
 )
 def test_sizes(text, expected):
     """In powers of 1024, however they are spelled."""
-    assert words.size(text) == expected
+    assert arguments.size(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -183,13 +183,13 @@ def test_sizes(text, expected):
 )
 def test_ages(text, expected):
     """In seconds, minutes, hours, days and weeks."""
-    assert words.seconds(text) == expected
+    assert arguments.seconds(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "x", "1y", "--", "1e9", "nan", "inf", "1_0", "\u0661"])
 def test_no_amounts(text):
     """Nothing is guessed."""
-    for parse in (words.size, words.seconds):
+    for parse in (arguments.size, arguments.seconds):
         with pytest.raises(argparse.ArgumentTypeError):
             parse(text)
 

@@ -192,6 +192,6 @@ def test_json(desk):
 
 def test_no_library_of_the_extra_is_loaded():
     """The verb needs none of the libraries of the extra."""
-    code = "import sys; import freshwheel.cli.cache_keys; print([n for n in ('tomlkit', 'rich') if n in sys.modules])"
+    code = "import sys; import freshwheel.cli.uv; print([n for n in ('tomlkit', 'rich') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout == "[]\n"

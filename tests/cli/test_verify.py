@@ -5,8 +5,8 @@ import zipfile
 
 import pytest
 
+from freshwheel.base.model import Mark
 from freshwheel.cli.main import main
-from freshwheel.model import Mark
 from freshwheel.wheel import archive, mark, record, version
 
 INFO = "demo-1.0.dist-info"

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel import account, build, isolated, journal, outcome
+from freshwheel.base import isolation
+from freshwheel.base.errors import InnerError
+from freshwheel.build import explanation, recipes
 from freshwheel.cli import render
 from freshwheel.cli.main import main
-from freshwheel.errors import InnerError
-from freshwheel.inner import key
+from freshwheel.inner import build_key
+from freshwheel.memory import journal, outcome
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "recording-backend"
 CANARY = "canary-value"
@@ -44,7 +46,7 @@ class Bench:
 
     def call(self, hook="build_wheel", settings=None):
         """One call of a hook."""
-        return build.Call(
+        return recipes.Call(
             tree=str(self.path), environ=dict(os.environ), hook=hook, settings=settings, say=self.said.append
         )
 
@@ -52,7 +54,7 @@ class Bench:
         """What is said while a wheel is built or found."""
         self.said.clear()
         shutil.rmtree(self.dist, ignore_errors=True)
-        build.wheel(self.call(hook, settings), str(self.dist))
+        recipes.wheel(self.call(hook, settings), str(self.dist))
         return list(self.said)
 
     def outcomes(self):
@@ -243,10 +245,10 @@ def test_an_editable_wheel_is_an_outcome(bench):
 
 def test_metadata_is_an_outcome(bench, tmp_path):
     """A miss, then a hit, each for as long as no wheel comes of it; the wheel stays what is compared with."""
-    build.metadata(bench.call(), str(tmp_path / "a"))
+    recipes.metadata(bench.call(), str(tmp_path / "a"))
     assert [(one.hook, one.decided) for one in bench.outcomes()] == [("metadata", "miss")]
     bench.build()
-    build.metadata(bench.call(), str(tmp_path / "b"))
+    recipes.metadata(bench.call(), str(tmp_path / "b"))
     assert [(one.hook, one.decided) for one in bench.outcomes()] == [
         ("metadata", "hit"),
         ("wheel", "built"),
@@ -258,9 +260,9 @@ def test_outcomes_do_not_move_the_memory(bench):
     """A record that is written is no reason to look at the tree again: nothing watches it."""
     bench.build()
     before = sorted(path.name for path in (bench.cache / "memory").iterdir())
-    stamp = build.source_digest(bench.call())
+    stamp = recipes.source_digest(bench.call())
     outcome.add(str(bench.cache), str(bench.path), outcome.Outcome(hook="wheel", decided="hit", why="x"))
-    assert build.source_digest(bench.call()) == stamp
+    assert recipes.source_digest(bench.call()) == stamp
     assert sorted(path.name for path in (bench.cache / "memory").iterdir()) == before
     held = b"".join(path.read_bytes() for path in (bench.cache / "memory").iterdir())
     assert b".outcomes.json" not in held
@@ -272,8 +274,8 @@ def test_a_run_that_was_promised_a_wheel(bench, tmp_path):
     """It is on record once, with the key that its first hook had found; the next run says what was edited."""
     bench.monkeypatch.setenv("PYTHONPATH", "/elsewhere/pip-build-env-one/site")
     bench.build()
-    assert build.requires(bench.call()) == []
-    build.metadata(bench.call(), str(tmp_path / "metadata"))
+    assert recipes.requires(bench.call()) == []
+    recipes.metadata(bench.call(), str(tmp_path / "metadata"))
     [said] = bench.build()
     assert "is from the store: nothing that it is made from has changed" in said
     found = bench.outcomes()
@@ -287,7 +289,7 @@ def test_a_run_that_was_promised_a_wheel(bench, tmp_path):
     assert found[0].parts
     bench.write("src/recorded.py", "ANSWER = 2\n")
     bench.monkeypatch.setenv("PYTHONPATH", "/elsewhere/pip-build-env-two/site")
-    build.requires(bench.call())
+    recipes.requires(bench.call())
     assert (bench.outcomes()[0].decided, bench.outcomes()[0].why) == ("miss", "1 input changed: src/recorded.py")
     assert bench.build()[0].endswith("was built: 1 input changed: src/recorded.py")
 
@@ -309,7 +311,7 @@ def test_a_damaged_record(bench, harm):
 def test_what_an_environment_for_one_build_has_is_not_compared(bench):
     """Outside of it the requirements are not installed, and that is no difference."""
     with bench.monkeypatch.context() as patch:
-        patch.setattr(isolated, "isolation", lambda _: ("/somewhere",))
+        patch.setattr(isolation, "isolation", lambda _: ("/somewhere",))
         bench.build()
     found = bench.json()
     assert [one for one in found["parts"] if one["name"].startswith(("distribution ", "requirements"))] == []
@@ -369,10 +371,10 @@ def test_what_tools_have_said_is_compared(bench, monkeypatch):
 
 def test_each_installation_is_one_row_with_what_it_took_and_saved(bench, tmp_path):
     """However many hooks it had; a build that failed has its row as well, and how it failed."""
-    build.requires(bench.call())
-    build.metadata(bench.call(), str(tmp_path / "a"))
+    recipes.requires(bench.call())
+    recipes.metadata(bench.call(), str(tmp_path / "a"))
     bench.build()
-    build.metadata(bench.call(), str(tmp_path / "b"))
+    recipes.metadata(bench.call(), str(tmp_path / "b"))
     bench.build()
     bench.write("src/recorded.py", "ANSWER = 2\n")
     bench.monkeypatch.setenv("RECORDING_DURING", "raise SystemExit(3)")
@@ -448,8 +450,10 @@ def test_versions_of_a_requirement_are_named(bench):
     [last] = bench.outcomes()
     before = {**last.parts, "distribution idna": "3.7 (0123)", "distribution old": "1 (0123)"}
     after = {**last.parts, "distribution idna": "3.10 (4567)", "distribution new": "2 (0123)"}
-    found = account.Comparison(inputs=outcome.Changes(), sources=False, parts=tuple(key.difference(before, after)))
-    assert account.words(found) == ["idna 3.7 → 3.10", "new 2 is new", "old 1 is gone"]
-    assert [render._difference(one) for one in found.parts] == account.words(found)
-    others = key.difference(before, {**before, "distribution idna": "3.7 (4567)"})
-    assert account.words(replace(found, parts=tuple(others))) == ["idna 3.7 has other files"]
+    found = explanation.Comparison(
+        inputs=outcome.Changes(), sources=False, parts=tuple(build_key.difference(before, after))
+    )
+    assert explanation.words(found) == ["idna 3.7 → 3.10", "new 2 is new", "old 1 is gone"]
+    assert [render._difference(one) for one in found.parts] == explanation.words(found)
+    others = build_key.difference(before, {**before, "distribution idna": "3.7 (4567)"})
+    assert explanation.words(replace(found, parts=tuple(others))) == ["idna 3.7 has other files"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from uv import find_uv_bin
 
-from freshwheel import outcome
+from freshwheel.memory import outcome
 
 from .conftest import SCRIPTS, Venv, make_venv, run
 

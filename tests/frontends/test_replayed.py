@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel import outcome
+from freshwheel.memory import outcome
 from freshwheel.sources import mounts
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="no row is trusted there")]
@@ -18,7 +18,7 @@ PROGRAM = """
 import json, sys
 import freshwheel
 made = freshwheel.prepare_metadata_for_build_wheel(sys.argv[1]), freshwheel.build_wheel(sys.argv[1])
-print(json.dumps([*made, "freshwheel.build" in sys.modules]))
+print(json.dumps([*made, "freshwheel.build.recipes" in sys.modules]))
 """
 
 

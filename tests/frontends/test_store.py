@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel import backends
+from freshwheel.base import backends
 from freshwheel.inner import packages
 from freshwheel.inner.extras import extras
 

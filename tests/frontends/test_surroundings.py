@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel import outcome
+from freshwheel.memory import outcome
 
 from .conftest import run
 

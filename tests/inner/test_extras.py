@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from freshwheel import backends
+from freshwheel.base import backends
 from freshwheel.inner.extras import extras
 from freshwheel.inner.programs import Answer
 

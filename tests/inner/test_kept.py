@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from freshwheel import backends
-from freshwheel.inner import kept
+from freshwheel.base import backends
+from freshwheel.inner import kept_folders
 
 SCIKIT = backends.find("scikit_build_core.build", ())
 MESON = backends.find("mesonpy", ())
@@ -38,32 +38,32 @@ def table(**values):
 )
 def test_folder(backend, pyproject, settings, environ, folder):
     """Where each backend looks for it; what can't be understood is the whole tree, where nothing is believed."""
-    assert kept.folder(backend, pyproject, settings, environ) == folder
+    assert kept_folders.folder(backend, pyproject, settings, environ) == folder
 
 
 def test_look(tmp_path):
     """Any file that moves gives another stamp; nothing there is no state."""
     folder = tmp_path / "kept"
-    assert kept.look(str(folder)) == {}
+    assert kept_folders.look(str(folder)) == {}
     (folder / "below").mkdir(parents=True)
-    assert kept.look(str(folder)) == {}
+    assert kept_folders.look(str(folder)) == {}
     file = folder / "below" / "build.ninja"
     file.write_text("")
     os.utime(file, ns=(7, 7))
-    ((path, one),) = kept.look(str(folder)).items()
+    ((path, one),) = kept_folders.look(str(folder)).items()
     assert (path, one.newest) == (str(folder), 7)
-    assert kept.look(str(folder)) == {path: one}
+    assert kept_folders.look(str(folder)) == {path: one}
     os.utime(file, ns=(8, 8))
-    assert kept.look(str(folder))[path].stamp != one.stamp
+    assert kept_folders.look(str(folder))[path].stamp != one.stamp
 
 
 @pytest.mark.parametrize("path", [b"src/a.c", b"src/a.HPP", b"CMakeLists.txt", b"sub/meson.build", b"pyproject.toml"])
 def test_watched(path):
     """What compilers and configurations read is known to ninja."""
-    assert kept.unwatched([path]) == ""
+    assert kept_folders.unwatched([path]) == ""
 
 
 @pytest.mark.parametrize("path", [b"src/a.proto", b"generate.py", b"words.txt"])
 def test_unwatched(path):
     """A command may read anything else without a word."""
-    assert kept.unwatched([b"src/a.c", path]) == path.decode()
+    assert kept_folders.unwatched([b"src/a.c", path]) == path.decode()

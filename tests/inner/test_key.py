@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freshwheel.inner import key
-from freshwheel.inner.key import Component, component, secret
+from freshwheel.inner import build_key
+from freshwheel.inner.build_key import Component, component, secret
 
 SALT = b"salt of one store"
 VALUES = st.recursive(
@@ -25,14 +25,14 @@ def typed(value):
 @given(VALUES, VALUES)
 def test_two_values_have_two_keys(one, other):
     """Values are told apart by type, nesting and length, and equal ones have one key."""
-    keys = [key.key([component("x", value)]) for value in (one, other)]
+    keys = [build_key.key([component("x", value)]) for value in (one, other)]
     assert (keys[0] == keys[1]) == (typed(one) == typed(other))
 
 
 @given(VALUES, VALUES)
 def test_what_is_shown_differs_where_values_do(one, other):
     """No two values look alike, so a difference of keys can always be named."""
-    shown = [key.parts([component("x", value)], salt=SALT)["x"] for value in (one, other)]
+    shown = [build_key.parts([component("x", value)], salt=SALT)["x"] for value in (one, other)]
     assert (shown[0] == shown[1]) == (typed(one) == typed(other))
     assert all("\n" not in text and len(text) <= 120 for text in shown)
 
@@ -42,12 +42,12 @@ def test_the_order_of_components_does_not_matter(values, random):
     """The key is one of a set of named values."""
     components = [component(name, value) for name, value in values.items()]
     shuffled = random.sample(components, len(components))
-    assert key.key(components) == key.key(shuffled)
+    assert build_key.key(components) == build_key.key(shuffled)
 
 
 def test_a_key_is_the_same_everywhere():
     """A key is SHA-256 over a format that is written down, so it never depends on the machine that makes it."""
-    made = key.key([component("b", ("x", None, True, 1)), component("a", b"\0"), secret("c", "s")])
+    made = build_key.key([component("b", ("x", None, True, 1)), component("a", b"\0"), secret("c", "s")])
     assert made == "dadd9a76f37770f6406b25300872fd5c3047b6c5daa6aa447e4b4acd4323dd97"
 
 
@@ -68,18 +68,20 @@ def test_a_key_is_the_same_everywhere():
 )
 def test_what_looks_alike_is_told_apart(one, other):
     """Lengths, types and absence are part of what is hashed."""
-    assert key.key(component(*item) for item in one.items()) != key.key(component(*item) for item in other.items())
+    assert build_key.key(component(*item) for item in one.items()) != build_key.key(
+        component(*item) for item in other.items()
+    )
 
 
 def test_a_name_twice_is_refused():
     """Two components can't have one name: one would hide the other."""
     with pytest.raises(ValueError, match="named x"):
-        key.key([component("x", 1), component("x", 1)])
+        build_key.key([component("x", 1), component("x", 1)])
 
 
 def test_short_values_are_shown_and_long_ones_digested():
     """People read versions and names; what is long, binary or secret is a digest."""
-    shown = key.parts(
+    shown = build_key.parts(
         [
             component("version", "3.11.7 (main)"),
             component("digits", "12"),
@@ -108,24 +110,26 @@ def test_short_values_are_shown_and_long_ones_digested():
 def test_a_secret_is_neither_held_nor_shown():
     """The value can't be read from the component, and another store shows another digest."""
     one = secret("environment TOKEN", "hunter2")
-    shown = [key.parts([one], salt=salt)["environment TOKEN"] for salt in (SALT, b"another")]
+    shown = [build_key.parts([one], salt=salt)["environment TOKEN"] for salt in (SALT, b"another")]
     assert shown[0] != shown[1]
     assert all("hunter2" not in text for text in (repr(one), str(one.value), *shown))
 
 
 def test_a_difference_is_told_by_name():
     """Two keys are compared by what is kept of them."""
-    one = key.parts([component("tool rustc", "rustc 1.95"), component("same", 1), component("old", 1)], salt=SALT)
-    other = key.parts([component("tool rustc", "rustc 1.96"), component("same", 1), component("new", 1)], salt=SALT)
-    found = [(each.name, each.before, each.after) for each in key.difference(one, other)]
+    one = build_key.parts([component("tool rustc", "rustc 1.95"), component("same", 1), component("old", 1)], salt=SALT)
+    other = build_key.parts(
+        [component("tool rustc", "rustc 1.96"), component("same", 1), component("new", 1)], salt=SALT
+    )
+    found = [(each.name, each.before, each.after) for each in build_key.difference(one, other)]
     assert found == [("new", None, "1"), ("old", "1", None), ("tool rustc", "rustc 1.95", "rustc 1.96")]
 
 
 BASE = {
-    "source": lambda: key.source("0" * 32, hook="build_wheel"),
-    "inner": lambda: key.inner("maturin", "maturin"),
-    "settings": lambda: key.settings({"build-args": ["-a", "-b"], "x": "1"}),
-    "interpreter": lambda: key.facts(
+    "source": lambda: build_key.source("0" * 32, hook="build_wheel"),
+    "inner": lambda: build_key.inner("maturin", "maturin"),
+    "settings": lambda: build_key.settings({"build-args": ["-a", "-b"], "x": "1"}),
+    "interpreter": lambda: build_key.facts(
         "interpreter",
         {
             "implementation": "cpython",
@@ -140,16 +144,18 @@ BASE = {
             "SOABI": "cpython-311-x86_64-linux-gnu",
         },
     ),
-    "platform": lambda: key.facts(
+    "platform": lambda: build_key.facts(
         "platform", {"name": "posix", "system": "linux", "machine": "x86_64", "libc": "glibc 2.36"}
     ),
-    "requirements": lambda: key.requirements(["maturin>=1.9,<2", "cffi"]),
-    "distributions": lambda: key.distributions({"numpy": ("2.1.0", "a" * 64)}),
-    "constraints": lambda: key.constraints({"PIP_CONSTRAINT": b"numpy<3\n"}),
-    "tools": lambda: key.tools({"rustc": "rustc 1.95.0\nhost: x86_64\n", "cargo": "cargo 1.95.0", "ld": "absent"}),
-    "environment": lambda: key.environment({"CFLAGS": "-O2", "LDFLAGS": ""}),
-    "commands": lambda: key.commands({"pkg-config --modversion openssl": ("ok", b"3.0.1\n")}),
-    "repository": lambda: key.facts(
+    "requirements": lambda: build_key.requirements(["maturin>=1.9,<2", "cffi"]),
+    "distributions": lambda: build_key.distributions({"numpy": ("2.1.0", "a" * 64)}),
+    "constraints": lambda: build_key.constraints({"PIP_CONSTRAINT": b"numpy<3\n"}),
+    "tools": lambda: build_key.tools(
+        {"rustc": "rustc 1.95.0\nhost: x86_64\n", "cargo": "cargo 1.95.0", "ld": "absent"}
+    ),
+    "environment": lambda: build_key.environment({"CFLAGS": "-O2", "LDFLAGS": ""}),
+    "commands": lambda: build_key.commands({"pkg-config --modversion openssl": ("ok", b"3.0.1\n")}),
+    "repository": lambda: build_key.facts(
         "repository", {"reader": "setuptools-scm", "head": "abc", "branch": "main", "tags": "t", "changed": False}
     ),
 }
@@ -158,7 +164,7 @@ BASE = {
 
 def whole(**changed):
     """The key of all groups, some of them replaced."""
-    return key.key([one for name, group in BASE.items() for one in changed.get(name, group())])
+    return build_key.key([one for name, group in BASE.items() for one in changed.get(name, group())])
 
 
 def fact(group, name, value):
@@ -169,18 +175,18 @@ def fact(group, name, value):
 
 
 FLIPS = {
-    "source digest": {"source": key.source("1" * 32, hook="build_wheel")},
-    "hook": {"source": key.source("0" * 32, hook="build_editable")},
-    "backend name": {"inner": key.inner("generic", "maturin")},
-    "backend module": {"inner": key.inner("maturin", "maturin:api")},
-    "in-tree backend": {"inner": key.inner("maturin", "maturin", backend_path=["_build"])},
-    "no settings": {"settings": key.settings(None)},
-    "setting: value": {"settings": key.settings({"build-args": ["-a", "-b"], "x": "2"})},
-    "setting: name": {"settings": key.settings({"build-args": ["-a", "-b"], "y": "1"})},
-    "setting: order in a list": {"settings": key.settings({"build-args": ["-b", "-a"], "x": "1"})},
-    "setting: a list of one": {"settings": key.settings({"build-args": ["-a", "-b"], "x": ["1"]})},
-    "setting: one string": {"settings": key.settings({"build-args": "-a -b", "x": "1"})},
-    "setting: an empty list": {"settings": key.settings({"build-args": [], "x": "1"})},
+    "source digest": {"source": build_key.source("1" * 32, hook="build_wheel")},
+    "hook": {"source": build_key.source("0" * 32, hook="build_editable")},
+    "backend name": {"inner": build_key.inner("generic", "maturin")},
+    "backend module": {"inner": build_key.inner("maturin", "maturin:api")},
+    "in-tree backend": {"inner": build_key.inner("maturin", "maturin", backend_path=["_build"])},
+    "no settings": {"settings": build_key.settings(None)},
+    "setting: value": {"settings": build_key.settings({"build-args": ["-a", "-b"], "x": "2"})},
+    "setting: name": {"settings": build_key.settings({"build-args": ["-a", "-b"], "y": "1"})},
+    "setting: order in a list": {"settings": build_key.settings({"build-args": ["-b", "-a"], "x": "1"})},
+    "setting: a list of one": {"settings": build_key.settings({"build-args": ["-a", "-b"], "x": ["1"]})},
+    "setting: one string": {"settings": build_key.settings({"build-args": "-a -b", "x": "1"})},
+    "setting: an empty list": {"settings": build_key.settings({"build-args": [], "x": "1"})},
     "implementation": fact("interpreter", "implementation", "pypy"),
     "interpreter release": fact("interpreter", "version", "3.11.8 (main)"),
     "interpreter build": fact("interpreter", "version", "3.11.7 (other)"),
@@ -197,30 +203,38 @@ FLIPS = {
     "machine": fact("platform", "machine", "aarch64"),
     "C library": fact("platform", "libc", "musl 1.2.4"),
     "C library version": fact("platform", "libc", "glibc 2.39"),
-    "requirement: text": {"requirements": key.requirements(["maturin>=1.10,<2", "cffi"])},
-    "requirement: more": {"requirements": key.requirements(["maturin>=1.9,<2", "cffi", "puccinialin"])},
-    "requirement: fewer": {"requirements": key.requirements(["maturin>=1.9,<2"])},
-    "requirement: URL": {"requirements": key.requirements(["maturin>=1.9,<2", "cffi @ https://host/cffi.whl"])},
-    "distribution: version": {"distributions": key.distributions({"numpy": ("2.2.0", "a" * 64)})},
-    "distribution: files": {"distributions": key.distributions({"numpy": ("2.1.0", "b" * 64)})},
+    "requirement: text": {"requirements": build_key.requirements(["maturin>=1.10,<2", "cffi"])},
+    "requirement: more": {"requirements": build_key.requirements(["maturin>=1.9,<2", "cffi", "puccinialin"])},
+    "requirement: fewer": {"requirements": build_key.requirements(["maturin>=1.9,<2"])},
+    "requirement: URL": {"requirements": build_key.requirements(["maturin>=1.9,<2", "cffi @ https://host/cffi.whl"])},
+    "distribution: version": {"distributions": build_key.distributions({"numpy": ("2.2.0", "a" * 64)})},
+    "distribution: files": {"distributions": build_key.distributions({"numpy": ("2.1.0", "b" * 64)})},
     "distribution: more": {
-        "distributions": key.distributions({"numpy": ("2.1.0", "a" * 64), "cython": ("3", "c" * 64)})
+        "distributions": build_key.distributions({"numpy": ("2.1.0", "a" * 64), "cython": ("3", "c" * 64)})
     },
     "distribution: none": {"distributions": []},
-    "constraint: content": {"constraints": key.constraints({"PIP_CONSTRAINT": b"numpy<2\n"})},
-    "constraint: other variable": {"constraints": key.constraints({"UV_CONSTRAINT": b"numpy<3\n"})},
-    "constraint: unreadable": {"constraints": key.constraints({"PIP_CONSTRAINT": None})},
-    "constraint: empty": {"constraints": key.constraints({"PIP_CONSTRAINT": b""})},
-    "rustc": {"tools": key.tools({"rustc": "rustc 1.96.0\nhost: x86_64\n", "cargo": "cargo 1.95.0", "ld": "absent"})},
-    "rustc host": {"tools": key.tools({"rustc": "rustc 1.95.0\nhost: arm\n", "cargo": "cargo 1.95.0", "ld": "absent"})},
-    "cargo": {"tools": key.tools({"rustc": "rustc 1.95.0\nhost: x86_64\n", "cargo": "cargo 1.96.0", "ld": "absent"})},
-    "ld appears": {"tools": key.tools({"rustc": "rustc 1.95.0\nhost: x86_64\n", "cargo": "cargo 1.95.0", "ld": "2"})},
-    "variable: value": {"environment": key.environment({"CFLAGS": "-O3", "LDFLAGS": ""})},
-    "variable: unset": {"environment": key.environment({"CFLAGS": "-O2"})},
-    "variable: more": {"environment": key.environment({"CFLAGS": "-O2", "LDFLAGS": "", "CC": "gcc"})},
-    "command: output": {"commands": key.commands({"pkg-config --modversion openssl": ("ok", b"3.0.2\n")})},
-    "command: failed": {"commands": key.commands({"pkg-config --modversion openssl": ("failed: exit 3", b"")})},
-    "command: other": {"commands": key.commands({"pkg-config --modversion ssl": ("ok", b"3.0.1\n")})},
+    "constraint: content": {"constraints": build_key.constraints({"PIP_CONSTRAINT": b"numpy<2\n"})},
+    "constraint: other variable": {"constraints": build_key.constraints({"UV_CONSTRAINT": b"numpy<3\n"})},
+    "constraint: unreadable": {"constraints": build_key.constraints({"PIP_CONSTRAINT": None})},
+    "constraint: empty": {"constraints": build_key.constraints({"PIP_CONSTRAINT": b""})},
+    "rustc": {
+        "tools": build_key.tools({"rustc": "rustc 1.96.0\nhost: x86_64\n", "cargo": "cargo 1.95.0", "ld": "absent"})
+    },
+    "rustc host": {
+        "tools": build_key.tools({"rustc": "rustc 1.95.0\nhost: arm\n", "cargo": "cargo 1.95.0", "ld": "absent"})
+    },
+    "cargo": {
+        "tools": build_key.tools({"rustc": "rustc 1.95.0\nhost: x86_64\n", "cargo": "cargo 1.96.0", "ld": "absent"})
+    },
+    "ld appears": {
+        "tools": build_key.tools({"rustc": "rustc 1.95.0\nhost: x86_64\n", "cargo": "cargo 1.95.0", "ld": "2"})
+    },
+    "variable: value": {"environment": build_key.environment({"CFLAGS": "-O3", "LDFLAGS": ""})},
+    "variable: unset": {"environment": build_key.environment({"CFLAGS": "-O2"})},
+    "variable: more": {"environment": build_key.environment({"CFLAGS": "-O2", "LDFLAGS": "", "CC": "gcc"})},
+    "command: output": {"commands": build_key.commands({"pkg-config --modversion openssl": ("ok", b"3.0.2\n")})},
+    "command: failed": {"commands": build_key.commands({"pkg-config --modversion openssl": ("failed: exit 3", b"")})},
+    "command: other": {"commands": build_key.commands({"pkg-config --modversion ssl": ("ok", b"3.0.1\n")})},
     "command: none": {"commands": []},
     "HEAD": fact("repository", "head", "def"),
     "branch": fact("repository", "branch", "other"),
@@ -244,16 +258,16 @@ def test_no_two_flips_have_one_key():
 def test_the_edition_is_in_the_key(monkeypatch):
     """A freshwheel that writes wheels otherwise finds nothing of an earlier one."""
     before = whole()
-    monkeypatch.setattr(key, "EDITION", key.EDITION + 1)
+    monkeypatch.setattr(build_key, "EDITION", build_key.EDITION + 1)
     assert whole() != before
 
 
 SAME = {
-    "settings: order of names": {"settings": key.settings({"x": "1", "build-args": ["-a", "-b"]})},
-    "requirements: order": {"requirements": key.requirements(["cffi", "maturin>=1.9,<2"])},
-    "requirements: twice": {"requirements": key.requirements(["cffi", "maturin>=1.9,<2", " cffi"])},
+    "settings: order of names": {"settings": build_key.settings({"x": "1", "build-args": ["-a", "-b"]})},
+    "requirements: order": {"requirements": build_key.requirements(["cffi", "maturin>=1.9,<2"])},
+    "requirements: twice": {"requirements": build_key.requirements(["cffi", "maturin>=1.9,<2", " cffi"])},
     "tools: line end": {
-        "tools": key.tools({"cargo": "cargo 1.95.0\n", "rustc": "rustc 1.95.0\nhost: x86_64", "ld": "absent"})
+        "tools": build_key.tools({"cargo": "cargo 1.95.0\n", "rustc": "rustc 1.95.0\nhost: x86_64", "ld": "absent"})
     },
 }
 
@@ -266,23 +280,23 @@ def test_what_means_the_same_has_one_key(changed):
 
 def test_no_settings_and_empty_settings_are_one():
     """Frontends say "none" in two ways."""
-    assert key.settings(None) == key.settings({}) == []
+    assert build_key.settings(None) == build_key.settings({}) == []
 
 
 @pytest.mark.parametrize("odd", [True, 1, None, 1.5, b"x", {"a": 1}, ["x", ["y"]], {1: {2: object}}])
 def test_a_setting_may_hold_anything(odd):
     """Frontends pass what they like; it has a key, another one than its text has."""
-    found = key.settings({"x": odd})
-    assert key.key(found) not in {key.key(key.settings({"x": str(odd)})), key.key([])}
+    found = build_key.settings({"x": odd})
+    assert build_key.key(found) not in {build_key.key(build_key.settings({"x": str(odd)})), build_key.key([])}
 
 
 def test_credentials_in_requirements_are_neither_shown_nor_counted():
     """A token that is renewed changes nothing, and is seen nowhere."""
     texts = ["x @ https://user:{}@host/x.whl?token={}", "y @ git+ssh://{}@host/y"]
-    one = key.requirements([text.format("hunter2", "same") for text in texts])
-    other = key.requirements([text.format("changed", "same") for text in texts])
+    one = build_key.requirements([text.format("hunter2", "same") for text in texts])
+    other = build_key.requirements([text.format("changed", "same") for text in texts])
     assert one == other
-    assert "same" not in str(key.parts(one, salt=SALT))
+    assert "same" not in str(build_key.parts(one, salt=SALT))
 
 
 @pytest.mark.parametrize(
@@ -322,4 +336,4 @@ def test_credentials_in_requirements_are_neither_shown_nor_counted():
 )
 def test_a_version_from_version_control_is_noticed(pyproject, requires, expected):
     """Whoever takes the base version from tags is known by requirement or table."""
-    assert key.versioned(pyproject, requires) == expected
+    assert build_key.versioned(pyproject, requires) == expected

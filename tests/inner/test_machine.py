@@ -11,12 +11,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from freshwheel import backends
-from freshwheel.inner import key, machine, platforms
+from freshwheel.base import backends
+from freshwheel.base.isolation import folders
+from freshwheel.inner import build_key, machine, platforms
 from freshwheel.inner.machine import Subject
 from freshwheel.inner.programs import Answer, run
 from freshwheel.inner.watch import Lookout
-from freshwheel.isolated import folders
 
 SALT = b"salt of one store"
 KNOWN = {one.name: one for one in backends.KNOWN} | {"any": backends.find("own_backend", ())}
@@ -95,11 +95,11 @@ class World:
 
     def key(self, *arguments, **options):
         """The build key."""
-        return key.key(self.facts(*arguments, **options).components)
+        return build_key.key(self.facts(*arguments, **options).components)
 
     def parts(self, *arguments, **options):
         """What is shown of it."""
-        return key.parts(self.facts(*arguments, **options).components, salt=SALT)
+        return build_key.parts(self.facts(*arguments, **options).components, salt=SALT)
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ SHAPING["any"] = (*dict.fromkeys(name for names in SHAPING.values() for name in 
 def test_each_variable_that_shapes_a_wheel_changes_the_key(world, backend, name):
     """T13: unset, empty and two values are four keys, and the watch notices each of these changes."""
     found = [world.facts(backend, environ=environ) for environ in ({}, {name: ""}, {name: "gcc"}, {name: "weird-cc"})]
-    assert len({key.key(one.components) for one in found}) == 4
+    assert len({build_key.key(one.components) for one in found}) == 4
     assert len({(one.watch.families, one.watch.names.get(name)) for one in found}) == 4
 
 
@@ -304,7 +304,7 @@ def test_programs_in_the_private_environment_do_not_count(world):
     program(world.folder / "env" / "bin" / "cmake", "#!/bin/sh\necho cmake 9\n")
     environ = {"PATH": os.pathsep.join([str(world.folder / "env" / "bin"), str(world.bin)])}
     found = world.facts("scikit-build-core", environ=environ, private=(str(world.folder / "env"),))
-    assert (key.key(found.components), found.watch.untrusted) == (before, ())
+    assert (build_key.key(found.components), found.watch.untrusted) == (before, ())
     assert folders("/a/env2/bin:/a/env/bin", ["/a/env"]) == ["/a/env2/bin"]
 
 
@@ -366,7 +366,7 @@ def test_the_compiler_behind_rustup_is_remembered(world, rustup):
     found = world.facts()
     assert found.watch.untrusted == ()
     assert rustup.asked()
-    assert key.key(world.facts().components) == key.key(found.components)
+    assert build_key.key(world.facts().components) == build_key.key(found.components)
     assert not rustup.asked()
     assert os.fsencode(rustup.home / "toolchains" / "old" / "bin" / "rustc") in found.watch.places
 
@@ -393,7 +393,7 @@ def test_another_compiler_behind_rustup_is_noticed(world, rustup, name):
     before = world.facts()
     moves(rustup)[name]()
     after = world.facts()
-    assert key.key(after.components) != key.key(before.components)
+    assert build_key.key(after.components) != build_key.key(before.components)
     seen = {place: row for place, row in after.watch.places.items() if place in before.watch.places}
     assert seen != dict(before.watch.places)
 
@@ -502,7 +502,7 @@ def test_a_program_that_stands_for_another_is_asked_each_time(world, kind):
     if kind == "script":
         program(world.bin / "cc", "#!/bin/sh\necho two 2\n")
     after = world.facts()
-    assert key.key(after.components) != key.key(before.components)
+    assert build_key.key(after.components) != build_key.key(before.components)
 
 
 def test_a_launcher_before_the_compiler_is_not_the_compiler(world):
@@ -546,7 +546,7 @@ def test_declared_variables_count_whether_set_or_not(world):
     """`env` of the settings: unset is not empty, and both are watched."""
     about = {"env": frozenset(("DEMO_FAST",))}
     found = [world.facts("flit", environ=environ, **about) for environ in ({}, {"DEMO_FAST": ""})]
-    assert len({key.key(one.components) for one in found}) == 2
+    assert len({build_key.key(one.components) for one in found}) == 2
     assert [one.watch.names["DEMO_FAST"] is None for one in found] == [True, False]
     assert world.key("flit", environ={"DEMO_FAST": "1"}) == world.key("flit")
 
@@ -571,7 +571,7 @@ def test_lean_requirements_count_by_text_before_and_after_they_are_installed(wor
     before = world.facts(lean=("setuptools>=61",))
     record(world.site, "setuptools", "80", requires=["packaging", 'wheel; extra == "core"'])
     after = world.facts(lean=("setuptools>=61",))
-    assert key.key(before.components) == key.key(after.components)
+    assert build_key.key(before.components) == build_key.key(after.components)
     assert before.distributions == after.distributions == ("freshwheel-1.dist-info", "packaging-24.dist-info")
 
 
@@ -583,11 +583,11 @@ def test_without_lean_every_foreign_distribution_counts(world):
     keys = [world.key("setuptools", lean=())]
     record(world.site, "numpy", "2.1")
     found = world.facts("setuptools", lean=())
-    keys.append(key.key(found.components))
+    keys.append(build_key.key(found.components))
     assert found.resolved == {"numpy": "2.1", "setuptools": "80"}
     record(world.site, "scikit-build-core", "0.11", requires=["packaging>=20", 'tomli; python_version < "3"'])
     found = world.facts("setuptools", lean=())
-    keys.append(key.key(found.components))
+    keys.append(build_key.key(found.components))
     assert "packaging" in found.resolved  # ours, and now somebody else's too
     assert len(set(keys)) == 3
 
@@ -651,7 +651,7 @@ def test_constraint_files_count_by_what_they_hold(world, name):
     keys = [world.key(), world.key(environ={name: str(path)})]
     below.write_text("cython<4\n")
     found = world.facts(environ={name: str(path)})
-    keys.append(key.key(found.components))
+    keys.append(build_key.key(found.components))
     path.write_text("numpy<2\n")
     keys.append(world.key(environ={name: str(path)}))
     assert len(set(keys)) == 4
@@ -680,7 +680,7 @@ def test_commands_count_by_output_and_ending(world):
         (world.tree / "status").write_text(f"{status}\n")
         found = world.facts(commands=(("./ask.sh", "it is"),))
         assert found.watch.untrusted
-        keys.append(key.key(found.components))
+        keys.append(build_key.key(found.components))
     shown = world.parts(commands=(("./ask.sh", "it is"),))
     assert shown["command ./ask.sh 'it is'"] == "failed: exit 3"
     ask.unlink()
@@ -717,7 +717,7 @@ def test_a_version_from_tags_brings_the_repository_into_the_key(world, monkeypat
     (world.tree / "a").write_text("")
     git("add", "a")
     git("commit", "-qm", "one")
-    keys, plain = [key.key(found().components)], world.key("hatchling")
+    keys, plain = [build_key.key(found().components)], world.key("hatchling")
     for change in (
         lambda: git("tag", "v1"),
         lambda: git("commit", "-qm", "two", "--allow-empty"),
@@ -728,7 +728,7 @@ def test_a_version_from_tags_brings_the_repository_into_the_key(world, monkeypat
         facts = found()
         assert facts.unknown == ()
         assert facts.watch.untrusted
-        keys.append(key.key(facts.components))
+        keys.append(build_key.key(facts.components))
     assert len(set(keys)) == 5
     assert world.key("hatchling") == plain
 
@@ -765,9 +765,9 @@ def test_secrets_are_seen_nowhere(world):
         lean=(f"x @ https://u:{next(take)}@host/x", f"y @ https://host/y?token={next(take)}"),
     )
     assert next(take, None) is None
-    shown = key.parts(found.components, salt=SALT)
+    shown = build_key.parts(found.components, salt=SALT)
     plain = [one.value for one in found.components if not one.secret]
-    seen = repr((found, shown, plain, key.difference({}, shown))) + (world.cache / "tools.json").read_text()
+    seen = repr((found, shown, plain, build_key.difference({}, shown))) + (world.cache / "tools.json").read_text()
     assert [one for one in CANARIES if one in seen] == []
 
 
@@ -820,9 +820,9 @@ def test_the_facts_of_this_machine(tmp_path):
         module="setuptools.build_meta",
     )
     found, again = (machine.gather(about, dict(os.environ), cache=str(tmp_path / "cache"), salt=SALT) for _ in range(2))
-    assert key.key(found.components) == key.key(again.components)
+    assert build_key.key(found.components) == build_key.key(again.components)
     assert found.unknown == ()
-    shown = key.parts(found.components, salt=SALT)
+    shown = build_key.parts(found.components, salt=SALT)
     assert shown["interpreter version"] == sys.version
     assert shown["platform system"] == sys.platform
     assert os.fsencode(os.path.realpath(sys._base_executable)) in found.watch.places
@@ -853,7 +853,7 @@ def test_file_of_a_person_is_in_the_key(world, backend, path, named):
     one = world.facts(backend, environ=environ)
     assert os.fsencode(file) in one.watch.places
     file.write_text("two")
-    keys = [key.key(found.components) for found in (without, one, world.facts(backend, environ=environ))]
+    keys = [build_key.key(found.components) for found in (without, one, world.facts(backend, environ=environ))]
     assert len(set(keys)) == 3
     file.unlink()
     assert world.key(backend, environ=environ) == keys[0]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pyproject_hooks import BuildBackendWarning
 
-from freshwheel.errors import ConfigError, HookMissingError, InnerError, UnsupportedError
+from freshwheel.base.errors import ConfigError, HookMissingError, InnerError, UnsupportedError
 from freshwheel.inner.process import Inner
 
 BACKENDS = Path(__file__).parents[2] / "fixtures" / "backends"

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from freshwheel import backends
-from freshwheel.inner import key, machine, processor
+from freshwheel.base import backends
+from freshwheel.inner import build_key, machine, processor
 from freshwheel.inner.machine import Subject
 from freshwheel.inner.programs import Answer
 
@@ -147,7 +147,7 @@ def test_a_build_for_the_processor_at_hand_has_it_in_its_key(tmp_path, monkeypat
             found = gathered(tmp_path, **each)
             assert found.watch.untrusted
             assert found.unknown == ()
-            keys.append(key.key(found.components))
+            keys.append(build_key.key(found.components))
         assert keys[0] != keys[1]
     assert "processor features" not in {one.name for one in gathered(tmp_path, inputs=[b"a.c"]).components}
 

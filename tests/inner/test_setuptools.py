@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from freshwheel import backends
+from freshwheel.base import backends
 from freshwheel.inner import setuptools
 
 

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 from uv import find_uv_bin
 
-from freshwheel import build
-from freshwheel.model import Mark
+from freshwheel.base.model import Mark
+from freshwheel.build import recipes
 from freshwheel.wheel import archive
 
 REPOSITORY = Path(__file__).parents[2]
@@ -145,11 +145,11 @@ class Layout:
     def call(self, hook="build_wheel", settings=None, **environ):
         """One call of a hook, as the door would make it."""
         environ = {**outside(), "FRESHWHEEL_CACHE_DIR": str(self.home / "cache"), **environ}
-        return build.Call(tree=str(self.project), environ=environ, hook=hook, settings=settings, say=sys.stderr.write)
+        return recipes.Call(tree=str(self.project), environ=environ, hook=hook, settings=settings, say=sys.stderr.write)
 
     def digest(self, hook="build_wheel", settings=None, **environ):
         """The source digest of the project."""
-        return build.source_digest(self.call(hook, settings, **environ))
+        return recipes.source_digest(self.call(hook, settings, **environ))
 
     def label(self):
         """The label of the project."""
@@ -157,7 +157,7 @@ class Layout:
 
     def inputs(self):
         """The paths of the inputs."""
-        files = build.build_inputs(self.call())["files"]
+        files = recipes.build_inputs(self.call())["files"]
         return sorted(posixpath.normpath(posixpath.join(self.folder, path)) for path in files)
 
     def replace(self, path, old, new):

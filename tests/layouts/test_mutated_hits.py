@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel import build, decision, replay
-from freshwheel.decision import Case
-from freshwheel.errors import FreshwheelError
-from freshwheel.plan import Plan
-from freshwheel.store.putting import Draft
+from freshwheel.base.errors import FreshwheelError
+from freshwheel.build import lookup, recipes
+from freshwheel.build.lookup import Case
+from freshwheel.build.plan import Plan
+from freshwheel.memory import replay
+from freshwheel.store.write import Draft
 
 from .test_mutations import CHANGES, Lane, lay_any_suffix, lay_binding_crate, lay_no_rust_here
 
@@ -68,7 +69,7 @@ class Known(Lane):
         """The tree now, and what the store says of it; None: nothing, for the tree can't be understood."""
         try:
             plan = Plan.of(self.call())
-            case = decision.opened(plan, plan.snapshot())
+            case = lookup.opened(plan, plan.snapshot())
         except FreshwheelError:
             return None
         assert isinstance(case, Case), case
@@ -83,7 +84,7 @@ class Known(Lane):
         put = case.store.put(Draft(key=case.key, base="0.1.0", info={}, parts={}), str(wheel))
         assert put.reason == ""
         for _ in range(2):
-            build.wheel(self.call(), str(self.dist))
+            recipes.wheel(self.call(), str(self.dist))
 
     def is_stored(self):
         """Whether the store would hand out a wheel."""

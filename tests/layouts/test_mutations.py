@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel import report
-from freshwheel.errors import FreshwheelError
+from freshwheel.base.errors import FreshwheelError
+from freshwheel.explain import report
 
 pytestmark = [
     pytest.mark.slow,

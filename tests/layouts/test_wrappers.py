@@ -5,8 +5,8 @@ import zipfile
 
 import pytest
 
-from freshwheel import build
-from freshwheel.errors import HookMissingError
+from freshwheel.base.errors import HookMissingError
+from freshwheel.build import recipes
 from freshwheel.wheel import archive
 
 REAL = '''\
@@ -97,7 +97,7 @@ def wrapped(layout):
 def wheel_of(layout, hook="build_wheel", settings=None, **environ):
     """Version, mark and module of a wheel; the backend lies in the tree, so nothing has to be installed for it."""
     call = layout.call(hook, settings, PYTHONDONTWRITEBYTECODE="1", **environ)
-    path = layout.home / "dist" / build.wheel(call, str(layout.home / "dist"))
+    path = layout.home / "dist" / recipes.wheel(call, str(layout.home / "dist"))
     with zipfile.ZipFile(path) as file:
         text = file.read("case15.py").decode()
     return path.name.split("-")[1], archive.mark_of(str(path)), text
@@ -140,8 +140,8 @@ def test_edit_of_the_wrapper_moves_the_label(wrapped):
 
 def test_hooks_that_a_wrapper_lacks_are_made_up_for_or_refused(wrapped):
     """Without requirements and metadata hooks nothing is missed; without editables the user is told."""
-    assert build.requires(wrapped.call()) == []
-    prepared = build.metadata(wrapped.call(PYTHONDONTWRITEBYTECODE="1"), str(wrapped.home / "metadata"))
+    assert recipes.requires(wrapped.call()) == []
+    prepared = recipes.metadata(wrapped.call(PYTHONDONTWRITEBYTECODE="1"), str(wrapped.home / "metadata"))
     version, _, _ = wheel_of(wrapped)
     assert prepared == f"case15-{version}.dist-info"
     with pytest.raises(HookMissingError, match="no build_editable"):

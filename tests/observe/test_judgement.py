@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from freshwheel import rows
+from freshwheel.base import rows
 from freshwheel.observe.account import Account, Program, Use
 from freshwheel.observe.judgement import Places, judge
 

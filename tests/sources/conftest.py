@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import xxhash
 
-from freshwheel.backends import Backend
+from freshwheel.base.backends import Backend
 from freshwheel.sources import content, selection
 from freshwheel.sources.disk import Disk
 from freshwheel.sources.selection import Rules

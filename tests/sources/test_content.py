@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from freshwheel.errors import InputError
+from freshwheel.base.errors import InputError
 from freshwheel.sources import disk, selection
 
 

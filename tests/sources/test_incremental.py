@@ -20,8 +20,10 @@ from typing import Any
 
 import pytest
 
-from freshwheel import build, memory, replay, rows
-from freshwheel.errors import FreshwheelError
+from freshwheel.base import rows
+from freshwheel.base.errors import FreshwheelError
+from freshwheel.build import recipes
+from freshwheel.memory import memory, replay
 from freshwheel.sources import mounts
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="no row is trusted on Windows")
@@ -515,9 +517,11 @@ class Watcher:
 
     def recipe(self, environ: dict[str, str], now: Callable[[], int]) -> str | None:
         """The digest as the recipes find it."""
-        call = build.Call(tree=self.ground.tree, environ=environ, hook="build_wheel", settings=None, say=print, now=now)
+        call = recipes.Call(
+            tree=self.ground.tree, environ=environ, hook="build_wheel", settings=None, say=print, now=now
+        )
         try:
-            return build.source_digest(call)
+            return recipes.source_digest(call)
         except FreshwheelError:
             return None
 

@@ -230,7 +230,7 @@ def test_file_that_is_dropped_is_no_input(grove, name):
         ".nfs",
         ".goutputstream-",
         "a.profdata",
-        "freshwheel.toml",
+        "freshwheel.sources.manifest_toml",
         "Cargo.lock",
     ],
 )

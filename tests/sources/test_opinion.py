@@ -6,10 +6,11 @@ import subprocess
 
 import pytest
 
-from freshwheel.model import Input
-from freshwheel.sources import digest, opinion
+from freshwheel.base.model import Input
+from freshwheel.build import opinion
+from freshwheel.build.tree_view import Scope
+from freshwheel.sources import digest
 from freshwheel.sources.cargo import Closure, Crate
-from freshwheel.sources.ground import Scope
 
 try:
     import tomllib

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from freshwheel.errors import ConfigError
-from freshwheel.model import OwnVersion
+from freshwheel.base.errors import ConfigError
+from freshwheel.base.model import OwnVersion
 from freshwheel.sources import project
 
 GOOD = b"[project]\nname = 'demo'\ndynamic = ['version']\n"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freshwheel import backends
+from freshwheel.base import backends
 from freshwheel.sources import cargo, outputs, roots
 
 try:

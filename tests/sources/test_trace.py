@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freshwheel.sources import trace
-from freshwheel.sources.trace import Read
+from freshwheel.inner import build_records
+from freshwheel.inner.build_records import Read
 
 TREE = "/home/me/repo/py"
 REPOSITORY = "/home/me/repo"
@@ -54,33 +54,35 @@ def read(path, by="x"):
 
 def missed(*paths, inputs=(), apart=()):
     """What is missed of `paths`: files, and what is of the system."""
-    found = trace.missed([read(path) for path in paths], tree=TREE, repository=REPOSITORY, inputs=inputs, apart=apart)
+    found = build_records.missed(
+        [read(path) for path in paths], tree=TREE, repository=REPOSITORY, inputs=inputs, apart=apart
+    )
     return [one.path for one in found.files], [one.path for one in found.system]
 
 
 def test_dep_info_of_rustc():
     """Files come once each and unescaped, variables by their names."""
-    found = trace.dep_info(RUSTC)
+    found = build_records.dep_info(RUSTC)
     assert found.files == ("src/lib.rs", "/home/me/a/../odd dir #$x/fi le#$.txt")
     assert found.names == ("ODD_NAME", "UNSET")
 
 
 def test_dep_info_of_windows():
     """Backslashes stand for themselves, but for the one before a space."""
-    assert trace.dep_info(WINDOWS).files == ("src\\lib.rs", "C:\\a b\\#x\\$y.txt")
+    assert build_records.dep_info(WINDOWS).files == ("src\\lib.rs", "C:\\a b\\#x\\$y.txt")
 
 
 @given(st.lists(names.filter(lambda name: not name.endswith("\\")), unique=True))
 def test_dep_info_is_read_as_it_is_escaped(some):
     """Whatever a file is called, its name comes back; rustc itself can't tell a backslash at the end of one."""
     text = f"out.d: {' '.join(map(escaped, some))}\n"
-    assert list(trace.dep_info(text).files) == some
+    assert list(build_records.dep_info(text).files) == some
 
 
 @given(st.text())
 def test_no_text_is_too_odd(text):
     """No text makes a parser raise."""
-    for parse in (trace.dep_info, trace.script_output):
+    for parse in (build_records.dep_info, build_records.script_output):
         parse(text)
         parse(f"# env-dep:{text}\nx: {text}\ncargo:rerun-if-changed={text}")
 
@@ -88,14 +90,14 @@ def test_no_text_is_too_odd(text):
 @given(st.text(), st.text(), st.text())
 def test_no_path_is_too_odd(path, tree, folder):
     """No path makes a comparison raise."""
-    trace.placed(path, tree)
-    trace.within(path, folder, tree)
-    trace.missed([read(path)], tree=tree, repository=folder, inputs=(), apart=[folder])
+    build_records.placed(path, tree)
+    build_records.within(path, folder, tree)
+    build_records.missed([read(path)], tree=tree, repository=folder, inputs=(), apart=[folder])
 
 
 def test_script_output():
     """Both spellings of a rerun line count, in the order of their first appearance; all else does not."""
-    found = trace.script_output(SCRIPT)
+    found = build_records.script_output(SCRIPT)
     assert found.files == ("../shared", "build.rs", "a = b.txt")
     assert found.names == ("FOO",)
 
@@ -116,7 +118,7 @@ def test_script_output():
 )
 def test_paths_are_relative_to_the_project(path, tree, placed):
     """A path is normalised, with `..` at its start only; one on another drive stays absolute."""
-    assert trace.placed(path, tree) == placed
+    assert build_records.placed(path, tree) == placed
 
 
 def test_input_is_not_missed():
@@ -154,5 +156,5 @@ def test_tools_and_outputs_never_count(path):
 def test_one_reader_is_named():
     """A file that was read by several is named once, always with the same reader."""
     reads = [read("x", "b"), read("x", "a"), read("x", "c")]
-    found = trace.missed(reads, tree=TREE, repository=REPOSITORY, inputs=(), apart=())
+    found = build_records.missed(reads, tree=TREE, repository=REPOSITORY, inputs=(), apart=())
     assert found.files == (read("x", "a"),)

@@ -5,8 +5,8 @@ import socket
 
 import pytest
 
-from freshwheel.errors import InputError
-from freshwheel.sources import disk, tree
+from freshwheel.base.errors import InputError
+from freshwheel.sources import disk, walk
 
 TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n"
 
@@ -322,7 +322,7 @@ def test_link_to_the_parent_does_not_bring_the_tree_in_again(grove):
 
 def test_link_to_far_too_much_is_refused(grove, monkeypatch):
     """A link to the root of a disk is named, with the line that settles it."""
-    monkeypatch.setattr(tree, "_MOST", 3)
+    monkeypatch.setattr(walk, "_MOST", 3)
     grove.plant(*(f"../p/{number}/a" for number in range(9))).link("far", "../p")
     with pytest.raises(InputError, match="far is a link that leads to more than 3 files") as caught:
         grove.names()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from freshwheel.sources.unwatched import Change, forced, unit
+from freshwheel.build.unwatched import Change, forced, unit
 
 CRATES = {"": "demo", "core": "demo-core"}
 PRESENT = ["src/lib.rs", "src/a.rs", "build.rs", "core/src/lib.rs", "core/build.rs", "data.txt"]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel.store.putting import Draft, Finished
 from freshwheel.store.store import Store
+from freshwheel.store.write import Draft, Finished
 
 CALLS = (
     *("open", "read", "write", "close", "fsync", "fstat", "stat", "lstat", "mkdir", "rename", "replace", "link"),

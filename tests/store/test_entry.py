@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freshwheel import entry, frame
-from freshwheel.entry import Blob, Entry, Wheel
+from freshwheel.base import frame
+from freshwheel.store import entry
+from freshwheel.store.entry import Blob, Entry, Wheel
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 TABLES = st.dictionaries(TEXT, TEXT, max_size=4)

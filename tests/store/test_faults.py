@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from freshwheel.entry import pack
-from freshwheel.store.putting import Finished
+from freshwheel.store.entry import pack
 from freshwheel.store.store import Refusal, Store
+from freshwheel.store.write import Finished
 
 ERRNOS = (
     *("ENOSPC", "EDQUOT", "EIO", "EACCES", "EROFS", "EMFILE", "ENFILE", "EINTR", "ESTALE", "ENOLCK", "ELOOP"),

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel.frame import cache_directory
-from freshwheel.store.putting import Draft, Finished
+from freshwheel.base.frame import cache_directory
 from freshwheel.store.store import Refusal, Store
+from freshwheel.store.write import Draft, Finished
 
 KEY = "ab" * 32
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="owners and permissions are those of POSIX")

@@ -8,11 +8,11 @@ import time
 
 import pytest
 
-from freshwheel.entry import Entry, unpack
-from freshwheel.shelf import Shelf
-from freshwheel.store import publish, putting
-from freshwheel.store.putting import Finished
+from freshwheel.store import publish, write
+from freshwheel.store.entry import Entry, unpack
+from freshwheel.store.shelf import Shelf
 from freshwheel.store.store import Store
+from freshwheel.store.write import Finished
 
 KEY = "ab" * 32
 OTHER = "cd" * 32
@@ -269,7 +269,7 @@ def test_a_hit_loads_little():
     )
     heavy = {"dataclasses", "re", "json", "hashlib", "pathlib", "typing", "filelock", "contextlib", "freshwheel.store"}
     assert not heavy & set(done.stdout.split())
-    assert "freshwheel.shelf" in done.stdout.split()
+    assert "freshwheel.store.shelf" in done.stdout.split()
 
 
 def test_the_first_entry_stays_in_one_step(bench):
@@ -301,11 +301,11 @@ def test_what_lost_a_race_takes_nothing_along(bench, monkeypatch):
     bench.put(b"one", finished={TAG: b"two"})
     monkeypatch.setattr(Shelf, "holds", lambda *_: False)  # what both have seen
     shelf, draft = bench.store.shelf, bench.draft()
-    entry = putting._entry(shelf, draft.key, draft, bench.wheel(b"two"), {}, new := [])
+    entry = write._entry(shelf, draft.key, draft, bench.wheel(b"two"), {}, new := [])
     monkeypatch.setattr(Shelf, "holds", holds)
-    put = putting._settled(shelf, entry, [])
+    put = write._settled(shelf, entry, [])
     assert (put.entry, new[0].is_new) == (None, True)
-    putting._undo(shelf, new, put.other)
+    write._undo(shelf, new, put.other)
     assert bench.store.hand_out(put.other.finished[TAG].blob, str(bench.target))
 
 

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from freshwheel.errors import WheelError
-from freshwheel.model import Mark
+from freshwheel.base.errors import WheelError
+from freshwheel.base.model import Mark
 from freshwheel.wheel import archive, parts
 from freshwheel.wheel import mark as marks
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freshwheel.errors import WheelError, WheelUnfamiliarError
+from freshwheel.base.errors import WheelError, WheelUnfamiliarError
 from freshwheel.wheel import archive
 
 REFUSED, PASSED = WheelError, WheelUnfamiliarError

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freshwheel.model import Mark
+from freshwheel.base.model import Mark
 from freshwheel.wheel import mark, version
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "mark.md"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freshwheel.errors import WheelError
+from freshwheel.base.errors import WheelError
 from freshwheel.wheel import metadata
 
 OTHERS = st.sampled_from(

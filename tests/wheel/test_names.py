@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
-from freshwheel.errors import WheelError, WheelUnfamiliarError
+from freshwheel.base.errors import WheelError, WheelUnfamiliarError
 from freshwheel.wheel.names import SdistName, WheelName
 
 DISTRIBUTIONS = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9.]|_(?!_)){0,8}[A-Za-z0-9]", fullmatch=True)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from packaging.utils import parse_sdist_filename
 from packaging.version import Version
 
-from freshwheel.errors import WheelError
+from freshwheel.base.errors import WheelError
 from freshwheel.wheel import sdist
 
 NAME = "demo-1.0.tar.gz"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from freshwheel.errors import WheelError
+from freshwheel.base.errors import WheelError
 from freshwheel.wheel import version
 
 DIGEST = "5e1fa9c03b7d" + "0" * 20

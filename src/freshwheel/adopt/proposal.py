@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from freshwheel import config
-from freshwheel import parsed as tables
-from freshwheel.adopt import aim as aims
+from freshwheel.adopt import change as aims
 from freshwheel.adopt import pythons, switch
 from freshwheel.adopt.facts import Facts, Remark
 from freshwheel.adopt.remarks import remarks
-from freshwheel.adopt.statements import Document, UnreadableError, agreed, parsed
-from freshwheel.errors import ConfigError, FreshwheelError, Problem
-from freshwheel.model import Project
+from freshwheel.adopt.toml_statements import Document, UnreadableError, agreed, parsed
+from freshwheel.base import config
+from freshwheel.base import toml_access as tables
+from freshwheel.base.errors import ConfigError, FreshwheelError, Problem
+from freshwheel.base.model import Project
 
 BOM = b"\xef\xbb\xbf"
 _NAME = "pyproject.toml"

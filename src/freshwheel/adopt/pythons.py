@@ -8,9 +8,9 @@ from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from freshwheel import parsed as tables
 from freshwheel.adopt.facts import Facts, Remark
-from freshwheel.adopt.statements import Document
+from freshwheel.adopt.toml_statements import Document
+from freshwheel.base import toml_access as tables
 
 _KEY = "project.requires-python"
 _OLD = [f"{minor}.{micro}" for minor in ("2.7", *(f"3.{number}" for number in range(10))) for micro in (0, 99)]

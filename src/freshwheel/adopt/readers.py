@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from freshwheel import parsed as tables
-from freshwheel import requirements
 from freshwheel.adopt.facts import Facts
-from freshwheel.adopt.statements import read
-from freshwheel.backends import KNOWN, Backend, names
+from freshwheel.adopt.toml_statements import read
+from freshwheel.base import requirements
+from freshwheel.base import toml_access as tables
+from freshwheel.base.backends import KNOWN, Backend, names
 
 _LIBRARIES = ("cython", "nanobind", "numpy", "packaging", "pybind11")
 """What builds import or compile against."""

@@ -6,9 +6,9 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from freshwheel import parsed as tables
 from freshwheel.adopt import pythons
 from freshwheel.adopt.facts import Facts, Remark, identifier, lines, spellings
+from freshwheel.base import toml_access as tables
 
 _WEIGHTS = ("stop", "harm", "note")
 _PINS = (

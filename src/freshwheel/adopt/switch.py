@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from freshwheel.adopt.aim import Aim
-from freshwheel.adopt.statements import Document, parsed
-from freshwheel.backends import names
+from freshwheel.adopt.change import Aim
+from freshwheel.adopt.toml_statements import Document, parsed
+from freshwheel.base.backends import names
 
 
 def written(document: Document, aim: Aim) -> str:

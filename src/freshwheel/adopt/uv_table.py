@@ -6,10 +6,10 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from freshwheel import parsed as tables
 from freshwheel.adopt.proposal import BOM, decoded
-from freshwheel.adopt.statements import Document, agreed
+from freshwheel.adopt.toml_statements import Document, agreed
 from freshwheel.adopt.uv_keys import lines
+from freshwheel.base import toml_access as tables
 
 _PATH = ("tool", "uv", "cache-keys")
 _DEFAULTS = ("pyproject.toml", "setup.cfg", "setup.py")

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freshwheel import frame, ledger
+from freshwheel.base import frame
 from freshwheel.cli.render import Answer, Line, count
+from freshwheel.memory import accounts
 
 if TYPE_CHECKING:
-    from freshwheel.ledger import Page
-    from freshwheel.plan import Call
+    from freshwheel.build.plan import Call
+    from freshwheel.memory.accounts import Page
 
 
 def answer(call: Call) -> Answer:
     """What is on record of the last build of a tree, by program."""
-    page = ledger.load(frame.cache_directory(call.environ), call.tree)
+    page = accounts.load(frame.cache_directory(call.environ), call.tree)
     value = {
         "observed": page.observed,
         "reason": page.reason,

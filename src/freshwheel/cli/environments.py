@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 
-from freshwheel.errors import FreshwheelError
+from freshwheel.base.errors import FreshwheelError
 
 _PYTHONS = ("Scripts/python.exe", "python.exe") if os.name == "nt" else ("bin/python", "bin/python3")
 _VERSION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(?:\.[0-9]+)?")

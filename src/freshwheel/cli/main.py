@@ -7,9 +7,9 @@ argparse.
 import os
 import sys
 
-from freshwheel import replay
 from freshwheel.about import __version__
 from freshwheel.cli import console, verbs
+from freshwheel.memory import replay
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def _known(words: "Sequence[str]") -> str | None:
 
 def _run(words: "Sequence[str]") -> int:
     """The exit code of one call, the long way."""
-    from freshwheel import errors  # noqa: PLC0415 - see the module's docstring
+    from freshwheel.base import errors  # noqa: PLC0415 - see the module's docstring
 
     options = _parsed(words)
     if isinstance(options, int):
@@ -56,7 +56,7 @@ def _run(words: "Sequence[str]") -> int:
 
 def _parsed(words: "Sequence[str]") -> "argparse.Namespace | int":
     """What the words say; the exit code where they name no verb, all being said."""
-    from freshwheel.cli import words as language  # noqa: PLC0415 - see the module's docstring
+    from freshwheel.cli import arguments as language  # noqa: PLC0415 - see the module's docstring
 
     if wrong := language.misspelled(words):
         console.say(f"error: {wrong}")

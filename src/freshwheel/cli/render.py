@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from freshwheel import journal
+from freshwheel.memory import journal
 
 if TYPE_CHECKING:
-    from freshwheel.account import Comparison
-    from freshwheel.history import Why
-    from freshwheel.inner.key import Difference
-    from freshwheel.model import Finding
-    from freshwheel.outcome import Outcome
-    from freshwheel.report import Check, Inputs
+    from freshwheel.base.model import Finding
+    from freshwheel.build.explanation import Comparison
+    from freshwheel.explain.history import Why
+    from freshwheel.explain.report import Check, Inputs
+    from freshwheel.inner.build_key import Difference
+    from freshwheel.memory.outcome import Outcome
 
 _STYLES = {"head": "bold", "good": "green", "bad": "bold red", "note": "yellow", "do": "cyan", "text": ""}
 _MOST = 20

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from freshwheel import frame, stats
+from freshwheel.base import frame
 from freshwheel.cli.render import Answer, Line, count, moment
-from freshwheel.journal import span
-from freshwheel.stats import Counts
+from freshwheel.memory import stats
+from freshwheel.memory.journal import span
+from freshwheel.memory.stats import Counts
 
 
 def answer(environ: Mapping[str, str], *, zero: bool = False) -> Answer:

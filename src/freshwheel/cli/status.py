@@ -9,11 +9,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from freshwheel import installs, mirror
+from freshwheel.base.errors import FreshwheelError
 from freshwheel.cli import environments, render
 from freshwheel.cli.render import Answer, Line
-from freshwheel.errors import FreshwheelError
-from freshwheel.mirror import Status
+from freshwheel.explain import installed
+from freshwheel.explain.installed import Status
+from freshwheel.memory import installs
 
 _ASKED = (
     "import importlib.machinery as m, json, sys; print(json.dumps([m.EXTENSION_SUFFIXES[0], sys.path, sys.prefix]))"
@@ -38,7 +39,7 @@ def found(
     """
     asked = environments.interpreter(environ, folder, python)
     suffix, path, prefix = _own() if asked is None else _asked(asked)
-    statuses = mirror.statuses(path, environ, suffix=suffix, names=names)
+    statuses = installed.statuses(path, environ, suffix=suffix, names=names)
     known = {installs.normal(one.name) for one in statuses}
     missing = [name for name in names if installs.normal(name) not in known]
     if missing:

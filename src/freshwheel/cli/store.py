@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-from freshwheel import frame, spares
+from freshwheel.base import frame
+from freshwheel.build import module_copies
 from freshwheel.cli import render
 from freshwheel.cli.render import Answer, Line
 from freshwheel.store.prune import Pruned
@@ -50,7 +51,7 @@ def answer(
 def _changed(store: Store, cache: str) -> Answer:
     """Whether there is something new since it was last asked: nothing new is what a script fails by."""
     try:
-        number, key = store.stored(spares.names(cache))
+        number, key = store.stored(module_copies.names(cache))
     except OSError as error:
         why = f"can't write in {store.shelf.root}: {error.strerror or error}"
         return Answer(lines=[Line(why, "bad")], value={"reason": why}, wrong=True)
@@ -62,12 +63,12 @@ def _changed(store: Store, cache: str) -> Answer:
 
 def _cleared(store: Store, cache: str) -> Answer:
     """The store is empty, and nothing is kept of editables."""
-    spares.clear(cache)
+    module_copies.clear(cache)
     return _pruned(store.clear())
 
 
 def _info(store: Store, cache: str) -> Answer:
-    found, (trees, size) = store.info(), spares.total(cache)
+    found, (trees, size) = store.info(), module_copies.total(cache)
     value = {
         "place": found.root,
         "entries": found.entries,

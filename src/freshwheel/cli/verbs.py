@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
+    from freshwheel.build.plan import Call
     from freshwheel.cli.render import Answer, Line
-    from freshwheel.plan import Call
 
 USAGE = 2
 """The exit code where the words are wrong."""
@@ -43,7 +43,7 @@ def _answered(options: "argparse.Namespace") -> int:
 
 def _warn(tree: str, options: "argparse.Namespace") -> None:
     """Says that nobody reads the settings, if so; `check` has that among its findings."""
-    from freshwheel import config  # noqa: PLC0415 - see the module's docstring
+    from freshwheel.base import config  # noqa: PLC0415 - see the module's docstring
     from freshwheel.sources import project  # noqa: PLC0415 - as above
 
     if options.verb != "check" and (why := config.idle(project.read(tree).pyproject)):
@@ -51,20 +51,20 @@ def _warn(tree: str, options: "argparse.Namespace") -> None:
 
 
 def _call(tree: str) -> "Call":
-    from freshwheel.plan import Call  # noqa: PLC0415 - see the module's docstring
+    from freshwheel.build.plan import Call  # noqa: PLC0415 - see the module's docstring
 
     return Call(tree=tree, environ=dict(os.environ), hook="build_wheel", settings=None, say=console.say)
 
 
 def _digest(call: "Call", options: "argparse.Namespace") -> str:
-    from freshwheel import report  # noqa: PLC0415 - see the module's docstring
+    from freshwheel.explain import report  # noqa: PLC0415 - see the module's docstring
 
     return digest_text(report.digest(call), as_json=options.json)
 
 
 def _inputs(call: "Call", options: "argparse.Namespace") -> "Answer | bytes":
-    from freshwheel import report  # noqa: PLC0415 - see the module's docstring
     from freshwheel.cli import render  # noqa: PLC0415 - see the module's docstring
+    from freshwheel.explain import report  # noqa: PLC0415 - see the module's docstring
 
     if options.account:
         from freshwheel.cli import accounts  # noqa: PLC0415 - as above
@@ -75,8 +75,8 @@ def _inputs(call: "Call", options: "argparse.Namespace") -> "Answer | bytes":
 
 
 def _check(call: "Call", _: "argparse.Namespace") -> "Answer":
-    from freshwheel import report  # noqa: PLC0415 - see the module's docstring
     from freshwheel.cli import render  # noqa: PLC0415 - see the module's docstring
+    from freshwheel.explain import report  # noqa: PLC0415 - see the module's docstring
 
     found = report.check(call)
     if not found.built:
@@ -85,35 +85,35 @@ def _check(call: "Call", _: "argparse.Namespace") -> "Answer":
 
 
 def _why(call: "Call", _: "argparse.Namespace") -> "Answer":
-    from freshwheel import history  # noqa: PLC0415 - see the module's docstring
     from freshwheel.cli import render  # noqa: PLC0415 - see the module's docstring
+    from freshwheel.explain import history  # noqa: PLC0415 - see the module's docstring
 
     return render.why(history.why(call))
 
 
 def _uv(call: "Call", options: "argparse.Namespace") -> "Answer":
-    from freshwheel.cli import cache_keys  # noqa: PLC0415 - see the module's docstring
+    from freshwheel.cli import uv  # noqa: PLC0415 - see the module's docstring
 
-    return cache_keys.answer(call, check=options.check, write=options.yes, names=options.names)
+    return uv.answer(call, check=options.check, write=options.yes, names=options.names)
 
 
 def _checked(options: "argparse.Namespace") -> int:
     """The exit code of `check`, for a project or for distributions, whose answer is written."""
-    from freshwheel.cli import inspect  # noqa: PLC0415 - see the module's docstring
+    from freshwheel.cli import distributions  # noqa: PLC0415 - see the module's docstring
 
-    if not inspect.are_distributions(options.path):
+    if not distributions.are_distributions(options.path):
         options.path = "".join(options.path) or "."
         return _answered(options)
-    if (wrong := inspect.refused(options.path)) is not None:
+    if (wrong := distributions.refused(options.path)) is not None:
         console.say(f"error: {wrong}")
         return USAGE
-    found = inspect.checked(options.path, console.say)
+    found = distributions.checked(options.path, console.say)
     return _written(found, options)
 
 
 def _verified(options: "argparse.Namespace") -> int:
     """The exit code of `verify`, whose answer is written."""
-    from freshwheel.cli import inspect  # noqa: PLC0415 - see the module's docstring
+    from freshwheel.cli import distributions  # noqa: PLC0415 - see the module's docstring
 
     tree = None if options.path is None else tree_of(options.path)
     wrong = None if tree is None else _unfit(tree)
@@ -122,13 +122,13 @@ def _verified(options: "argparse.Namespace") -> int:
             f"error: {options.wheel}: there is no such file" if wrong is None else f"error: {options.path}: {wrong}"
         )
         return USAGE
-    found = inspect.verified(options.wheel, None if tree is None else _call(tree))
+    found = distributions.verified(options.wheel, None if tree is None else _call(tree))
     return _written(found, options)
 
 
 def _init(options: "argparse.Namespace") -> int:
     """The exit code of `init`, whose answer is written."""
-    from freshwheel.cli import adopt  # noqa: PLC0415 - see the module's docstring
+    from freshwheel.cli import init  # noqa: PLC0415 - see the module's docstring
 
     tree = tree_of(options.path)
     if (wrong := _unfit(tree)) is not None:
@@ -139,7 +139,7 @@ def _init(options: "argparse.Namespace") -> int:
         return console.write(console.painted(lines)) == 0 and console.asked("write pyproject.toml?")
 
     asked = agreed if console.is_watched() and not options.json else None
-    found = adopt.answer(tree, os.environ, options, asked)
+    found = init.answer(tree, os.environ, options, asked)
     return _written(found, options)
 
 

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from freshwheel import parsed, requirements
-from freshwheel.backends import Backend, Extra
+from freshwheel.base import requirements, toml_access
+from freshwheel.base.backends import Backend, Extra
+from freshwheel.base.isolation import folders
 from freshwheel.inner import programs
-from freshwheel.inner.answers import Answers
 from freshwheel.inner.programs import Run
+from freshwheel.inner.tool_answers import Answers
 from freshwheel.inner.tools import Tools
 from freshwheel.inner.watch import Lookout
-from freshwheel.isolated import folders
 
 _VERSION = re.compile(r"(?<![\w.])\d+(?:\.\d+)+")
 _LEAST = re.compile(
@@ -56,7 +56,7 @@ def extras(  # noqa: PLR0913 - what a test replaces
             return False
         if not platform.startswith(extra.platform) or (extra.unless is not None and environ.get(extra.unless)):
             return False
-        if extra.setting is not None and parsed.at(pyproject, extra.setting[0]) != extra.setting[1]:
+        if extra.setting is not None and toml_access.at(pyproject, extra.setting[0]) != extra.setting[1]:
             return False
         if extra.requirement == "wheel" and _has_own_wheel(pyproject):
             return False
@@ -107,13 +107,13 @@ def _of_scikit_build(known: Iterable[Extra], pyproject: Mapping[str, Any], tree:
     """
     table = "tool.scikit-build"
     found = []
-    if parsed.at(pyproject, f"{table}.wheel.cmake") is not False:
+    if toml_access.at(pyproject, f"{table}.wheel.cmake") is not False:
         for extra in known:
             name = requirements.read(extra.requirement)
             text = _wanted(pyproject, f"{table}.{name.name}", tree) if name is not None else ""
             found.append(replace(extra, requirement=f"{name.name}{text}") if name is not None and text else extra)
     given = [text for text in _texts(pyproject, f"{table}.build.requires") if requirements.read(text) is not None]
-    metadata = parsed.at(pyproject, f"{table}.metadata")
+    metadata = toml_access.at(pyproject, f"{table}.metadata")
     for one in metadata.values() if isinstance(metadata, Mapping) else ():
         name = one.get("provider") if isinstance(one, Mapping) else None
         given += [_PROVIDERS[name]] if isinstance(name, str) and name in _PROVIDERS else []
@@ -122,14 +122,14 @@ def _of_scikit_build(known: Iterable[Extra], pyproject: Mapping[str, Any], tree:
 
 def _wanted(pyproject: Mapping[str, Any], path: str, tree: str) -> str:
     """The specifier of a tool that its table or, for CMake, its file states; nothing where there is none."""
-    stated, least = parsed.at(pyproject, f"{path}.version"), parsed.at(pyproject, f"{path}.minimum-version")
+    stated, least = toml_access.at(pyproject, f"{path}.version"), toml_access.at(pyproject, f"{path}.minimum-version")
     if isinstance(stated, str) and stated != "CMakeLists.txt":
         return stated
     if isinstance(least, str):
         return f">={least}"
     if not path.endswith(".cmake"):
         return ""
-    folder = parsed.at(pyproject, f"{path}.source-dir")
+    folder = toml_access.at(pyproject, f"{path}.source-dir")
     place = os.path.join(tree, folder if isinstance(folder, str) else "", "CMakeLists.txt")
     try:
         with open(place, encoding="utf-8-sig", errors="replace") as file:
@@ -140,5 +140,5 @@ def _wanted(pyproject: Mapping[str, Any], path: str, tree: str) -> str:
 
 
 def _texts(pyproject: Mapping[str, Any], path: str) -> list[str]:
-    found = parsed.at(pyproject, path)
+    found = toml_access.at(pyproject, path)
     return [text for text in found if isinstance(text, str)] if isinstance(found, list) else []

@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from freshwheel.frame import dumped, framed, parsed, unframed
-from freshwheel.inner.folders import Profile
+from freshwheel.base.frame import dumped, framed, parsed, unframed
+from freshwheel.inner.target_folders import Profile
 
 _MAGIC = b"FORCE3\0\0"
 _KIND_AND_CONTENT = 17

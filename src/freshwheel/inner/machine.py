@@ -13,16 +13,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from freshwheel import backends
-from freshwheel.answers import stamp
-from freshwheel.backends import Backend
-from freshwheel.inner import _sitecustomize, key, packages, platforms, processor, programs, repository
-from freshwheel.inner.answers import Answers
-from freshwheel.inner.key import Component, Value
+from freshwheel.base import backends
+from freshwheel.base.backends import Backend
+from freshwheel.base.frame import stamp
+from freshwheel.base.isolation import folders
+from freshwheel.inner import _sitecustomize, build_key, packages, platforms, processor, programs, repository
+from freshwheel.inner.build_key import Component, Value
 from freshwheel.inner.programs import Run, which
+from freshwheel.inner.tool_answers import Answers
 from freshwheel.inner.tools import Tools
 from freshwheel.inner.watch import Lookout, Watch
-from freshwheel.isolated import folders
 
 _CONSTRAINTS = ("PIP_BUILD_CONSTRAINT", "PIP_CONSTRAINT", "UV_BUILD_CONSTRAINT", "UV_CONSTRAINT")
 NEW_EVERY_TIME = frozenset(("PATH", "PWD", "PYTHONPATH", "TEMP", "TMP", "TMPDIR", "VIRTUAL_ENV"))
@@ -103,22 +103,22 @@ def gather(  # noqa: PLR0913 - what a test replaces
     about = _Gathering(subject=subject, environ=environ, run=run, ask=ask, salt=salt, platform=platform)
     configurations = about.configurations()
     components = [
-        *key.source(subject.digest, hook=subject.hook),
-        *key.inner(subject.backend.name, subject.module, backend_path=subject.backend_path),
-        *key.settings(subject.settings),
-        *key.facts("interpreter", interpreter(about.lookout)),
-        *key.facts("platform", platforms.facts(environ, about.lookout, run=run, platform=platform)),
-        *key.requirements([*subject.requires, *subject.lean]),
-        *key.constraints(about.constraints()),
-        *key.configurations(configurations),
+        *build_key.source(subject.digest, hook=subject.hook),
+        *build_key.inner(subject.backend.name, subject.module, backend_path=subject.backend_path),
+        *build_key.settings(subject.settings),
+        *build_key.facts("interpreter", interpreter(about.lookout)),
+        *build_key.facts("platform", platforms.facts(environ, about.lookout, run=run, platform=platform)),
+        *build_key.requirements([*subject.requires, *subject.lean]),
+        *build_key.constraints(about.constraints()),
+        *build_key.configurations(configurations),
         *about.processor(configurations),
-        *key.environment(about.environment()),
-        *key.commands(about.commands()),
-        *key.tools(about.tools(Answers(cache), started=now())),
-        *key.facts("repository", about.repository()),
+        *build_key.environment(about.environment()),
+        *build_key.commands(about.commands()),
+        *build_key.tools(about.tools(Answers(cache), started=now())),
+        *build_key.facts("repository", about.repository()),
     ]
     shaping, staying = about.packages(sys.path if path is None else path)
-    components += key.distributions({name: (one.version, one.digest or "") for name, one in shaping.items()})
+    components += build_key.distributions({name: (one.version, one.digest or "") for name, one in shaping.items()})
     return Facts(
         components=tuple(components),
         watch=about.watch(),
@@ -284,7 +284,7 @@ class _Gathering:
         found = processor.features(self._environ, run=self._run, platform=self._platform)
         if found is None:
             self.unknown["what this processor can do, which it is built for"] = None
-        return [key.component("processor features", found)]
+        return [build_key.component("processor features", found)]
 
     def commands(self) -> dict[str, tuple[str, bytes]]:
         """How the commands of the project ended, and what they wrote."""
@@ -307,7 +307,7 @@ class _Gathering:
     def repository(self) -> dict[str, Value]:
         """What the base version is taken from, where it is taken from version control."""
         subject = self._subject
-        reader = key.versioned(subject.pyproject, [*subject.requires, *subject.lean])
+        reader = build_key.versioned(subject.pyproject, [*subject.requires, *subject.lean])
         if reader is None:
             return {}
         # A changed file that is no input makes a repository dirty, and nothing shows it.

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from freshwheel import requirements
-from freshwheel.requirements import Requirement
+from freshwheel.base import requirements
+from freshwheel.base.requirements import Requirement
 
 _OURS = "freshwheel"
 _INFO = (".dist-info", ".egg-info")

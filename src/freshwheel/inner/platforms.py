@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from freshwheel.inner.key import Value
+from freshwheel.inner.build_key import Value
 from freshwheel.inner.programs import Run
 from freshwheel.inner.watch import Lookout
 

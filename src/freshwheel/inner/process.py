@@ -17,8 +17,8 @@ from typing import Any, NoReturn
 
 from pyproject_hooks import BackendUnavailable, BuildBackendHookCaller, HookMissing, UnsupportedOperation
 
-from freshwheel import backends
-from freshwheel.errors import ConfigError, HookMissingError, InnerError, Problem, UnsupportedError
+from freshwheel.base import backends
+from freshwheel.base.errors import ConfigError, HookMissingError, InnerError, Problem, UnsupportedError
 
 Start = Callable[[Sequence[str], str | None, Mapping[str, str]], int]
 """Runs a command in a folder and an environment; its exit status, negative for a signal."""

@@ -12,7 +12,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from freshwheel.inner.key import Value
+from freshwheel.inner.build_key import Value
 from freshwheel.inner.programs import Run, which
 from freshwheel.inner.watch import Lookout
 

@@ -10,7 +10,7 @@ import configparser
 import os
 from collections.abc import Mapping
 
-from freshwheel.backends import Backend
+from freshwheel.base.backends import Backend
 
 _VARIABLE = "DIST_EXTRA_CONFIG"
 _OTHERS = ("flit", "hatchling", "maturin", "meson-python")

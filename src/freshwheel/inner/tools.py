@@ -14,10 +14,10 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from freshwheel import rows
-from freshwheel.frame import framed
-from freshwheel.inner.answers import Answers
+from freshwheel.base import rows
+from freshwheel.base.frame import framed
 from freshwheel.inner.programs import Answer, Run, which
+from freshwheel.inner.tool_answers import Answers
 from freshwheel.inner.watch import Lookout
 
 VARIABLES: Mapping[str, tuple[str, ...]] = {

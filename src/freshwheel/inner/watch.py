@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from freshwheel import rows
-from freshwheel.answers import stamp
-from freshwheel.rows import Row
+from freshwheel.base import rows
+from freshwheel.base.frame import stamp
+from freshwheel.base.rows import Row
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from freshwheel.rows import Row
+from freshwheel.base.rows import Row
 
 __all__ = ["Account", "Program", "Use", "merged"]
 

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from freshwheel import rows
+from freshwheel.base import rows
+from freshwheel.base.rows import Row
 from freshwheel.observe.account import Account, Program, Use
-from freshwheel.rows import Row
 
 __all__ = ["Judged", "Places", "Taken", "beside", "called", "judge", "source_of", "within"]
 

@@ -8,8 +8,8 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from freshwheel.base.rows import Row
 from freshwheel.observe.account import Account, Program, Use
-from freshwheel.rows import Row
 
 __all__ = ["account"]
 

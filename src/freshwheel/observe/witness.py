@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from freshwheel import rows
+from freshwheel.base import rows
 from freshwheel.observe.account import Account, Program, Use
 
 __all__ = ["read"]

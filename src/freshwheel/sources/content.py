@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from freshwheel import native, rows
-from freshwheel.errors import InputError
-from freshwheel.model import Input, Snapshot
-from freshwheel.rows import Row
-from freshwheel.sources import digest, disk, tables
+from freshwheel.base import rows
+from freshwheel.base.errors import InputError
+from freshwheel.base.model import Input, Snapshot
+from freshwheel.base.rows import Row
+from freshwheel.sources import digest, disk, pure_python, tables
 from freshwheel.sources.disk import Disk, Link, MovedError
 from freshwheel.sources.selection import Selection
-from freshwheel.sources.tree import Tree
+from freshwheel.sources.walk import Tree
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -60,7 +60,7 @@ def snapshot(
         rules = digest.rules(include=said.include, exclude=said.exclude, always=said.always)
         return Snapshot(
             digest=rows.digest(rules, *columns),
-            native=native.digest(rules, *columns),
+            native=pure_python.digest(rules, *columns),
             rules=rules,
             inputs=inputs,
             rows=tuple([row for *_, row in seen]),

@@ -7,10 +7,10 @@ from operator import attrgetter
 
 import xxhash
 
-from freshwheel.frame import framed
-from freshwheel.model import Input
-from freshwheel.rows import EDITION
-from freshwheel.rows import digest as digest_of_columns
+from freshwheel.base.frame import framed
+from freshwheel.base.model import Input
+from freshwheel.base.rows import EDITION
+from freshwheel.base.rows import digest as digest_of_columns
 
 _RULES = b"freshwheel inputs"
 

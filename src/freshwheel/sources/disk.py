@@ -13,10 +13,10 @@ import sys
 import unicodedata
 from dataclasses import dataclass
 
-from freshwheel import rows
-from freshwheel.errors import InputError
-from freshwheel.model import Looks
-from freshwheel.rows import Row
+from freshwheel.base import rows
+from freshwheel.base.errors import InputError
+from freshwheel.base.model import Looks
+from freshwheel.base.rows import Row
 
 _HEAD = 4096
 """Bytes that are read of a file that may be evidence."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from freshwheel.backends import Backend
-from freshwheel.parsed import at, entries, table, text, texts
+from freshwheel.base.backends import Backend
+from freshwheel.base.toml_access import at, entries, table, text, texts
 from freshwheel.sources.cargo import normal, relative
 
 _LONGEST = 1024

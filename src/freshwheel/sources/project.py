@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from freshwheel import pep440
-from freshwheel.errors import ConfigError, InputError, Problem
-from freshwheel.model import OwnVersion, Project
+from freshwheel.base import versions
+from freshwheel.base.errors import ConfigError, InputError, Problem
+from freshwheel.base.model import OwnVersion, Project
 from freshwheel.sources.disk import Disk
 
 if sys.version_info >= (3, 11):
@@ -87,7 +87,7 @@ def _sdist_version(tree: str) -> str | None:
         field, _, value = line.partition(b":")
         if field.lower() == b"version":
             text = value.decode("utf-8", "replace").strip()
-            if pep440.parsed(text) is None:
+            if versions.parsed(text) is None:
                 raise _wrong(name, f"{_shown(text)} is not a version (PEP 440)")
             return text
     raise _wrong(name, "has no Version", "an unpacked source distribution has one; remove the file if this is none")
@@ -141,10 +141,10 @@ def _searched(own: OwnVersion, text: str) -> str:
 
 
 def _checked(text: str, name: str, where: str = "") -> str:
-    version = pep440.parsed(text)
+    version = versions.parsed(text)
     if version is None:
         raise _wrong(name, f"{where}{_shown(text)} is not a version (PEP 440)")
-    if pep440.has_label(version):
+    if versions.has_label(version):
         raise _wrong(
             name, f"{where}{_shown(text)} has a label of freshwheel in it", "write the version without the label"
         )

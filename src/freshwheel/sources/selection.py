@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from freshwheel import requirements, toml
-from freshwheel.backends import Backend
-from freshwheel.model import Input
-from freshwheel.parsed import text
-from freshwheel.sources import cargo, gitignore, gitindex, litter, outputs, roots
+from freshwheel.base import requirements
+from freshwheel.base.backends import Backend
+from freshwheel.base.model import Input
+from freshwheel.base.toml_access import text
+from freshwheel.sources import cargo, gitignore, gitindex, manifest_toml, not_sources, outputs, roots
 from freshwheel.sources.cargo import Closure
 from freshwheel.sources.disk import Disk
 from freshwheel.sources.roots import Root
-from freshwheel.sources.tree import Tree, Walk
+from freshwheel.sources.walk import Tree, Walk
 
 _LARGEST = 1 << 24
 """Bytes. Nobody writes a larger manifest, and parsing it would take minutes; the index of 100,000 files has less."""
@@ -207,7 +207,7 @@ class _Search:
         if os.path.basename(path) in _OPAQUE:
             return {}
         try:
-            return toml.loads(data.decode())
+            return manifest_toml.loads(data.decode())
         except (ValueError, RecursionError):
             # What a configuration only names, such as the file of a variable, need not be TOML.
             self.unread += [path] if path.endswith((".toml", "/config")) else []
@@ -243,8 +243,8 @@ class _Search:
     def built(self, rules: Rules, files: Iterable[bytes]) -> dict[str, str]:
         """Distributions of the project itself among `files`; not those that git tracks, or a build has read."""
         found: dict[str, str] = {}
-        for path in (path for path in files if path.endswith(litter.DISTRIBUTIONS)):
-            place, own = os.fsdecode(path), litter.project_of(os.path.basename(path)) in names(self.pyproject)
+        for path in (path for path in files if path.endswith(not_sources.DISTRIBUTIONS)):
+            place, own = os.fsdecode(path), not_sources.project_of(os.path.basename(path)) in names(self.pyproject)
             if own and place not in rules.discovered and not self.is_tracked(place):
                 found[place] = "a distribution of the project"
         return found

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from freshwheel import frame
+from freshwheel.base import frame
 
 KEPT = (".git", ".hg", ".jj", ".svn")
 """What version control keeps in the folder that is cloned as a whole."""

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from freshwheel.frame import framed
+from freshwheel.base.frame import framed
 
 IGNORED = (
     "dependency-groups",  # PEP 735: a build backend must not put them into what it builds

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from freshwheel.shelf import Shelf, why
+from freshwheel.store.shelf import Shelf, why
 
 _MOUNTS = "/proc/self/mountinfo"
 _DIGITS = 4

@@ -10,9 +10,9 @@ import os
 from collections import Counter
 from dataclasses import dataclass
 
-from freshwheel.entry import is_key
-from freshwheel.shelf import DAMAGED, Shelf, why
 from freshwheel.store import locks, survey
+from freshwheel.store.entry import is_key
+from freshwheel.store.shelf import DAMAGED, Shelf, why
 from freshwheel.store.survey import Item, Listed
 
 _SECOND = 10**9

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import xxhash
 
-from freshwheel import entry as entries
-from freshwheel.entry import Blob, Entry
-from freshwheel.frame import beside
-from freshwheel.shelf import WRITE, Shelf, written
+from freshwheel.base.frame import beside
+from freshwheel.store import entry as entries
+from freshwheel.store.entry import Blob, Entry
+from freshwheel.store.shelf import WRITE, Shelf, written
 
 _CHUNK = 1 << 20
 _MODE = 0o666 if os.name == "nt" else 0o444

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 
 import xxhash
 
-from freshwheel.entry import Blob, Entry
-from freshwheel.frame import framed
-from freshwheel.shelf import FORMAT, Shelf, at, identity, why
+from freshwheel.base.frame import framed
+from freshwheel.store.entry import Blob, Entry
+from freshwheel.store.shelf import FORMAT, Shelf, at, identity, why
 
 if TYPE_CHECKING:
     from freshwheel.store.prune import Pruned
-    from freshwheel.store.putting import Draft, Finished, Put
     from freshwheel.store.survey import Flaw, Info, Listed
+    from freshwheel.store.write import Draft, Finished, Put
 
 SIZE = 5 << 30
 """Bytes that the store may have, unless told otherwise."""
@@ -84,22 +84,22 @@ class Store:
         found and could not use, because what they discovered is another now, stay beside it: so many as there are
         slots, then the oldest of these `stale` ones makes room.
         """
-        from freshwheel.store import putting  # noqa: PLC0415 - see the module's docstring
+        from freshwheel.store import write  # noqa: PLC0415 - see the module's docstring
 
         start = draft.key if draft.tree is None else _bound(draft.key, draft.tree)
         places = {one.key: one for one in stale}
         free = [place for place in _slots(start) if place not in places]
         oldest = min(places.values(), key=lambda one: one.created, default=None)
         place = free[0] if free or oldest is None else oldest.key
-        put = putting.put(self.shelf, place, draft, inner, finished or {}, stale=stale)
+        put = write.put(self.shelf, place, draft, inner, finished or {}, stale=stale)
         self._remark(put.reason)
         return put
 
     def add_finished(self, entry: Entry, tag: bytes, finished: Finished) -> Entry | None:
         """The entry with one more finished wheel; None where that could not be stored."""
-        from freshwheel.store import putting  # noqa: PLC0415 - as above
+        from freshwheel.store import write  # noqa: PLC0415 - as above
 
-        put = putting.add_finished(self.shelf, entry, tag, finished)
+        put = write.add_finished(self.shelf, entry, tag, finished)
         self._remark(put.reason)
         return put.entry
 

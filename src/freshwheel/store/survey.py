@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import xxhash
 
-from freshwheel import frame
-from freshwheel.entry import Blob, Entry, is_key
-from freshwheel.shelf import DAMAGED, READ, Shelf, why
+from freshwheel.base import frame
+from freshwheel.store.entry import Blob, Entry, is_key
+from freshwheel.store.shelf import DAMAGED, READ, Shelf, why
 
 _CHUNK = 1 << 20
 _DIGITS = 2

@@ -17,14 +17,14 @@ from typing import BinaryIO
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from freshwheel import frame
-from freshwheel.errors import WheelError, WheelUnfamiliarError
-from freshwheel.model import Mark
-from freshwheel.wheel import container, members, metadata, parts, record
+from freshwheel.base import frame
+from freshwheel.base.errors import WheelError, WheelUnfamiliarError
+from freshwheel.base.model import Mark
 from freshwheel.wheel import mark as marks
-from freshwheel.wheel.container import Member
+from freshwheel.wheel import members, metadata, parts, record, zip_members
 from freshwheel.wheel.names import WheelName
 from freshwheel.wheel.parts import Part
+from freshwheel.wheel.zip_members import Member
 
 _INFO, _DATA = ".dist-info", ".data"
 _SIGNATURES = ("RECORD.jws", "RECORD.p7s")
@@ -87,10 +87,10 @@ def rewrite(wheel: Wheel, target: str, *, version: str, mark: bytes) -> str:
 def mark_of(path: str) -> Mark | None:
     """The mark of the wheel at `path`; None for a wheel without one, and for anything that can't be understood."""
     with contextlib.suppress(OSError, ValueError, RecursionError, WheelError), open(path, "rb") as file:
-        for member in container.members(file):
+        for member in zip_members.members(file):
             folder, _, rest = member.name.partition("/")
             if rest == marks.NAME and folder.endswith(_INFO):
-                return marks.parse(container.content(file, member, _MARK_LIMIT))
+                return marks.parse(zip_members.content(file, member, _MARK_LIMIT))
     return None
 
 
@@ -105,20 +105,20 @@ def _read(path: str, filename: str) -> Wheel:
 
 
 def _wheel(file: BinaryIO, path: str, filename: str) -> Wheel:
-    found = container.members(file)
+    found = zip_members.members(file)
     members.check(found)
     name = WheelName.parse(filename)
     dist_info, data = _folders(found, name)
     by_name = {member.name: member for member in found}
     _check_files(by_name, dist_info)
     sizes = {member.name: member.size for member in found}
-    rows = record.parse(container.content(file, by_name[f"{dist_info}/RECORD"], record.limit(list(sizes))))
+    rows = record.parse(zip_members.content(file, by_name[f"{dist_info}/RECORD"], record.limit(list(sizes))))
     record.check(rows, sizes, own=f"{dist_info}/RECORD")
     by_path = {row[0]: row for row in rows}
     texts = {}
     for part in ("METADATA", "WHEEL"):
         member = by_name[f"{dist_info}/{part}"]
-        texts[part] = container.content(file, member, _TEXT_LIMIT)
+        texts[part] = zip_members.content(file, member, _TEXT_LIMIT)
         if not record.matches(by_path[member.name], texts[part]):
             raise WheelError(f"{part} is not what RECORD says: the hashes differ")
     _check_format(texts["WHEEL"])

@@ -10,11 +10,11 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
-from freshwheel.errors import WheelError
-from freshwheel.wheel import container, record
+from freshwheel.base.errors import WheelError
 from freshwheel.wheel import mark as marks
+from freshwheel.wheel import record, zip_members
 from freshwheel.wheel.archive import Wheel
-from freshwheel.wheel.container import Member
+from freshwheel.wheel.zip_members import Member
 
 LIMIT = 1 << 20
 """Bytes of a text that is kept beside RECORD."""
@@ -32,7 +32,7 @@ def read(wheel: Wheel, name: str) -> bytes | None:
     with _opened(wheel) as file:
         for member in wheel.members:
             if member.name == path:
-                return container.content(file, member, LIMIT)
+                return zip_members.content(file, member, LIMIT)
     return None
 
 
@@ -96,7 +96,7 @@ def _files(wheel: Wheel) -> Iterator[Member]:
 
 
 def _content(file: BinaryIO, member: Member) -> bytes:
-    return container.content(file, member, max(member.size, member.packed))
+    return zip_members.content(file, member, max(member.size, member.packed))
 
 
 def _opened(wheel: Wheel) -> BinaryIO:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from freshwheel import frame
-from freshwheel.errors import WheelError
-from freshwheel.wheel import container, mark, metadata
+from freshwheel.base import frame
+from freshwheel.base.errors import WheelError
+from freshwheel.wheel import mark, metadata, zip_members
 
 _SUFFIX = ".dist-info"
 _OF_THE_WHEEL_ONLY = ("RECORD", mark.NAME)
@@ -31,11 +31,11 @@ def from_wheel(path: str, directory: str) -> str:
 def files(path: str) -> dict[str, bytes]:
     """What `from_wheel` would write: path, with the name of the folder -> content. Raises WheelError and OSError."""
     with open(path, "rb") as file:
-        found = [one for one in container.members(file) if _SUFFIX in one.name.partition("/")[0]]
+        found = [one for one in zip_members.members(file) if _SUFFIX in one.name.partition("/")[0]]
         wanted = [
             one for one in found if not one.name.endswith("/") and one.name.partition("/")[2] not in _OF_THE_WHEEL_ONLY
         ]
-        return {one.name: container.content(file, one, _LARGEST) for one in wanted}
+        return {one.name: zip_members.content(file, one, _LARGEST) for one in wanted}
 
 
 def version_of(source: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from types import NoneType
 from typing import Any
 
-from freshwheel.model import Mark
+from freshwheel.base.model import Mark
 from freshwheel.wheel import version
 
 NAME = "freshwheel.json"

@@ -11,8 +11,8 @@ import stat
 import unicodedata
 from collections.abc import Collection, Sequence
 
-from freshwheel.errors import WheelError, WheelUnfamiliarError
-from freshwheel.wheel.container import Member
+from freshwheel.base.errors import WheelError, WheelUnfamiliarError
+from freshwheel.wheel.zip_members import Member
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
 _DRIVE = re.compile(r"/[A-Za-z]:")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from freshwheel.errors import WheelError
+from freshwheel.base.errors import WheelError
 
 _LINE = re.compile(rb"([^\r\n]*)(?:\r\n|\r|\n|\Z)")
 _NAME = re.compile(rb"([!-9;-~]*):")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
-from freshwheel.errors import WheelError, WheelUnfamiliarError
+from freshwheel.base.errors import WheelError, WheelUnfamiliarError
 from freshwheel.wheel.version import normal
 
 _PART = r"[^-\s/\\:\x00-\x1f\x7f]+"

@@ -9,7 +9,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 
-from freshwheel.errors import WheelError, WheelUnfamiliarError
+from freshwheel.base.errors import WheelError, WheelUnfamiliarError
 
 Row = tuple[str, str, str]
 """Path, hash (`sha256=...`, base64 without padding) and size, as they are written."""

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from packaging.utils import canonicalize_name
 
-from freshwheel import frame
-from freshwheel.errors import WheelError
+from freshwheel.base import frame
+from freshwheel.base.errors import WheelError
 from freshwheel.wheel import metadata
 from freshwheel.wheel.names import SdistName
 from freshwheel.wheel.version import normal

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import xxhash
 
-from freshwheel import pep440
-from freshwheel.errors import WheelError
-from freshwheel.frame import framed
+from freshwheel.base import versions
+from freshwheel.base.errors import WheelError
+from freshwheel.base.frame import framed
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -30,7 +30,7 @@ def label(digest: str) -> str:
 
 def normal(text: str) -> str:
     """The normal form of a version; WheelError if `text` is none by PEP 440."""
-    return text if pep440.RELEASE.fullmatch(text) else str(_parsed(text))
+    return text if versions.RELEASE.fullmatch(text) else str(_parsed(text))
 
 
 def joined(base: str, label: str) -> str:
@@ -39,17 +39,17 @@ def joined(base: str, label: str) -> str:
     A local part that `base` has is kept, but for an earlier label and for what version control added (`g1a2b3c4`,
     `d20240101`, `dirty`): the label says all that, exactly. WheelError if `base` is not a version.
     """
-    if pep440.RELEASE.fullmatch(base):
+    if versions.RELEASE.fullmatch(base):
         return f"{base}+{label}"
     version = _parsed(base)
-    segments = [segment for segment in pep440.segments(version) if not _VCS.fullmatch(segment)]
+    segments = [segment for segment in versions.segments(version) if not _VCS.fullmatch(segment)]
     return f"{version.public}+{'.'.join([*_unlabelled(segments), label])}"
 
 
 def base(version: str) -> str:
     """The normal form of `version` without a label; WheelError if it is not a version."""
     found = _parsed(version)
-    local = ".".join(_unlabelled(pep440.segments(found)))
+    local = ".".join(_unlabelled(versions.segments(found)))
     return f"{found.public}+{local}" if local else found.public
 
 
@@ -64,7 +64,7 @@ def unsettled(before: str | None, after: str | None, inner_sha256: str) -> str:
 
 
 def _parsed(text: str) -> Version:
-    version = pep440.parsed(text)
+    version = versions.parsed(text)
     if version is None:
         shown = text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
         raise WheelError(f"{shown!r} is not a version (PEP 440)")
@@ -72,4 +72,4 @@ def _parsed(text: str) -> Version:
 
 
 def _unlabelled(segments: list[str]) -> list[str]:
-    return segments[:-1] if segments and pep440.LABEL.fullmatch(segments[-1]) else segments
+    return segments[:-1] if segments and versions.LABEL.fullmatch(segments[-1]) else segments

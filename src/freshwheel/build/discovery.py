@@ -1,0 +1,293 @@
+"""What a build has taken beside its inputs and its key, as it is kept with its wheel, and whether it is as it was.
+
+Files that nobody declared, names that were looked for in vain, folders that were listed, variables that were asked for.
+Nobody knows of them before a build, so they can't be in its key.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from freshwheel.base import backends, frame, rows
+from freshwheel.base.isolation import folders, isolation
+from freshwheel.base.phrases import few
+from freshwheel.build.plan import Plan
+from freshwheel.inner import programs, repository
+from freshwheel.inner.machine import NEW_EVERY_TIME
+from freshwheel.inner.watch import Lookout
+from freshwheel.memory import answers
+from freshwheel.sources import digest, disk, not_sources, selection
+from freshwheel.store.entry import Discovered
+
+FILE, FOLDER, PRESENT, ABSENT = "f", "d", "p", "a"
+"""Kinds: what a file holds, which names a folder has, whether something is there, or nothing."""
+VARIABLE = "v"
+"""In place of the kind of a file. The content is a hash of the value, salted; nothing where it was not set."""
+EVERY = "e"
+"""All variables that may shape a wheel: the content is over their names, each of which is kept as well."""
+
+PROGRAM = "w"
+"""A name, and where on PATH it leads to."""
+CONTROL = "g"
+"""What git says of the repository; of all its references, if the path is `REFERENCES`."""
+REFERENCES = b"refs"
+
+_WORDS = {
+    FILE: "{} changed, which a build has read",
+    FOLDER: "what is in {} changed, which a build has listed",
+    PRESENT: "{} changed, which a build has asked for",
+    ABSENT: "{} is there now, which a build has looked for in vain",
+    PROGRAM: "another {} is first on PATH",
+    CONTROL: "what git says of the repository changed",
+}
+GONE = b"gone"
+"""In place of the content of what is not there any more, or is of another kind."""
+
+_SIGN = b"$"
+"""Before the name of a variable, that it is no path."""
+_LARGE = 64 << 20
+"""Bytes: larger files outside of the repository are known by their row."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Surroundings:
+    """What the things that a build takes are looked at with."""
+
+    tree: str
+    environ: Mapping[str, str]
+    salt: bytes
+    """Of the stamps of variables."""
+    ignored: Sequence[str] = ()
+    """Names and families of variables that the settings call harmless."""
+    folders: Sequence[str] = ()
+    """Those of PATH, in which programs are looked for."""
+    names: frozenset[str] = frozenset()
+    """Those of the project, normalised."""
+
+
+def about(plan: Plan, salt: bytes) -> Surroundings:
+    """What the things that builds take are looked at with."""
+    return Surroundings(
+        tree=plan.call.tree,
+        environ=plan.call.environ,
+        salt=salt,
+        ignored=plan.config.ignore_env,
+        folders=searched(plan),
+        names=selection.names(plan.project.pyproject),
+    )
+
+
+def searched(plan: Plan) -> list[str]:
+    """The folders of PATH, but for those of the environment that builds: the key has what is installed there."""
+    environ = plan.call.environ
+    own = [*(isolation(environ) or ()), *([sys.prefix] if sys.prefix != sys.base_prefix else [])]
+    return folders(environ.get("PATH", ""), own)
+
+
+def taken(
+    about: Surroundings, paths: Iterable[tuple[bytes, str]], *, known: Iterable[Discovered] = ()
+) -> list[Discovered] | None:
+    """Paths with their kinds as they are now; None where one of them is not of its kind.
+
+    What is `known` need not be read again while its row stays.
+    """
+    before = {(path, kind): (content, row) for path, kind, content, row in known if row}
+    found: list[Discovered] = []
+    for path, kind in paths:
+        held = before.get((path, kind))
+        if held is not None and _row(about, path) == held[1]:
+            found.append((path, kind, *held))
+            continue
+        one = _looked(about, path, kind)
+        if one is None:
+            return None
+        found.append((path, kind, *one))
+    return found
+
+
+def variables(about: Surroundings, names: Iterable[str]) -> list[Discovered]:
+    """Variables as they are set now, or that they are not."""
+    return [_variable(about, name) for name in sorted(names)]
+
+
+def every(about: Surroundings) -> list[Discovered]:
+    """All variables that are set and may shape a wheel, and that there is no other one."""
+    names = _every(about)
+    return [(_SIGN, EVERY, _over(names), b""), *(_variable(about, name) for name in names)]
+
+
+def named(discovered: Iterable[Discovered]) -> list[str]:
+    """The names of the variables among it."""
+    return [os.fsdecode(path.removeprefix(_SIGN)) for path, kind, *_ in discovered if kind == VARIABLE]
+
+
+def refreshed(about: Surroundings, discovered: Iterable[Discovered]) -> list[Discovered]:
+    """Paths as they are now; what is gone, or of another kind, with a content that says so."""
+    found = []
+    for one in discovered:
+        now = taken(about, [one[:2]], known=[one])
+        found.append(now[0] if now else (*one[:2], GONE, b""))
+    return found
+
+
+def held(about: Surroundings, discovered: Sequence[Discovered]) -> bool:
+    """Whether all of it is as it was."""
+    return next(iter(failing(about, discovered)), None) is None
+
+
+def failing(about: Surroundings, discovered: Sequence[Discovered]) -> Iterable[Discovered]:
+    """What is not as it was, one by one."""
+    for one in discovered:
+        path, kind, content, row = one
+        if kind == VARIABLE:
+            same = _variable(about, os.fsdecode(path.removeprefix(_SIGN)))[2] == content
+        elif kind == EVERY:
+            same = _over(_every(about)) == content
+        else:
+            same = (bool(row) and _row(about, path) == row) or _is_same(_looked(about, path, kind), content)
+        if not same:
+            yield one
+
+
+def kind_of(about: Surroundings, path: str) -> str:
+    """The kind of a path that was read: that of a folder, or of a file."""
+    return FOLDER if os.path.isdir(os.path.join(about.tree, path)) else FILE
+
+
+def difference(about: Surroundings, discovered: Sequence[Discovered]) -> str:
+    """The first thing that is not as it was, in words; nothing: all is. Variables are named, and never shown."""
+    for path, kind, *_ in failing(about, discovered):
+        name = os.fsdecode(path)
+        if kind == VARIABLE:
+            return _of_variables([name.removeprefix(os.fsdecode(_SIGN))])
+        if kind == EVERY:
+            known = {
+                os.fsdecode(one.removeprefix(_SIGN))
+                for one, sort, content, _ in discovered
+                if sort == VARIABLE and content
+            }
+            gone = known.difference(about.environ)
+            return _of_variables(sorted(gone.union(set(_every(about)).difference(known))))
+        return _WORDS[kind].format(name)
+    return ""
+
+
+def _of_variables(names: Sequence[str]) -> str:
+    known = few(names) if names else "another one"
+    first = names[0] if names else "NAME"
+    return f'the variable {known} changed; if it shapes nothing: [tool.freshwheel] ignore-env = ["{first}"]'
+
+
+def _is_same(now: tuple[bytes, bytes] | None, content: bytes) -> bool:
+    return now is not None and now[0] == content
+
+
+def _looked(about: Surroundings, path: bytes, kind: str) -> tuple[bytes, bytes] | None:
+    """The content, and the stamp of the row that stands for it; None where it is not of the kind."""
+    if kind == CONTROL:
+        return _control(about, everything=path == REFERENCES)
+    if kind == PROGRAM:
+        found = programs.which([os.fsdecode(path)], about.folders, Lookout(), cwd=about.tree, environ=about.environ)
+        return os.fsencode(found or ""), b""
+    where = disk.at(os.fsencode(about.tree), path)
+    try:
+        status = os.stat(where)
+    except (FileNotFoundError, NotADirectoryError):
+        return (b"", b"") if kind == ABSENT else None
+    except (OSError, ValueError):
+        return None
+    look: Callable[[], bytes | None] | None = {
+        FILE: lambda: _file(where, path, status),
+        FOLDER: lambda: _folder(about, where, path) if stat.S_ISDIR(status.st_mode) else None,
+        PRESENT: lambda: answers.presence(where),
+    }.get(kind)
+    try:
+        content = look() if look is not None else None
+    except (OSError, ValueError, rows.RestlessError):
+        return None
+    return None if content is None else (content, b"" if kind == PRESENT else answers.row_of(status))
+
+
+def _control(about: Surroundings, *, everything: bool) -> tuple[bytes, bytes] | None:
+    """What git says, now."""
+    found, gap = repository.facts(about.tree, about.environ, about.folders, programs.run, everything=everything)
+    texts = [part for name, value in sorted(found.items()) for part in (name, str(value))]
+    return None if gap else (digest.of(frame.framed(*(text.encode("utf-8", "surrogatepass") for text in texts))), b"")
+
+
+def _file(where: bytes, path: bytes, status: os.stat_result) -> bytes | None:
+    """What a file holds, and whether it may be executed."""
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    if status.st_size > _LARGE and os.path.isabs(path):
+        return answers.row_of(status)
+    seen = rows.read(where, follow=True)
+    return None if seen is None else seen[0] + seen[1]
+
+
+def _folder(about: Surroundings, where: bytes, path: bytes) -> bytes:
+    """Which names a folder has; of one that belongs to the project without what tools and editors drop there."""
+    names = sorted(os.listdir(where))
+    if not os.path.isabs(path):
+        names = [name for name in names if _stays(about, path, name)]
+        folders = [name for name in names if os.path.isdir(os.path.join(where, name))]
+        left_out = _left_out(about, where, path, folders) if folders else frozenset()
+        names = [name for name in names if name not in left_out]
+    return digest.of(b"\0".join(names))
+
+
+def _stays(about: Surroundings, path: bytes, name: bytes) -> bool:
+    """Whether a name in the folder `path` may be that of a source."""
+    dropped = (
+        not_sources.is_dropping(name)
+        or not_sources.is_bare(name)
+        or (path in (b"", b".") and not_sources.is_frontends(name))
+    )
+    return not dropped and not_sources.project_of(name) not in about.names
+
+
+def _left_out(about: Surroundings, where: bytes, path: bytes, folders: Iterable[bytes]) -> frozenset[bytes]:
+    """Those of the folders in a folder in which nothing is a source."""
+    from freshwheel.build.tree_view import Ground, Scope  # noqa: PLC0415 - most hits need none of it
+
+    apart = frame.set_apart(about.tree, about.environ)
+    ground = Ground(Scope(tree=about.tree, repository=about.tree, inputs=(), apart=apart))
+    found = set()
+    for name in folders:
+        with os.scandir(os.path.join(where, name)) as listing:
+            inside = {os.fsdecode(one.name): one.is_dir() for one in listing}
+        below = frozenset(one for one, is_folder in inside.items() if is_folder)
+        relative = os.path.normpath(os.path.join(os.fsdecode(path), os.fsdecode(name)))
+        if ground.is_apart(relative) or ground.pruned(relative, frozenset(inside), below) is not None:
+            found.add(name)
+    return frozenset(found)
+
+
+def _row(about: Surroundings, path: bytes) -> bytes:
+    try:
+        return answers.row_of(os.stat(disk.at(os.fsencode(about.tree), path)))
+    except (OSError, ValueError):
+        return b""
+
+
+def _variable(about: Surroundings, name: str) -> Discovered:
+    value = frame.stamp(about.salt, name, about.environ[name]) if name in about.environ else b""
+    return _SIGN + os.fsencode(name), VARIABLE, value, b""
+
+
+def _every(about: Surroundings) -> list[str]:
+    """The names of all variables that are set and may shape a wheel, sorted."""
+    return answers.family(about.environ, ("*",), harmless(about.ignored))
+
+
+def harmless(ignored: Sequence[str]) -> tuple[str, ...]:
+    """Names and families of variables that shape nothing, where an unknown program may have asked for them."""
+    return (*backends.HARMLESS, *backends.AMBIENT, *NEW_EVERY_TIME, *ignored)
+
+
+def _over(names: Sequence[str]) -> bytes:
+    return digest.of(frame.framed(*(os.fsencode(name) for name in names)))

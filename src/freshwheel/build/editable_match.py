@@ -1,0 +1,287 @@
+"""One tree, and what is kept of its editable builds: what of it fits the tree as it is, and what a build has left.
+
+Nothing here can fail a build. Whatever is in doubt means that one is needed.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import os
+import sysconfig
+import time
+import zipfile
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from functools import partial
+
+from freshwheel.base.errors import WheelError
+from freshwheel.base.model import Snapshot
+from freshwheel.base.rows import Row
+from freshwheel.build import (
+    deliver,
+    discovery,
+    explanation,
+    extension_modules,
+    lookup,
+    module_copies,
+    python_inputs,
+    rehearsal,
+    store_policy,
+    wheel_name,
+)
+from freshwheel.build.inner_build import Built
+from freshwheel.build.lookup import Case
+from freshwheel.inner import build_key
+from freshwheel.inner.build_key import Component
+from freshwheel.memory import editables, journal, memory, outcome
+from freshwheel.memory.editables import Module, Record
+from freshwheel.memory.outcome import Outcome
+from freshwheel.sources import content, digest, pure_python, surroundings
+from freshwheel.wheel import archive
+
+SAME = "nothing that is compiled has changed"
+
+_OWN = ("interpreter EXT_SUFFIX", "interpreter SOABI", "interpreter cache tag", "interpreter version")
+"""Parts of a key that differ between Pythons for which one module may do."""
+_NO_MODULE, _NO_PACKAGE = b"/-.py", b"/-"
+"""Names that no setting can give to a module."""
+_STRICT = "__editable__."
+"""A folder of links that setuptools makes for its strict mode: a new file would be missing there."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Placement:
+    """One tree, and what is kept of its editable builds."""
+
+    case: Case
+    cache: str
+    tree: bytes
+    """Its real path."""
+    records: Sequence[Record]
+
+    @classmethod
+    def of(cls, case: Case) -> Placement:
+        """What is kept now."""
+        cache, tree = os.path.dirname(case.store.shelf.root), memory.real(case.plan.call.tree)
+        return cls(case=case, cache=cache, tree=tree, records=editables.load(cache, tree))
+
+    def fitting(self) -> Record | str:
+        """The record of the tree as it is; else why there is none that will do, nothing: there is none."""
+        if self.case.plan.proves:
+            return "it is to be verified"
+        full, _ = _keys(self.case, self.case.found, self.case.locks)
+        record = next((one for one in self.records if one.key == full and self.holds(one)), None)
+        if record is None:
+            return ""
+        states = {one.path: editables.state(self.tree, one, record, self.records) for one in record.modules}
+        foreign = [os.fsdecode(path) for path, state in states.items() if state == "foreign"]
+        return f"{foreign[0]} is not what a build of freshwheel left there" if foreign else record
+
+    def holds(self, record: Record) -> bool:
+        """Whether all is as it was that the build of a record has read beside the native inputs."""
+        if record.whole and record.digest != self.case.found.digest:
+            return False
+        return not record.rests or discovery.held(self.case.about, record.rests)
+
+    def made(self, record: Record, directory: str) -> tuple[str, str] | None:
+        """The wheel for the tree as it is now, made from the inner one of a record; None where that can't be had."""
+        found = self.case.found
+        with deliver.private(directory) as folder:
+            path = os.path.join(folder, record.wheel.name)
+            if not module_copies.fetch(self.cache, self.tree, record.wheel, path):
+                return None
+            try:
+                inner = archive.read(path)
+                name = wheel_name.named(
+                    self.case.plan, found.digest, native=found.native, stated=inner.version, inner=record.wheel.name
+                )
+                made = archive.rewrite(inner, directory, version=name.version, mark=name.mark)
+            except (WheelError, OSError):
+                return None  # a build will say it, if it is the folder of the frontend that can't be written to
+        copy = os.path.join(editables.place(self.cache, self.tree), record.wheel.content.hex())
+        rehearsal.keep_editable(self.case, record, os.path.join(directory, made), copy=copy)
+        return made, record.wheel.name
+
+    def restored(self, record: Record) -> list[str] | None:
+        """The paths of the modules that were put back, so that all are there; None where one can't be."""
+        put: list[str] = []
+        for one in record.modules:
+            if editables.state(self.tree, one, record, self.records) != "intact":
+                if not module_copies.put_back(self.cache, self.tree, one):
+                    return None
+                put.append(os.fsdecode(one.path))
+        return put
+
+    def answer(self, directory: str) -> tuple[tuple[str, str] | None, str]:
+        """The wheel, with the modules of its record in the tree, and nothing; None where a build is needed, and why."""
+        case, now, record = self.case, time.time_ns(), self.fitting()
+        if isinstance(record, str):
+            return None, record
+        put = self.restored(record)
+        if put is None:
+            return None, "what was kept can't be put back"
+        later = case.plan.attempt(again=True)
+        if not isinstance(later, Snapshot) or (later.digest, later.rows) != (case.found.digest, case.found.rows):
+            return None, "the inputs moved meanwhile"
+        with deliver.written(directory):
+            made = self.made(record, directory)
+        if made is None:
+            return None, "the wheel that was kept can't be used"
+        if case.writes:
+            module_copies.used(self.cache, self.tree, record, now)
+        why = f"{SAME}; {', '.join(put)} {'is' if len(put) == 1 else 'are'} back" if put else SAME
+        one = Outcome(hook="editable", decided="hit", why=why, wheel=made[0], saved=record.took)
+        explanation.note(case.plan, case, one, case.found)
+        case.plan.call.say(f"{made[0]} was made without a build: {why}{journal.saved(record.took)}")
+        return made, ""
+
+    def reason(self, found: str) -> str:
+        """Why it must be built, in words; `found` is what is known already."""
+        case = self.case
+        outcomes = outcome.load(self.cache, case.plan.call.tree)
+        last = outcome.base(outcomes, "editable")
+        if found or last is None:
+            return found or "first build here"
+        before = outcome.inputs(self.cache, case.plan.call.tree, last.digest)
+        differing = explanation.words(
+            explanation.compared(last, outcome.parts(outcomes, last.key), before, case.found, case)
+        )
+        if differing:
+            return "; ".join(differing)
+        return f"nothing was kept of the last one: {last.unstored}" if last.unstored else "what was kept is gone"
+
+    def keep(self, built: Built, before: Mapping[bytes, Row] | None) -> str:
+        """Why nothing of a build is kept now; nothing: it is."""
+        case = self.case
+        unwritten = "" if case.writes else "the store is only read"
+        reason = store_policy.doubt(case, built) or unwritten or _more(built.path, _folders(case))
+        if reason or not isinstance(built.later, Snapshot):
+            return reason or str(built.later)
+        made = searched(case, built.later)
+        if before is None or made is None:
+            return "the tree can't be searched for what it has put there"
+        put = [path for path, row in made.items() if before.get(path) != row]
+        if not put:
+            return "it has put no module into the tree whose name says for which Python it is"
+        ways, free = _ways(case, built.later)
+        rests = store_policy.discovered(case, built, more=_pure(built, built.later))
+        held = content.contents(case.plan.call.tree, [*put, os.fsencode(built.path)])
+        if rests is None or len(held) <= len(put):
+            return "something that it has read or made can't be read again"
+        # A build asks whether its module is there and writes it all the same; here one that is lost is put back.
+        rests = [one for one in rests if one[:2] not in {(path, discovery.PRESENT) for path in put}]
+        full, kin = _keys(case, built.later, content.contents(case.plan.call.tree, _paths(built.later.locks)))
+        record = Record(
+            abi=_abi(),
+            native=built.later.native,
+            digest=built.later.digest,
+            key=full,
+            kin=kin,
+            whole=built.found is None,
+            rests=rests,
+            ways=ways,
+            free=free,
+            modules=[Module(path=path, content=held[path][1], mode=made[path][0] & 0o777) for path in sorted(put)],
+            wheel=editables.Wheel(name=os.path.basename(built.path), content=held[os.fsencode(built.path)][1]),
+            took=built.milliseconds,
+        )
+        files = {one.content: os.path.join(case.plan.call.tree, os.fsdecode(one.path)) for one in record.modules}
+        files[record.wheel.content] = built.path
+        return (
+            ""
+            if module_copies.keep(self.cache, self.tree, record, files)
+            else "it can't be written to the cache directory"
+        )
+
+
+def _keys(case: Case, found: Snapshot, locks: Mapping[bytes, tuple[str, bytes]]) -> tuple[str, str]:
+    """The key of the native part, and the one that Pythons have in common for which one module may do.
+
+    All counts that shapes a wheel, but for pure Python; and what the redirection itself may rest on.
+    """
+    plan = case.plan
+    shaping = python_inputs.shaping([one.path for one in found.inputs], plan.project.pyproject, name=plan.backend.name)
+    parts: list[Component] = [
+        *(one for one in case.facts.components if one.name != lookup.SOURCES),
+        *lookup.locked(found.locks, locks),
+        build_key.component("tree", os.fsencode(plan.call.tree)),
+        build_key.component("native digest", found.native),
+        build_key.component("packages", tuple(shaping)),
+    ]
+    return build_key.key(parts), build_key.key([one for one in parts if one.name not in _OWN])
+
+
+def _pure(built: Built, found: Snapshot) -> list[str]:
+    """The pure Python among the inputs that an observed build has read."""
+    names, column = digest.columns(found.inputs)
+    paths = memory.split(names)
+    pure = (os.fsdecode(paths[number]) for number in pure_python.pure(paths, column))
+    return [path for path in pure if built.found is not None and path in built.found.readers]
+
+
+def _ways(case: Case, found: Snapshot) -> tuple[list[bytes], list[bytes]]:
+    """What leads to the tree may list, and the packages in which another one need not be; as `Record` has them."""
+    paths = [one.path for one in found.inputs]
+    shaping = partial(python_inputs.shaping, pyproject=case.plan.project.pyproject, name=case.plan.backend.name)
+    folders = sorted(pure_python.packages(paths))
+    listed = shaping([*paths, *(folder + _NO_PACKAGE + b"/__init__.py" for folder in folders), _NO_MODULE[1:]])
+    free = [folder for folder in folders if folder + _NO_PACKAGE not in listed]
+    return shaping(paths), free if _NO_MODULE[1:] in listed else [*free, b"."]
+
+
+def _paths(names: Sequence[str]) -> list[bytes]:
+    return [os.fsencode(name) for name in names]
+
+
+def _abi() -> str:
+    return str(sysconfig.get_config_var("EXT_SUFFIX") or "")
+
+
+def searched(case: Case, found: Snapshot) -> dict[bytes, Row] | None:
+    """The extension modules in the tree that this Python could load; None where that can't be told."""
+    roots = [path for path, kind in found.roots if kind in ("crate", "folder")]
+    call = case.plan.call
+    endings = tuple(importlib.machinery.EXTENSION_SUFFIXES)
+    try:
+        return extension_modules.found(call.tree, roots, endings, surroundings.set_apart(call.tree, call.environ))
+    except (OSError, extension_modules.CrowdedError):
+        return None
+
+
+def _more(wheel: str, folders: AbstractSet[str]) -> str:
+    """What of an editable wheel is more than a redirection into the tree, in words: that is not made anew."""
+    try:
+        with zipfile.ZipFile(wheel) as file:
+            for name in file.namelist():
+                if name.partition("/")[0].endswith(".dist-info") or _is_finder(name):
+                    continue
+                if not name.endswith(".pth") or "/" in name:
+                    return f"its wheel holds {name}"
+                lines = [line for line in file.read(name).decode().splitlines() if line.strip()]
+                if not all(line.startswith("import ") or _leads_to_tree(line, folders) for line in lines):
+                    return f"{name} leads elsewhere than to the sources"
+    except store_policy.REFUSALS:
+        return "its wheel can't be read"
+    return ""
+
+
+def _is_finder(name: str) -> bool:
+    return name.startswith("__editable__") and name.endswith("_finder.py") and "/" not in name
+
+
+def _folders(case: Case) -> frozenset[str]:
+    """The folders that hold inputs, somewhere below them, and the project directory; really, as the system compares."""
+    folders = {""}
+    for one in case.found.inputs:
+        folder = os.fsdecode(one.path).rpartition("/")[0]
+        while folder not in folders and os.path.basename(folder) != "..":
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+    return frozenset(os.path.normcase(os.path.realpath(os.path.join(case.plan.call.tree, one))) for one in folders)
+
+
+def _leads_to_tree(line: str, folders: AbstractSet[str]) -> bool:
+    """Whether a path is that of a folder of sources, and none of links."""
+    known = os.path.isdir(line) and os.path.normcase(os.path.realpath(line)) in folders
+    return known and not any(name.startswith(_STRICT) for name in line.split(os.sep))

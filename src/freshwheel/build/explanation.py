@@ -1,0 +1,205 @@
+"""What was decided for a call, and why: held against the last time, in words, and put on record.
+
+Nothing here can fail a build.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from freshwheel.base import frame, isolation
+from freshwheel.base.errors import FreshwheelError
+from freshwheel.base.model import Snapshot
+from freshwheel.base.phrases import few
+from freshwheel.build import discovery, lookup, requires_age
+from freshwheel.build.lookup import Case
+from freshwheel.build.plan import Plan
+from freshwheel.inner import build_key
+from freshwheel.inner.build_key import Difference
+from freshwheel.memory import outcome
+from freshwheel.memory.outcome import Changes, Outcome
+
+if TYPE_CHECKING:
+    from freshwheel.build.inner_build import Built
+
+_QUIET = ("editable wheels", "this is a release", "the store is off", "nothing is compiled", "no cache directory")
+"""How the reasons begin for which the store has no say, and about which nobody need do anything."""
+_STORE = "store"
+"""The part that says which store has shown the others."""
+_OF_BUILDS = ("distribution ", "requirements")
+"""How the parts begin that differ between the environment of a build and any other."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comparison:
+    """A tree and what shapes its wheel now, held against an outcome."""
+
+    inputs: Changes | None
+    """None: the inputs of then are not on record."""
+    sources: bool
+    """Whether the sources are others."""
+    parts: tuple[Difference, ...] | None
+    """Of the build key, but for the sources; None: one of the two has no key."""
+    apart: tuple[str, ...] = ()
+    """Parts that were not compared: one of the two is not of an environment that was made for a build."""
+    unasked: tuple[str, ...] = ()
+    """Parts that were not compared: who knows them was not asked."""
+
+
+def reason(plan: Plan, case: Case | str) -> str:
+    """Why a wheel must be built, in words."""
+    return case if isinstance(case, str) else _of_entry(case) or _of_last(plan, case)
+
+
+def compared(
+    last: Outcome,
+    parts: Mapping[str, str],
+    before: Mapping[bytes, bytes] | None,
+    found: Snapshot,
+    case: Case | str,
+) -> Comparison:
+    """What is now against an outcome, the parts of its key, and its inputs."""
+    inputs = None if before is None else outcome.changes(before, found.inputs)
+    sources = last.digest != found.digest
+    if isinstance(case, str) or not parts:
+        return Comparison(inputs=inputs, sources=sources, parts=None)
+    kept, apart, silent = differing(parts, case, isolated=last.isolated)
+    return Comparison(inputs=inputs, sources=sources, parts=kept, apart=apart, unasked=silent)
+
+
+def differing(
+    parts: Mapping[str, str], case: Case, *, isolated: bool
+) -> tuple[tuple[Difference, ...], tuple[str, ...], tuple[str, ...]]:
+    """What the parts of a key differ in from those of a case, but for the sources.
+
+    And those that were not compared: of an environment that was made for a build, which one of the two is not; and
+    those that nobody was asked for.
+    """
+    found = [one for one in build_key.difference(parts, lasting(case)) if one.name != lookup.SOURCES]
+    if any(one.name == _STORE for one in found):
+        # Another salt: what is shown of a secret differs whatever it is.
+        found = [one for one in found if one.name != _STORE and not _is_hidden(one)]
+    silent, apart = case.facts.unasked & parts.keys(), list[str]()
+    if isolated != _is_isolated(case.plan):
+        apart = [one.name for one in found if one.name.startswith(_OF_BUILDS)]
+    said = {*apart, *silent, *(f"{one.name}, all" for one in found)}
+    return tuple(one for one in found if one.name not in said), tuple(apart), tuple(sorted(silent))
+
+
+def words(found: Comparison) -> list[str]:
+    """What differs, a phrase each, names only."""
+    phrases = []
+    if found.inputs:
+        for verb in ("changed", "added", "removed"):
+            names = getattr(found.inputs, verb)
+            if names:
+                phrases.append(f"{len(names)} input{'' if len(names) == 1 else 's'} {verb}: {few(names)}")
+    elif found.sources:
+        phrases.append("the sources changed" if found.inputs is None else "what selects the inputs changed")
+    kinds: dict[str, list[str]] = {"changed": [], "new": [], "gone": []}
+    for one in found.parts or ():
+        if one.moved:
+            phrases.append(one.moved)
+        else:
+            kinds[one.what].append(one.name)
+    for kind, names in kinds.items():
+        if names:
+            verb = kind if kind == "changed" else f"{'is' if len(names) == 1 else 'are'} {kind}"
+            phrases.append(f"{few(names)} {verb}")
+    return phrases
+
+
+def lasting(case: Case) -> dict[str, str]:
+    """The parts of the key of a case, and which store has shown them."""
+    salt = lookup.salt(case.store)
+    shown = build_key.parts(case.facts.components, salt=salt)
+    return {**shown, _STORE: f"#{hashlib.sha256(b'store' + salt).hexdigest()[:16]}"}
+
+
+def note(plan: Plan, case: Case | str | None, one: Outcome, found: Snapshot | None) -> None:
+    """Puts an outcome on record, with what is known of the case and the inputs.
+
+    An unpacked source distribution is built once, and its folder is gone then: nothing is kept of it.
+    """
+    if plan.project.sdist_version is not None:
+        return
+    if isinstance(case, Case):
+        one = replace(one, key=case.key, parts=lasting(case))
+    digest = found.digest if found is not None else one.digest
+    took = one.took
+    if not took and found is not None and found.started:
+        took = max(0, plan.call.now() - found.started) // 10**6
+    full = replace(one, digest=digest, isolated=_is_isolated(plan), when=int(time.time()), took=took)
+    outcome.add(frame.cache_directory(plan.call.environ), plan.call.tree, full, found)
+
+
+@contextlib.contextmanager
+def failing(plan: Plan, case: Case | str, why: str) -> Iterator[None]:
+    """Puts on record that a build fails, if it does, and why it was needed."""
+    started = time.time_ns()
+    try:
+        yield
+    except FreshwheelError as error:
+        hook = "editable" if plan.call.hook == "build_editable" else "wheel"
+        digest = case.found.digest if isinstance(case, Case) else ""
+        took = (time.time_ns() - started) // 10**6
+        # What stands in front of more lines may be the words of somebody else, which are not for a record.
+        how = build_key.without_userinfo(error.message.partition(":" if "\n" in error.message else "\n")[0])
+        failed = Outcome(hook=hook, decided="failed", why=why, unstored=how, digest=digest, took=took)
+        note(plan, case, failed, None)
+        raise
+
+
+def built(plan: Plan, case: Case | str, made: Built, one: Outcome) -> None:
+    """Puts a real build on record, and tells a person in one line where it was not to be expected."""
+    found = made.earlier if isinstance(made.earlier, Snapshot) else None
+    missed = tuple(one.path for one in made.missed)
+    one = replace(one, missed=missed, written=tuple(sorted(made.written)), took=made.milliseconds)
+    note(plan, case, one, found)
+    if isinstance(case, str) and case.startswith(_QUIET):
+        return
+    more = f"; it is not stored: {one.unstored}" if one.unstored and isinstance(case, Case) and case.writes else ""
+    plan.call.say(f"{one.wheel} was built: {one.why}{more}")
+
+
+def _of_entry(case: Case) -> str:
+    """Why what the store has for the key is of no use; nothing: it has nothing."""
+    if case.store.remarks:
+        return case.store.remarks[0]
+    if case.store.find(case.key, tree=case.tree) is None:
+        return ""
+    if aged := requires_age.reason(case):
+        return aged
+    if case.entry() is not None:
+        return "its wheel can't be used"
+    known = case.store.find(case.key, tree=case.tree)
+    return "" if known is None else discovery.difference(case.about, known.discovered)
+
+
+def _of_last(plan: Plan, case: Case) -> str:
+    """Why the store has nothing, by what was built the last time."""
+    cache, tree = frame.cache_directory(plan.call.environ), plan.call.tree
+    outcomes = outcome.load(cache, tree)
+    last = outcome.base(outcomes, "wheel")
+    if last is None:
+        return "first build here"
+    before = outcome.inputs(cache, tree, last.digest)
+    differing = words(compared(last, outcome.parts(outcomes, last.key), before, case.found, case))
+    if differing:
+        return "; ".join(differing)
+    if last.unstored:
+        return f"the last one was not stored: {last.unstored}"
+    return "the store does not have it" if last.key else "the store had no say the last time"
+
+
+def _is_isolated(plan: Plan) -> bool:
+    return isolation.isolation(plan.call.environ) is not None
+
+
+def _is_hidden(one: Difference) -> bool:
+    return (one.before or "").startswith("#") and (one.after or "").startswith("#")

@@ -1,0 +1,91 @@
+"""A wheel finished: called by its version, marked with its sources, in the folder that a frontend waits for it in."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+from freshwheel.base import frame
+from freshwheel.base.errors import InputError, WheelUnfamiliarError
+from freshwheel.base.model import Snapshot
+from freshwheel.base.phrases import few
+from freshwheel.build import wheel_name
+from freshwheel.build.inner_build import Built
+from freshwheel.build.plan import Plan
+from freshwheel.build.wheel_name import Name
+from freshwheel.wheel import archive, version
+
+_MOST = 5
+"""Files that are named one by one."""
+
+
+def place(path: str, directory: str) -> str:
+    """The name under which a file was copied into `directory`: its own."""
+    name = os.path.basename(path)
+    frame.copy(path, os.path.join(directory, name))
+    return name
+
+
+def tell(plan: Plan, built: Built) -> None:
+    """Names what the build used and what is no input; the label can't name it before the next build."""
+    for one in built.missed[:_MOST]:
+        todo = f'[tool.freshwheel] include = ["{one.path}"] makes it one'
+        plan.call.say(f"{one.by} read {one.path}, which is no input; {todo}")
+    if len(built.missed) > _MOST:
+        plan.call.say(f"{len(built.missed) - _MOST} more were read and are no inputs; `freshwheel check` lists them")
+
+
+def finish(plan: Plan, built: Built, directory: str) -> tuple[str, Name | None]:
+    """The file name of the wheel in `directory` that was made of a built one, and its name; None: it has none."""
+    try:
+        inner = archive.read(built.path)
+    except WheelUnfamiliarError as error:
+        return _pass_on(plan, built.path, directory, error), None
+    digest, native = _digest(plan, built.path, built.earlier, built.later)
+    name = wheel_name.named(plan, digest, native=native, stated=inner.version, inner=os.path.basename(built.path))
+    return archive.rewrite(inner, directory, version=name.version, mark=name.mark), name
+
+
+def _digest(
+    plan: Plan, path: str, earlier: Snapshot | InputError, later: Snapshot | InputError
+) -> tuple[str, str | None]:
+    """The digest that names what was built, and the native digest; None: the first one is that of no tree.
+
+    Bytes that are equal before and after prove nothing about the time between: a row that moved means that some other
+    content may have been compiled. Such a wheel gets a digest that no tree has, and so the next build replaces it.
+    """
+    if isinstance(earlier, Snapshot) and isinstance(later, Snapshot):
+        if (earlier.digest, earlier.rows) == (later.digest, later.rows):
+            return later.digest, later.native
+        moved = _moved(earlier, later)
+        locks = [path for path in moved if os.path.basename(path) == "Cargo.lock"]
+        todo = "commit it, or have git ignore it" if locks == moved else "list it in [tool.freshwheel] exclude"
+        plan.call.say(
+            f"{few(moved)} changed during the build; if the build itself writes there, {todo}. "
+            "The next build gets another label."
+        )
+    else:
+        failure = earlier if isinstance(earlier, InputError) else later
+        plan.call.say(f"the sources have no digest, so the label names this one wheel only: {failure}")
+    known = [found.digest if isinstance(found, Snapshot) else None for found in (earlier, later)]
+    with open(path, "rb") as file:
+        inner = hashlib.sha256(file.read()).hexdigest()
+    return version.unsettled(known[0], known[1], inner), None
+
+
+def _moved(earlier: Snapshot, later: Snapshot) -> list[str]:
+    """The paths of the inputs that are not exactly what they were."""
+    sides = [
+        {found.path: (found, row) for found, row in zip(side.inputs, side.rows, strict=True)}
+        for side in (earlier, later)
+    ]
+    paths = sorted(sides[0].keys() | sides[1].keys())
+    return [os.fsdecode(path) for path in paths if sides[0].get(path) != sides[1].get(path)]
+
+
+def _pass_on(plan: Plan, path: str, directory: str, reason: WheelUnfamiliarError) -> str:
+    """The name of the inner wheel, handed on as it is, unless that would give it a wrong version."""
+    if plan.base() is not None:
+        raise reason
+    plan.call.say(f"this wheel is handed on as the inner backend made it, without label and mark: {reason}")
+    return place(path, directory)

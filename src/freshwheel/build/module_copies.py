@@ -1,0 +1,192 @@
+"""Copies of what editable builds made in one tree: kept beside their records, put back, cleared away."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterable, Mapping
+
+import xxhash
+
+from freshwheel.base import frame, rows
+from freshwheel.memory import editables
+from freshwheel.memory.editables import Module, Record, Wheel
+
+MOST = 8
+"""Records that are kept for one ABI."""
+
+_SIZE = 1 << 30
+"""Bytes of copies that are kept for one tree; those of the newest record are kept whatever their size."""
+_CHUNK = 1 << 18
+_SLACK = 2 * 10**9
+"""Nanoseconds: a file that is younger may change again without another row."""
+
+
+def keep(cache: str, tree: bytes, record: Record, files: Mapping[bytes, str]) -> bool:
+    """Whether a record is kept, before all others, with copies of `files`: content -> path.
+
+    What does not fit any more goes: records, copies, and all of trees that are gone.
+    """
+    folder = editables.place(cache, tree)
+    try:
+        frame.settle(folder)
+        for content, path in files.items():
+            target = os.path.join(folder, content.hex())
+            if not _holds(target, content) and not _copied(path, target, content, 0o600):
+                return False
+        kept = _bounded(folder, [record, *(one for one in editables.load(cache, tree) if not _same(one, record))])
+        frame.write(os.path.join(folder, editables.FILE), editables.dump(tree, kept), mode=0o600)
+        _tidy(folder, kept)
+        _sweep(editables.top(cache))
+    except (OSError, rows.RestlessError):
+        return False
+    return True
+
+
+def used(cache: str, tree: bytes, record: Record, now: int) -> None:
+    """Puts a record before all others, with the rows of its modules; `now` is a time, in ns, before any look at them.
+
+    That it can't be written is no matter.
+    """
+    record.modules = tuple(_stamped(tree, one, now) for one in record.modules)
+    keep(cache, tree, record, {})
+
+
+def put_back(cache: str, tree: bytes, module: Module) -> bool:
+    """Whether a module lies in the tree again, written beside and renamed: the old file may be mapped."""
+    source = os.path.join(editables.place(cache, tree), module.content.hex())
+    try:
+        return _copied(source, os.fsdecode(os.path.join(tree, module.path)), module.content, module.mode)
+    except OSError:
+        return False
+
+
+def fetch(cache: str, tree: bytes, wheel: Wheel, target: str) -> bool:
+    """Whether the inner wheel lies at the path `target` now."""
+    try:
+        return _copied(os.path.join(editables.place(cache, tree), wheel.content.hex()), target, wheel.content, 0o666)
+    except OSError:
+        return False
+
+
+def total(cache: str) -> tuple[int, int]:
+    """Of how many trees something is kept, and how many bytes that is."""
+    trees = size = 0
+    for top, _, names in os.walk(editables.top(cache)):
+        trees += editables.FILE in names
+        size += sum(_size(os.path.join(top, name)) for name in names)
+    return trees, size
+
+
+def names(cache: str) -> list[str]:
+    """A name for each build of which something is kept."""
+    trees = [editables.owner(top) for top, _, files in os.walk(editables.top(cache)) if editables.FILE in files]
+    kept = [
+        (editables.place(cache, tree), one) for tree in trees if tree is not None for one in editables.load(cache, tree)
+    ]
+    return [f"{os.path.basename(folder)}.{one.key}.{one.wheel.content.hex()}" for folder, one in kept]
+
+
+def clear(cache: str) -> None:
+    """Nothing is kept of any tree, as far as it can be removed."""
+    shutil.rmtree(editables.top(cache), ignore_errors=True)
+
+
+def _copied(source: str, target: str, content: bytes, mode: int) -> bool:
+    """Whether `target` holds `content` now, which is what `source` should hold. Raises OSError."""
+    temporary, summary = frame.beside(target), xxhash.xxh3_128()
+    try:
+        with open(os.open(source, editables.READ), "rb", buffering=0) as reader:
+            if not stat.S_ISREG(os.fstat(reader.fileno()).st_mode):
+                return False
+            with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as writer:
+                while chunk := reader.read(_CHUNK):
+                    summary.update(chunk)
+                    writer.write(chunk)
+        if summary.digest() != content:
+            return False
+        os.replace(temporary, target)
+    finally:
+        frame.remove(temporary)
+    return True
+
+
+def _holds(path: str, content: bytes) -> bool:
+    try:
+        found = rows.read(os.fsencode(path), follow=False)
+    except FileNotFoundError:
+        return False
+    return found is not None and found[1] == content
+
+
+def _stamped(tree: bytes, module: Module, now: int) -> Module:
+    """The module with the row that stands for it, if one does."""
+    stamp = rows.UNTRUSTED
+    try:
+        found = rows.read(os.path.join(tree, module.path), follow=False)
+    except (OSError, rows.RestlessError):
+        found = None
+    if found is not None and found[1] == module.content and rows.trusted(found[2], started=now, slack=_SLACK):
+        stamp = rows.stamp(rows.packed(found[2]))
+    return Module(path=module.path, content=module.content, mode=module.mode, stamp=stamp)
+
+
+def _same(one: Record, other: Record) -> bool:
+    """Whether two records answer the same question, of which the later one knows better."""
+    return (one.abi, one.key, _named(one)) == (other.abi, other.key, _named(other)) and (
+        one.rests == other.rests and one.whole == other.whole and (not one.whole or one.digest == other.digest)
+    )
+
+
+def _named(record: Record) -> list[tuple[bytes, str]]:
+    """What a record rests on, by name and kind."""
+    return [one[:2] for one in record.rests]
+
+
+def _bounded(folder: str, records: list[Record]) -> list[Record]:
+    """The records that may stay: so many for each ABI, and as many as their copies fit."""
+    kept: list[Record] = []
+    counts: dict[str, int] = {}
+    seen: dict[bytes, int] = {}
+    for record in records:
+        counts[record.abi] = counts.get(record.abi, 0) + 1
+        sizes = {one: _size(os.path.join(folder, one.hex())) for one in _contents(record)}
+        if counts[record.abi] <= MOST and (not kept or sum((seen | sizes).values()) <= _SIZE):
+            kept.append(record)
+            seen |= sizes
+    return kept
+
+
+def _size(path: str) -> int:
+    try:
+        return os.lstat(path).st_size
+    except OSError:
+        return 0
+
+
+def _contents(record: Record) -> set[bytes]:
+    return {record.wheel.content, *(one.content for one in record.modules)}
+
+
+def _tidy(folder: str, kept: Iterable[Record]) -> None:
+    """Removes the copies that no record names."""
+    wanted = {content.hex() for record in kept for content in _contents(record)} | {editables.FILE}
+    for name in os.listdir(folder):
+        if name not in wanted and not name.startswith("."):
+            frame.remove(os.path.join(folder, name))
+
+
+def _sweep(top: str) -> None:
+    """Removes what is kept of trees that are gone."""
+    for name in os.listdir(top):
+        folder = os.path.join(top, name)
+        try:
+            tree = editables.owner(folder)
+            if tree is None or os.path.lexists(tree):
+                continue
+            for one in os.listdir(folder):
+                frame.remove(os.path.join(folder, one))
+            os.rmdir(folder)
+        except OSError:
+            continue

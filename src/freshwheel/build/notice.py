@@ -1,0 +1,173 @@
+"""What an inner tool must be made to notice: what changed, held against what its own records watch.
+
+For cargo there is always something to touch. Setuptools gets a fresh folder. In a folder that CMake or Meson keep,
+there may be commands that nothing can force; what they made stays in doubt until the folder is removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import shlex
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import xxhash
+
+from freshwheel.base import backends, frame, versions
+from freshwheel.base.model import Input, Snapshot
+from freshwheel.build import discovery, unwatched
+from freshwheel.build.plan import Plan
+from freshwheel.build.unwatched import Forced
+from freshwheel.build.workplace import Workplace
+from freshwheel.inner import force, kept_folders, packages, setuptools
+from freshwheel.inner.force import Record, Seen
+from freshwheel.inner.machine import NEW_EVERY_TIME
+from freshwheel.inner.target_folders import Profile
+from freshwheel.memory.accounts import Page
+from freshwheel.sources.cargo import Closure
+
+
+def arguments(plan: Plan) -> list[str]:
+    """What the user hands on to cargo, where maturin looks for it."""
+    texts = [plan.call.environ.get("MATURIN_PEP517_ARGS", "")]
+    for name in ("build-args", "maturin.build-args"):
+        value = (plan.config.inner_settings or {}).get(name, ())
+        texts += [value] if isinstance(value, str) else value
+    try:
+        return [word for text in texts for word in shlex.split(text)]
+    except ValueError:
+        return []
+
+
+def around(plan: Plan, work: Workplace, page: Page) -> bytes:
+    """What the build may take something from beside its inputs, in 16 bytes: Python, packages, variables, and files.
+
+    Those files, names and variables on the `page` of what builds in the same folders have taken, as they are now.
+
+    Not cargo's own tools, which cargo watches itself; nor the project, and what installers bring for their own use.
+    """
+    environ, backend = plan.call.environ, plan.backend
+    names = plan.config.env
+    values = [f"{name}={environ[name]}" for name in sorted(environ) if name in names or backends.shapes(backend, name)]
+    table = plan.project.pyproject.get("project")
+    project = table.get("name") if isinstance(table, Mapping) else None
+    ours = backends.names(["freshwheel", "pip", *([project] if isinstance(project, str) else [])])
+    known = packages.installed(sys.path)
+    others = [f"{name} {one.version} {one.digest}" for name, one in sorted(known.items()) if name not in ours]
+    texts = [platform.python_implementation(), sys.version, *values, "", *others]
+    said = [text.encode("utf-8", "surrogatepass") for text in texts]
+    return xxhash.xxh3_128_digest(frame.framed(*said, *_taken(plan, work, page)))
+
+
+def _taken(plan: Plan, work: Workplace, page: Page) -> list[bytes]:
+    """What earlier builds have taken beside their inputs, path by path, as it is now."""
+    about = discovery.about(plan, page.salt)
+    unknown = bool(page.every) or not page.complete
+    names = {name for name in page.names if name not in NEW_EVERY_TIME and not plan.is_harmless(name)}
+    found = [
+        *((work.common(item)[0], item[2]) for item in discovery.refreshed(about, page.items)),
+        *((path, content) for path, _, content, _ in discovery.variables(about, names)),
+        *((path, content) for path, _, content, _ in (discovery.every(about) if unknown else ())),
+    ]
+    return [part for pair in sorted(found) for part in pair]
+
+
+def looked(plan: Plan, paths: Iterable[str]) -> Iterator[tuple[bytes, bytes, int]]:
+    """Of each path that is a file: kind and content as of an input, and the time that it was changed, in ns."""
+    about = discovery.about(plan, b"")
+    for path in map(os.fsencode, paths):
+        found = discovery.taken(about, [(path, discovery.FILE)])
+        with contextlib.suppress(OSError):
+            if found:
+                yield path, found[0][2], os.stat(os.path.join(os.fsencode(plan.call.tree), path)).st_mtime_ns
+
+
+def recipe(plan: Plan, found: Snapshot) -> bytes:
+    """What may choose another profile of cargo: hook, settings, environment, files of settings."""
+    environ = plan.call.environ
+    names = sorted(name for name in environ if backends.shapes(plan.backend, name))
+    settings = sorted((plan.config.inner_settings or {}).items())
+    texts = [plan.call.hook, *map(repr, settings), *(f"{name}={environ[name]}" for name in names)]
+    chosen = [one.content for one in found.inputs if _chooses(os.path.basename(one.path))]
+    return xxhash.xxh3_128_digest(frame.framed(*(text.encode("utf-8", "surrogatepass") for text in texts), *chosen))
+
+
+def unseen(  # noqa: PLR0913 - what a build may have read, and what it may have changed
+    inputs: Sequence[Input], closure: Closure, record: Record | None, seen: Seen, page: Page | None, *, anew: bool
+) -> Forced:
+    """What must be made to look new because cargo may not watch what changed since `record`; nothing without one.
+
+    Without one every input is touched as it is. `page` has what all builds in the same folders have read; None: some
+    were not observed. `anew`: all is to be compiled under observation.
+    """
+    if record is None or not closure.crates:
+        return Forced()
+    changes = [unwatched.Change(path=os.fsdecode(path), how=how) for path, how in force.changed(record, seen).items()]
+    crates = {crate.folder: crate.name for crate in closure.crates}
+    readers = None if page is None else page.readers
+    moved = anew or record.seen.around != seen.around
+    return unwatched.forced(changes, crates, [os.fsdecode(one.path) for one in inputs], readers, around=moved)
+
+
+def times(paths: Iterable[bytes], seen: Seen, *, newest: int, now: int) -> dict[bytes, int]:
+    """The mtimes for `unseen` paths: newer than all units and all inputs, for of a crate the newest file counts."""
+    later = max(now, newest + 1, *(mtime + 1 for mtime in seen.mtimes.values()))
+    return {
+        path: later for path in paths if seen.mtimes.get(path, 0) <= newest or os.path.basename(path) == b"Cargo.toml"
+    }
+
+
+def kept_folder(plan: Plan) -> str | None:
+    """The folder that CMake or Meson keep, absolute; None where each build has a new one."""
+    settings = plan.config.inner_settings
+    found = kept_folders.folder(plan.backend, plan.project.pyproject, settings, plan.call.environ)
+    return None if found is None else os.path.normpath(os.path.join(plan.call.tree, found))
+
+
+def doubt(folder: str | None, record: Record | None, state: Mapping[str, Profile], seen: Seen) -> str:
+    """What may be stale in a kept folder, in words, whatever was touched; nothing in a new one."""
+    if folder is None or folder not in state:
+        return ""
+    if record is None or record.profiles.get(folder) != state[folder].stamp:
+        return f"{folder} was not left by the last build of freshwheel; remove it"
+    if record.doubt:
+        return record.doubt
+    path = kept_folders.unwatched(force.changed(record, seen))
+    if path or record.seen.around != seen.around:
+        what = path or "a requirement, a tool or a variable"
+        return f"{what} changed, and a command of the build in {folder} may not know; remove that folder"
+    return ""
+
+
+@contextlib.contextmanager
+def fresh(plan: Plan, private: str) -> Iterator[tuple[dict[str, str], str]]:
+    """The variables that give setuptools an empty folder, in `private`, and that folder; nothing for other backends."""
+    if not setuptools.concerns(plan.backend, plan.config.backend):
+        yield {}, ""
+        return
+    with tempfile.TemporaryDirectory(prefix="freshwheel-build-", dir=private, ignore_cleanup_errors=True) as folder:
+        yield setuptools.fresh(folder, plan.call.environ, plan.call.hook, version=_base(plan)), folder
+
+
+def _base(plan: Plan) -> str | None:
+    """The own base version, of which setuptools would not know."""
+    return None if plan.config.version is None else plan.base()
+
+
+def used(plan: Plan, folder: str, path: str) -> str:
+    """Why the wheel at `path` may not be that of its sources, in words; nothing where setuptools worked in `folder`."""
+    if not folder:
+        return ""
+    base, stated = _base(plan), os.path.basename(path).split("-")[1]
+    if base is not None and versions.parsed(base) != versions.parsed(stated):
+        why = f"setuptools before 66 can't be told the version {base}: what asked for it was given {stated}"
+        plan.call.say(f"{why}; require a newer one, or leave the version static")
+        return why
+    return setuptools.left(folder, plan.call.tree, plan.call.hook)
+
+
+def _chooses(name: bytes) -> bool:
+    return name in (b"pyproject.toml", b"setup.py", b"setup.cfg", b"config.toml", b"config")

@@ -1,0 +1,300 @@
+"""One real build that is watched: it is run below an observer, and what it took is judged when it has ended.
+
+Nothing here can fail a build. What can't be watched runs as without it, and nobody knows then what it took.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from freshwheel.base import frame
+from freshwheel.base.isolation import isolation
+from freshwheel.base.model import Snapshot
+from freshwheel.build import discovery, unwatched
+from freshwheel.build.plan import Plan
+from freshwheel.build.tree_view import Ground, Scope
+from freshwheel.inner import process
+from freshwheel.memory.accounts import Line, Page
+from freshwheel.observe import judgement, observer, packaged, programs, witness
+from freshwheel.observe.account import Account, merged
+from freshwheel.observe.judgement import Judged, Places, Taken, within
+from freshwheel.sources import surroundings
+from freshwheel.store.entry import Discovered
+
+_OFF = "observation is off"
+_DIED = "the observer died, so the build was run once more without it"
+_MOST_LINKS = 20
+_KINDS = {
+    "file": discovery.FILE,
+    "folder": discovery.FOLDER,
+    "present": discovery.PRESENT,
+    "absent": discovery.ABSENT,
+}
+
+
+@dataclass(kw_only=True, slots=True)
+class Watch:
+    """The observation of one build: `run` stands in for the plain start of its process."""
+
+    folder: str
+    """For what the observer and the Pythons of the build write down."""
+    reason: str = ""
+    """Why nothing is observed."""
+    records: bool = False
+    """Whether the Pythons of the build write down which files and programs they use, since nobody observes them."""
+    accounts: list[Account] = field(default_factory=list)
+    private: list[str] = field(default_factory=list)
+    """Folders that were made for the build."""
+
+    @classmethod
+    def of(cls, plan: Plan, folder: str) -> Watch:
+        """An observation that writes into the private `folder`."""
+        off = "" if plan.config.observe else _OFF
+        reason = off or observer.unavailable(frame.cache_directory(plan.call.environ))
+        return cls(folder=folder, reason=reason, records=bool(reason))
+
+    def run(self, command: Sequence[str], cwd: str | None, environ: Mapping[str, str]) -> int:
+        """The exit status of a command, which is observed if it can be."""
+        if self.reason:
+            return process.start(command, cwd, environ)
+        with tempfile.TemporaryDirectory(dir=self.folder, ignore_cleanup_errors=True) as logs:
+            seen = observer.run(command, cwd=cwd, environ=environ, folder=logs)
+        if seen.status is None:
+            self.reason = seen.reason or _DIED
+            return process.start(command, cwd, environ)
+        if seen.account is None:
+            self.reason = seen.reason
+        else:
+            self.accounts.append(seen.account)
+        return seen.status
+
+    def account(self) -> Account | None:
+        """What was observed, or is on record as a whole; None where nothing is, and `reason` says why."""
+        try:
+            said = witness.read(self.folder)
+        except OSError as error:
+            self.reason = f"what the Pythons of the build have asked for can't be read: {error.strerror}"
+            return None
+        if self.accounts and not self.reason:
+            return merged([*self.accounts, said])
+        if not self.records:
+            return None
+        gap = programs.unrecorded(said)
+        self.reason = f"{self.reason}, and {gap}" if gap else self.reason
+        return None if gap else said
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """What an observed build has taken."""
+
+    judged: Judged
+    items: tuple[Discovered, ...]
+    """Paths that are kept of it with the wheel, as they are now."""
+    names: frozenset[str]
+    """Variables that count by name."""
+    every: str
+    """Why every variable counts; nothing: those do by name."""
+    readers: Mapping[str, tuple[str, ...]]
+    doubt: str
+
+    def missed(self) -> list[Taken]:
+        """What is to be an input from the next build on."""
+        return [one for one in self.judged.taken if one.joins]
+
+    def page(self, earlier: Page, *, complete: bool) -> Page:
+        """All this, for the record, after an earlier page."""
+        lines = [
+            Line(path=_said(one), kind=one.kind, by=one.by, why=one.why, counts=one.counts) for one in self.judged.taken
+        ]
+        return Page(
+            observed=True,
+            complete=complete,
+            doubt=self.doubt,
+            lines=tuple(lines),
+            names=tuple(sorted(self.names)),
+            every=self.every,
+            items=tuple(self.items),
+            salt=earlier.salt or os.urandom(16),
+            readers=self.readers,
+            joined={**earlier.joined, **{_said(one): ", ".join(one.by) for one in self.missed()}},
+        )
+
+
+def found(  # noqa: PLR0913, PLR0917 - what a judgement rests on
+    plan: Plan, account: Account, scope: Scope, later: Snapshot, apart: Iterable[str], page: Page
+) -> Found:
+    """What counts of an account, and of what is on the `page` of earlier builds in the same folders.
+
+    `apart` are the folders in which the build keeps its own work.
+    """
+    places = _places(plan, scope, later, apart)
+    judged = judgement.judge(account, places)
+    trusted = [*places.shared, *places.apart]
+    paths = [(_kept(one), _KINDS[one.kind]) for one in judged.taken if one.counts and not one.joins]
+    paths += [(os.fsencode(path), discovery.FILE) for path in packaged.databases()] if judged.packages else []
+    if judged.control:
+        paths += [(discovery.REFERENCES if programs.asks_references(account) else b".", discovery.CONTROL)]
+    paths += [(name, discovery.PROGRAM) for name in sorted(judged.names)]
+    server = programs.is_server(account)
+    doubt = f"{server} has a server compile, which nobody observes" if server else judged.doubt
+    around = discovery.about(plan, b"")
+    earlier = [one for one in discovery.refreshed(around, page.items) if one[2] != discovery.GONE]
+    items = discovery.taken(around, dict.fromkeys(paths))
+    lost = "" if items is not None else "something that the build has read is gone, or can't be read again"
+    return Found(
+        judged=judged,
+        items=tuple({one[:2]: one for one in [*earlier, *(items or ())]}.values()),
+        names=programs.asked(account, sorted(plan.call.environ)).union(page.names),
+        every=programs.open_ended(account, trusted, places.shared) or page.every,
+        readers=_joined(page.readers, _readers(account, places)),
+        doubt=doubt or lost,
+    )
+
+
+def made_locks(account: Account, tree: bytes, earlier: Snapshot, later: Snapshot) -> list[str]:
+    """The locks of cargo that a build has made in `tree` where none was; none if any other input moved."""
+    before, after = (dict(zip((one.path for one in it.inputs), it.rows, strict=True)) for it in (earlier, later))
+    made = sorted(after.keys() - before.keys())
+    written = {os.path.realpath(path) for path, use in account.uses.items() if use.written}
+    ours = all(
+        os.path.basename(path) == b"Cargo.lock" and os.path.realpath(os.path.join(tree, path)) in written
+        for path in made
+    )
+    same = before == {path: row for path, row in after.items() if path not in made}
+    return [*map(os.fsdecode, made)] if ours and same else []
+
+
+def _said(one: Taken) -> str:
+    return os.fsdecode(one.path if one.relative is None else one.relative)
+
+
+def _kept(one: Taken) -> bytes:
+    return one.path if one.relative is None else one.relative
+
+
+def _joined(one: Mapping[str, tuple[str, ...]], other: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    return {path: tuple(sorted({*one.get(path, ()), *other.get(path, ())})) for path in sorted({*one, *other})}
+
+
+def _readers(account: Account, places: Places) -> dict[str, tuple[str, ...]]:
+    """Path in the repository -> the units that have read it, or asked for it."""
+    units = [unwatched.unit(os.fsdecode(one.path), [*map(os.fsdecode, one.words)]) for one in account.programs]
+    readers: dict[str, set[str]] = {}
+    beside = judgement.beside(places)
+    for path, use in account.uses.items():
+        numbers = use.read | (use.asked if use.first is None else frozenset())
+        # Bytecode stands for its source, which is then only asked for.
+        source = judgement.source_of(path) or path
+        relative = _relative(source, places, beside) if numbers else b"../"
+        if relative != b"../":
+            readers.setdefault(os.fsdecode(relative), set()).update(units[number] for number in numbers)
+    return {path: tuple(sorted(by)) for path, by in sorted(readers.items())}
+
+
+def _relative(path: bytes, places: Places, beside: Mapping[bytes, bytes]) -> bytes:
+    """The path from the tree; one that leads out of it for what is nowhere near."""
+    path = os.path.realpath(path) if b"/.." in path else path
+    for start in (places.spelled, places.tree):
+        if path.startswith(start + b"/"):
+            return os.path.normpath(path[len(start) + 1 :])
+    if path.startswith(places.repository + b"/"):
+        return os.path.relpath(path, places.tree)
+    return beside.get(path, b"../")
+
+
+def _places(plan: Plan, scope: Scope, later: Snapshot, apart: Iterable[str]) -> Places:
+    """Where things lie for one build."""
+    environ, tree = plan.call.environ, plan.call.tree
+    home = environ.get("HOME") or os.path.expanduser("~")
+    cargo = environ.get("CARGO_HOME") or os.path.join(home, ".cargo")
+    rustup = environ.get("RUSTUP_HOME") or os.path.join(home, ".rustup")
+    cache = frame.cache_directory(environ)
+    private = [*(isolation(environ) or ()), *apart, *([cache] if cache else [])]
+    own = [*(os.path.join(cargo, name) for name in ("registry", "git")), *_cargo_files(cargo)]
+    real = os.path.realpath(os.fsencode(tree))
+    repository, ground = _repository(scope.repository, real), Ground(scope)
+    return Places(
+        tree=real,
+        spelled=os.fsencode(os.path.abspath(tree)),
+        repository=repository,
+        inputs=frozenset(one.path for one in later.inputs),
+        apart=_both(one for one in (*private, *own) if not _holds(one, real)),
+        libraries=_both(_libraries()),
+        standard=_both([os.path.dirname(os.__file__)]),
+        temporary=os.path.realpath(os.fsencode(environ.get("TMPDIR") or tempfile.gettempdir())),
+        searched=tuple(map(os.fsencode, discovery.searched(plan))),
+        shared=_shared(real, home, [cargo, rustup, *_interpreter(environ), *discovery.searched(plan)]),
+        given=_both(one for one in frame.set_apart(tree, environ) if within(os.fsencode(one), (real, repository))),
+        outputs=frozenset(map(os.fsencode, scope.outputs)),
+        declared=lambda path: ground.is_settled(os.fsdecode(path)),
+        packaged=packaged.test(),
+    )
+
+
+def _links(path: str) -> list[str]:
+    """The environments through which an interpreter is found: each has a `bin` with a link to the next."""
+    found: list[str] = []
+    while os.path.islink(path) and len(found) < _MOST_LINKS:
+        path = os.path.join(os.path.dirname(path), os.readlink(path))
+        found.append(os.path.dirname(os.path.dirname(path)))
+    return found
+
+
+def _repository(folder: str, tree: bytes) -> bytes:
+    """What is cloned as a whole; the tree where nobody keeps versions: what lies beside it then may be anybody's."""
+    kept = any(os.path.lexists(os.path.join(folder, name)) for name in surroundings.KEPT)
+    return os.path.realpath(os.fsencode(folder)) if kept else tree
+
+
+def _cargo_files(cargo: str) -> list[str]:
+    """Files that cargo keeps for its own use."""
+    return [os.path.join(cargo, name) for name in (".package-cache", ".package-cache-mutate", ".global-cache")]
+
+
+def _libraries() -> list[str]:
+    return [path for path in (*sys.path, os.path.dirname(os.__file__)) if surroundings.is_installed(path)] + [
+        os.path.dirname(os.__file__),
+        os.path.join(os.path.dirname(os.__file__), "lib-dynload"),
+    ]
+
+
+def _interpreter(environ: Mapping[str, str]) -> list[str]:
+    """Where this Python looks whatever tree it is started for: its folders, what is on its path, and in vain above it.
+
+    It asks each folder above its own for a library in one file.
+    """
+    named = environ.get("PYTHONPATH", "").split(os.pathsep)
+    path = [one for one in sys.path if one not in named]
+    above = [sys.base_prefix]
+    while os.path.dirname(above[-1]) != above[-1]:
+        above.append(os.path.dirname(above[-1]))
+    name = f"python{sys.version_info[0]}{sys.version_info[1]}.zip"
+    archives = [os.path.join(one, lib, name) for one in above for lib in dict.fromkeys(("lib", sys.platlibdir))]
+    return [sys.base_prefix, sys.prefix, *path, *archives, *_links(sys.executable)]
+
+
+def _shared(tree: bytes, home: str, more: Sequence[str]) -> tuple[bytes, ...]:
+    """Folders that all trees of this machine have in common."""
+    system = ["/bin", "/etc", "/lib", "/lib32", "/lib64", "/nix", "/opt", "/sbin", "/snap", "/usr", "/var"]
+    # What is there, and what is looked for in vain in a home that is new.
+    names = {".cache", ".config", ".gitconfig", ".local", ".netrc", ".pydistutils.cfg"}
+    with contextlib.suppress(OSError):
+        names.update(name for name in os.listdir(home) if name.startswith("."))
+    hidden = [os.path.join(home, name) for name in sorted(names)]
+    return _both(path for path in (*system, *hidden, *more) if not _holds(path, tree))
+
+
+def _holds(folder: str, path: bytes) -> bool:
+    return os.path.join(path, b"").startswith(os.path.join(os.path.realpath(os.fsencode(folder)), b""))
+
+
+def _both(paths: Iterable[str]) -> tuple[bytes, ...]:
+    """Absolute paths as they are spelled, and as links lead to them."""
+    named = [os.fsencode(path) for path in paths if os.path.isabs(path)]
+    return tuple(dict.fromkeys([*named, *map(os.path.realpath, named)]))

@@ -1,0 +1,185 @@
+"""What one call of a hook or a command is about: the tree, the settings, the kind of build, the inputs.
+
+The recipes and the reports start here; it joins what the rooms and the floor say before anything is built.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from freshwheel.base import backends, config, frame, name_patterns
+from freshwheel.base.errors import ConfigError, InputError, Problem
+from freshwheel.base.model import Config, Project, Snapshot
+from freshwheel.build import remember
+from freshwheel.inner import interpreter
+from freshwheel.memory import accounts, discoveries
+from freshwheel.sources import content, globs, project, selection, surroundings
+from freshwheel.sources.disk import Disk
+
+_IN_PLACE = ("maturin", "setuptools", "setuptools-rust")
+"""Known backends whose editable builds do. Others build again when they are imported, or nobody knows."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call:
+    """One call of a hook, as the door saw it."""
+
+    tree: str
+    environ: Mapping[str, str]
+    hook: str
+    """What is built in the end: `build_wheel`, `build_editable` or `build_sdist`."""
+    settings: Mapping[str, str | Sequence[str]] | None
+    say: Callable[[str], None]
+    """Tells a person one line."""
+    now: Callable[[], int] = time.time_ns
+    """The time, in ns."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """A call, and what the tree and the settings say about it."""
+
+    call: Call
+    project: Project
+    config: Config
+    backend: backends.Backend
+
+    @classmethod
+    def of(cls, call: Call) -> Plan:
+        """What a call is about. Raises ConfigError with all problems of the settings."""
+        found = project.read(call.tree, now=call.now)
+        settings = config.parse(found, call.settings, call.environ, importable=interpreter.importable)
+        _check_globs(settings)
+        named = (*_build_requires(found), *settings.requires)
+        backend = backends.find(settings.backend, named, in_tree=bool(settings.backend_path))
+        return cls(call=call, project=found, config=settings, backend=backend)
+
+    def snapshot(self) -> Snapshot:
+        """The inputs of the tree as it is now; what was seen is remembered.
+
+        Raises InputError where they can't be read, and ConfigError where a pattern of `include` matches nothing.
+        """
+        known = remember.contents(self.call.tree, self.call.environ)
+        found = content.snapshot(self.call.tree, self.select, remembered=known, now=self.call.now)
+        if self.project.sdist_version is None:
+            if found.idle:
+                raise ConfigError(_idle(self.config.include, found.idle))
+            remember.keep(self.project, found, self.call.settings, self.call.environ)
+        return found
+
+    def attempt(self, *, again: bool = False) -> Snapshot | InputError:
+        """As `snapshot`, or why there is none; `again`: a build is done, which no setting may spoil any more."""
+        try:
+            return self.snapshot()
+        except InputError as error:
+            return error
+        except ConfigError as error:
+            if again:
+                return InputError(error.message)
+            raise
+
+    def select(self, look: Disk) -> selection.Selection:
+        """Which files are inputs, as `content.snapshot` wants to know."""
+        cache = frame.cache_directory(self.call.environ)
+        if cache is not None:
+            look.text(os.fsencode(discoveries.place(cache, self.call.tree)), 0)  # it decides, so it is watched
+        rules = selection.Rules(
+            include=self.config.include,
+            exclude=self.config.exclude,
+            always=("pyproject.toml", *self.own_path),
+            tables_of=None if "pyproject.toml" in self.own_path else "pyproject.toml",
+            discovered=discoveries.load(cache, self.call.tree).discovered,
+            apart=surroundings.set_apart(self.call.tree, self.call.environ),
+        )
+        return selection.select(look, self.project.pyproject, self.backend, rules)
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """The requirements of `[build-system]`."""
+        return tuple(_build_requires(self.project))
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The environment names that the settings declare, and those that the last builds were seen to ask for."""
+        page = accounts.load(frame.cache_directory(self.call.environ), self.call.tree)
+        return frozenset(self.config.env).union(name for name in page.names if not self.is_harmless(name))
+
+    def is_harmless(self, name: str) -> bool:
+        """Whether a variable shapes nothing, whoever asks for it."""
+        return name_patterns.matcher((*backends.AMBIENT, *self.config.ignore_env))(name)
+
+    def globs(self, found: Snapshot) -> list[str]:
+        """Patterns that all inputs match, and maybe more: the folders that they lie in, and single files."""
+        folders = [f"{path}/**" if path else "**" for path, kind in found.roots if kind in ("crate", "folder")]
+        return [
+            "pyproject.toml",
+            *self.own_path,
+            *folders,
+            *(path for path, kind in found.roots if kind in ("file", "glob")),
+        ]
+
+    @property
+    def kind(self) -> Literal["labelled", "plain", "release"]:
+        """Labelled: the version names the sources. Plain: it can't or shall not. Release: what others will install."""
+        origin = self.config.origins.get("label", "")
+        if self.project.sdist_version is not None:
+            return "release"
+        if self.config.label == "off":
+            return "plain" if origin.startswith("[") else "release"
+        if self.call.environ.get("CIBUILDWHEEL") and (not origin or origin.startswith("[")):
+            return "release"
+        return "labelled" if self.project.version_is_dynamic else "plain"
+
+    @property
+    def proves(self) -> bool:
+        """Whether what is stored is to be proved by a clean build before it is handed out."""
+        return self.config.store == "verify"
+
+    @property
+    def in_place(self) -> bool:
+        """Whether this is an editable build that puts its extension modules into the tree."""
+        return self.call.hook == "build_editable" and self.backend.name in _IN_PLACE
+
+    @property
+    def own_path(self) -> tuple[str, ...]:
+        """The file that the own base version is read from, if it is."""
+        own = self.config.version
+        return (own.path,) if own is not None and own.path is not None else ()
+
+    def base(self) -> str | None:
+        """The version without a label, where it is not the inner backend's to say.
+
+        An unpacked source distribution has its version already; a wheel built from it must have exactly that one.
+        """
+        if self.project.sdist_version is not None:
+            return self.project.sdist_version
+        return None if self.config.version is None else project.own_version(self.project, self.config.version)
+
+
+def _build_requires(found: Project) -> Sequence[str]:
+    requires = found.pyproject.get("build-system", {}).get("requires", [])
+    return [text for text in requires if isinstance(text, str)]
+
+
+def _check_globs(settings: Config) -> None:
+    problems = [
+        Problem(f"tool.freshwheel.{key}[{place}]", reason)
+        for key, patterns in (("include", settings.include), ("exclude", settings.exclude))
+        for place, pattern in enumerate(patterns)
+        if (reason := globs.check(pattern)) is not None
+    ]
+    if problems:
+        raise ConfigError(problems)
+
+
+def _idle(include: Sequence[str], idle: Sequence[str]) -> list[Problem]:
+    hint = "patterns are relative to the folder of pyproject.toml; ** stands for any number of folders"
+    return [
+        Problem(f"tool.freshwheel.include[{place}]", f'"{pattern}" matches no file', hint)
+        for place, pattern in enumerate(include)
+        if pattern in idle
+    ]

@@ -1,0 +1,82 @@
+"""The recipes: what each hook does, step by step.
+
+It decides nothing that a room can decide alone; it knows the order. A recipe takes a `Call`, which is all that the door
+saw of the process, and returns what the hook returns. What only some answers take is loaded for them: the first hook of
+a run is answered in an environment that has no bytecode yet.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from freshwheel.build import deliver, lookup
+from freshwheel.build.plan import Call, Plan
+from freshwheel.inner import interpreter
+
+__all__ = ["Call", "build_inputs", "metadata", "requires", "sdist", "source_digest", "wheel"]
+
+
+def requires(call: Call) -> list[str]:
+    """The requirements that the frontend installs before it builds: those of the table and the inner backend's own."""
+    plan = Plan.of(call)
+    if _is_promised(plan):
+        return []
+    wanted = lookup.lean(plan) or list(plan.config.requires)
+    if plan.config.backend_path or interpreter.importable(_package(plan.config.backend)):
+        from freshwheel.build import inner_build  # noqa: PLC0415 - a hit asks nobody
+
+        with inner_build.opened(plan) as inner:
+            wanted += inner.requires(call.hook, plan.config.inner_settings)
+    return list(dict.fromkeys(wanted))
+
+
+def metadata(call: Call, directory: str) -> str:
+    """The name of the `.dist-info` folder written into `directory`."""
+    from freshwheel.build import output  # noqa: PLC0415 - see the module's docstring
+
+    return output.metadata(Plan.of(call), directory)
+
+
+def wheel(call: Call, directory: str) -> str:
+    """The file name of the wheel, or editable wheel, written into `directory`."""
+    from freshwheel.build import output  # noqa: PLC0415 - see the module's docstring
+
+    return output.wheel(Plan.of(call), directory)
+
+
+def sdist(call: Call, directory: str) -> str:
+    """The file name of the source distribution written into `directory`: the inner backend's, never labelled."""
+    from freshwheel.build import output  # noqa: PLC0415 - see the module's docstring
+
+    return output.sdist(Plan.of(call), directory)
+
+
+def source_digest(call: Call) -> str:
+    """The source digest of the tree: 32 hex digits."""
+    return Plan.of(call).snapshot().digest
+
+
+def build_inputs(call: Call) -> dict[str, Any]:
+    """The digest, the files it is made from, globs that cover them, and the environment names that count."""
+    plan = Plan.of(call)
+    snapshot = plan.snapshot()
+    return {
+        "digest": snapshot.digest,
+        "files": [os.fsdecode(found.path) for found in snapshot.inputs],
+        "globs": sorted({*plan.globs(snapshot), *plan.config.include}),
+        "env": sorted(plan.variables),
+    }
+
+
+def _is_promised(plan: Plan) -> bool:
+    """Whether this run has its wheel already."""
+    if plan.in_place:
+        from freshwheel.build import editable  # noqa: PLC0415 - most runs are about a wheel
+
+        return editable.promise(plan)
+    return plan.call.hook == "build_wheel" and deliver.promise(plan)
+
+
+def _package(backend: str) -> str:
+    return backend.partition(":")[0].partition(".")[0]

@@ -1,0 +1,235 @@
+"""An answer that was given, kept together with all that it rests on, so that `replay` can give it again.
+
+Nothing here can fail a build. What can't be proved by rows alone is not kept: then everything is asked again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freshwheel.base import backends, frame, rows
+from freshwheel.base.errors import WheelError
+from freshwheel.base.isolation import folders, isolation
+from freshwheel.base.requirements import normal
+from freshwheel.base.rows import Row
+from freshwheel.build import discovery, requires_age
+from freshwheel.build.lookup import Case
+from freshwheel.inner.programs import which
+from freshwheel.inner.watch import Lookout
+from freshwheel.memory import answers, memory
+from freshwheel.memory.answers import Answer
+from freshwheel.sources import content, disk, mounts
+from freshwheel.store.entry import Discovered, Entry, pack
+from freshwheel.wheel import info
+
+if TYPE_CHECKING:
+    from freshwheel.memory.editables import Record
+
+_REFUSALS = (OSError, ValueError, TypeError, WheelError, RuntimeError, IndexError)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Place:
+    """One place that decided."""
+
+    path: bytes
+    row: Row
+    device: int
+    stamp: bytes
+
+
+def keep(case: Case, entry: Entry, tag: bytes, wheel: str) -> bool:
+    """Whether the answer is kept: the finished wheel that `entry` has by `tag`, and that lies at the path `wheel`."""
+    finished = entry.finished.get(tag)
+    if finished is None:
+        return False
+    return _saved(
+        case,
+        lambda: _answer(
+            case,
+            entry.discovered,
+            wheel,
+            entry=entry.key.encode(),
+            sha256=finished.blob.sha256.encode(),
+            size=finished.blob.size.to_bytes(8, "little"),
+            xxh3=finished.blob.xxh3,
+            until=requires_age.until(case, entry),
+            took=entry.milliseconds.to_bytes(8, "little"),
+        ),
+    )
+
+
+def keep_editable(case: Case, record: Record, wheel: str, *, copy: str) -> bool:
+    """The same of an editable wheel at the path `wheel`, made from the inner one at `copy`, its modules being in place.
+
+    An answer has a wheel of at most `answers.LARGEST` bytes.
+    """
+    with contextlib.suppress(OSError):
+        with open(wheel, "rb") as file:
+            data = file.read(answers.LARGEST + 1)
+        modules, took = [one.path for one in record.modules], record.took.to_bytes(8, "little")
+        return len(data) <= answers.LARGEST and _saved(
+            case, lambda: _answer(case, record.rests, wheel, modules=modules, copy=copy, data=data, took=took)
+        )
+    return False
+
+
+def _saved(case: Case, answer: Callable[[], Answer | None]) -> bool:
+    """Whether there is an answer, and it is kept now."""
+    with contextlib.suppress(*_REFUSALS):
+        made, cache = answer(), frame.cache_directory(case.plan.call.environ)
+        return made is not None and cache is not None and answers.save(cache, made)
+    return False
+
+
+def _answer(
+    case: Case, taken: Sequence[Discovered], wheel: str, *, modules: Sequence[bytes] = (), copy: str = "", **more: bytes
+) -> Answer | None:
+    """The answer; None where it must not be given again without asking.
+
+    It rests on what the build has `taken`, on `modules` that lie in the tree, and on a `copy` being there.
+    """
+    call, watch = case.plan.call, case.facts.watch
+    if case.plan.proves:
+        return None  # each one is to be built
+    asked = answers.question(memory.real(call.tree), call.hook, call.settings, call.environ)
+    if asked is None or case.plan.kind == "release" or case.facts.unknown or watch.untrusted:
+        return None
+    lookout = _looked(case, taken)
+    for path in modules:
+        lookout.look(os.fsdecode(disk.at(os.fsencode(os.path.abspath(call.tree)), path)))
+    places = _places(lookout.places, case)
+    if places is None or lookout.untrusted or not all(map(os.path.isabs, lookout.absent)):
+        return None
+    salt = os.urandom(16)
+    names = sorted(lookout.names)
+    environ, patterns, harmless = call.environ, case.plan.backend.env, tuple(backends.HARMLESS)
+    if any(kind == discovery.EVERY for _, kind, *_ in taken):
+        patterns, harmless = ("*",), discovery.harmless(case.plan.config.ignore_env)
+    families = answers.family(environ, patterns, harmless)
+    if not set(watch.families) <= {*families, *names}:
+        return None
+    private = isolation(environ) or ()
+    stored = dict.fromkeys(("entry", "sha256", "size", "xxh3", "until", "data"), b"")
+    return Answer(
+        asked=asked,
+        digest=case.found.digest.encode(),
+        key=case.key.encode(),
+        places=b"\0".join([one.path for one in places]),
+        stamps=b"".join([one.stamp for one in places]),
+        absent=b"\0".join(sorted(lookout.absent)),
+        present=b"\0".join(_present(case, taken, copy)),
+        salt=salt,
+        names=answers.joined(names),
+        values=b"".join(
+            frame.stamp(salt, name, environ[name]) if name in environ else rows.UNTRUSTED for name in names
+        ),
+        patterns=answers.joined(patterns),
+        harmless=answers.joined(harmless),
+        families=answers.joined(families),
+        path=frame.stamp(salt, "PATH", *folders(environ.get("PATH", ""), private)),
+        distributions=_staying(case.facts.distributions, private),
+        name=answers.joined([os.path.basename(wheel)]),
+        lean=b"1" if case.lean else b"",
+        info=_info(wheel),
+        **(stored | more),
+    )
+
+
+def _looked(case: Case, taken: Sequence[Discovered]) -> Lookout:
+    """All that decided beside the inputs: what the key was made from, the settings, and what the build discovered."""
+    call, watch, found = case.plan.call, case.facts.watch, case.plan.project.looks
+    tree = os.fsencode(os.path.abspath(call.tree))
+    lookout = Lookout()
+    lookout.places |= watch.places
+    lookout.places |= {disk.at(tree, path): row for path, row in found.places.items() if path not in found.kinds}
+    lookout.absent |= watch.absent | {disk.at(tree, path) for path in found.absent}
+    lookout.names |= watch.names.keys()
+    lookout.names |= set(discovery.named(taken))
+    _discoveries(lookout, case, taken)
+    for name in case.found.locks:
+        lookout.look(os.fsdecode(disk.at(tree, os.fsencode(name))))
+    # Looked at before it is compared: what is in it now is what the key was made from.
+    if content.contents(call.tree, [os.fsencode(name) for name in case.found.locks]) != case.locks:
+        lookout.distrust("a lock file is another one by now")
+    if case.lean:
+        search = folders(call.environ.get("PATH", ""), isolation(call.environ) or ())
+        for extra in case.plan.backend.lean_extras:
+            lookout.names |= {extra.unless} if extra.unless is not None else set()
+            for program in extra.programs:
+                which([program], search, lookout, cwd=call.tree, environ=call.environ)
+    return lookout
+
+
+def _discoveries(lookout: Lookout, case: Case, taken: Sequence[Discovered]) -> None:
+    """Looks at all that a build has taken."""
+    call, tree = case.plan.call, os.fsencode(os.path.abspath(case.plan.call.tree))
+    for path, kind, *_ in taken:
+        where = disk.at(tree, path)
+        if kind == discovery.ABSENT:
+            lookout.absent.add(where)
+        elif kind == discovery.PROGRAM:
+            which([os.fsdecode(path)], case.about.folders, lookout, cwd=call.tree, environ=call.environ)
+        elif kind == discovery.CONTROL:
+            lookout.distrust("git is asked for what the version control of the project says")
+        elif kind in (discovery.FILE, discovery.FOLDER) and lookout.look(os.fsdecode(where)) is None:
+            lookout.distrust("what a build discovered is gone")
+
+
+def _present(case: Case, taken: Sequence[Discovered], copy: str) -> list[bytes]:
+    """The places of which it only counts what is there, each behind that; `copy` is one, if it is a path."""
+    tree = os.fsencode(os.path.abspath(case.plan.call.tree))
+    present = [(path, content) for path, kind, content, _ in taken if kind == discovery.PRESENT]
+    found = [content + b"\n" + disk.at(tree, path) for path, content in present]
+    return sorted([*found, answers.presence(os.fsencode(copy)) + b"\n" + os.fsencode(copy)] if copy else found)
+
+
+def _places(found: Mapping[bytes, Row], case: Case) -> Sequence[_Place] | None:
+    """The places as they are, sorted; None unless none of them moved, and none could move without its row."""
+    started = min(case.found.started, case.plan.project.started)
+    places = []
+    for path, row in sorted(found.items()):
+        status = os.stat(path)
+        if rows.row(status) != row or not os.path.isabs(path):
+            return None
+        places.append(_Place(path=path, row=row, device=status.st_dev, stamp=answers.row_of(status)))
+    slacks: dict[int, int | None] = {}
+    # Files first: of a folder it counts what is mounted below it, which is no matter here.
+    for one in sorted(places, key=lambda one: os.path.isdir(one.path)):
+        if one.device not in slacks:
+            slacks[one.device] = mounts.slack(os.fsdecode(one.path))
+    for one in places:
+        slack = slacks[one.device]
+        if slack is None or not rows.trusted(one.row, started=started, slack=slack):
+            return None
+    return places
+
+
+def _staying(staying: Sequence[str], private: Sequence[str]) -> bytes:
+    """The distributions that will be there when nothing is built.
+
+    In an environment that was made for this build those that only a build needs will be missing.
+    """
+    names = {_project(name) for name in staying}
+
+    def stays(folder: str, name: str) -> bool:
+        return folder in folders(folder, private) or _project(name) in names
+
+    return answers.distributions(sys.path, stays)
+
+
+def _project(folder: str) -> str:
+    """The name of the distribution that a `.dist-info` is of."""
+    return normal(os.path.splitext(folder)[0].partition("-")[0])
+
+
+def _info(wheel: str) -> bytes:
+    """The `.dist-info` of a wheel as the metadata hook hands it out; nothing where that is too large."""
+    files = info.files(wheel)
+    packed = pack(files)
+    return packed if len(packed) <= answers.LARGEST else b""

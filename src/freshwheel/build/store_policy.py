@@ -1,0 +1,158 @@
+"""Whether a new wheel may be handed out again, and what of its build is kept in the store.
+
+Nothing here can fail a build. Whatever is in doubt is not kept, with the reason.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+
+from freshwheel.base.errors import InputError
+from freshwheel.base.model import Snapshot
+from freshwheel.build import discovery, lookup, requires_age
+from freshwheel.build.inner_build import Built
+from freshwheel.build.lookup import Case
+from freshwheel.inner import build_key
+from freshwheel.inner.machine import NEW_EVERY_TIME
+from freshwheel.inner.watch import Lookout, Watch
+from freshwheel.sources import content
+from freshwheel.store.entry import Discovered, Entry
+from freshwheel.store.write import Draft, Finished
+
+REFUSALS = (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What a wheel that can't be read ends in."""
+_CHUNK = 1 << 20
+
+
+def keep(case: Case, built: Built, info: Mapping[str, bytes], base: str, finished: Mapping[bytes, Finished]) -> str:
+    """Why a build is not in the store now; nothing: it is."""
+    if case.plan.call.hook != "build_wheel":
+        return "editable wheels are not stored"
+    reason = doubt(case, built)
+    if reason or not case.writes:
+        return reason or "the store is only read"
+    if isinstance(built.later, InputError):
+        return str(built.later)
+    rests = discovered(case, built)
+    if rests is None:
+        return "something that was read outside of the repository can't be read again"
+    # A lock that the build has made is what it was built from: the next build will find it there.
+    made = build_key.key([*case.facts.components, *lookup.locked(built.later.locks, _locks(case, built))])
+    # What an earlier entry had discovered is no more, so that it would never be a hit again.
+    stale = [one for one in case.store.candidates(made, tree=case.tree) if not case.holds(one) or _is_old(case, one)]
+    draft = Draft(
+        key=made,
+        base=base,
+        info=info,
+        parts=build_key.parts(case.facts.components, salt=lookup.salt(case.store)),
+        discovered=rests,
+        tree=case.tree if _is_bound(case, built) else None,
+        installed=requires_age.installed(case),
+        milliseconds=built.milliseconds,
+    )
+    put = case.store.put(draft, built.path, finished, stale=stale)
+    if put.entry is not None:
+        requires_age.renew(case, put.entry)
+    return put.reason
+
+
+def doubt(case: Case, built: Built) -> str:
+    """Why a wheel must not be handed out again; nothing: it may be."""
+    if not built.settled or not isinstance(built.later, Snapshot) or built.later.digest != case.found.digest:
+        return "the inputs moved during the build"
+    if built.missed:
+        return "files were read that were no inputs before"
+    if built.found is None and case.plan.config.store != "on":
+        return f"nobody has seen what the build read: {built.unobserved or 'it was not to be observed'}"
+    if any(_locks(case, built).get(path) != lock for path, lock in case.locks.items()):
+        return "a lock file changed during the build"
+    if not _stands(case, built.later):
+        return "a tool, a variable or a requirement changed during the build"
+    return built.doubt or next(iter(case.facts.unknown), "")
+
+
+def discovered(case: Case, built: Built, *, more: Sequence[str] = ()) -> list[Discovered] | None:
+    """What a build has taken that is not in the key, and `more` files; None where that can't be read again."""
+    plan, about, seen = case.plan, case.about, built.found
+    paths = [(os.fsencode(path), discovery.kind_of(about, path)) for path in [*built.system, *more]]
+    names = set(built.names)
+    if seen is not None:
+        names |= {name for name in seen.names if not plan.is_harmless(name)}
+    found = discovery.taken(about, dict.fromkeys(paths))
+    if found is None:
+        return None
+    known = () if seen is None else seen.items
+    named = discovery.variables(about, names - NEW_EVERY_TIME.union(case.facts.watch.families))
+    every = discovery.every(about) if seen is None or seen.every else ()
+    return list({one[:2]: one for one in [*known, *found, *named, *every]}.values())
+
+
+def _is_bound(case: Case, built: Built) -> bool:
+    """Whether the wheel is for its tree alone: it names it, or rests on what lies beside it."""
+    beside = built.found is None or built.found.judged.bound
+    return beside or _names(built.path, _places(case))
+
+
+def _places(case: Case) -> list[bytes]:
+    """The absolute paths that bind a wheel to its tree: of each root, spelled and resolved."""
+    tree = case.plan.call.tree
+    outside = [path for path, kind in case.found.roots if kind in ("crate", "folder") and path.startswith("..")]
+    folders = [tree, *(os.path.normpath(os.path.join(tree, path)) for path in outside)]
+    return sorted({os.fsencode(one) for path in folders for one in (path, os.path.realpath(path))})
+
+
+def _is_old(case: Case, entry: Entry) -> bool:
+    """Whether an installer took something else for an entry than it does now."""
+    return case.withheld is not None and bool(requires_age.moved(case, entry))
+
+
+def _stands(case: Case, later: Snapshot) -> bool:
+    """Whether the key is that of the build's end as well; all is asked again only where something moved."""
+    if _is_unmoved(case.facts.watch):
+        return True
+    again = lookup.opened(case.plan, later)
+    return isinstance(again, Case) and build_key.key(again.facts.components) == build_key.key(case.facts.components)
+
+
+def _locks(case: Case, built: Built) -> dict[bytes, tuple[str, bytes]]:
+    """What is in the locks after a build."""
+    paths = built.later.locks if isinstance(built.later, Snapshot) else ()
+    return content.contents(case.plan.call.tree, [os.fsencode(path) for path in paths])
+
+
+def _is_unmoved(watch: Watch) -> bool:
+    """Whether all that was looked at is as it was, so that nothing need be asked again."""
+    look = Lookout()
+    return (
+        not watch.untrusted
+        and all(look.look(os.fsdecode(path)) == row for path, row in watch.places.items())
+        and all(look.look(os.fsdecode(path)) is None for path in watch.absent)
+    )
+
+
+def _is_bill(name: str) -> bool:
+    """Whether a member is a bill of materials (PEP 770): it may call a crate by its folder, and nobody goes there."""
+    folder, _, below = name.partition("/")
+    return folder.endswith(".dist-info") and below.startswith("sboms/")
+
+
+def _names(wheel: str, places: Sequence[bytes]) -> bool:
+    """Whether a member of the wheel has one of these paths in it; where that can't be told, it may."""
+    longest = max(map(len, places))
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            for member in archive.infolist():
+                if _is_bill(member.filename):
+                    continue
+                with archive.open(member) as file:
+                    tail = b""
+                    while chunk := file.read(_CHUNK):
+                        tail = tail[-longest:] + chunk
+                        if any(place in tail for place in places):
+                            return True
+    except REFUSALS:
+        return True
+    return False

@@ -1,0 +1,63 @@
+"""What a finished wheel is called, and what its mark says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import xxhash
+
+from freshwheel.about import __version__
+from freshwheel.base import frame
+from freshwheel.base.model import Mark
+from freshwheel.build.plan import Plan
+from freshwheel.wheel import mark, version
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Name:
+    """What a finished wheel is called, and what its mark says."""
+
+    stated: str
+    """The version that the inner wheel states."""
+    version: str
+    label: str
+    """Nothing where there is none."""
+    mark: bytes
+
+    @property
+    def tag(self) -> bytes:
+        """16 bytes that are the same for the same name and mark."""
+        return xxhash.xxh3_128_digest(frame.framed(self.version.encode(), self.mark))
+
+
+def named(plan: Plan, digest: str, *, native: str | None, stated: str, inner: str) -> Name:
+    """The name for the wheel with the file name `inner`, in which the inner backend has stated a version.
+
+    Without a native digest the tree moved during the build.
+    """
+    label = version.label(digest) if plan.kind == "labelled" else None
+    stamp = Mark(
+        digest=digest,
+        settled=native is not None,
+        native=native,
+        label=label,
+        base=version_of(plan, stated, None),
+        backend=plan.config.backend,
+        inner_wheel=inner,
+        freshwheel=__version__,
+    )
+    full = version_of(plan, stated, digest if label else None)
+    return Name(stated=stated, version=full, label=label or "", mark=mark.dump(stamp))
+
+
+def version_of(plan: Plan, stated: str, digest: str | None) -> str:
+    """The version to write, where the inner backend stated one; `digest` is given for a labelled build only."""
+    base = plan.base()
+    if base is None or same(base, stated):
+        base = stated
+    return base if digest is None else version.joined(base, version.label(digest))
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two spellings are one version."""
+    return version.normal(one) == version.normal(other)

@@ -1,0 +1,346 @@
+"""The recipes that explain: what the inputs of a tree are and why, and what is wrong with how they are declared.
+
+Values in, values out: nothing here is printed, and the inner backend is not needed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+
+from freshwheel.base import config, frame
+from freshwheel.base.errors import InputError
+from freshwheel.base.isolation import folders
+from freshwheel.base.model import Finding, Input
+from freshwheel.base.phrases import few
+from freshwheel.build.plan import Call, Plan
+from freshwheel.inner import programs
+from freshwheel.inner.watch import Lookout
+from freshwheel.memory import accounts, discoveries
+from freshwheel.sources import globs, outside_paths, reasons, selection, surroundings
+from freshwheel.sources.cargo import Closure, lies_in
+from freshwheel.sources.disk import Disk, MovedError
+from freshwheel.sources.selection import Selection
+
+_TIMES = 3
+"""How often a tree that changes meanwhile is walked again."""
+_LARGEST = 1 << 20
+"""Bytes of a text that is searched."""
+_MANIFESTS = ("Cargo.toml", "CMakeLists.txt", "meson.build")
+"""Files that decide what of their folder is built."""
+_AT_THE_TOP = (*_MANIFESTS, "Cargo.lock", "setup.cfg", "setup.py")
+_UNTESTED = ("tests", "benches", "examples")
+_MAGIC = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inputs:
+    """What the digest of a tree is made from, and what it is not made from."""
+
+    digest: str
+    inputs: tuple[Input, ...]
+    """Sorted by path."""
+    reasons: tuple[str, ...]
+    """Why each of them is an input, in the same order."""
+    left_out: Mapping[str, str]
+    """Files that exist and are no inputs, though they look like some, and why."""
+    pruned: Mapping[str, str]
+    """Folders that are not looked into, and why."""
+    env: tuple[str, ...]
+    """The environment names that the settings declare and that the project's own build scripts read, sorted."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """All that is wrong with how the inputs of a tree are declared, as far as anybody knows."""
+
+    built: bool
+    """Whether a real build of this tree is on record; else there is nothing to compare the inputs with."""
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+    """What is odd, and wrong only perhaps."""
+    lines: tuple[str, ...]
+    """Keys of `[tool.freshwheel]` as they would be after all findings that one more pattern settles."""
+
+
+def digest(call: Call) -> str:
+    """The source digest of the tree: 32 hex digits."""
+    return Plan.of(call).snapshot().digest
+
+
+def inputs(call: Call) -> Inputs:
+    """The inputs of the tree, each with its reason, and what is left out."""
+    plan = Plan.of(call)
+    snapshot = plan.snapshot()
+    found = _steady(plan, plan.select)
+    paths = [_text(one.path) for one in snapshot.inputs]
+    why = reasons.Reasons(found, _closure(plan, snapshot.inputs), plan.own_path)
+    left_out = {
+        path: reason
+        for path, reason in sorted(found.left_out.items())
+        if path not in paths and os.path.lexists(os.path.join(call.tree, path))
+    }
+    return Inputs(
+        digest=snapshot.digest,
+        inputs=snapshot.inputs,
+        reasons=tuple([why.of(path) for path in paths]),
+        left_out=left_out,
+        pruned={_text(path): reason for path, reason in sorted(found.tree.pruned.items())},
+        env=tuple(sorted(plan.variables)),
+    )
+
+
+def check(call: Call) -> Check:
+    """What builds have shown to be wrong with the declared inputs, and what is wrong with `exclude` by itself."""
+    plan = Plan.of(call)
+    snapshot = plan.snapshot()
+    known = discoveries.load(frame.cache_directory(call.environ), call.tree)
+    found = _steady(plan, plan.select)
+    vital = {*found.rules.always, *_AT_THE_TOP, *_deciding(_closure(plan, snapshot.inputs))}
+    include = [*_missed(plan, found, known), *_outside(plan, found, snapshot.inputs)]
+    exclude = list(_written(known, {_text(one.path) for one in snapshot.inputs}, vital))
+    suspicious, notes = _Excludes(plan, found, vital).judged()
+    lines = [
+        f"{key} = {_toml([*present, *added])}"
+        for key, present, added in (
+            ("include", plan.config.include, [pattern for _, pattern in include]),
+            ("exclude", plan.config.exclude, [pattern for _, pattern in exclude if pattern]),
+        )
+        if added
+    ]
+    return Check(
+        built=known.built,
+        findings=(
+            *_idle(plan),
+            *(one for one, _ in [*include, *exclude]),
+            *suspicious,
+            *map(_unread, found.unread),
+            *_commands(plan),
+        ),
+        notes=tuple(notes),
+        lines=tuple(lines),
+    )
+
+
+def undeclared(call: Call) -> list[str]:
+    """What is an input only because a build was seen to read it, sorted."""
+    plan, known = Plan.of(call), discoveries.load(frame.cache_directory(call.environ), call.tree)
+    return [path for path, _ in _unnamed(plan, _steady(plan, plan.select), known)]
+
+
+class _Excludes:
+    """What `exclude` takes away."""
+
+    def __init__(self, plan: Plan, found: Selection, vital: AbstractSet[str]) -> None:
+        self.plan = plan
+        self.found = found
+        self.vital = vital
+        self.kept = _paths(found)
+        self.free: AbstractSet[str] = frozenset()
+        """The inputs that there would be without it."""
+        self.crates: AbstractSet[str] = frozenset()
+        """Their folders."""
+
+    def judged(self) -> tuple[list[Finding], list[str]]:
+        """The findings, and the notes."""
+        patterns = sorted(set(self.found.rules.exclude))
+        if not patterns:
+            return [], []
+        try:
+            self.free = _paths(_again(self.plan, replace(self.found.rules, exclude=())))
+        except InputError as error:
+            return [], [f"what exclude takes away can't be looked at: {error.message}"]
+        inputs = [Input(path=os.fsencode(path), kind=b"f", content=b"") for path in sorted(self.kept)]
+        self.crates = {crate.folder for crate in _closure(self.plan, inputs).crates}
+        findings, notes = [], []
+        for text in patterns:
+            pattern = globs.parse([text])
+            taken = sorted(path for path in self.free - self.kept if reasons.matches(pattern, path))
+            serious = [path for path in taken if self.is_vital(path) or (path != text and self.is_read(path))]
+            if serious:
+                findings.append(_suspicious(text, serious))
+            elif text in taken and self.is_read(text):
+                notes.append(f'exclude = ["{text}"] is right only if the build itself writes that file: it is read')
+            untouched = sorted(path for path in set(self.found.rules.always) if reasons.matches(pattern, path))
+            notes += [
+                f'exclude = ["{text}"] does not take away {path}, which is an input in any case' for path in untouched
+            ]
+            if not taken and not untouched:
+                notes.append(f'exclude = ["{text}"] matches no input now')
+        return findings, notes
+
+    def is_vital(self, path: str) -> bool:
+        """Whether a file that was taken away decides what is built; a whole folder may go with its manifest."""
+        folder, _, name = path.rpartition("/")
+        return path in self.vital or (name in _MANIFESTS and any(lies_in(one, folder) for one in self.kept))
+
+    def is_read(self, path: str) -> bool:
+        """Whether a build reads it: a source of a crate, or what one was seen to read."""
+        if any(lies_in(path, one) for one in self.found.rules.discovered):
+            return True
+        if not path.endswith(".rs"):
+            return False
+        folder = path
+        while folder:
+            folder = folder.rpartition("/")[0]
+            if _joined(folder, "Cargo.toml") in self.free:
+                inside = path[len(folder) :].lstrip("/")
+                return folder in self.crates and inside.partition("/")[0] not in _UNTESTED
+        return False
+
+
+def _missed(plan: Plan, found: Selection, known: discoveries.State) -> Iterator[tuple[Finding, str]]:
+    """What is an input only because a build was seen to read it, each with the pattern that declares it."""
+    for path, target in _unnamed(plan, found, known):
+        pattern = _pattern(target)
+        what = f"a build has taken it ({known.discovered[path]}), and nothing declares it"
+        yield Finding(kind="missed", where=path, what=what, todo=f"include = {_toml([pattern])}"), pattern
+
+
+def _unnamed(plan: Plan, found: Selection, known: discoveries.State) -> Iterator[tuple[str, str]]:
+    """Each of these paths, and with it the path of the file, or of all below the folder."""
+    if not known.discovered:
+        return
+    only = _paths(found) - _paths(_again(plan, replace(found.rules, discovered={})))
+    for path in sorted(known.discovered):
+        if any(lies_in(one, path) for one in only):
+            yield path, path if path in only else f"{path}/**"
+
+
+def _outside(plan: Plan, found: Selection, inputs: Sequence[Input]) -> Iterator[tuple[Finding, str]]:
+    """What the files of the build refer to outside of the project, each with the pattern that declares it.
+
+    Once a build was observed, nobody need guess any more.
+    """
+    if accounts.load(frame.cache_directory(plan.call.environ), plan.call.tree).observed:
+        return
+    root = surroundings.repository(plan.call.tree, [crate.folder for crate in _closure(plan, inputs).crates])
+    paths, exclude = _paths(found), globs.parse(plan.config.exclude)
+    texts = {path: _read(plan, path) for path in paths if outside_paths.is_building(path)}
+    places: dict[tuple[str, str], list[str]] = {}
+    for where, path, pattern in outside_paths.outside(plan.call.tree, root, texts):
+        declared = any(one.startswith("../") and lies_in(one, path) for one in paths)
+        if not declared and not any(reasons.matches(exclude, one) for one in (path, f"{path}/x")):
+            places.setdefault((path, pattern), []).append(where)
+    for (path, pattern), lines in places.items():
+        what = f"{few(lines)} may take it, and nothing declares it: edits there go unseen until a build is observed"
+        yield Finding(kind="outside", where=path, what=what, todo=f"include = {_toml([pattern])}"), pattern
+
+
+def _read(plan: Plan, path: str) -> str:
+    """What a text holds; nothing where it can't be read."""
+    data = Disk(plan.call.tree).text(os.fsencode(path), _LARGEST)
+    return (data or b"").decode("utf-8", "replace")
+
+
+def _written(
+    known: discoveries.State, paths: AbstractSet[str], vital: AbstractSet[str]
+) -> Iterator[tuple[Finding, str | None]]:
+    """The inputs that the last build wrote itself, each with the pattern that takes it away, unless it must stay."""
+    for path, word in sorted(known.written.items()):
+        if path not in paths:
+            continue
+        pattern, what = None, f"{word}, so that a built tree has another digest than a fresh clone"
+        if path.rpartition("/")[2] == "Cargo.lock":
+            todo = "commit it, or list it in .gitignore; then build once more"
+        elif path in vital:
+            todo = "let the build leave it alone: it decides what is built, so it must stay an input"
+        else:
+            pattern = _pattern(path)
+            todo = f"exclude = {_toml([pattern])}"
+        yield Finding(kind="written", where=path, what=what, todo=todo), pattern
+
+
+def _suspicious(pattern: str, taken: Sequence[str]) -> Finding:
+    """What is wrong with a pattern that takes away what a build reads."""
+    return Finding(
+        kind="excluded",
+        where=pattern,
+        what=f"it takes away {few(taken)}, which the build reads: edits of that go unseen",
+        todo="take the pattern out of exclude, or name there the files alone that the build itself writes",
+    )
+
+
+def _unread(path: str) -> Finding:
+    """What is wrong with a manifest that can't be read."""
+    return Finding(
+        kind="unread",
+        where=path,
+        what="it can't be read as TOML: the crates that it leads to are no inputs, and no wheel is stored",
+        todo="mend it; if nothing builds it, exclude its folder",
+    )
+
+
+def _idle(plan: Plan) -> Iterator[Finding]:
+    """That nobody reads the settings, if so."""
+    if why := config.idle(plan.project.pyproject):
+        what = f"nobody reads it: {why}"
+        yield Finding(kind="idle", where="[tool.freshwheel]", what=what, todo="`freshwheel init` completes the switch")
+
+
+def _commands(plan: Plan) -> Iterator[Finding]:
+    """Those whose program is not there; none is run."""
+    environ = plan.call.environ
+    for words in plan.config.commands:
+        searched = folders(environ.get("PATH", ""), ())
+        if programs.which(words[:1], searched, Lookout(), cwd=plan.call.tree, environ=environ) is None:
+            what = f"there is no program {words[0]}, or it can't be run: its output is in no build key here"
+            todo = "install it, or take the line out of [tool.freshwheel] commands"
+            yield Finding(kind="command", where=shlex.join(words), what=what, todo=todo)
+
+
+def _steady(plan: Plan, select: Callable[[Disk], Selection]) -> Selection:
+    """A selection of a tree that keeps still for so long."""
+    moved = ""
+    for _ in range(_TIMES):
+        try:
+            found = select(Disk(plan.call.tree))
+        except MovedError as error:
+            moved = str(error)
+            continue
+        return found
+    raise InputError(f"{moved} keeps changing while it is read", hint="wait for what writes there")
+
+
+def _again(plan: Plan, rules: selection.Rules) -> Selection:
+    """The selection by other rules."""
+    return _steady(plan, lambda look: selection.select(look, plan.project.pyproject, plan.backend, rules))
+
+
+def _closure(plan: Plan, found: Sequence[Input]) -> Closure:
+    return selection.crates(plan.call.tree, plan.project.pyproject, plan.backend, found)[1]
+
+
+def _deciding(closure: Closure) -> list[str]:
+    """The files that decide what cargo builds."""
+    return [*closure.files, *closure.locks, *(_joined(crate.folder, "Cargo.toml") for crate in closure.crates)]
+
+
+def _paths(found: Selection) -> frozenset[str]:
+    tree = found.tree
+    return frozenset(_text(path) for path in (*tree.files, *tree.links, *tree.others))
+
+
+def _pattern(path: str) -> str:
+    """A pattern for a path, or for all below one that ends with `/**`; what can't be spelled matches as `?`."""
+    stem = path.removesuffix("/**")
+    spelled = "".join(char if char.isprintable() and char != "\\" else "?" for char in _MAGIC.sub(r"[\g<0>]", stem))
+    return spelled + path[len(stem) :]
+
+
+def _toml(texts: Sequence[str]) -> str:
+    return f"[{', '.join(json.dumps(text, ensure_ascii=False) for text in dict.fromkeys(texts))}]"
+
+
+def _joined(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def _text(path: bytes) -> str:
+    """A path as settings and manifests spell it, whatever the locale."""
+    return path.decode("utf-8", "surrogateescape")

@@ -1,0 +1,298 @@
+"""What was answered for one tree and one question, and all beside the tree that it rests on. Part of the light column.
+
+One small file for each state of the sources, in the cache directory of the user. Whatever is wrong with it, nothing was
+answered then.
+"""
+
+import errno
+import os
+import stat
+import sys
+
+import xxhash
+
+from freshwheel.base import frame, isolation, name_patterns, rows
+from freshwheel.memory import memory
+from freshwheel.store import shelf
+from freshwheel.store.entry import Blob, is_key, is_name, unpack
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+LARGEST = 1 << 20
+"""Bytes of a `.dist-info`, or of an editable wheel, that is kept here."""
+MOST = 8
+"""Answers to one question, for as many states of the sources."""
+
+_MAGIC = b"FWANS\0\0\3"
+"""The last byte is the edition of this format."""
+_OURS = "freshwheel."
+_INFO = (".dist-info", ".egg-info")
+_ABSENT = (errno.ENOENT, errno.ENOTDIR)
+_MASK = (1 << 64) - 1
+_FIELDS = (
+    *("asked", "digest", "key", "entry", "places", "stamps", "absent", "present", "salt", "names", "values"),
+    *("patterns", "harmless", "families", "path", "distributions", "name", "sha256", "size", "xxh3", "lean", "until"),
+    *("info", "data", "took"),
+)
+"""In the order of the file."""
+
+
+class Answer:
+    """A value: nobody changes one. Lists of texts have a NUL between two."""
+
+    __slots__ = _FIELDS
+
+    asked: bytes
+    """The question: 16 bytes."""
+    digest: bytes
+    """The source digest that it holds for: 32 hex digits."""
+    key: bytes
+    """The build key: 64 hex digits."""
+    entry: bytes
+    """The key that the entry lies under in the store; nothing: the wheel is `data`."""
+    places: bytes
+    """Absolute paths of what decided."""
+    stamps: bytes
+    """8 bytes for each place: what `row_of` says of it."""
+    absent: bytes
+    """Absolute paths that led nowhere."""
+    present: bytes
+    """Absolute paths, each behind its `presence` and the end of a line: whatever is there may hold something else."""
+    salt: bytes
+    """Of the stamps of variables."""
+    names: bytes
+    """Variables that decided, whether they are set or not."""
+    values: bytes
+    """8 bytes for each of them: the `stamp` of its value, `rows.UNTRUSTED` for one that is not set."""
+    patterns: bytes
+    """Names and families of variables that shape the wheel."""
+    harmless: bytes
+    """Those that don't, although they fit."""
+    families: bytes
+    """What was set of the families, sorted."""
+    path: bytes
+    """The `stamp` of the folders where programs are looked for."""
+    distributions: bytes
+    """What `distributions` found, of all that stays there when nothing is built."""
+    name: bytes
+    """The file name of the finished wheel."""
+    sha256: bytes
+    """Of the finished wheel, if the store has it: 64 hex digits."""
+    size: bytes
+    xxh3: bytes
+    lean: bytes
+    """Whether nothing need be installed: one byte, or none."""
+    until: bytes
+    """When requirements must be resolved once more, in ns; nothing: never."""
+    info: bytes
+    """The `.dist-info` that was handed out, packed; nothing: it is not kept."""
+    data: bytes
+    """The finished wheel, if it is an editable one."""
+    took: bytes
+    """ms that the build of the wheel has taken."""
+
+    def __init__(self, **fields: bytes) -> None:
+        for name in _FIELDS:
+            setattr(self, name, fields[name])
+
+    @property
+    def wheel(self) -> str:
+        """The file name of the finished wheel."""
+        return self.name.decode("utf-8", "surrogatepass")
+
+    @property
+    def blob(self) -> Blob:
+        """The finished wheel."""
+        return Blob(self.sha256.decode(), int.from_bytes(self.size, "little"), self.xxh3)
+
+
+def question(tree: bytes, hook: str, settings: object, environ: "Mapping[str, str]") -> bytes | None:
+    """What must be equal for an answer to be one, in 16 bytes; None if `settings` can't be understood.
+
+    That are the tree, a real path; all settings; what the environment says to us; and the interpreter that runs, with
+    its environment unless that was made for one build: then it is another one every time.
+    """
+    asked = memory.question(settings, environ, tree)
+    if asked is None:
+        return None
+    theirs = []
+    for name, value in settings.items() if isinstance(settings, dict) else ():
+        if not name.startswith(_OURS):
+            values = [value] if isinstance(value, str) else value
+            if not isinstance(values, list) or not all(isinstance(text, str) for text in values):
+                return None
+            theirs.append(frame.framed(*map(frame.encoded, (name, type(value).__name__, *values))))
+    said = [str(bool(environ.get(name))) for name in ("CIBUILDWHEEL", "TOX_ENV_NAME", "TOX_PACKAGE")]
+    room = "" if isolation.isolation(environ) is not None else sys.prefix
+    texts = map(frame.encoded, (hook, room, *said, *_interpreter()))
+    return xxhash.xxh3_128_digest(frame.framed(tree, asked, frame.framed(*sorted(theirs)), *texts))
+
+
+def distributions(path: "Iterable[str]", keep: "Callable[[str, str], bool] | None" = None) -> bytes:
+    """The names of the distributions in the folders of `sys.path`, folder by folder; `keep` is asked of each."""
+    home = os.path.dirname(os.__file__)
+    standard = (home, os.path.join(home, "lib-dynload"))
+    found = []
+    for folder in path:
+        if folder in standard or not os.path.isabs(folder):
+            continue
+        try:
+            names = [name for name in os.listdir(folder) if name.endswith(_INFO)]
+        except OSError:
+            continue
+        names = sorted(name for name in names if keep is None or keep(folder, name))
+        if names:
+            found.append(joined(names))
+    return frame.framed(*found)
+
+
+def family(names: "Iterable[str]", patterns: "Iterable[str]", harmless: "Iterable[str]") -> list[str]:
+    """Those of the names, sorted, that fit a pattern, which is a name or has one `*`, and none of the harmless."""
+    fits, spares = name_patterns.matcher(patterns), name_patterns.matcher(harmless)
+    return sorted(name for name in names if fits(name) and not spares(name))
+
+
+def row_of(status: os.stat_result) -> bytes:
+    """What is kept of a look at a place: 8 bytes over its row and the file system it is on."""
+    return rows.stamp(rows.packed(rows.row(status)) + (status.st_dev & _MASK).to_bytes(8, "little"))
+
+
+def holds(answer: Answer, environ: "Mapping[str, str]", *, path: "Sequence[str] | None" = None) -> bool:
+    """Whether all that the answer rests on, beside the tree, is as it was; `path` is `sys.path`.
+
+    Raises OSError where something can't be looked at.
+    """
+    private = isolation.isolation(environ) or ()
+    searched = isolation.folders(environ.get("PATH", ""), private)
+    values = [
+        frame.stamp(answer.salt, name, environ[name]) if name in environ else rows.UNTRUSTED
+        for name in split(answer.names)
+    ]
+    return (
+        b"".join(values) == answer.values
+        and frame.stamp(answer.salt, "PATH", *searched) == answer.path
+        and joined(family(environ, split(answer.patterns), split(answer.harmless))) == answer.families
+        and b"".join([row_of(os.stat(place)) for place in memory.split(answer.places)]) == answer.stamps
+        and all(map(_is_absent, memory.split(answer.absent)))
+        and all(map(_is_present, memory.split(answer.present)))
+        and distributions(sys.path if path is None else path) == answer.distributions
+    )
+
+
+def joined(texts: "Iterable[str]") -> bytes:
+    """A field that is a list of texts."""
+    return b"\0".join(map(frame.encoded, texts))
+
+
+def split(data: bytes) -> list[str]:
+    """The texts of a field."""
+    return data.decode("utf-8", "surrogatepass").split("\0") if data else []
+
+
+def dump(answer: Answer) -> bytes:
+    """The answer as it lies in its file."""
+    return frame.dumped(_MAGIC, *[getattr(answer, name) for name in _FIELDS])
+
+
+def parse(data: bytes) -> Answer | None:
+    """The answer that was dumped, None for anything else."""
+    try:
+        answer = Answer(**dict(zip(_FIELDS, frame.parsed(_MAGIC, data), strict=True)))
+        return answer if _fits(answer) else None
+    except ValueError:
+        return None
+
+
+def load(cache: str, asked: bytes, digest: str) -> Answer | None:
+    """What was answered to a question for sources with this digest; None where there is nothing that can be used."""
+    try:
+        handle = os.open(_place(cache, asked, digest), shelf.READ)
+        with open(handle, "rb", buffering=0) as file:
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode) or shelf.hostile(status, shelf.identity()):
+                return None
+            answer = parse(file.read(4 * LARGEST))
+    except OSError:
+        return None
+    return answer if answer is not None and (answer.asked, answer.digest) == (asked, digest.encode()) else None
+
+
+def save(cache: str, answer: Answer) -> bool:
+    """Whether the answer could be written into the cache directory, for its owner alone. The oldest may have to go."""
+    path = _place(cache, answer.asked, answer.digest.decode())
+    try:
+        frame.settle(os.path.dirname(path))
+        frame.write(path, dump(answer), mode=0o600)
+        frame.thin(path, MOST)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _place(cache: str, asked: bytes, digest: str) -> str:
+    return os.path.join(cache, "answers", f"{asked.hex()}.{digest}.bin")
+
+
+def _interpreter() -> list[str]:
+    """What this interpreter is, as far as it can be said at once; its files are among the places."""
+    base = getattr(sys, "_base_executable", None) or sys.executable or sys.prefix
+    system = os.uname() if hasattr(os, "uname") else None
+    library = os.confstr("CS_GNU_LIBC_VERSION") if "CS_GNU_LIBC_VERSION" in getattr(os, "confstr_names", ()) else ""
+    return [
+        *(sys.implementation.name, sys.implementation.cache_tag or "", sys.version, getattr(sys, "abiflags", "")),
+        *(sys.platform, str(sys.maxsize), os.path.realpath(base), library or ""),
+        *((system.sysname, system.machine) if system is not None else ()),
+    ]
+
+
+def _is_absent(path: bytes) -> bool:
+    try:
+        os.stat(path)
+    except OSError as error:
+        return error.errno in _ABSENT
+    return False
+
+
+def presence(place: bytes) -> bytes:
+    """What can be asked of a path without opening it: type, size, whether it may be run, and where a link leads."""
+    status = os.stat(place)
+    if stat.S_ISDIR(status.st_mode):
+        kind = b"d"
+    elif stat.S_ISREG(status.st_mode):
+        kind = b"%s%d " % (b"x" if status.st_mode & 0o111 else b"f", status.st_size)
+    else:
+        kind = b"?"
+    return kind + os.readlink(place) if os.path.islink(place) else kind
+
+
+def _is_present(place: bytes) -> bool:
+    kind, _, path = place.partition(b"\n")
+    return presence(path) == kind
+
+
+def _fits(answer: Answer) -> bool:
+    """Whether the fields are what they must be."""
+    info = unpack(answer.info)
+    stored = () if answer.data else (answer.entry, answer.sha256)
+    return (
+        [len(answer.asked), len(answer.digest), len(answer.path)] == [16, 32, 8]
+        and len(answer.xxh3) == (0 if answer.data else 16)
+        and len(answer.stamps) == 8 * len(memory.split(answer.places))
+        and len(answer.values) == 8 * len(split(answer.names))
+        and all(map(os.path.isabs, memory.split(answer.places) + memory.split(answer.absent)))
+        and all(is_key(text.decode("ascii")) for text in (answer.key, *stored))
+        and is_name(answer.wheel)
+        and [len(answer.took), len(answer.until)] in ([8, 0], [8, 8])
+        and info is not None
+        and all(map(_is_inside, info))
+        and len({name.partition("/")[0] for name in info}) <= 1
+    )
+
+
+def _is_inside(name: str) -> bool:
+    """Whether a path leads to a file in a `.dist-info` folder, and nowhere else, on every system."""
+    folder, *rest = name.split("/")
+    odd = any(part in {"", ".", ".."} or any(sign in '\\:*?"<>|\0' for sign in part) for part in rest)
+    return is_name(f"{folder}.whl") and folder.endswith(".dist-info") and bool(rest) and not odd

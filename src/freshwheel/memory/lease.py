@@ -1,0 +1,181 @@
+"""What one run of a frontend was promised in its first hook, for its later ones. Part of the light column.
+
+A frontend that was told that nothing need be installed can't build any more. So the wheel that was found then is kept
+for that run, whatever happens to the store; and a run that was told what to install keeps the key that this was said
+for. A run is known by all that its hooks have in common, never by one thing alone.
+"""
+
+import os
+import stat
+import sys
+
+import xxhash
+
+from freshwheel.base import frame
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_MAGIC = b"FWLEASE\1"
+_WHEEL = "wheel"
+_TERMS = "terms"
+_AGE = 24 * 3600
+"""Seconds. No run lasts longer."""
+_YOUNG = 60
+"""Seconds. It takes no longer to write a lease."""
+
+
+class Lease:
+    """A value: what one run was promised."""
+
+    __slots__ = ("digest", "folder", "key", "name", "prefix")
+
+    folder: str
+    """Where the lease lies."""
+    key: str
+    """The build key that was decided for; nothing: the wheel was built in this run, which has all that it takes."""
+    digest: str
+    """The source digest then."""
+    name: str
+    """The file name of the wheel that is kept here; nothing: it was a miss, and the requirements were given out."""
+    prefix: str
+    """The environment of the run; once it is gone, so is the run."""
+
+    def __init__(self, *, folder: str, key: str, digest: str, name: str, prefix: str) -> None:
+        self.folder = folder
+        self.key = key
+        self.digest = digest
+        self.name = name
+        self.prefix = prefix
+
+    @property
+    def wheel(self) -> str:
+        """The path of the wheel."""
+        return os.path.join(self.folder, _WHEEL)
+
+
+def run(tree: bytes, environ: "Mapping[str, str]", asked: bytes) -> bytes | None:
+    """What this run of a frontend is known by, 16 bytes; None where it can't be told from others.
+
+    `tree` is the real path, `asked` what tells apart the questions that one run may ask: hook, interpreter, settings.
+    Needs a parent process whose start is known, and an environment that is not the interpreter's own.
+    """
+    started = _started(os.getppid()) if hasattr(os, "getppid") else None
+    path = environ.get("PYTHONPATH", "")
+    if started is None or not (path or sys.prefix != sys.base_prefix):
+        return None
+    fields = (tree, started, os.fsencode(sys.prefix), os.fsencode(path), asked)
+    return xxhash.xxh3_128_digest(frame.framed(*fields))
+
+
+def grant(cache: str, identity: bytes, *, key: str, digest: str, wheel: "tuple[str, str] | None") -> "Lease | None":
+    """The lease that is now kept for a run; `wheel` is a path and a file name. None where it could not be written."""
+    folder = _folder(cache, identity)
+    lease = Lease(folder=folder, key=key, digest=digest, name=wheel[1] if wheel else "", prefix=_prefix())
+    try:
+        drop(lease)
+        frame.settle(folder)
+        if wheel is not None:
+            frame.copy(wheel[0], lease.wheel)
+        frame.write(os.path.join(folder, _TERMS), _dump(lease, identity), mode=0o600)
+    except OSError:
+        drop(lease)
+        return None
+    return lease
+
+
+def find(cache: str, identity: bytes) -> "Lease | None":
+    """The lease of a run; None where there is none that can be used."""
+    folder = _folder(cache, identity)
+    try:
+        with open(os.path.join(folder, _TERMS), "rb") as file:
+            found = _parsed(file.read(), folder, identity)
+        if found is not None and not (frame.is_own(os.lstat(folder)) and (not found.name or _sum(found.wheel))):
+            return None
+    except (OSError, ValueError):
+        return None
+    return found
+
+
+def drop(lease: "Lease") -> None:
+    """Removes a lease."""
+    frame.discard(os.path.join(lease.folder, _TERMS))
+    try:
+        # Somebody may have been killed while the wheel was written.
+        for name in os.listdir(lease.folder):
+            frame.discard(os.path.join(lease.folder, name))
+        os.rmdir(lease.folder)
+    except OSError:
+        return
+
+
+def sweep(cache: str, now: float) -> None:
+    """Removes the leases of runs that are over; `now` in seconds since the epoch."""
+    top = os.path.join(cache, "leases")
+    try:
+        names = os.listdir(top)
+    except OSError:
+        return
+    for name in names:
+        folder, age = os.path.join(top, name), 0.0
+        try:
+            age = abs(now - os.stat(folder).st_mtime)
+            with open(os.path.join(folder, _TERMS), "rb") as file:
+                found = _parsed(file.read(), folder, bytes.fromhex(name))
+        except (OSError, ValueError):
+            found = None
+        # What is none may be one that is being written.
+        if age > (_AGE if found is not None else _YOUNG) or (found is not None and not os.path.exists(found.prefix)):
+            drop(Lease(folder=folder, key="", digest="", name="", prefix=""))
+
+
+def _folder(cache: str, identity: bytes) -> str:
+    return os.path.join(cache, "leases", identity.hex())
+
+
+def _prefix() -> str:
+    return sys.prefix if sys.prefix != sys.base_prefix else os.path.abspath(os.sep)
+
+
+def _started(process: int) -> bytes | None:
+    """When a process started, in ticks since this system did, and which start of the system that was."""
+    try:
+        with open(f"/proc/{process}/stat", "rb") as file:
+            ticks = file.read().rpartition(b")")[2].split()[19]
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+            return b"%d %s %s" % (process, ticks, file.read().strip())
+    except (OSError, IndexError):
+        return None
+
+
+def _sum(path: str) -> bytes | None:
+    """XXH3-128 of a regular file; None where there is none."""
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            return None
+        summary = xxhash.xxh3_128()
+        while chunk := os.read(handle, 1 << 18):
+            summary.update(chunk)
+        return summary.digest()
+    finally:
+        os.close(handle)
+
+
+def _dump(lease: Lease, identity: bytes) -> bytes:
+    wheel = (_sum(lease.wheel) or b"") if lease.name else b""
+    texts = [os.fsencode(text) for text in (lease.key, lease.digest, lease.name, lease.prefix)]
+    return frame.dumped(_MAGIC, identity, wheel, *texts)
+
+
+def _parsed(data: bytes, folder: str, identity: bytes) -> "Lease | None":
+    """The lease that was dumped for this run, with the very wheel; else None, ValueError, or OSError."""
+    fields = frame.parsed(_MAGIC, data)
+    if len(fields) != 6 or fields[0] != identity:  # noqa: PLR2004
+        return None
+    key, digest, name, prefix = (os.fsdecode(field) for field in fields[2:])
+    lease = Lease(folder=folder, key=key, digest=digest, name=name, prefix=prefix)
+    if name and _sum(lease.wheel) != fields[1]:
+        return None
+    return lease

@@ -1,0 +1,259 @@
+"""What was decided for one tree, kept beside its memory: the last outcomes, and the inputs of the last wheels.
+
+Nothing goes by it and nothing watches it: it is for people. It is lost with the cache directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, get_args
+
+import xxhash
+
+from freshwheel.base import frame, json_files
+from freshwheel.base.model import Input, Snapshot
+from freshwheel.memory import journal, memory, stats
+
+MOST = 20
+"""Installations that are kept."""
+
+Decided = Literal["hit", "miss", "lease", "built", "failed"]
+"""From the store; not in the store, and left to a later hook; what the run was promised; by a real build, or not."""
+
+_UNMOVED = "nothing that it is made from has changed"
+_EDITION = 2
+_LARGEST_INPUTS = 1 << 28
+_WITH_PARTS = 4
+"""Outcomes whose key is kept with all its parts."""
+_MAGIC = b"FWINPUT\1"
+_MOST_INPUTS = 4
+"""States of the sources whose inputs are kept."""
+_WIDTH = 17
+"""Bytes of kind and content."""
+_NUMBERS = ("when", "took", "saved")
+_WHEELS = ("wheel", "editable")
+"""Hooks that deliver."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What one hook decided, and why. No value of a variable is in it."""
+
+    hook: str
+    """`requires`, `metadata`, `wheel` or `editable`."""
+    decided: Decided
+    why: str
+    wheel: str = ""
+    """The file name of the wheel; nothing where there is none yet."""
+    digest: str = ""
+    """The source digest before the build; nothing where it could not be told."""
+    key: str = ""
+    """The build key; nothing where the store had no say."""
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """The components of the key by name, as they may be shown."""
+    isolated: bool = False
+    """Whether an installer had made an environment for this one build."""
+    missed: tuple[str, ...] = ()
+    """Files that the build has read, and that were no inputs."""
+    written: tuple[str, ...] = ()
+    """Inputs that the build has made or changed."""
+    unstored: str = ""
+    """Why the wheel of a build is not in the store, where that had a say; how a build failed."""
+    took: int = 0
+    """ms that it has taken: a build of the inner backend, or a look at what is known."""
+    saved: int = 0
+    """ms that the build has taken whose wheel need not be built again."""
+    when: int = 0
+    """Seconds since the epoch, for people only."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Changes:
+    """What makes the inputs other than they were, by path, sorted."""
+
+    changed: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self.changed or self.added or self.removed)
+
+
+def place(cache: str, tree: str, digest: str | None = None) -> str:
+    """Where the record of a tree lies in the cache directory: its outcomes, or its inputs with this digest."""
+    of = "outcomes.json" if digest is None else f"{xxhash.xxh3_64_hexdigest(digest.encode())}.inputs"
+    return json_files.place(cache, memory.real(tree), of)
+
+
+def load(cache: str | None, tree: str) -> list[Outcome]:
+    """The last outcomes of a tree, also those that were given again, the newest first; none where they can't be read.
+
+    One that was given again stands before another of the same second.
+    """
+    if cache is None:
+        return []
+    decided, own = _decided(cache, tree), journal.identity(memory.real(tree))
+    isolated = {one.key for one in decided if one.isolated}
+    again = [
+        Outcome(
+            hook=hook,
+            decided="hit",
+            why=_UNMOVED,
+            wheel=name,
+            digest=digest,
+            key=key,
+            isolated=key in isolated,
+            took=took,
+            saved=saved,
+            when=when,
+        )
+        for when, kind, hook, where, name, digest, key, took, saved in journal.load(journal.place(cache))
+        if (kind, where) == ("again", own)
+    ]
+    return sorted([*again, *decided], key=lambda one: -one.when)[:MOST]
+
+
+def _decided(cache: str, tree: str) -> list[Outcome]:
+    """Those that the recipes have decided."""
+    try:
+        found = json_files.load(place(cache, tree), _EDITION, memory.real(tree))
+        return [_parsed(one) for one in found["outcomes"]][:MOST]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
+
+
+def add(cache: str | None, tree: str, outcome: Outcome, found: Snapshot | None = None) -> bool:
+    """Whether an outcome is on record now, and, for a hook that delivers, the inputs `found` of its wheel."""
+    if cache is None:
+        return False
+    before = _decided(cache, tree)
+    outcome = replace(outcome, parts=outcome.parts or parts(before, outcome.key))
+    # One of an earlier hook is for as long as its installation has not ended.
+    kept = [one for one in before if one.hook in _WHEELS or (outcome.hook == "metadata" and one.hook == "requires")]
+    outcomes = _slimmed([outcome, *kept][:MOST])
+    record = {"outcomes": [asdict(one) for one in outcomes]}
+    try:
+        if found is not None and outcome.hook in _WHEELS:
+            _keep(place(cache, tree, found.digest), found)
+        json_files.save(place(cache, tree), _EDITION, record, memory.real(tree))
+    except (OSError, ValueError):
+        return False
+    if outcome.hook in _WHEELS:
+        _count(cache, tree, outcomes)
+    return True
+
+
+def _count(cache: str, tree: str, outcomes: Sequence[Outcome]) -> None:
+    """The newest installation has its line in the journal; what was built for its metadata has had it then."""
+    outcome = outcomes[0]
+    if outcome.decided == "lease" and not outcome.key:
+        return
+    kind = outcome.decided if outcome.decided in ("built", "failed") else "hit"
+    folder, where = os.path.basename(os.path.realpath(tree)), journal.identity(memory.real(tree))
+    name = next((one.wheel for one in outcomes if one.wheel), folder.replace("-", "_"))
+    told = (outcome.hook, where, name, outcome.digest, outcome.key, outcome.took, outcome.saved)
+    journal.add(cache, (outcome.when, kind, *told))
+    stats.fold(cache, now=outcome.when)
+
+
+def base(outcomes: Sequence[Outcome], *hooks: str) -> Outcome | None:
+    """The last outcome that delivered something by one of the hooks; None: there is none on record."""
+    return next((one for one in outcomes if one.hook in hooks and one.decided not in ("miss", "failed")), None)
+
+
+def parts(outcomes: Sequence[Outcome], key: str) -> Mapping[str, str]:
+    """The components of a key; nothing where they are not on record any more."""
+    return next((one.parts for one in outcomes if key and one.key == key and one.parts), {})
+
+
+def cost(outcomes: Sequence[Outcome], key: str) -> int:
+    """The ms that the build of a key has taken, as far as that is on record."""
+    return max((one.saved or one.took * (one.decided == "built") for one in outcomes if one.key == key), default=0)
+
+
+def inputs(cache: str | None, tree: str, digest: str) -> dict[bytes, bytes] | None:
+    """Path -> kind and content of the inputs with this digest; None where they are not on record."""
+    if cache is None or not digest:
+        return None
+    with contextlib.suppress(OSError, ValueError):
+        with open(place(cache, tree, digest), "rb") as file:
+            head = _head(digest)
+            if file.read(len(head)) != head:
+                return None
+            paths, column, summary = frame.unframed(file.read(_LARGEST_INPUTS))
+        names = paths.split(b"\0") if paths else []
+        if frame.summary([paths, column]) == summary and len(column) == _WIDTH * len(names):
+            return {name: column[_WIDTH * at : _WIDTH * (at + 1)] for at, name in enumerate(names)}
+    return None
+
+
+def changes(before: Mapping[bytes, bytes], now: Sequence[Input]) -> Changes:
+    """What the inputs have that they did not have before."""
+    after = {one.path: one.kind + one.content for one in now}
+    return Changes(
+        changed=_texts(path for path in before.keys() & after.keys() if before[path] != after[path]),
+        added=_texts(after.keys() - before.keys()),
+        removed=_texts(before.keys() - after.keys()),
+    )
+
+
+def _keep(path: str, found: Snapshot) -> None:
+    """The inputs are on record. Raises OSError."""
+    frame.settle(os.path.dirname(path))
+    head = _head(found.digest)
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        if file.read(len(head)) == head:
+            return
+    paths = b"\0".join([one.path for one in found.inputs])
+    column = b"".join([one.kind + one.content for one in found.inputs])
+    frame.write(path, head + frame.framed(paths, column, frame.summary([paths, column])), mode=0o600)
+    frame.thin(path, _MOST_INPUTS)
+
+
+def _head(digest: str) -> bytes:
+    """How the record of inputs with this digest begins."""
+    return _MAGIC + frame.framed(digest.encode())
+
+
+def _slimmed(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The outcomes, with the parts of the last few keys alone, each once."""
+    slim: list[Outcome] = []
+    known: set[str] = set()
+    for one in outcomes:
+        keeps = bool(one.parts) and one.key not in known and len(known) < _WITH_PARTS
+        if keeps:
+            known.add(one.key)
+        slim.append(one if keeps or not one.parts else replace(one, parts={}))
+    return slim
+
+
+def _parsed(found: Mapping[str, Any]) -> Outcome:
+    """One outcome as it was dumped. Raises KeyError, TypeError and ValueError for anything else."""
+    texts = ("hook", "decided", "why", "wheel", "digest", "key", "unstored")
+    values: dict[str, Any] = {name: _text(found[name]) for name in texts}
+    values |= {name: _names(found[name]) for name in ("missed", "written")}
+    values["parts"] = {_text(name): _text(value) for name, value in dict(found["parts"]).items()}
+    values |= {name: found[name] for name in _NUMBERS}
+    if values["decided"] not in get_args(Decided) or not all(isinstance(values[name], int) for name in _NUMBERS):
+        raise ValueError("an outcome of another kind")
+    return Outcome(**values, isolated=found["isolated"] is True)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("no text")
+    return value
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError("no list")
+    return tuple(map(_text, value))
+
+
+def _texts(paths: Iterable[bytes]) -> tuple[str, ...]:
+    return tuple(path.decode("utf-8", "surrogateescape") for path in sorted(paths))

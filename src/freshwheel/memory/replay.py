@@ -1,0 +1,221 @@
+"""The last answer again, while everything it observed still holds. Part of the light column.
+
+It steps aside, which is None, wherever it can't be sure, and whatever goes wrong: the recipes then answer.
+"""
+
+import os
+import time
+
+from freshwheel.base import frame, isolation
+from freshwheel.memory import answers, lease, memory, recheck
+from freshwheel.store import shelf
+from freshwheel.store.entry import unpack
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TypeVar
+
+    from freshwheel.memory.answers import Answer
+    from freshwheel.memory.lease import Lease
+    from freshwheel.store.shelf import Shelf
+
+    T = TypeVar("T")
+
+_HOOK = "build_wheel"
+_LEASES = 16
+"""With more than these some are of runs that are over."""
+
+
+def source_digest(
+    tree: str, environ: "Mapping[str, str]", settings: object, *, now: "Callable[[], int]" = time.time_ns
+) -> str | None:
+    """The source digest of `tree`, if the memory of it still knows; `now` is the time in ns."""
+    return _unless_odd(lambda: _source_digest(tree, environ, settings, now()))
+
+
+def wheel(  # noqa: PLR0913 - what a hook gets, which hook, and a clock
+    tree: str,
+    environ: "Mapping[str, str]",
+    settings: object,
+    directory: str,
+    *,
+    hook: str = _HOOK,
+    say: "Callable[[str], object]" = id,
+    now: "Callable[[], int]" = time.time_ns,
+) -> str | None:
+    """The file name of the wheel, handed out into `directory` once more; `say` tells a person so."""
+    return _unless_odd(lambda: _wheel(_Case(tree, environ, settings, hook, now), directory, say))
+
+
+def metadata(  # noqa: PLR0913 - as `wheel`
+    tree: str,
+    environ: "Mapping[str, str]",
+    settings: object,
+    directory: str,
+    *,
+    hook: str = _HOOK,
+    now: "Callable[[], int]" = time.time_ns,
+) -> str | None:
+    """The name of the `.dist-info` folder, written into `directory` once more."""
+    return _unless_odd(lambda: _metadata(_Case(tree, environ, settings, hook, now), directory))
+
+
+def requires(
+    tree: str,
+    environ: "Mapping[str, str]",
+    settings: object,
+    *,
+    hook: str = _HOOK,
+    now: "Callable[[], int]" = time.time_ns,
+) -> list[str] | None:
+    """No requirement, where this run of a frontend now has a lease of the wheel."""
+    return _unless_odd(lambda: _requires(_Case(tree, environ, settings, hook, now)))
+
+
+def _unless_odd(answer: "Callable[[], T | None]") -> "T | None":
+    """The answer, None where anything is wrong: what is remembered must never be in the way."""
+    try:
+        return answer()
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - whatever it is
+        return None
+
+
+class _AsideError(Exception):
+    """It can't be sure: the recipes answer."""
+
+
+class _Case:
+    """One call that was answered before, all that the answer rests on being as it was. Raises where it is not."""
+
+    __slots__ = ("answer", "cache", "hook", "now", "run", "shelf", "started", "tree")
+
+    answer: "Answer"
+    cache: str
+    hook: str
+    """For which wheel it is: `build_wheel` or `build_editable`."""
+    now: "Callable[[], int]"
+    run: bytes | None
+    """What this run of a frontend is known by."""
+    shelf: "Shelf"
+    started: int
+    """In ns."""
+    tree: bytes
+
+    def __init__(
+        self, tree: str, environ: "Mapping[str, str]", settings: object, hook: str, now: "Callable[[], int]"
+    ) -> None:
+        self.started = now()
+        where, cache = memory.real(tree), frame.cache_directory(environ)
+        asked = answers.question(where, hook, settings, environ)
+        digest = (
+            _source_digest(tree, environ, settings, self.started) if cache is not None and asked is not None else None
+        )
+        if cache is None or asked is None or digest is None:
+            raise _AsideError
+        answer, found = answers.load(cache, asked, digest), shelf.at(cache, shelf.identity())
+        if answer is None or isinstance(found, str) or not answers.holds(answer, environ):
+            raise _AsideError
+        if not answer.data:
+            os.lstat(found.entry_place(answer.entry.decode()))  # whoever removes an entry wants a build
+        self.answer, self.cache, self.now, self.shelf, self.tree = answer, cache, now, found, where
+        self.hook = hook
+        self.run = lease.run(where, environ, asked) if isolation.isolation(environ) is not None else None
+        over = bool(answer.until) and now() >= int.from_bytes(answer.until, "little")
+        if over and (self.run is None or lease.find(cache, self.run) is None):
+            raise _AsideError  # its requirements are to be resolved, and what they are now decides
+
+    def held(self) -> "Lease | None":
+        """What this run was promised, if anything: this very wheel, or it is for the recipes to decide."""
+        held = lease.find(self.cache, self.run) if self.run is not None else None
+        same = (self.answer.wheel, self.answer.key.decode(), self.answer.digest.decode())
+        if held is not None and (held.name, held.key, held.digest) != same:
+            raise _AsideError
+        return held
+
+    def told(self) -> str:
+        """What is saved, in words; that the wheel is given again is on record."""
+        from freshwheel.memory import journal  # noqa: PLC0415 - for the last hook of a run alone
+
+        answer, now, saved = self.answer, self.now(), int.from_bytes(self.answer.took, "little")
+        names = (journal.identity(self.tree), answer.wheel, answer.digest.decode(), answer.key.decode())
+        took = max(0, now - self.started) // 10**6
+        kind = "wheel" if self.hook == _HOOK else "editable"
+        journal.add(self.cache, (now // 10**9, "again", kind, *names, took, saved))
+        return journal.saved(saved)
+
+    def hand_out(self, target: str) -> None:
+        """`target` holds the wheel."""
+        if self.answer.data:
+            frame.write(target, self.answer.data)
+            return
+        if self.shelf.hand_out(self.answer.blob, target):
+            raise _AsideError
+        self.shelf.used(self.answer.entry.decode())
+
+
+def _wheel(case: _Case, directory: str, say: "Callable[[str], object]") -> str | None:
+    name = case.answer.wheel
+    if any(one.endswith(".whl") and one != name for one in os.listdir(directory)):
+        return None  # it may be an earlier one, which would have to go
+    held = case.held()
+    case.hand_out(os.path.join(directory, name))
+    if held is not None:
+        lease.drop(held)
+    how = "is from the store: nothing that it is made from has changed"
+    if case.hook != _HOOK:
+        how = "was made without a build: nothing that is compiled has changed"
+    say(f"{name} {how}{case.told()}")
+    return name
+
+
+def _metadata(case: _Case, directory: str) -> str | None:
+    files = unpack(case.answer.info)
+    case.held()
+    if not files:
+        return None
+    for name, data in files.items():
+        path = os.path.join(directory, *name.split("/"))
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(data)
+    return next(iter(files)).partition("/")[0]
+
+
+def _requires(case: _Case) -> list[str] | None:
+    answer = case.answer
+    if not answer.lean or case.run is None:
+        return None
+    leases = os.path.join(case.cache, "leases")
+    frame.settle(leases)
+    if len(os.listdir(leases)) > _LEASES:
+        lease.sweep(case.cache, case.now() / 1e9)
+    path = frame.beside(os.path.join(case.cache, "wheel"))
+    try:
+        case.hand_out(path)
+        kept = (path, answer.wheel)
+        held = lease.grant(case.cache, case.run, key=answer.key.decode(), digest=answer.digest.decode(), wheel=kept)
+    finally:
+        frame.remove(path)
+    return None if held is None else []
+
+
+def _source_digest(tree: str, environ: "Mapping[str, str]", settings: object, started: int) -> str | None:
+    where = memory.real(tree)
+    asked = memory.question(settings, environ, where)
+    cache = frame.cache_directory(environ)
+    if asked is None or cache is None:
+        return None
+    known = memory.load(cache, where)
+    home = os.stat(where)
+    if known is None or known.question != asked or known.slack is None or known.device != home.st_dev:
+        return None
+    # The kernel walks to a relative path in less time.
+    mended = recheck.checked(known, b"" if os.path.samestat(home, os.stat(b".")) else where + b"/", started)
+    if mended is None:
+        return None
+    if any(getattr(mended, name) != getattr(known, name) for name in ("inputs", "column", "stamps")):
+        memory.save(cache, mended)
+    return mended.digest.hex()

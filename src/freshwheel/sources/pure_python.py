@@ -1,0 +1,66 @@
+"""Which inputs are pure Python, and the digest of all others, as docs/reference/digest.md says. In the light column."""
+
+from freshwheel.base.rows import digest as digest_of_columns
+
+COMPILED = (
+    *(b".c", b".cc", b".cpp", b".cxx", b".pyx", b".rs", b".f", b".f90", b".m", b".mm", b".cu", b".cmake", b".go"),
+)
+"""Endings of sources of extension modules."""
+_WIDTH = 17
+"""Bytes of kind and content."""
+_MARKERS = (b"__init__.py", b"__init__.pyi")
+_ENDINGS = (b".py", b".pyi")
+_TYPED = b"py.typed"
+_SCRIPT = b"setup.py"
+"""Runs in a build, wherever it lies."""
+_FILE = ord("f")
+_EXECUTABLE = ord("x")
+"""In a package it is a module all the same; elsewhere any tool of a build may be told to run it."""
+
+
+def packages(paths: "list[bytes]") -> "frozenset[bytes]":
+    """The folders that are packages: those with an `__init__`, but for the project directory and what is outside."""
+    folders = {path.rpartition(b"/")[0] for path in paths if path.endswith(_MARKERS) and _name(path) in _MARKERS}
+    return frozenset(folder for folder in folders if folder and _name(folder) != b"..")
+
+
+def pure(paths: "list[bytes]", column: bytes) -> "list[int]":
+    """The numbers of the inputs that are pure Python: modules and stubs wherever they lie, `py.typed` of packages.
+
+    `column` has 17 bytes for each path, kind and content.
+    """
+    folders = packages(paths)
+    return [
+        number
+        for number, path in enumerate(paths)
+        if path.endswith((*_ENDINGS, _TYPED)) and _is_pure(path, column[_WIDTH * number], folders)
+    ]
+
+
+def _is_pure(path: bytes, kind: int, folders: "frozenset[bytes]") -> bool:
+    name = _name(path)
+    packed = kind in (_FILE, _EXECUTABLE) and path.rpartition(b"/")[0] in folders
+    if path.endswith(_ENDINGS):
+        return name != _SCRIPT and (packed or kind == _FILE)
+    return packed and name == _TYPED
+
+
+def loose(paths: "list[bytes]") -> "list[bytes]":
+    """Those of all inputs that are modules and stubs in no package."""
+    folders = packages(paths)
+    return [path for path in paths if path.endswith(_ENDINGS) and path.rpartition(b"/")[0] not in folders]
+
+
+def digest(rules: bytes, names: bytes, column: bytes) -> str:
+    """The native digest, 32 hex digits: as `rows.digest`, over the inputs that are not pure Python."""
+    paths = names.split(b"\0") if names else []
+    left_out = frozenset(pure(paths, column))
+    if not left_out:
+        return digest_of_columns(rules, names, column)
+    kept = [number for number in range(len(paths)) if number not in left_out]
+    cells = [column[_WIDTH * number : _WIDTH * number + _WIDTH] for number in kept]
+    return digest_of_columns(rules, b"\0".join([paths[number] for number in kept]), b"".join(cells))
+
+
+def _name(path: bytes) -> bytes:
+    return path.rpartition(b"/")[2]
