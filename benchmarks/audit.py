@@ -45,6 +45,8 @@ _MAKES = ("mkdir", "mkdirat", "rename", "renameat", "renameat2", "link", "linkat
 _TARGETS = ("benches", "examples", "src/bin", "tests")
 _INNER = "_in_process.py"
 """What pyproject-hooks starts the inner backend with."""
+_PACKED = "what is packed of it is an input by name"
+"""Why a folder of the tree does not count that only cargo or maturin has listed."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -287,6 +289,8 @@ def _place(path: str, when: float, built: Built, above: Iterable[str], places: P
         return "made by the build"
     if path in above:
         return "folders of inputs"
+    if built.why.get(path) == _PACKED:
+        return "listed by what packs"
     return next((place for place, test in places.items() if test(path) or test(real)), "")
 
 

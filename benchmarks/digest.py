@@ -387,7 +387,7 @@ def heights(planted: Planted, environ: Mapping[str, str]) -> float:
     """Bytes of memory that a process needs to have the digest replayed, beyond its imports."""
     if not os.path.exists("/proc/self/status"):
         return 0.0  # elsewhere a process is said to have needed what its parent had
-    program = "import freshwheel\nfrom freshwheel import replay\n{}\nprint(open('/proc/self/status').read())"
+    program = "import freshwheel\nfrom freshwheel.memory import replay\n{}\nprint(open('/proc/self/status').read())"
     found = []
     for work in ("pass", "freshwheel.get_source_digest()"):
         command = [sys.executable, "-c", program.format(work)]

@@ -499,7 +499,7 @@ PROGRAM = """
 import sys
 sys.path.insert(0, sys.argv[1])
 before = set(sys.modules)
-from freshwheel import replay
+from freshwheel.memory import replay
 answer = replay.source_digest(sys.argv[2], {"FRESHWHEEL_CACHE_DIR": sys.argv[3]}, None)
 loaded = sorted(set(sys.modules) - before)
 import json

@@ -12,7 +12,7 @@ BUILDERS = 64 if ABUSE > 1 else 8
 
 BUILD = """
 import contextlib, hashlib, os, sys
-from freshwheel.store.putting import Draft
+from freshwheel.store.write import Draft
 from freshwheel.store.store import Store
 cache, folder, key, locked = sys.argv[1:]
 store = Store.open(cache)
@@ -33,7 +33,7 @@ with store.single_flight(key, 60) if locked == "yes" else contextlib.nullcontext
 
 MIX = """
 import hashlib, os, random, sys, time
-from freshwheel.store.putting import Draft, Finished
+from freshwheel.store.write import Draft, Finished
 from freshwheel.store.store import Store
 cache, folder, number, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 chance = random.Random(number)

@@ -12,7 +12,7 @@ import importlib.util, os, pathlib, shutil, signal, sys, time
 spec = importlib.util.spec_from_file_location("conftest", sys.argv[1])
 conftest = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(conftest)
-from freshwheel.store.putting import Finished
+from freshwheel.store.write import Finished
 from freshwheel.store.store import Store
 import filelock
 
