@@ -257,7 +257,10 @@ def test_all_can_be_cleared(bench):
 
 def test_a_hit_loads_little():
     """What is used for it is light; the rest of the store is not loaded."""
-    code = "import sys; before = set(sys.modules); from freshwheel.store import shelf; print(*sorted(set(sys.modules) - before))"
+    code = (
+        "import sys; before = set(sys.modules); from freshwheel.store import shelf; "
+        "print(*sorted(set(sys.modules) - before))"
+    )
     done = subprocess.run(
         [sys.executable, "-S", "-c", code],
         capture_output=True,
