@@ -18,16 +18,13 @@ FIXTURE = REPOSITORY / "fixtures" / "recording-backend"
 REQUIRED = ("filelock", "freshwheel", "packaging", "pyproject-hooks", "tomli", "xxhash")
 OWN = (
     "build.editable",
-    "build.editable_match",
     "build.extension_modules",
     "build.finish",
     "build.inner_build",
     "build.make",
     "build.module_copies",
     "build.notice",
-    "build.obtain",
     "build.opinion",
-    "build.output",
     "build.python_inputs",
     "build.store_policy",
     "build.tree_view",

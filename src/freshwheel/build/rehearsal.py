@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 from freshwheel.base import backends, frame, rows
 from freshwheel.base.errors import WheelError
-from freshwheel.base.isolation import folders, isolation
+from freshwheel.base.isolation import folders
 from freshwheel.base.requirements import normal
 from freshwheel.base.rows import Row
-from freshwheel.build import discovery, requires_age
+from freshwheel.build import discovery
 from freshwheel.build.lookup import Case
 from freshwheel.inner.programs import which
 from freshwheel.inner.watch import Lookout
-from freshwheel.memory import answers, memory
+from freshwheel.memory import answers
 from freshwheel.memory.answers import Answer
 from freshwheel.sources import content, disk, mounts
 from freshwheel.store.entry import Discovered, Entry, pack
@@ -58,7 +58,7 @@ def keep(case: Case, entry: Entry, tag: bytes, wheel: str) -> bool:
             sha256=finished.blob.sha256.encode(),
             size=finished.blob.size.to_bytes(8, "little"),
             xxh3=finished.blob.xxh3,
-            until=requires_age.until(case, entry),
+            until=case.until(entry),
             took=entry.milliseconds.to_bytes(8, "little"),
         ),
     )
@@ -82,7 +82,7 @@ def keep_editable(case: Case, record: Record, wheel: str, *, copy: str) -> bool:
 def _saved(case: Case, answer: Callable[[], Answer | None]) -> bool:
     """Whether there is an answer, and it is kept now."""
     with contextlib.suppress(*_REFUSALS):
-        made, cache = answer(), frame.cache_directory(case.plan.call.environ)
+        made, cache = answer(), case.plan.cache
         return made is not None and cache is not None and answers.save(cache, made)
     return False
 
@@ -97,7 +97,7 @@ def _answer(
     call, watch = case.plan.call, case.facts.watch
     if case.plan.proves:
         return None  # each one is to be built
-    asked = answers.question(memory.real(call.tree), call.hook, call.settings, call.environ)
+    asked = answers.question(case.plan.real, call.hook, call.settings, call.environ)
     if asked is None or case.plan.kind == "release" or case.facts.unknown or watch.untrusted:
         return None
     lookout = _looked(case, taken)
@@ -114,7 +114,7 @@ def _answer(
     families = answers.family(environ, patterns, harmless)
     if not set(watch.families) <= {*families, *names}:
         return None
-    private = isolation(environ) or ()
+    private = case.plan.private or ()
     stored = dict.fromkeys(("entry", "sha256", "size", "xxh3", "until", "data"), b"")
     return Answer(
         asked=asked,
@@ -158,7 +158,7 @@ def _looked(case: Case, taken: Sequence[Discovered]) -> Lookout:
     if content.contents(call.tree, [os.fsencode(name) for name in case.found.locks]) != case.locks:
         lookout.distrust("a lock file is another one by now")
     if case.lean:
-        search = folders(call.environ.get("PATH", ""), isolation(call.environ) or ())
+        search = folders(call.environ.get("PATH", ""), case.plan.private or ())
         for extra in case.plan.backend.lean_extras:
             lookout.names |= {extra.unless} if extra.unless is not None else set()
             for program in extra.programs:

@@ -6,15 +6,18 @@ Nothing here can fail a build. Whatever is in doubt is not kept, with the reason
 from __future__ import annotations
 
 import os
+import time
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from freshwheel.base.errors import InputError
 from freshwheel.base.model import Snapshot
-from freshwheel.build import discovery, lookup, requires_age
+from freshwheel.build import discovery, lookup, rehearsal
 from freshwheel.build.inner_build import Built
 from freshwheel.build.lookup import Case
+from freshwheel.build import stored
+from freshwheel.build.wheel_name import Name
 from freshwheel.inner import build_key
 from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.inner.watch import Lookout, Watch
@@ -27,13 +30,20 @@ REFUSALS = (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zi
 _CHUNK = 1 << 20
 
 
-def keep(case: Case, built: Built, info: Mapping[str, bytes], base: str, finished: Mapping[bytes, Finished]) -> str:
-    """Why a build is not in the store now; nothing: it is."""
+def keep(case: Case, built: Built, name: Name, path: str) -> str:
+    """Why a build, of which `path` is the finished wheel, is not in the store now; nothing: it is."""
+    reason = doubt(case, built) or _put(case, built, name, path)
+    if not reason and (entry := case.entry()) is not None:
+        rehearsal.keep(case, entry, name.tag, path)
+    case.store.prune(time.time_ns())
+    return reason
+
+
+def _put(case: Case, built: Built, name: Name, path: str) -> str:
     if case.plan.call.hook != "build_wheel":
         return "editable wheels are not stored"
-    reason = doubt(case, built)
-    if reason or not case.writes:
-        return reason or "the store is only read"
+    if not case.writes:
+        return "the store is only read"
     if isinstance(built.later, InputError):
         return str(built.later)
     rests = discovered(case, built)
@@ -42,20 +52,22 @@ def keep(case: Case, built: Built, info: Mapping[str, bytes], base: str, finishe
     # A lock that the build has made is what it was built from: the next build will find it there.
     made = build_key.key([*case.facts.components, *lookup.locked(built.later.locks, _locks(case, built))])
     # What an earlier entry had discovered is no more, so that it would never be a hit again.
-    stale = [one for one in case.store.candidates(made, tree=case.tree) if not case.holds(one) or _is_old(case, one)]
+    stale = [old for old in case.store.candidates(made, tree=case.tree) if not case.holds(old) or _is_old(case, old)]
     draft = Draft(
         key=made,
-        base=base,
-        info=info,
-        parts=build_key.parts(case.facts.components, salt=lookup.salt(case.store)),
+        base=name.stated,
+        info={},
+        parts=build_key.parts(case.facts.components, salt=case.salt),
         discovered=rests,
         tree=case.tree if _is_bound(case, built) else None,
-        installed=requires_age.installed(case),
+        installed=case.installed(),
         milliseconds=built.milliseconds,
     )
+    is_large = os.path.getsize(built.path) >= stored.LARGE
+    finished = {} if is_large else {name.tag: Finished(path=path, label=name.label)}
     put = case.store.put(draft, built.path, finished, stale=stale)
     if put.entry is not None:
-        requires_age.renew(case, put.entry)
+        case.renew(put.entry)
     return put.reason
 
 
@@ -106,7 +118,7 @@ def _places(case: Case) -> list[bytes]:
 
 def _is_old(case: Case, entry: Entry) -> bool:
     """Whether an installer took something else for an entry than it does now."""
-    return case.withheld is not None and bool(requires_age.moved(case, entry))
+    return case.withheld is not None and bool(case.moved(entry))
 
 
 def _stands(case: Case, later: Snapshot) -> bool:
