@@ -279,7 +279,7 @@ def test_clean_build_of_a_crate_works_in_an_empty_folder(tree, monkeypatch):
     tree.wheel(**VERIFY)
     assert sorted((tree.cache / "builds").glob("*")) == records
     folders = [json.loads(line)["environ"].get("CARGO_TARGET_DIR") for line in tree.log.read_text().splitlines()]
-    assert "freshwheel-target-" in folders[-1]
+    assert "freshwheel-clean-" in folders[-1]
     assert folders[-1] not in folders[:-1]
     assert not os.path.exists(folders[-1])
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from freshwheel.base.errors import FreshwheelError, InnerError
-from freshwheel.build import deliver, inner_build, recipes, store_policy
+from freshwheel.build import inner_build, recipes, store_policy
 from freshwheel.store.store import Store
 from freshwheel.wheel import archive
 
@@ -326,7 +326,7 @@ def test_evicted_finished_wheel_is_made_from_the_inner_one(tree):
 
 def test_large_wheel_is_kept_once(tree, monkeypatch):
     """Of one that takes much room the inner one is kept alone, and the finished one is the same each time."""
-    monkeypatch.setattr(stored, "LARGE", 1)
+    monkeypatch.setattr("freshwheel.build.stored.LARGE", 1)
     first = tree.wheel()
     for _ in range(2):
         assert tree.wheel() == first

@@ -121,7 +121,7 @@ class Placement:
         return not record.rests or discovery.held(self.case.about, record.rests)
 
     def made(self, record: Record, directory: str) -> str:
-        """The file name of the wheel for the tree as it is, made from the inner one of a record; nothing: none can be."""
+        """The file name of the wheel for the tree as it is, made from the inner one of a record, or nothing."""
         found = self.case.found
         with private(directory) as folder:
             path = os.path.join(folder, record.wheel.name)
