@@ -28,6 +28,7 @@ from freshwheel.inner.build_records import Read
 from freshwheel.inner.force import Record, Seen
 from freshwheel.memory import accounts, discoveries
 from freshwheel.memory.accounts import Page
+from freshwheel.memory.discoveries import State
 from freshwheel.observe.account import Account
 from freshwheel.observe.judgement import Taken
 from freshwheel.sources import selection, surroundings
@@ -194,7 +195,6 @@ class Site:
             exclude=self.plan.config.exclude,
             outputs=list(selection.left_out(self.plan.project.pyproject, self.plan.backend)),
             apart=[private, *surroundings.apart(tree, self.plan.call.environ)],
-            known=list(discoveries.load(self.plan.cache, tree).system),
         )
 
 
@@ -407,12 +407,14 @@ def _judged(site: Site, ready: Ready, look: Look, path: str, started: int) -> Bu
         records = Opinion(names=records.names)
     reads = [] if found is None else [*map(_read, found.missed()), *site.shared(later, look.page)]
     missed = {read.path: read for read in (*records.missed, *reads)}
-    system = {read.path: read.by for read in records.system}
     written = _written(earlier, later)
-    _discover(site.plan, missed.values(), system, written)
+    state = _discovered(site.plan, [*missed.values()], records.system, written)
     doubts = [ready.doubt, records.reason, found.doubt if found is not None else ""]
     items = () if found is None else found.items
-    outside = [*system, *(os.fsdecode(path) for path, kind, *_ in items if kind == discovery.FILE)]
+    outside = [
+        *(read.path for read in records.system),
+        *(os.fsdecode(path) for path, kind, *_ in items if kind == discovery.FILE),
+    ]
     restless = _restless(site.plan.call.tree, outside, started, observed=found is not None)
     return Built(
         path=path,
@@ -423,23 +425,25 @@ def _judged(site: Site, ready: Ready, look: Look, path: str, started: int) -> Bu
         doubt=next(filter(None, [*doubts, restless]), ""),
         found=found,
         unobserved=look.unobserved,
-        system=system,
+        # What an earlier build has read is not read again where nothing of it is compiled again.
+        system={path: by for path, by in state.system.items() if os.path.lexists(path)},
         names=records.names,
         milliseconds=(time.time_ns() - started) // 10**6,
     )
 
 
-def _discover(plan: Plan, missed: Iterable[Read], system: Mapping[str, str], written: Mapping[str, str]) -> None:
-    """Puts on record what the build has shown of its tree."""
+def _discovered(plan: Plan, missed: Sequence[Read], system: Sequence[Read], written: Mapping[str, str]) -> State:
+    """What builds have shown of their tree by now, which is on record."""
     known = discoveries.load(plan.cache, plan.call.tree)
-    fresh = discoveries.State(
+    fresh = State(
         built=True,
         discovered={**known.discovered, **{read.path: read.by for read in missed}},
-        system={**known.system, **system},
+        system={**known.system, **{read.path: read.by for read in system}},
         written=written,
     )
     if fresh != known:
         discoveries.save(plan.cache, plan.call.tree, fresh)
+    return fresh
 
 
 def _read(taken: Taken) -> Read:

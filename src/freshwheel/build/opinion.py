@@ -53,7 +53,6 @@ class _Second:
 
     def __init__(self, scope: Scope, closure: Closure, folders: Sequence[str]) -> None:
         self.ground = Ground(replace(scope, apart=(*scope.apart, *folders)))
-        self.known = scope.known
         self.folders = folders
         self.crates = {crate.folder: crate for crate in closure.crates}
         self.workspaces = [self.ground.at(lock.rpartition("/")[0]) for lock in closure.locks]
@@ -155,9 +154,8 @@ class _Second:
     def judged(self, reads: Iterable[Read], names: Sequence[str]) -> Opinion:
         """The opinion: what is no input, and exists. A folder of which nothing is one yet stays one: more may come."""
         ground = self.ground
-        inputs = ground.inputs.union(self.known)
         found = build_records.missed(
-            reads, tree=ground.tree, repository=ground.repository, inputs=inputs, apart=ground.apart
+            reads, tree=ground.tree, repository=ground.repository, inputs=ground.inputs, apart=ground.apart
         )
         missed: dict[str, Read] = {}
         folders: dict[str, Read] = {}

@@ -34,8 +34,6 @@ class Scope:
     """Files and folders that the build itself writes, relative to the project directory."""
     apart: Sequence[str] = ()
     """Absolute folders of which nothing counts: the homes of cargo and rustup, Pythons, temporary folders."""
-    known: Sequence[str] = ()
-    """Absolute paths outside of the repository that are in the build key already."""
 
 
 class Ground:
