@@ -90,7 +90,8 @@ def test_file_that_a_build_script_names_counts_in_each_later_build(unobserved):
     outside = unobserved.path("../outside/word.txt")
     os.makedirs(os.path.dirname(outside))
     unobserved.write("../outside/word.txt", "one")
-    script = f'fn main() {{ println!("cargo:rerun-if-changed={outside}"); ' + (
+    script = (
+        f'fn main() {{ println!("cargo:rerun-if-changed={outside}"); '
         f'println!("cargo:rustc-env=WORD={{}}", std::fs::read_to_string("{outside}").unwrap()); }}'
     )
     unobserved.maturin(main('env!("WORD")'), script=script, table='store = "on"')

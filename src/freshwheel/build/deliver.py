@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from freshwheel.base.errors import HookMissingError, InputError
 from freshwheel.build import obtain, output
+from freshwheel.build.kept import Wheel
 from freshwheel.build.output import private, written
 from freshwheel.build.plan import Plan
 from freshwheel.memory import lease
@@ -22,7 +23,7 @@ def promise(plan: Plan) -> bool:
         return wheel is not None and _lent(plan, wheel, folder)
 
 
-def _lent(plan: Plan, wheel: obtain.Wheel, folder: str) -> bool:
+def _lent(plan: Plan, wheel: Wheel, folder: str) -> bool:
     """Whether a wheel in `folder` is kept for the later hooks of this run."""
     identity = obtain.run(plan)
     if plan.cache is None or identity is None:

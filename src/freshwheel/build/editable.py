@@ -33,8 +33,8 @@ from freshwheel.build import (
     wheel_name,
 )
 from freshwheel.build.inner_build import Built
+from freshwheel.build.kept import Purpose, Wheel
 from freshwheel.build.lookup import Case
-from freshwheel.build.obtain import Purpose, Wheel
 from freshwheel.build.output import private, written
 from freshwheel.build.plan import Plan
 from freshwheel.inner import build_key

@@ -9,8 +9,8 @@ from freshwheel.base.errors import FreshwheelError, InnerError
 from freshwheel.base.model import Snapshot
 from freshwheel.build import editable, explanation, finish, inner_build, lookup, store_policy, verify
 from freshwheel.build.inner_build import Built
+from freshwheel.build.kept import Kept, Wheel
 from freshwheel.build.lookup import Case
-from freshwheel.build.obtain import Kept, Wheel
 from freshwheel.build.output import private, written
 from freshwheel.build.plan import Plan
 from freshwheel.inner import interpreter, missing

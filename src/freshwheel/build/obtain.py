@@ -8,60 +8,25 @@ from __future__ import annotations
 import contextlib
 import os
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Literal, Protocol
 
 from freshwheel.base import frame
 from freshwheel.base.errors import InputError
 from freshwheel.base.model import Snapshot
 from freshwheel.build import explanation, lookup
+from freshwheel.build.kept import SAME, Kept, Purpose, Wheel
 from freshwheel.build.lookup import Case
 from freshwheel.build.output import written
 from freshwheel.build.plan import Plan
 from freshwheel.memory import answers, journal, lease, outcome
 from freshwheel.memory.lease import Lease
-from freshwheel.memory.outcome import Decided, Outcome
+from freshwheel.memory.outcome import Outcome
 from freshwheel.store.store import Store
 
-Purpose = Literal["requires", "metadata", "wheel"]
-"""What is asked for: the promise of a wheel, the metadata of one, the wheel."""
-
-SAME = "nothing that it is made from has changed"
 _PROMISED = "found when this run began"
 _PREPARED = "this run has built it for its metadata"
 _MOVED = "the sources changed after it was asked what to install"
 _COMPILED = ", and what is compiled may be too; install again"
 _NO_RUN = "this run can't be told from others"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Wheel:
-    """A finished wheel, and where it comes from."""
-
-    name: str
-    """Its file name."""
-    inner: str
-    """The file name of the wheel that the inner backend made."""
-    decided: Decided
-    why: str
-    said: str = ""
-    """What a person is told, behind the name."""
-    saved: int = 0
-    """ms of the build that was not needed."""
-    key: str = ""
-    """The build key of what is kept; nothing: the wheel was built in this run."""
-    digest: str = ""
-    """The source digest of what is kept."""
-
-
-class Kept(Protocol):
-    """Finished wheels that earlier builds have left for one case: in the store, or for one tree."""
-
-    def fetch(self, purpose: Purpose, folder: str) -> Wheel | str:
-        """The wheel, now in `folder`; else why there is none, nothing: by what has changed."""
-
-    def reason(self, problem: str) -> str:
-        """Why there is none, in words; `problem` is what `fetch` has said."""
 
 
 def obtain(plan: Plan, purpose: Purpose, folder: str) -> Wheel | None:
