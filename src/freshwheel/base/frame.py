@@ -11,6 +11,7 @@ import xxhash
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import BinaryIO
 
 _CHUNK = 1 << 20
 _PATHS = 1 << 13
@@ -187,29 +188,42 @@ def beside(path: str) -> str:
     return os.path.join(folder, f".{name[:80]}.{os.getpid()}.{os.urandom(6).hex()}.tmp")
 
 
+class Replacement:
+    """A file that is written beside `path`, and takes its place where the block ends well; else nothing is left."""
+
+    __slots__ = ("_file", "_mode", "_path", "_temporary")
+
+    def __init__(self, path: str, mode: int = 0o666) -> None:
+        self._path = path
+        self._mode = mode
+        self._temporary = beside(path)
+
+    def __enter__(self) -> "BinaryIO":
+        """The file, which has the permissions `mode` as far as the umask lets it."""
+        self._file = open(self._temporary, "xb", opener=lambda name, flags: os.open(name, flags, self._mode))
+        return self._file
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        """Puts it in its place. Raises OSError where it can't be written."""
+        try:
+            self._file.close()
+            if kind is None:
+                os.replace(self._temporary, self._path)
+        finally:
+            discard(self._temporary)
+
+
 def write(path: str, data: bytes, *, mode: int = 0o666) -> None:
     """`path` holds `data`, wholly or not at all, with the permissions `mode` as far as the umask lets it."""
-    temporary = beside(path)
-    try:
-        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
-            file.write(data)
-        os.replace(temporary, path)
-    except BaseException:
-        remove(temporary)
-        raise
+    with Replacement(path, mode) as file:
+        file.write(data)
 
 
 def copy(source: str, target: str) -> None:
     """`target` holds what `source` holds, wholly or not at all; never a link, so that later edits stay apart."""
-    temporary = beside(target)
-    try:
-        with open(source, "rb") as reader, open(temporary, "xb") as writer:
-            while chunk := reader.read(_CHUNK):
-                writer.write(chunk)
-        os.replace(temporary, target)
-    except BaseException:
-        remove(temporary)
-        raise
+    with open(source, "rb") as reader, Replacement(target) as writer:
+        while chunk := reader.read(_CHUNK):
+            writer.write(chunk)
 
 
 def thin(path: str, most: int) -> None:

@@ -11,7 +11,8 @@ from freshwheel.base.errors import HookMissingError, InputError
 from freshwheel.build import obtain, wheel_name
 from freshwheel.build.deliver import private, written
 from freshwheel.build.plan import Plan
-from freshwheel.wheel import archive, info
+from freshwheel.wheel import archive
+from freshwheel.wheel import metadata as headers
 
 _Standing = Mapping[str, tuple[int, int, int]]
 """File name -> inode, mtime in ns and size in bytes."""
@@ -23,7 +24,7 @@ def metadata(plan: Plan, directory: str) -> str:
         with _ready(plan, directory) as path:
             if path is not None:
                 with written(directory):
-                    return info.from_wheel(path, directory)
+                    return headers.unpack(path, directory)
     from freshwheel.build import inner_build, notice  # noqa: PLC0415 - needed where nothing is at hand only
 
     with private() as apart, notice.fresh(plan, apart) as (variables, _), inner_build.opened(plan, variables) as inner:
@@ -33,10 +34,10 @@ def metadata(plan: Plan, directory: str) -> str:
             digest = plan.snapshot().digest if plan.kind == "labelled" else None
         except (HookMissingError, InputError):
             return _metadata_by_building(plan, directory)
-        stated = info.version_of(found)
+        stated = headers.version_of(found)
         full = wheel_name.version_of(plan, stated, digest)
         with written(directory):
-            return info.with_version(found, directory, version=full)
+            return headers.copy(found, directory, version=full)
 
 
 def wheel(plan: Plan, directory: str) -> str:
@@ -89,7 +90,7 @@ def _metadata_by_building(plan: Plan, directory: str) -> str:
         name = wheel(plan, apart)
         obtain.lend(plan, os.path.join(apart, name))
         with written(directory):
-            return info.from_wheel(os.path.join(apart, name), directory)
+            return headers.unpack(os.path.join(apart, name), directory)
 
 
 def _standing(directory: str) -> _Standing:

@@ -25,7 +25,7 @@ from freshwheel.memory import answers, memory
 from freshwheel.memory.answers import Answer
 from freshwheel.sources import content, disk, mounts
 from freshwheel.store.entry import Discovered, Entry, pack
-from freshwheel.wheel import info
+from freshwheel.wheel import metadata
 
 if TYPE_CHECKING:
     from freshwheel.memory.editables import Record
@@ -230,6 +230,6 @@ def _project(folder: str) -> str:
 
 def _info(wheel: str) -> bytes:
     """The `.dist-info` of a wheel as the metadata hook hands it out; nothing where that is too large."""
-    files = info.files(wheel)
+    files = metadata.of_wheel(wheel)
     packed = pack(files)
     return packed if len(packed) <= answers.LARGEST else b""

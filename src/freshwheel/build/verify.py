@@ -14,7 +14,7 @@ from freshwheel.base.phrases import few
 from freshwheel.build import explanation, finish, inner_build
 from freshwheel.build.lookup import Case
 from freshwheel.memory.outcome import Outcome
-from freshwheel.wheel import archive, contents
+from freshwheel.wheel import archive
 
 FOLDER = "differences"
 """In the cache directory: wheels that should have been the same."""
@@ -46,7 +46,7 @@ def proved(case: Case, stored: str, private: str) -> bool:
     folder = os.path.join(private, "finished")
     os.mkdir(folder)
     fresh = os.path.join(folder, finish.finish(plan, built, folder)[0])
-    differing = contents.differences(archive.read(stored), archive.read(fresh), _SIDES)
+    differing = archive.differences(archive.read(stored), archive.read(fresh), _SIDES)
     if differing:
         why = f"a clean build gives another wheel: {few(list(differing))}"
         one = Outcome(hook="wheel", decided="failed", why=why, wheel=name, took=built.milliseconds)

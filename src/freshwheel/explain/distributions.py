@@ -19,7 +19,7 @@ from freshwheel.base.phrases import few
 from freshwheel.explain import wheel_check
 from freshwheel.explain.wheel_check import Inspection
 from freshwheel.wheel import sdist, version
-from freshwheel.wheel.names import SdistName
+from freshwheel.wheel.names import FileName
 
 _WHEEL, _SDIST = ".whl", ".tar.gz"
 _RELEASE = (
@@ -111,7 +111,7 @@ def _wheel(path: str) -> _Distribution:
 
 def _sdist(path: str) -> _Distribution:
     filename = os.path.basename(path)
-    name = SdistName.parse(filename)
+    name = FileName.sdist(filename)
     stated = sdist.version_of(path)
     if version.normal(stated) != version.normal(name.version):
         raise WheelError(f"PKG-INFO says version {stated}, the file name {name.version}")

@@ -14,10 +14,10 @@ from freshwheel.base import versions
 from freshwheel.base.errors import WheelError, WheelUnfamiliarError
 from freshwheel.base.model import Finding, Mark
 from freshwheel.build.plan import Call, Plan
-from freshwheel.wheel import archive, contents, version
+from freshwheel.wheel import archive, version
 from freshwheel.wheel import mark as marks
 from freshwheel.wheel.archive import Wheel
-from freshwheel.wheel.names import WheelName
+from freshwheel.wheel.names import FileName
 
 _REPEAT = "get it or build it again"
 
@@ -26,7 +26,7 @@ _REPEAT = "get it or build it again"
 class Inspection:
     """What one wheel file says of itself, and what is wrong with that."""
 
-    name: WheelName
+    name: FileName
     mark: Mark | None
     """None: it has none, or none that can be understood."""
     tree: str
@@ -48,7 +48,7 @@ def inspect(path: str, call: Call | None = None) -> Inspection:
     Raises WheelError where the file is no wheel at all; a wheel that is broken is a finding.
     """
     filename = os.path.basename(path)
-    name = WheelName.parse(filename)
+    name = FileName.wheel(filename)
     _check_readable(path, filename)
     tree = "" if call is None else Plan.of(call).snapshot().digest
     try:
@@ -81,7 +81,7 @@ def _check_readable(path: str, filename: str) -> None:
 
 def _flaws(wheel: Wheel) -> Iterator[Finding]:
     """The members that are not what RECORD says."""
-    for member, what in contents.flaws(wheel).items():
+    for member, what in archive.flaws(wheel).items():
         yield Finding(kind="broken", where=member, what=what, todo=_REPEAT)
 
 
@@ -89,7 +89,7 @@ def _mark(wheel: Wheel) -> tuple[Mark | None, list[Finding]]:
     """The mark, and what is wrong with it, or with there being none."""
     stated = versions.parsed(wheel.version)
     labelled = stated is not None and versions.has_label(stated)
-    data = contents.read(wheel, marks.NAME)
+    data = archive.mark_text(wheel.path)
     if data is None:
         return None, [_wrong(f"there is none, and the version {wheel.version} has a label")] if labelled else []
     try:
