@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-from freshwheel.base import frame, isolation
+from freshwheel.base import files, isolation
 from freshwheel.base.errors import FreshwheelError, InputError, WheelError
 from freshwheel.base.model import Snapshot
 from freshwheel.build import explanation, lookup, rehearsal, requires_age, wheel_name
@@ -53,7 +53,7 @@ def promise(plan: Plan) -> bool:
 
 def _promised(case: Case, identity: bytes) -> str:
     """The name of the wheel that is kept for this run; nothing: there is none."""
-    cache, entry = frame.cache_directory(case.plan.call.environ), case.entry()
+    cache, entry = files.cache_directory(case.plan.call.environ), case.entry()
     if cache is None or entry is None or requires_age.expired(case, entry):
         return ""
     lease.sweep(cache, time.time())
@@ -81,8 +81,7 @@ def delivered(case: Case, entry: Entry, directory: str) -> tuple[str, str] | Non
 
 def _made(case: Case, entry: Entry, name: Name, directory: str) -> tuple[str, str] | None:
     """As `delivered`, from the inner wheel; what comes of it is kept."""
-    from freshwheel.store.write import Finished  # noqa: PLC0415 - most hits have the finished wheel, as the next
-    from freshwheel.wheel import archive  # noqa: PLC0415
+    from freshwheel.wheel import archive  # noqa: PLC0415 - most hits have the finished wheel
 
     with private(directory) as folder:
         path = os.path.join(folder, entry.inner.name)
@@ -94,10 +93,10 @@ def _made(case: Case, entry: Entry, name: Name, directory: str) -> tuple[str, st
             # A build will say it, if it is the folder of the frontend that can't be written to.
             return None
     if case.writes and entry.inner.blob.size < LARGE:
-        finished = Finished(path=os.path.join(directory, made), label=name.label)
-        added = case.store.add_finished(entry, name.tag, finished)
+        path = os.path.join(directory, made)
+        added = case.store.add_finished(entry, name.tag, path)
         if added is not None:
-            rehearsal.keep(case, added, name.tag, finished.path)
+            rehearsal.keep(case, added, name.tag, path)
     return made, entry.inner.name
 
 
@@ -148,5 +147,5 @@ def opened(plan: Plan, found: Snapshot | InputError) -> Case | str:
 
 def lent(plan: Plan) -> Lease | None:
     """What this run was promised."""
-    cache, own = frame.cache_directory(plan.call.environ), run(plan)
+    cache, own = files.cache_directory(plan.call.environ), run(plan)
     return lease.find(cache, own) if cache is not None and own is not None else None

@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Iterator
 
-from freshwheel.base import frame
+from freshwheel.base import files
 from freshwheel.build import deliver, explanation, finish, inner_build, lookup, make, obtain
 from freshwheel.build.editable_match import SAME, Placement, searched
 from freshwheel.build.lookup import Case
@@ -70,7 +70,7 @@ def ready(plan: Plan, near: str) -> Iterator[str | None]:
         if not name and held is not None and make.withheld(plan):
             name = held.name
             with deliver.written(folder):
-                frame.copy(held.wheel, os.path.join(folder, name))
+                files.copy(held.wheel, os.path.join(folder, name))
         yield os.path.join(folder, name) if name else None
 
 

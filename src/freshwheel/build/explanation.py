@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from freshwheel.base import frame, isolation
+from freshwheel.base import files, isolation
 from freshwheel.base.errors import FreshwheelError
 from freshwheel.base.model import Snapshot
 from freshwheel.base.phrases import few
@@ -135,7 +135,7 @@ def note(plan: Plan, case: Case | str | None, one: Outcome, found: Snapshot | No
     if not took and found is not None and found.started:
         took = max(0, plan.call.now() - found.started) // 10**6
     full = replace(one, digest=digest, isolated=_is_isolated(plan), when=int(time.time()), took=took)
-    outcome.add(frame.cache_directory(plan.call.environ), plan.call.tree, full, found)
+    outcome.add(files.cache_directory(plan.call.environ), plan.call.tree, full, found)
 
 
 @contextlib.contextmanager
@@ -183,7 +183,7 @@ def _of_entry(case: Case) -> str:
 
 def _of_last(plan: Plan, case: Case) -> str:
     """Why the store has nothing, by what was built the last time."""
-    cache, tree = frame.cache_directory(plan.call.environ), plan.call.tree
+    cache, tree = files.cache_directory(plan.call.environ), plan.call.tree
     outcomes = outcome.load(cache, tree)
     last = outcome.base(outcomes, "wheel")
     if last is None:

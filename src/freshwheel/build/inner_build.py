@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from freshwheel.base import backends, frame
+from freshwheel.base import backends, files
 from freshwheel.base.errors import InputError
 from freshwheel.base.model import Snapshot
 from freshwheel.base.phrases import few
@@ -149,7 +149,7 @@ class _Bench:
         folder = notice.kept_folder(plan)
         tree = os.path.realpath(plan.call.tree)
         work = Workplace(
-            cache=frame.cache_directory(plan.call.environ),
+            cache=files.cache_directory(plan.call.environ),
             folders=[*map(os.path.realpath, [*(places or []), *([folder] if folder else [])])],
             tree=tree,
             repository=surroundings.repository(tree, [crate.folder for crate in closure.crates]),
@@ -319,7 +319,7 @@ class _Bench:
         self, watch: Watch, account: Account | None, later: Snapshot | InputError, apart: Sequence[str]
     ) -> Found | None:
         """What a build has taken, now on record for people; None where it has no account."""
-        cache, tree = frame.cache_directory(self.plan.call.environ), self.plan.call.tree
+        cache, tree = files.cache_directory(self.plan.call.environ), self.plan.call.tree
         if account is not None and watch.records and self.closure.crates:
             watch.reason += ", and what build scripts and macros read is on no record"
             account = None
@@ -400,7 +400,7 @@ class _Bench:
 
     def note(self, missed: Iterable[Read], system: Mapping[str, str], written: Mapping[str, str]) -> None:
         """Puts on record what the build has shown of its tree."""
-        cache, tree = frame.cache_directory(self.plan.call.environ), self.plan.call.tree
+        cache, tree = files.cache_directory(self.plan.call.environ), self.plan.call.tree
         known = discoveries.load(cache, tree)
         fresh = discoveries.State(
             built=True,
@@ -421,7 +421,7 @@ class _Bench:
             exclude=self.plan.config.exclude,
             outputs=list(selection.left_out(self.plan.project.pyproject, self.plan.backend)),
             apart=[private, *surroundings.apart(tree, environ)],
-            known=list(discoveries.load(frame.cache_directory(environ), tree).system),
+            known=list(discoveries.load(files.cache_directory(environ), tree).system),
         )
 
 

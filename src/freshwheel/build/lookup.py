@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import xxhash
 
-from freshwheel.base import frame, isolation, requirements, toml_access
+from freshwheel.base import files, isolation, requirements, toml_access
 from freshwheel.base.model import Snapshot
 from freshwheel.build import discovery
 from freshwheel.build.plan import Plan
@@ -55,7 +55,7 @@ class Case:
         """All of that; where requirements are withheld, those first that were resolved last."""
         found: Iterable[Entry] = self.store.candidates(self.key, tree=self.tree)
         if self.withheld is not None:
-            cache = frame.cache_directory(self.plan.call.environ)
+            cache = files.cache_directory(self.plan.call.environ)
             found = sorted(found, key=lambda one: -resolved.latest(cache, one.key))
         return filter(self.holds, found)
 
@@ -85,7 +85,7 @@ def opened(plan: Plan, found: Snapshot, *, ask: bool = True) -> Case | str:
     reason = _closed(plan, found)
     if reason:
         return reason
-    store = Store.open(frame.cache_directory(plan.call.environ))
+    store = Store.open(files.cache_directory(plan.call.environ))
     if isinstance(store, Refusal):
         return store.reason
     private, withheld = isolation.isolation(plan.call.environ), lean(plan, ask=ask)
@@ -106,7 +106,7 @@ def opened(plan: Plan, found: Snapshot, *, ask: bool = True) -> Case | str:
         pyproject=plan.project.pyproject,
         inputs=[one.path for one in found.inputs],
     )
-    cache = frame.cache_directory(plan.call.environ)
+    cache = files.cache_directory(plan.call.environ)
     facts = machine.gather(subject, plan.call.environ, cache=cache, salt=salt(store), ask=ask)
     locks = content.contents(plan.call.tree, [os.fsencode(path) for path in found.locks])
     return Case(
@@ -155,7 +155,7 @@ def salt(store: Store) -> bytes:
     path = os.path.join(store.shelf.root, "salt")
     with contextlib.suppress(OSError):
         if not os.path.exists(path):
-            frame.write(path, os.urandom(16), mode=0o600)
+            files.write(path, os.urandom(16), mode=0o600)
         with open(path, "rb") as file:
             found = file.read(17)
         if len(found) == 16:  # noqa: PLR2004
@@ -172,7 +172,7 @@ def _extras(plan: Plan, private: Sequence[str], *, ask: bool) -> list[str]:
         pyproject=plan.project.pyproject,
         hook=plan.call.hook,
         private=private,
-        cache=frame.cache_directory(plan.call.environ),
+        cache=files.cache_directory(plan.call.environ),
         run=programs.run if ask else programs.mute,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from freshwheel.base import frame
+from freshwheel.base import files
 from freshwheel.base.errors import FreshwheelError, InnerError
 from freshwheel.base.model import Snapshot
 from freshwheel.build import deliver, explanation, finish, inner_build, lookup, rehearsal, store_policy, verify
@@ -16,8 +16,8 @@ from freshwheel.build.plan import Plan
 from freshwheel.inner import interpreter, missing
 from freshwheel.inner.build_key import Component
 from freshwheel.memory.outcome import Outcome
+from freshwheel.store import upkeep
 from freshwheel.store.entry import Entry
-from freshwheel.store.write import Finished
 
 _INSTALL = "[tool.freshwheel] requires it: without build isolation, install it; else run the same command again"
 
@@ -52,7 +52,7 @@ def proved(case: Case, entry: Entry, directory: str) -> tuple[str, str] | None:
             if not verify.proved(case, os.path.join(folder, answer[0]), apart):
                 return None
         with written(directory):
-            frame.copy(os.path.join(folder, answer[0]), os.path.join(directory, answer[0]))
+            files.copy(os.path.join(folder, answer[0]), os.path.join(directory, answer[0]))
     return answer
 
 
@@ -85,11 +85,11 @@ def make(plan: Plan, directory: str, case: Case | str) -> tuple[str, str]:
             if name is not None:
                 path = os.path.join(directory, made)
                 is_large = os.path.getsize(built.path) >= deliver.LARGE
-                finished = {} if is_large else {name.tag: Finished(path=path, label=name.label)}
-                unstored = store_policy.keep(case, built, {}, name.stated, finished)
+                finished = {} if is_large else {name.tag: path}
+                unstored = store_policy.keep(case, built, name.stated, finished)
                 if not unstored and (entry := case.entry()) is not None:
                     rehearsal.keep(case, entry, name.tag, path)
-                case.store.prune(time.time_ns())
+                upkeep.prune(case.store.shelf, now=time.time_ns())
         hook = "editable" if plan.call.hook == "build_editable" else "wheel"
         one = Outcome(hook=hook, decided="built", why=why, wheel=made, unstored=unstored)
         explanation.built(plan, case, built, one)

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 
-from freshwheel.base import frame
+from freshwheel.base import files
 from freshwheel.base.model import Snapshot
 from freshwheel.build import deliver, explanation, requires_age
 from freshwheel.build.deliver import SAME, opened, private, written
@@ -49,7 +49,7 @@ def wheel(plan: Plan, directory: str) -> tuple[str, str]:
 
 def lend(plan: Plan, path: str) -> None:
     """The wheel at `path`, built for its metadata, is kept for the later hooks of this run, if it is of the tree."""
-    cache, mark, identity = frame.cache_directory(plan.call.environ), archive.mark_of(path), deliver.run(plan)
+    cache, mark, identity = files.cache_directory(plan.call.environ), archive.mark_of(path), deliver.run(plan)
     if plan.call.hook == "build_wheel" and cache and identity and mark is not None and mark.settled:
         lease.sweep(cache, time.time())
         lease.grant(cache, identity, key="", digest=mark.digest, wheel=(path, os.path.basename(path)))
@@ -109,7 +109,7 @@ def _taken(held: Lease, folder: str) -> str:
     """The path of a copy of the wheel that was promised, under its own name."""
     path = os.path.join(folder, held.name)
     with written(folder):
-        frame.copy(held.wheel, path)
+        files.copy(held.wheel, path)
     return path
 
 
@@ -118,14 +118,14 @@ def leased(plan: Plan, held: Lease, found: object, directory: str) -> tuple[str,
     moved, editable = not _is_of(held, found), plan.call.hook == "build_editable"
     target = os.path.join(directory, held.name)
     with written(directory):
-        frame.copy(held.wheel, target)
+        files.copy(held.wheel, target)
     mark = archive.mark_of(target)
     lease.drop(held)
     source, why = ("from the store", _PROMISED) if held.key else ("not built again", _PREPARED)
     why = _MOVED if moved else why
     hook, saved = "editable" if editable else "wheel", 0
     if held.key:
-        outcomes = outcome.load(frame.cache_directory(plan.call.environ), plan.call.tree)
+        outcomes = outcome.load(files.cache_directory(plan.call.environ), plan.call.tree)
         saved = outcome.cost(outcomes, held.key)
     one = Outcome(hook=hook, decided="lease", why=why, wheel=held.name, digest=held.digest, key=held.key, saved=saved)
     explanation.note(plan, None, one, found if isinstance(found, Snapshot) and not moved else None)
@@ -146,7 +146,7 @@ def _alone(plan: Plan, case: Case | str) -> Iterator[None]:
         if isinstance(case, Case):
             stack.enter_context(case.alone())
         elif not writes_nothing and plan.project.sdist_version is None:
-            store = Store.open(frame.cache_directory(plan.call.environ))
+            store = Store.open(files.cache_directory(plan.call.environ))
             if isinstance(store, Store):
                 stack.enter_context(store.tree_lock(plan.call.tree))
         yield

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from freshwheel.base import backends, config, frame, name_patterns
+from freshwheel.base import backends, config, files, name_patterns
 from freshwheel.base.errors import ConfigError, InputError, Problem
 from freshwheel.base.model import Config, Project, Snapshot
 from freshwheel.build import remember
@@ -84,7 +84,7 @@ class Plan:
 
     def select(self, look: Disk) -> selection.Selection:
         """Which files are inputs, as `content.snapshot` wants to know."""
-        cache = frame.cache_directory(self.call.environ)
+        cache = files.cache_directory(self.call.environ)
         if cache is not None:
             look.text(os.fsencode(discoveries.place(cache, self.call.tree)), 0)  # it decides, so it is watched
         rules = selection.Rules(
@@ -105,7 +105,7 @@ class Plan:
     @property
     def variables(self) -> frozenset[str]:
         """The environment names that the settings declare, and those that the last builds were seen to ask for."""
-        page = accounts.load(frame.cache_directory(self.call.environ), self.call.tree)
+        page = accounts.load(files.cache_directory(self.call.environ), self.call.tree)
         return frozenset(self.config.env).union(name for name in page.names if not self.is_harmless(name))
 
     def is_harmless(self, name: str) -> bool:

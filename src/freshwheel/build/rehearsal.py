@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freshwheel.base import backends, frame, rows
+from freshwheel.base import backends, files, frame, rows
 from freshwheel.base.errors import WheelError
 from freshwheel.base.isolation import folders, isolation
 from freshwheel.base.requirements import normal
@@ -24,7 +24,7 @@ from freshwheel.inner.watch import Lookout
 from freshwheel.memory import answers, memory
 from freshwheel.memory.answers import Answer
 from freshwheel.sources import content, disk, mounts
-from freshwheel.store.entry import Discovered, Entry, pack
+from freshwheel.store.entry import Discovered, Entry
 from freshwheel.wheel import metadata
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def keep_editable(case: Case, record: Record, wheel: str, *, copy: str) -> bool:
 def _saved(case: Case, answer: Callable[[], Answer | None]) -> bool:
     """Whether there is an answer, and it is kept now."""
     with contextlib.suppress(*_REFUSALS):
-        made, cache = answer(), frame.cache_directory(case.plan.call.environ)
+        made, cache = answer(), files.cache_directory(case.plan.call.environ)
         return made is not None and cache is not None and answers.save(cache, made)
     return False
 
@@ -228,8 +228,7 @@ def _project(folder: str) -> str:
     return normal(os.path.splitext(folder)[0].partition("-")[0])
 
 
-def _info(wheel: str) -> bytes:
+def _info(wheel: str) -> Mapping[str, bytes]:
     """The `.dist-info` of a wheel as the metadata hook hands it out; nothing where that is too large."""
-    files = metadata.of_wheel(wheel)
-    packed = pack(files)
-    return packed if len(packed) <= answers.LARGEST else b""
+    found = metadata.of_wheel(wheel)
+    return found if sum(map(len, found.values())) <= answers.LARGEST else {}

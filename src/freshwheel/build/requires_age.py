@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from freshwheel.base import frame
+from freshwheel.base import files
 from freshwheel.base.isolation import isolation
 from freshwheel.base.phrases import few
 from freshwheel.build.lookup import Case
@@ -46,7 +46,7 @@ def until(case: Case, entry: Entry) -> bytes:
 def renew(case: Case, entry: Entry) -> None:
     """What an entry withholds is resolved, and the same as for its build."""
     if case.withheld is not None:
-        resolved.renew(frame.cache_directory(case.plan.call.environ), entry.key, case.plan.call.now())
+        resolved.renew(files.cache_directory(case.plan.call.environ), entry.key, case.plan.call.now())
 
 
 def reason(case: Case) -> str:
@@ -83,7 +83,7 @@ def _known(case: Case) -> dict[str, packages.Distribution]:
 def _span(case: Case, entry: Entry) -> tuple[int, int | None]:
     """From when to when an entry may be handed out as it is, in ns; None: for ever."""
     age = case.plan.config.requires_age
-    start = resolved.latest(frame.cache_directory(case.plan.call.environ), entry.key)
+    start = resolved.latest(files.cache_directory(case.plan.call.environ), entry.key)
     return start, None if case.withheld is None or age is None else start + age * 10**9
 
 

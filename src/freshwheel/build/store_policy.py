@@ -20,14 +20,14 @@ from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.inner.watch import Lookout, Watch
 from freshwheel.sources import content
 from freshwheel.store.entry import Discovered, Entry
-from freshwheel.store.write import Draft, Finished
+from freshwheel.store.store import Draft
 
 REFUSALS = (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
 """What a wheel that can't be read ends in."""
 _CHUNK = 1 << 20
 
 
-def keep(case: Case, built: Built, info: Mapping[str, bytes], base: str, finished: Mapping[bytes, Finished]) -> str:
+def keep(case: Case, built: Built, base: str, finished: Mapping[bytes, str]) -> str:
     """Why a build is not in the store now; nothing: it is."""
     if case.plan.call.hook != "build_wheel":
         return "editable wheels are not stored"
@@ -46,7 +46,6 @@ def keep(case: Case, built: Built, info: Mapping[str, bytes], base: str, finishe
     draft = Draft(
         key=made,
         base=base,
-        info=info,
         parts=build_key.parts(case.facts.components, salt=lookup.salt(case.store)),
         discovered=rests,
         tree=case.tree if _is_bound(case, built) else None,
@@ -54,9 +53,10 @@ def keep(case: Case, built: Built, info: Mapping[str, bytes], base: str, finishe
         milliseconds=built.milliseconds,
     )
     put = case.store.put(draft, built.path, finished, stale=stale)
-    if put.entry is not None:
-        requires_age.renew(case, put.entry)
-    return put.reason
+    if isinstance(put, str):
+        return put
+    requires_age.renew(case, put)
+    return ""
 
 
 def doubt(case: Case, built: Built) -> str:

@@ -24,7 +24,7 @@ from zipfile import ZipFile, ZipInfo
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from freshwheel.base import frame
+from freshwheel.base import files
 from freshwheel.base.errors import WheelError, WheelUnfamiliarError
 from freshwheel.base.model import Mark
 from freshwheel.wheel import mark as marks
@@ -96,7 +96,7 @@ def rewrite(wheel: Wheel, target: str, *, version: str, mark: bytes) -> str:
     folders = {wheel.stem + ending: fresh_stem + ending for ending in (INFO, ".data")}
     text = metadata.with_version(wheel.metadata, version)
     fresh = {f"{old}/METADATA": text, f"{old}/RECORD": _record(wheel, folders, text, mark)}
-    with open(wheel.path, "rb") as source, frame.Replacement(os.path.join(target, name.filename)) as file:
+    with open(wheel.path, "rb") as source, files.Replacement(os.path.join(target, name.filename)) as file:
         writer = _Writer(file)
         for member in wheel.members:
             folder = member.filename.partition("/")[0]

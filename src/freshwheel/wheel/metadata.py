@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 
-from freshwheel.base import frame
+from freshwheel.base import files
 from freshwheel.base.errors import WheelError
 
 INFO = ".dist-info"
@@ -46,7 +46,7 @@ def copy(folder: str, directory: str, *, version: str) -> str:
     stem = os.path.basename(folder).removesuffix(INFO).rpartition("-")[0]
     target = os.path.join(directory, f"{stem}-{version}{INFO}")
     shutil.copytree(folder, target, ignore=shutil.ignore_patterns(*OF_ONE_WHEEL), dirs_exist_ok=True)
-    frame.write(os.path.join(target, "METADATA"), with_version(text, version))
+    files.write(os.path.join(target, "METADATA"), with_version(text, version))
     return os.path.basename(target)
 
 
@@ -62,12 +62,12 @@ def of_wheel(path: str) -> dict[str, bytes]:
 
 def unpack(path: str, directory: str) -> str:
     """The name of the `.dist-info` folder of a finished wheel, which is written into `directory`."""
-    files = of_wheel(path)
-    for name, data in files.items():
+    found = of_wheel(path)
+    for name, data in found.items():
         target = os.path.join(directory, name)
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        frame.write(target, data)
-    return next(iter(files)).partition("/")[0]
+        files.write(target, data)
+    return next(iter(found)).partition("/")[0]
 
 
 def _place(text: bytes, name: str) -> tuple[int, int]:

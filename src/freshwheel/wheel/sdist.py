@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from packaging.utils import canonicalize_name
 
-from freshwheel.base import frame
+from freshwheel.base import files
 from freshwheel.base.errors import WheelError
 from freshwheel.wheel import metadata
 from freshwheel.wheel.names import FileName
@@ -48,7 +48,7 @@ def rewrite(path: str, directory: str, *, version: str) -> str:
     """
     old = FileName.sdist(os.path.basename(path))
     new = old.with_version(version)
-    with _opened(path) as source, frame.Replacement(os.path.join(directory, new.filename)) as file:
+    with _opened(path) as source, files.Replacement(os.path.join(directory, new.filename)) as file:
         _copy(source, file, old, new.stem, version)
     return new.filename
 
