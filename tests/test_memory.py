@@ -9,7 +9,7 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freshwheel.base import frame, rows
+from freshwheel.base import files, frame, rows
 from freshwheel.memory import memory
 
 HOUR = 3600 * 10**9
@@ -301,7 +301,7 @@ def test_an_input_costs_at_most_a_hundred_bytes():
 @POSIX
 def test_the_cache_directory_is_where_the_platform_has_it(platform, environ, expected):
     """Or where the user says; never where it would depend on the working directory."""
-    assert frame.cache_directory(environ, platform=platform) == expected
+    assert files.cache_directory(environ, platform=platform) == expected
 
 
 @given(st.lists(st.binary()))

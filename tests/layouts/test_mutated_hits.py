@@ -13,13 +13,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from freshwheel.store.write import Draft
 
 from freshwheel.base.errors import FreshwheelError
 from freshwheel.build import lookup, recipes
 from freshwheel.build.lookup import Case
 from freshwheel.build.plan import Plan
 from freshwheel.memory import replay
-from freshwheel.store.write import Draft
 
 from .test_mutations import CHANGES, Lane, lay_any_suffix, lay_binding_crate, lay_no_rust_here
 

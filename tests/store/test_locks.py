@@ -8,10 +8,7 @@ import time
 
 import pytest
 
-from freshwheel.store import locks
-
 KEY = "ab" * 32
-MOUNT = "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - {} server:/home rw\n"
 
 
 def test_one_waits_for_another(bench):
@@ -91,7 +88,7 @@ def test_without_locks_one_goes_on(bench, monkeypatch, name):
     for _ in range(2):
         with bench.store.single_flight(KEY, 0.2) as held:
             assert not held
-            assert bench.put().reason == ""
+            assert not isinstance(bench.put(), str)
     assert len(bench.store.remarks) == 1
     assert "no locks" in bench.store.remarks[0]
 
@@ -101,24 +98,3 @@ def test_without_the_library_one_goes_on(bench, monkeypatch):
     monkeypatch.setitem(sys.modules, "filelock", None)
     with bench.store.single_flight(KEY) as held:
         assert not held
-
-
-@pytest.mark.skipif(not hasattr(os, "major"), reason="no device numbers there")
-@pytest.mark.parametrize(
-    ("kind", "remote"), [("nfs4", True), ("nfs", True), ("cifs", True), ("ext4", False), ("tmpfs", False)]
-)
-def test_a_network_file_system_is_known(tmp_path, kind, remote):
-    """There, to ask for a lock may take for ever."""
-    device = tmp_path.stat().st_dev
-    mounts = tmp_path / "mountinfo"
-    line = MOUNT.format(kind).replace("98:0", f"{os.major(device)}:{os.minor(device)}")
-    mounts.write_text("odd\n" + MOUNT.format("nfs4").replace("98:0", "9999:1") + line)
-    assert locks.is_remote(str(tmp_path), mounts=str(mounts)) == remote
-
-
-def test_on_a_network_file_system_one_goes_on(bench, monkeypatch):
-    """Without asking."""
-    monkeypatch.setattr(locks, "is_remote", lambda _: True)
-    with bench.store.tree_lock(str(bench.folder)) as held:
-        assert not held
-    assert bench.store.remarks == ["locks are not used on a network file system"]

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from freshwheel.base.errors import FreshwheelError
 from freshwheel.sources import not_sources, surroundings
 from freshwheel.sources.disk import Disk, MovedError
-from freshwheel.wheel import archive, contents
+from freshwheel.wheel import archive
 from freshwheel.wheel.archive import Wheel
 
 _SIDES = ("unwrapped", "wrapped")
@@ -38,7 +38,7 @@ def differences(tree: str, before: bytes, after: bytes, environ: Mapping[str, st
             return {"": f"it can't be built any more: {error.message}"}
         found = _held(one, other, scratch)
         if found:
-            for name in contents.differences(one, bench.built(before, "again"), _SIDES):
+            for name in archive.differences(one, bench.built(before, "again"), _SIDES):
                 found.pop(name, None)
         return found
 
@@ -51,12 +51,12 @@ def _held(one: Wheel, other: Wheel, scratch: str) -> dict[str, str]:
     found = {}
     if one.name.with_version(mark.base) != one.name:
         found["version"] = f"{one.version}, and wrapped {mark.base}"
-    if (one.name.tags, one.name.build) != (other.name.tags, other.name.build):
+    if one.name.rest != other.name.rest:
         found["tags"] = f"{one.name.filename}, and wrapped {other.name.filename}"
     again = os.path.join(scratch, "unlabelled")
     os.mkdir(again)
     path = os.path.join(again, archive.rewrite(other, again, version=one.version, mark=b"{}"))
-    return found | contents.differences(one, archive.read(path), _SIDES)
+    return found | archive.differences(one, archive.read(path), _SIDES)
 
 
 class _Bench:

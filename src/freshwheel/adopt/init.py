@@ -17,7 +17,7 @@ from dataclasses import replace
 from freshwheel.adopt import compare, proposal
 from freshwheel.adopt.facts import Facts, Remark
 from freshwheel.adopt.proposal import Proposal
-from freshwheel.base import frame
+from freshwheel.base import files
 from freshwheel.base import toml_access as tables
 from freshwheel.base.errors import ConfigError, FreshwheelError, InputError, Problem
 from freshwheel.sources import outside_paths, surroundings
@@ -106,7 +106,7 @@ def write(tree: str, wanted: Proposal, environ: Mapping[str, str], *, keep: bool
 def _replace(path: str, data: bytes) -> None:
     """`path` holds `data`, wholly or not at all, with the permissions and, if possible, the owner that it had."""
     status = os.stat(path)
-    frame.write(path, data, mode=0o600)
+    files.write(path, data, mode=0o600)
     if hasattr(os, "chown"):
         with contextlib.suppress(OSError):
             os.chown(path, status.st_uid, status.st_gid)
@@ -114,7 +114,7 @@ def _replace(path: str, data: bytes) -> None:
 
 
 def _place(data: bytes, environ: Mapping[str, str]) -> str | None:
-    cache = frame.cache_directory(environ)
+    cache = files.cache_directory(environ)
     return None if cache is None else os.path.join(cache, "adopted", hashlib.sha256(data).hexdigest())
 
 
@@ -125,8 +125,8 @@ def _keep(wanted: Proposal, environ: Mapping[str, str]) -> bool:
         return False
     digest = hashlib.sha256(wanted.before).hexdigest().encode()
     try:
-        frame.settle(os.path.dirname(place))
-        frame.write(place, _HEAD + digest + b"\n" + wanted.before, mode=0o600)
+        files.settle(os.path.dirname(place))
+        files.write(place, _HEAD + digest + b"\n" + wanted.before, mode=0o600)
     except OSError:
         return False
     return True

@@ -11,7 +11,7 @@ from typing import Any
 
 from freshwheel.adopt import uv_keys, uv_table
 from freshwheel.adopt.uv_keys import Layout
-from freshwheel.base import frame
+from freshwheel.base import files
 from freshwheel.base.errors import InputError
 from freshwheel.build.plan import Call, Plan
 from freshwheel.inner import build_key
@@ -64,7 +64,7 @@ def _layout(plan: Plan) -> Layout:
     except MovedError as error:
         raise InputError(f"{error} keeps changing while it is read", hint="wait for what writes there") from None
     links = {_text(path): link.kind for path, link in found.tree.links.items()}
-    written = discoveries.load(frame.cache_directory(plan.call.environ), plan.call.tree).written
+    written = discoveries.load(files.cache_directory(plan.call.environ), plan.call.tree).written
     inputs = {*map(_text, found.tree.files), *(path for path, kind in links.items() if kind == b"f")}
     watched = inputs.difference(written).union(found.locks)
     tops = sorted({folders[-1] for path in watched if (folders := uv_keys.above(path))})

@@ -41,7 +41,7 @@ def metadata(plan: Plan, directory: str) -> str:
             if wheel is not None:
                 return _extracted(os.path.join(folder, wheel.name), directory)
     from freshwheel.build import inner_build, notice, wheel_name  # noqa: PLC0415 - needed where nothing is at hand only
-    from freshwheel.wheel import info  # noqa: PLC0415 - as above
+    from freshwheel.wheel import metadata as headers  # noqa: PLC0415 - as above
 
     with private() as apart, notice.fresh(plan, apart) as (variables, _), inner_build.opened(plan, variables) as inner:
         try:
@@ -50,18 +50,18 @@ def metadata(plan: Plan, directory: str) -> str:
             digest = plan.snapshot().digest if plan.kind == "labelled" else None
         except (HookMissingError, InputError):
             return _metadata_by_building(plan, directory)
-        stated = info.version_of(found)
+        stated = headers.version_of(found)
         full = wheel_name.version_of(plan, stated, digest)
         with written(directory):
-            return info.with_version(found, directory, version=full)
+            return headers.copy(found, directory, version=full)
 
 
 def _extracted(path: str, directory: str) -> str:
     """The name of the `.dist-info` folder of the wheel at `path`, copied into `directory`."""
-    from freshwheel.wheel import info  # noqa: PLC0415 - a promise needs none
+    from freshwheel.wheel import metadata as headers  # noqa: PLC0415 - a promise needs none
 
     with written(directory):
-        return info.from_wheel(path, directory)
+        return headers.unpack(path, directory)
 
 
 def _metadata_by_building(plan: Plan, directory: str) -> str:

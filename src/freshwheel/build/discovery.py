@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from freshwheel.base import backends, frame, rows
+from freshwheel.base import backends, files, frame, rows
 from freshwheel.base.isolation import folders, isolation
 from freshwheel.base.phrases import few
 from freshwheel.build.plan import Plan
@@ -254,7 +254,7 @@ def _left_out(about: Surroundings, where: bytes, path: bytes, folders: Iterable[
     """Those of the folders in a folder in which nothing is a source."""
     from freshwheel.build.tree_view import Ground, Scope  # noqa: PLC0415 - most hits need none of it
 
-    apart = frame.set_apart(about.tree, about.environ)
+    apart = files.set_apart(about.tree, about.environ)
     ground = Ground(Scope(tree=about.tree, repository=about.tree, inputs=(), apart=apart))
     found = set()
     for name in folders:

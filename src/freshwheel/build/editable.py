@@ -18,6 +18,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import partial
 
+from freshwheel.base import rows
 from freshwheel.base.errors import WheelError
 from freshwheel.base.model import Snapshot
 from freshwheel.base.rows import Row
@@ -195,7 +196,10 @@ class Placement:
             rests=rests,
             ways=ways,
             free=free,
-            modules=[Module(path=path, content=held[path][1], mode=made[path][0] & 0o777) for path in sorted(put)],
+            modules=[
+                Module(path=path, content=held[path][1], mode=made[path][0] & 0o777, stamp=rows.UNTRUSTED)
+                for path in sorted(put)
+            ],
             wheel=editables.Wheel(name=os.path.basename(built.path), content=held[os.fsencode(built.path)][1]),
             took=built.milliseconds,
         )

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import xxhash
 
-from freshwheel.base import frame, requirements, toml_access
+from freshwheel.base import files, requirements, toml_access
 from freshwheel.base.errors import InputError
 from freshwheel.base.model import Snapshot
 from freshwheel.base.phrases import few
@@ -219,7 +219,7 @@ def _salt(store: Store) -> bytes:
     path = os.path.join(store.shelf.root, "salt")
     with contextlib.suppress(OSError):
         if not os.path.exists(path):
-            frame.write(path, os.urandom(16), mode=0o600)
+            files.write(path, os.urandom(16), mode=0o600)
         with open(path, "rb") as file:
             found = file.read(17)
         if len(found) == 16:  # noqa: PLR2004

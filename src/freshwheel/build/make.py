@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from freshwheel.base import frame
+from freshwheel.base import files
 from freshwheel.base.errors import FreshwheelError, InnerError
 from freshwheel.base.model import Snapshot
 from freshwheel.build import editable, explanation, finish, inner_build, lookup, store_policy, verify
@@ -50,7 +50,7 @@ def proved(case: Case, kept: Kept, directory: str) -> Wheel | str:
             if not verify.proved(case, os.path.join(folder, wheel.name), apart):
                 return ""
         with written(directory):
-            frame.copy(os.path.join(folder, wheel.name), os.path.join(directory, wheel.name))
+            files.copy(os.path.join(folder, wheel.name), os.path.join(directory, wheel.name))
     return wheel
 
 

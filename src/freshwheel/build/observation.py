@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from freshwheel.base import frame
+from freshwheel.base import files
 from freshwheel.base.isolation import isolation
 from freshwheel.base.model import Snapshot
 from freshwheel.build import discovery, unwatched
@@ -55,7 +55,7 @@ class Watch:
     def of(cls, plan: Plan, folder: str) -> Watch:
         """An observation that writes into the private `folder`."""
         off = "" if plan.config.observe else _OFF
-        reason = off or observer.unavailable(frame.cache_directory(plan.call.environ))
+        reason = off or observer.unavailable(files.cache_directory(plan.call.environ))
         return cls(folder=folder, reason=reason, records=bool(reason))
 
     def run(self, command: Sequence[str], cwd: str | None, environ: Mapping[str, str]) -> int:
@@ -214,7 +214,7 @@ def _places(plan: Plan, scope: Scope, later: Snapshot, apart: Iterable[str]) -> 
     home = environ.get("HOME") or os.path.expanduser("~")
     cargo = environ.get("CARGO_HOME") or os.path.join(home, ".cargo")
     rustup = environ.get("RUSTUP_HOME") or os.path.join(home, ".rustup")
-    cache = frame.cache_directory(environ)
+    cache = files.cache_directory(environ)
     private = [*(isolation(environ) or ()), *apart, *([cache] if cache else [])]
     own = [*(os.path.join(cargo, name) for name in ("registry", "git")), *_cargo_files(cargo)]
     real = os.path.realpath(os.fsencode(tree))
@@ -230,7 +230,7 @@ def _places(plan: Plan, scope: Scope, later: Snapshot, apart: Iterable[str]) -> 
         temporary=os.path.realpath(os.fsencode(environ.get("TMPDIR") or tempfile.gettempdir())),
         searched=tuple(map(os.fsencode, discovery.searched(plan))),
         shared=_shared(real, home, [cargo, rustup, *_interpreter(environ), *discovery.searched(plan)]),
-        given=_both(one for one in frame.set_apart(tree, environ) if within(os.fsencode(one), (real, repository))),
+        given=_both(one for one in files.set_apart(tree, environ) if within(os.fsencode(one), (real, repository))),
         outputs=frozenset(map(os.fsencode, scope.outputs)),
         declared=lambda path: ground.is_settled(os.fsdecode(path)),
         packaged=packaged.test(),

@@ -9,7 +9,7 @@ import contextlib
 import os
 from contextlib import AbstractContextManager
 
-from freshwheel.base import frame
+from freshwheel.base import files
 from freshwheel.base.errors import InputError
 from freshwheel.base.model import Snapshot
 from freshwheel.build import explanation, lookup
@@ -136,7 +136,7 @@ def _leased(plan: Plan, held: Lease, purpose: Purpose, folder: str, found: Snaps
 
     moved, target = not _is_of(held, found), os.path.join(folder, held.name)
     with written(folder):
-        frame.copy(held.wheel, target)
+        files.copy(held.wheel, target)
     source, why = ("from the store", _PROMISED) if held.key else ("not built again", _PREPARED)
     why = _MOVED if moved else why
     saved = outcome.cost(outcome.load(plan.cache, plan.call.tree), held.key) if held.key else 0

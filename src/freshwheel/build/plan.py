@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from freshwheel.base import backends, config, frame, isolation, name_patterns
+from freshwheel.base import backends, config, files, isolation, name_patterns
 from freshwheel.base.errors import ConfigError, InputError, Problem
 from freshwheel.base.model import Config, Project, Snapshot
 from freshwheel.build import remember
@@ -67,7 +67,7 @@ class Plan:
             project=found,
             config=settings,
             backend=backend,
-            cache=frame.cache_directory(call.environ),
+            cache=files.cache_directory(call.environ),
             real=memory.real(call.tree),
             private=isolation.isolation(call.environ),
         )

@@ -24,8 +24,8 @@ from freshwheel.inner.watch import Lookout
 from freshwheel.memory import answers
 from freshwheel.memory.answers import Answer
 from freshwheel.sources import content, disk, mounts
-from freshwheel.store.entry import Discovered, Entry, pack
-from freshwheel.wheel import info
+from freshwheel.store.entry import Discovered, Entry
+from freshwheel.wheel import metadata
 
 if TYPE_CHECKING:
     from freshwheel.memory.editables import Record
@@ -228,8 +228,7 @@ def _project(folder: str) -> str:
     return normal(os.path.splitext(folder)[0].partition("-")[0])
 
 
-def _info(wheel: str) -> bytes:
+def _info(wheel: str) -> Mapping[str, bytes]:
     """The `.dist-info` of a wheel as the metadata hook hands it out; nothing where that is too large."""
-    files = info.files(wheel)
-    packed = pack(files)
-    return packed if len(packed) <= answers.LARGEST else b""
+    found = metadata.of_wheel(wheel)
+    return found if sum(map(len, found.values())) <= answers.LARGEST else {}

@@ -21,8 +21,9 @@ from freshwheel.inner import build_key
 from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.inner.watch import Lookout, Watch
 from freshwheel.sources import content
+from freshwheel.store import upkeep
 from freshwheel.store.entry import Discovered, Entry
-from freshwheel.store.write import Draft, Finished
+from freshwheel.store.store import Draft
 
 REFUSALS = (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
 """What a wheel that can't be read ends in."""
@@ -34,7 +35,7 @@ def keep(case: Case, built: Built, name: Name, path: str) -> str:
     reason = doubt(case, built) or _put(case, built, name, path)
     if not reason and (entry := case.entry()) is not None:
         rehearsal.keep(case, entry, name.tag, path)
-    case.store.prune(time.time_ns())
+    upkeep.prune(case.store.shelf, now=time.time_ns())
     return reason
 
 
@@ -55,7 +56,6 @@ def _put(case: Case, built: Built, name: Name, path: str) -> str:
     draft = Draft(
         key=made,
         base=name.stated,
-        info={},
         parts=build_key.parts(case.facts.components, salt=case.salt),
         discovered=rests,
         tree=case.tree if _is_bound(case, built) else None,
@@ -63,11 +63,11 @@ def _put(case: Case, built: Built, name: Name, path: str) -> str:
         milliseconds=built.milliseconds,
     )
     is_large = os.path.getsize(built.path) >= stored.LARGE
-    finished = {} if is_large else {name.tag: Finished(path=path, label=name.label)}
-    put = case.store.put(draft, built.path, finished, stale=stale)
-    if put.entry is not None:
-        case.renew(put.entry)
-    return put.reason
+    put = case.store.put(draft, built.path, {} if is_large else {name.tag: path}, stale=stale)
+    if isinstance(put, str):
+        return put
+    case.renew(put)
+    return ""
 
 
 def doubt(case: Case, built: Built) -> str:

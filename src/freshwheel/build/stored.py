@@ -65,8 +65,7 @@ class Stored:
 
     def _made(self, entry: Entry, name: Name, folder: str) -> str:
         """As `_finished`, from the inner wheel; what comes of it is kept."""
-        from freshwheel.store.write import Finished  # noqa: PLC0415 - most hits have the finished wheel, as the next
-        from freshwheel.wheel import archive  # noqa: PLC0415
+        from freshwheel.wheel import archive  # noqa: PLC0415 - most hits have the finished wheel
 
         case = self.case
         with private(folder) as apart:
@@ -79,8 +78,8 @@ class Stored:
                 # A build will say it, if it is the folder of the frontend that can't be written to.
                 return ""
         if case.writes and entry.inner.blob.size < LARGE:
-            finished = Finished(path=os.path.join(folder, made), label=name.label)
-            added = case.store.add_finished(entry, name.tag, finished)
+            path = os.path.join(folder, made)
+            added = case.store.add_finished(entry, name.tag, path)
             if added is not None:
-                rehearsal.keep(case, added, name.tag, finished.path)
+                rehearsal.keep(case, added, name.tag, path)
         return made

@@ -8,13 +8,13 @@ import shutil
 import time
 from collections.abc import Mapping
 
-from freshwheel.base import frame
+from freshwheel.base import files
 from freshwheel.base.errors import DifferenceError, InputError
 from freshwheel.base.phrases import few
 from freshwheel.build import explanation, finish, inner_build
 from freshwheel.build.lookup import Case
 from freshwheel.memory.outcome import Outcome
-from freshwheel.wheel import archive, contents
+from freshwheel.wheel import archive
 
 FOLDER = "differences"
 """In the cache directory: wheels that should have been the same."""
@@ -46,7 +46,7 @@ def proved(case: Case, stored: str, private: str) -> bool:
     folder = os.path.join(private, "finished")
     os.mkdir(folder)
     fresh = os.path.join(folder, finish.finish(plan, built, folder)[0])
-    differing = contents.differences(archive.read(stored), archive.read(fresh), _SIDES)
+    differing = archive.differences(archive.read(stored), archive.read(fresh), _SIDES)
     if differing:
         why = f"a clean build gives another wheel: {few(list(differing))}"
         one = Outcome(hook="wheel", decided="failed", why=why, wheel=name, took=built.milliseconds)
@@ -72,7 +72,7 @@ def _message(case: Case, differing: Mapping[str, str], stored: str, fresh: str, 
 
 def _kept(case: Case, stored: str, fresh: str) -> str:
     """Where the two wheels are kept, in words."""
-    cache = frame.cache_directory(case.plan.call.environ)
+    cache = files.cache_directory(case.plan.call.environ)
     if cache is None:
         return "neither is kept: there is no cache directory"
     folder = os.path.join(cache, FOLDER, case.key[:16])
@@ -81,8 +81,8 @@ def _kept(case: Case, stored: str, fresh: str) -> str:
         shutil.rmtree(folder, ignore_errors=True)
         for side, path in zip(_SIDES, (stored, fresh), strict=True):
             place = os.path.join(folder, side)
-            frame.settle(place)
-            frame.copy(path, os.path.join(place, os.path.basename(path)))
+            files.settle(place)
+            files.copy(path, os.path.join(place, os.path.basename(path)))
     except OSError as error:
         return f"they could not be kept in {folder}: {error.strerror or error}"
     return f"both are kept in {folder}, in the folders {_SIDES[0]} and {_SIDES[1]}"

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import xxhash
 
-from freshwheel.base import frame
+from freshwheel.base import files
 from freshwheel.build import discovery
 from freshwheel.inner.force import Record
 from freshwheel.memory import accounts
@@ -72,14 +72,14 @@ class Workplace:
             inputs |= {one: raw.seen.inputs[one] for one in there}
             mtimes |= {one: raw.seen.mtimes[one] for one in there}
         if place is not None:
-            frame.settle(os.path.dirname(place))
-            frame.write(place, _with(record, inputs, mtimes).dump(), mode=0o600)
+            files.settle(os.path.dirname(place))
+            files.write(place, _with(record, inputs, mtimes).dump(), mode=0o600)
 
     def forget(self) -> None:
         """Drops the record: the next build counts everything as changed."""
         place = self._place()
         if place is not None:
-            frame.remove(place)
+            files.remove(place)
 
     def page(self) -> Page:
         """What all builds in these folders have taken."""
@@ -119,7 +119,7 @@ class Workplace:
         """The record as it is kept."""
         try:
             with open(self._place() or "", "rb") as file:
-                return Record.parse(file.read(_LARGEST)) if frame.is_own(os.fstat(file.fileno())) else None
+                return Record.parse(file.read(_LARGEST)) if files.is_own(os.fstat(file.fileno())) else None
         except OSError:
             return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freshwheel.base import frame
+from freshwheel.base import files
 from freshwheel.cli.render import Answer, Line, count
 from freshwheel.memory import accounts
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def answer(call: Call) -> Answer:
     """What is on record of the last build of a tree, by program."""
-    page = accounts.load(frame.cache_directory(call.environ), call.tree)
+    page = accounts.load(files.cache_directory(call.environ), call.tree)
     value = {
         "observed": page.observed,
         "reason": page.reason,

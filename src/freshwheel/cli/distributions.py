@@ -10,7 +10,7 @@ from dataclasses import asdict
 from freshwheel.build.plan import Call
 from freshwheel.cli import render
 from freshwheel.cli.render import Answer, Line
-from freshwheel.explain import distributions, wheel_check
+from freshwheel.explain import distributions
 
 
 def are_distributions(paths: Sequence[str]) -> bool:
@@ -49,7 +49,7 @@ def checked(paths: Sequence[str], say: Callable[[str], None]) -> Answer:
 
 def verified(path: str, call: Call | None) -> Answer:
     """What is wrong with one wheel, alone or held against a tree."""
-    found = wheel_check.inspect(path, call)
+    found = distributions.inspect(path, call)
     mark = found.mark
     value = {
         "wheel": found.name.filename,

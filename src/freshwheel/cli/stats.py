@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from freshwheel.base import frame
+from freshwheel.base import files
 from freshwheel.cli.render import Answer, Line, count, moment
 from freshwheel.memory import stats
 from freshwheel.memory.journal import span
@@ -18,7 +18,7 @@ from freshwheel.memory.stats import Counts
 
 def answer(environ: Mapping[str, str], *, zero: bool = False) -> Answer:
     """The counts, by project and together; with `zero` they begin anew."""
-    cache, now = frame.cache_directory(environ), time.time()
+    cache, now = files.cache_directory(environ), time.time()
     if cache is None or (zero and not stats.zero(cache, now=now)):
         why = "there is no cache directory" if cache is None else f"can't write in {cache}"
         return Answer(lines=[Line(f"nothing is counted: {why}", "bad")], value={"reason": why}, wrong=True)

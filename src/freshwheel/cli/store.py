@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-from freshwheel.base import frame
+from freshwheel.base import files
 from freshwheel.build import module_copies
 from freshwheel.cli import render
 from freshwheel.cli.render import Answer, Line
-from freshwheel.store.prune import Pruned
-from freshwheel.store.store import AGE, SIZE, Refusal, Store
-from freshwheel.store.survey import Listed
+from freshwheel.store import upkeep
+from freshwheel.store.store import Refusal, Store
+from freshwheel.store.upkeep import AGE, SIZE, Listed, Pruned
 
 _KEY = 12
 """Digits of a key that are shown to people."""
@@ -29,7 +29,7 @@ def answer(
     agreed: Callable[[str], bool] = lambda _: True,
 ) -> Answer:
     """The answer of one action; `agreed` asks a person whether the store at a place may be cleared."""
-    cache = frame.cache_directory(environ)
+    cache = files.cache_directory(environ)
     store = Store.open(cache)
     if isinstance(store, Refusal):
         return Answer(lines=[Line(store.reason, "bad")], value={"reason": store.reason}, wrong=True)
@@ -41,7 +41,7 @@ def answer(
             return _changed(store, cache or "")
         case "prune":
             limit, longest = SIZE if size is None else size, AGE if age is None else age
-            return _pruned(store.prune(time.time_ns(), size=limit, age=longest, force=True))
+            return _pruned(upkeep.prune(store.shelf, now=time.time_ns(), size=limit, age=longest, force=True))
         case "clear":
             return _cleared(store, cache or "") if agreed(store.shelf.root) else _pruned(_REFUSED)
         case _:
@@ -51,7 +51,7 @@ def answer(
 def _changed(store: Store, cache: str) -> Answer:
     """Whether there is something new since it was last asked: nothing new is what a script fails by."""
     try:
-        number, key = store.stored(module_copies.names(cache))
+        number, key = upkeep.stored(store.shelf, module_copies.names(cache))
     except OSError as error:
         why = f"can't write in {store.shelf.root}: {error.strerror or error}"
         return Answer(lines=[Line(why, "bad")], value={"reason": why}, wrong=True)
@@ -64,11 +64,11 @@ def _changed(store: Store, cache: str) -> Answer:
 def _cleared(store: Store, cache: str) -> Answer:
     """The store is empty, and nothing is kept of editables."""
     module_copies.clear(cache)
-    return _pruned(store.clear())
+    return _pruned(upkeep.clear(store.shelf, now=time.time_ns()))
 
 
 def _info(store: Store, cache: str) -> Answer:
-    found, (trees, size) = store.info(), module_copies.total(cache)
+    found, (trees, size) = upkeep.info(store.shelf), module_copies.total(cache)
     value = {
         "place": found.root,
         "entries": found.entries,
@@ -92,7 +92,7 @@ def _info(store: Store, cache: str) -> Answer:
 
 
 def _listed(store: Store) -> Answer:
-    found = sorted(store.entries(), key=lambda one: (_name(one), -one.item.time, one.entry.key))
+    found = sorted(upkeep.entries(store.shelf), key=lambda one: (_name(one), -one.item.time, one.entry.key))
     value = {
         "entries": [
             {
@@ -116,10 +116,10 @@ def _listed(store: Store) -> Answer:
 
 
 def _verified(store: Store) -> Answer:
-    flaws = sorted(store.verify(), key=lambda one: (one.path, one.what))
-    lines = [Line(f"{one.path}: {one.what}", "bad") for one in flaws]
+    flaws = upkeep.flaws(store.shelf)
+    lines = [Line(f"{path}: {what}", "bad") for path, what in flaws]
     lines.append(Line(render.count(len(flaws), "flaw") if flaws else "no flaws", "bad" if flaws else "good"))
-    value = {"flaws": [{"path": one.path, "what": one.what} for one in flaws]}
+    value = {"flaws": [{"path": path, "what": what} for path, what in flaws]}
     return Answer(lines=lines, value=value, wrong=bool(flaws))
 
 

@@ -9,13 +9,14 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from freshwheel.base import frame
+from freshwheel.base import files
 from freshwheel.build import discovery, explanation, lookup
 from freshwheel.build.explanation import Comparison
 from freshwheel.build.lookup import Case
 from freshwheel.build.plan import Call, Plan
 from freshwheel.memory import editables, memory, outcome
 from freshwheel.memory.outcome import Outcome
+from freshwheel.store import upkeep
 from freshwheel.store.entry import Discovered, Entry
 
 
@@ -41,7 +42,7 @@ class Why:
 
 def why(call: Call) -> Why:
     """The tree now against its last wheel, or against its last editable one if that is newer."""
-    cache = frame.cache_directory(call.environ)
+    cache = files.cache_directory(call.environ)
     outcomes = outcome.load(cache, call.tree)
     last = outcome.base(outcomes, "wheel", "editable")
     plan = Plan.of(call if last is None or last.hook == "wheel" else replace(call, hook="build_editable"))
@@ -70,7 +71,7 @@ def _cause(case: Case, last: Outcome | None, found: Comparison | None) -> str:
     if case.plan.in_place:
         kept = _unfit(case, found)
     else:
-        reasons = [why for one in case.store.entries() if (why := _unlike(case, one.entry)) is not None]
+        reasons = [why for one in upkeep.entries(case.store.shelf) if (why := _unlike(case, one.entry)) is not None]
         kept = "" if "" in reasons else next(iter(reasons), None)
     return _reason(case, last, found) if kept is None else kept
 
@@ -99,7 +100,7 @@ def _unfit(case: Case, found: Comparison | None) -> str | None:
     """Why an editable build that is kept will not do; nothing: it will. None: none of such a tree is kept."""
     if found is None or found.parts is None or found.parts:
         return None
-    tree, cache = memory.real(case.plan.call.tree), frame.cache_directory(case.plan.call.environ)
+    tree, cache = memory.real(case.plan.call.tree), files.cache_directory(case.plan.call.environ)
     records = editables.load(cache or "", tree)
     for one in records:
         if one.tells(case.found.native, case.found.digest) and discovery.held(case.about, _asked(one.rests)):

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from freshwheel.base import frame
+from freshwheel.base import files
 from freshwheel.base.errors import FreshwheelError
 from freshwheel.base.phrases import few
 from freshwheel.memory import discoveries, installed_state, installs, memory
@@ -151,7 +151,7 @@ def _changes(install: Install, environ: Mapping[str, str]) -> Iterator[str]:
     """Which inputs are not what they were when it was built, where that is on record."""
     from freshwheel.memory import outcome  # noqa: PLC0415 - see the module's docstring
 
-    before = outcome.inputs(frame.cache_directory(environ), install.tree, install.marked("digest"))
+    before = outcome.inputs(files.cache_directory(environ), install.tree, install.marked("digest"))
     if before is None:
         return
     try:
@@ -166,7 +166,7 @@ def _changes(install: Install, environ: Mapping[str, str]) -> Iterator[str]:
 
 def _undeclared(install: Install, environ: Mapping[str, str]) -> tuple[str, ...]:
     """What `check` would name as missed; nothing where that can't be told: a build will say why."""
-    if not discoveries.load(frame.cache_directory(environ), install.tree).discovered:
+    if not discoveries.load(files.cache_directory(environ), install.tree).discovered:
         return ()
     from freshwheel.explain import report  # noqa: PLC0415 - see the module's docstring
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
-from freshwheel.base import config, frame
+from freshwheel.base import config, files
 from freshwheel.base.errors import InputError
 from freshwheel.base.isolation import folders
 from freshwheel.base.model import Finding, Input
@@ -99,7 +99,7 @@ def check(call: Call) -> Check:
     """What builds have shown to be wrong with the declared inputs, and what is wrong with `exclude` by itself."""
     plan = Plan.of(call)
     snapshot = plan.snapshot()
-    known = discoveries.load(frame.cache_directory(call.environ), call.tree)
+    known = discoveries.load(files.cache_directory(call.environ), call.tree)
     found = _steady(plan, plan.select)
     vital = {*found.rules.always, *_AT_THE_TOP, *_deciding(_closure(plan, snapshot.inputs))}
     include = [*_missed(plan, found, known), *_outside(plan, found, snapshot.inputs)]
@@ -129,7 +129,7 @@ def check(call: Call) -> Check:
 
 def undeclared(call: Call) -> list[str]:
     """What is an input only because a build was seen to read it, sorted."""
-    plan, known = Plan.of(call), discoveries.load(frame.cache_directory(call.environ), call.tree)
+    plan, known = Plan.of(call), discoveries.load(files.cache_directory(call.environ), call.tree)
     return [path for path, _ in _unnamed(plan, _steady(plan, plan.select), known)]
 
 
@@ -217,7 +217,7 @@ def _outside(plan: Plan, found: Selection, inputs: Sequence[Input]) -> Iterator[
 
     Once a build was observed, nobody need guess any more.
     """
-    if accounts.load(frame.cache_directory(plan.call.environ), plan.call.tree).observed:
+    if accounts.load(files.cache_directory(plan.call.environ), plan.call.tree).observed:
         return
     root = surroundings.repository(plan.call.tree, [crate.folder for crate in _closure(plan, inputs).crates])
     paths, exclude = _paths(found), globs.parse(plan.config.exclude)

@@ -16,10 +16,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from freshwheel.base.frame import dumped, framed, parsed, unframed
+from freshwheel.base.frame import framed, unframed
+from freshwheel.base.records import dumped, parsed
 from freshwheel.inner.target_folders import Profile
 
-_MAGIC = b"FORCE3\0\0"
+_MAGIC = b"FORCE4\0\0"
 _KIND_AND_CONTENT = 17
 _TIME = struct.Struct("<q")
 _COARSE = 2_000_000_000
@@ -59,8 +60,7 @@ class Record:
     def dump(self) -> bytes:
         """The record as bytes that `parse` reads."""
         profiles, paths = sorted(self.profiles), sorted(self.seen.inputs)
-        return dumped(
-            _MAGIC,
+        fields = (
             self.seen.recipe,
             framed(*map(os.fsencode, profiles)),
             framed(*(self.profiles[name] for name in profiles)),
@@ -70,6 +70,7 @@ class Record:
             framed(*paths),
             b"".join([self.seen.inputs[path] + _TIME.pack(self.seen.mtimes[path]) for path in paths]),
         )
+        return dumped(_MAGIC, fields)
 
     @classmethod
     def parse(cls, data: bytes) -> Record | None:

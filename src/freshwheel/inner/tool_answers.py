@@ -6,14 +6,12 @@ Whatever is wrong with that file, nothing is known then.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
-from freshwheel.base import json_files
+from freshwheel.base import records
 
-_NAME = "tools.json"
-_EDITION = 1
+_NAME = "tools"
+_MAGIC = b"FWTOOLS\2"
 _MOST = 200
 """Answers; the oldest go first."""
 
@@ -52,25 +50,8 @@ class Answers:
         if self._path is None or not self._changed:
             return
         newest = dict(list(self._known.items())[-_MOST:])
-        try:
-            json_files.save(self._path, _EDITION, {"answers": {about: asdict(one) for about, one in newest.items()}})
-        except (OSError, ValueError):
-            return
+        records.save(self._path, _MAGIC, {about: asdict(one) for about, one in newest.items()})
 
 
 def _read(path: str) -> dict[str, Known]:
-    try:
-        answers = json_files.load(path, _EDITION).get("answers")
-    except (OSError, ValueError):
-        return {}
-    known = answers.items() if isinstance(answers, dict) else ()
-    return {about: Known(**answer) for about, answer in known if _fits(answer)}
-
-
-def _fits(known: Any) -> bool:
-    return (
-        isinstance(known, Mapping)
-        and known.keys() == {"output", "target", "stamp"}
-        and all(isinstance(text, str) for text in known.values())
-        and "\0" not in known["target"]
-    )
+    return {about: Known(**answer) for about, answer in (records.load(path, _MAGIC) or {}).items()}

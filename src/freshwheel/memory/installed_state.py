@@ -2,7 +2,7 @@
 
 import os
 
-from freshwheel.base import frame, rows
+from freshwheel.base import files, rows
 from freshwheel.memory import editables, memory, replay
 from freshwheel.sources import pure_python
 
@@ -82,7 +82,7 @@ class Standing:
 
 def digests(tree: str, environ: "Mapping[str, str]") -> Digests | None:
     """The digests of a tree that the memory of it still knows; None where it does not."""
-    source, cache = replay.source_digest(tree, environ, None), frame.cache_directory(environ)
+    source, cache = replay.source_digest(tree, environ, None), files.cache_directory(environ)
     known = memory.load(cache, memory.real(tree)) if source is not None and cache is not None else None
     if source is None or known is None or known.digest.hex() != source:
         return None
@@ -146,7 +146,7 @@ def _leads(record: "Record", paths: "list[bytes]") -> bool:
 
 def _of_modules(install: "Install", now: Digests, environ: "Mapping[str, str]", suffix: str) -> Standing:
     """As `judged`, of an editable one whose native sources are those of its mark."""
-    cache, backend = frame.cache_directory(environ), install.backend()
+    cache, backend = files.cache_directory(environ), install.backend()
     compiles = any(path.endswith(pure_python.COMPILED) for path in now.paths)
     if backend in _APART or (backend not in _IN_PLACE and not compiles):
         return Standing("current")

@@ -5,15 +5,14 @@ Nothing goes by it and nothing watches it: it is for people. It is lost with the
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Literal
 
 import xxhash
 
-from freshwheel.base import frame, json_files
+from freshwheel.base import records
 from freshwheel.base.model import Input, Snapshot
 from freshwheel.memory import journal, memory, stats
 
@@ -24,16 +23,13 @@ Decided = Literal["hit", "miss", "lease", "built", "failed"]
 """From the store; not in the store, and left to a later hook; what the run was promised; by a real build, or not."""
 
 _UNMOVED = "nothing that it is made from has changed"
-_EDITION = 2
-_LARGEST_INPUTS = 1 << 28
+_MAGIC, _INPUTS = b"FWOUT\0\0\3", b"FWINPUT\2"
 _WITH_PARTS = 4
 """Outcomes whose key is kept with all its parts."""
-_MAGIC = b"FWINPUT\1"
 _MOST_INPUTS = 4
 """States of the sources whose inputs are kept."""
 _WIDTH = 17
 """Bytes of kind and content."""
-_NUMBERS = ("when", "took", "saved")
 _WHEELS = ("wheel", "editable")
 """Hooks that deliver."""
 
@@ -85,8 +81,8 @@ class Changes:
 
 def place(cache: str, tree: str, digest: str | None = None) -> str:
     """Where the record of a tree lies in the cache directory: its outcomes, or its inputs with this digest."""
-    of = "outcomes.json" if digest is None else f"{xxhash.xxh3_64_hexdigest(digest.encode())}.inputs"
-    return json_files.place(cache, memory.real(tree), of)
+    of = "outcomes" if digest is None else f"{xxhash.xxh3_64_hexdigest(digest.encode())}.inputs"
+    return records.place(cache, memory.real(tree), of)
 
 
 def load(cache: str | None, tree: str) -> list[Outcome]:
@@ -119,11 +115,7 @@ def load(cache: str | None, tree: str) -> list[Outcome]:
 
 def _decided(cache: str, tree: str) -> list[Outcome]:
     """Those that the recipes have decided."""
-    try:
-        found = json_files.load(place(cache, tree), _EDITION, memory.real(tree))
-        return [_parsed(one) for one in found["outcomes"]][:MOST]
-    except (OSError, ValueError, TypeError, KeyError):
-        return []
+    return [Outcome(**one) for one in records.load(place(cache, tree), _MAGIC, memory.real(tree)) or ()]
 
 
 def add(cache: str | None, tree: str, outcome: Outcome, found: Snapshot | None = None) -> bool:
@@ -135,12 +127,9 @@ def add(cache: str | None, tree: str, outcome: Outcome, found: Snapshot | None =
     # One of an earlier hook is for as long as its installation has not ended.
     kept = [one for one in before if one.hook in _WHEELS or (outcome.hook == "metadata" and one.hook == "requires")]
     outcomes = _slimmed([outcome, *kept][:MOST])
-    record = {"outcomes": [asdict(one) for one in outcomes]}
-    try:
-        if found is not None and outcome.hook in _WHEELS:
-            _keep(place(cache, tree, found.digest), found)
-        json_files.save(place(cache, tree), _EDITION, record, memory.real(tree))
-    except (OSError, ValueError):
+    if found is not None and outcome.hook in _WHEELS:
+        _keep(place(cache, tree, found.digest), found)
+    if not records.save(place(cache, tree), _MAGIC, list(map(asdict, outcomes)), memory.real(tree)):
         return False
     if outcome.hook in _WHEELS:
         _count(cache, tree, outcomes)
@@ -177,18 +166,12 @@ def cost(outcomes: Sequence[Outcome], key: str) -> int:
 
 def inputs(cache: str | None, tree: str, digest: str) -> dict[bytes, bytes] | None:
     """Path -> kind and content of the inputs with this digest; None where they are not on record."""
-    if cache is None or not digest:
+    known = records.load(place(cache, tree, digest), _INPUTS, digest) if cache is not None and digest else None
+    if known is None:
         return None
-    with contextlib.suppress(OSError, ValueError):
-        with open(place(cache, tree, digest), "rb") as file:
-            head = _head(digest)
-            if file.read(len(head)) != head:
-                return None
-            paths, column, summary = frame.unframed(file.read(_LARGEST_INPUTS))
-        names = paths.split(b"\0") if paths else []
-        if frame.summary([paths, column]) == summary and len(column) == _WIDTH * len(names):
-            return {name: column[_WIDTH * at : _WIDTH * (at + 1)] for at, name in enumerate(names)}
-    return None
+    paths, column = known
+    names = paths.split(b"\0") if paths else []
+    return {name: column[_WIDTH * at : _WIDTH * (at + 1)] for at, name in enumerate(names)}
 
 
 def changes(before: Mapping[bytes, bytes], now: Sequence[Input]) -> Changes:
@@ -202,21 +185,11 @@ def changes(before: Mapping[bytes, bytes], now: Sequence[Input]) -> Changes:
 
 
 def _keep(path: str, found: Snapshot) -> None:
-    """The inputs are on record. Raises OSError."""
-    frame.settle(os.path.dirname(path))
-    head = _head(found.digest)
-    with contextlib.suppress(OSError), open(path, "rb") as file:
-        if file.read(len(head)) == head:
-            return
-    paths = b"\0".join([one.path for one in found.inputs])
-    column = b"".join([one.kind + one.content for one in found.inputs])
-    frame.write(path, head + frame.framed(paths, column, frame.summary([paths, column])), mode=0o600)
-    frame.thin(path, _MOST_INPUTS)
-
-
-def _head(digest: str) -> bytes:
-    """How the record of inputs with this digest begins."""
-    return _MAGIC + frame.framed(digest.encode())
+    """The inputs are on record, if they can be."""
+    if records.load(path, _INPUTS, found.digest) is None:
+        paths = b"\0".join([one.path for one in found.inputs])
+        column = b"".join([one.kind + one.content for one in found.inputs])
+        records.save(path, _INPUTS, (paths, column), found.digest, most=_MOST_INPUTS)
 
 
 def _slimmed(outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -229,30 +202,6 @@ def _slimmed(outcomes: Sequence[Outcome]) -> list[Outcome]:
             known.add(one.key)
         slim.append(one if keeps or not one.parts else replace(one, parts={}))
     return slim
-
-
-def _parsed(found: Mapping[str, Any]) -> Outcome:
-    """One outcome as it was dumped. Raises KeyError, TypeError and ValueError for anything else."""
-    texts = ("hook", "decided", "why", "wheel", "digest", "key", "unstored")
-    values: dict[str, Any] = {name: _text(found[name]) for name in texts}
-    values |= {name: _names(found[name]) for name in ("missed", "written")}
-    values["parts"] = {_text(name): _text(value) for name, value in dict(found["parts"]).items()}
-    values |= {name: found[name] for name in _NUMBERS}
-    if values["decided"] not in get_args(Decided) or not all(isinstance(values[name], int) for name in _NUMBERS):
-        raise ValueError("an outcome of another kind")
-    return Outcome(**values, isolated=found["isolated"] is True)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError("no text")
-    return value
-
-
-def _names(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise TypeError("no list")
-    return tuple(map(_text, value))
 
 
 def _texts(paths: Iterable[bytes]) -> tuple[str, ...]:

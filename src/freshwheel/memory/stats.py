@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
-from freshwheel.base import frame, json_files
+from freshwheel.base import files, records
 from freshwheel.memory import journal
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _MOST = 2500
 """Lines that stay."""
 _LONG = 1 << 20
 """Bytes of a journal that is worth the work."""
-_EDITION = 1
+_MAGIC = b"FWCNT\0\0\2"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,13 +68,13 @@ def count(cache: str, *, now: float) -> Statistics:
 def fold(cache: str, *, now: float) -> None:
     """A journal that is long has its newest lines alone, and the others are summed up, if that can be."""
     path = journal.place(cache)
-    apart = frame.beside(path)
+    apart = files.beside(path)
     try:
         if os.stat(path).st_size < _LONG:
             return
         os.replace(path, apart)
         lines = journal.load(apart)
-        frame.remove(apart)
+        files.remove(apart)
     except OSError:
         return
     since, older = _older(cache)
@@ -107,26 +107,14 @@ def _summed(known: Mapping[str, Counts], lines: Iterable[Line]) -> dict[str, Cou
 
 
 def _place(cache: str) -> str:
-    return os.path.join(cache, "counted.json")
+    return os.path.join(cache, "counted")
 
 
 def _older(cache: str) -> tuple[int, dict[str, Counts]]:
     """Since when is counted, and what the journal does not have any more; 0 and nothing where that can't be read."""
-    try:
-        found = json_files.load(_place(cache), _EDITION)
-        return int(found["since"]), {str(name): Counts(**_numbers(one)) for name, one in found["projects"].items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return 0, {}
-
-
-def _numbers(table: Mapping[str, object]) -> dict[str, int]:
-    return {name: value for name, value in table.items() if isinstance(value, int)}
+    since, projects = records.load(_place(cache), _MAGIC) or (0, {})
+    return since, {name: Counts(**one) for name, one in projects.items()}
 
 
 def _write(cache: str, since: int, projects: Mapping[str, Counts]) -> bool:
-    table = {"since": since, "projects": {name: asdict(one) for name, one in projects.items()}}
-    try:
-        json_files.save(_place(cache), _EDITION, table)
-    except (OSError, ValueError):
-        return False
-    return True
+    return records.save(_place(cache), _MAGIC, (since, {name: asdict(one) for name, one in projects.items()}))

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from freshwheel.base import frame
+from freshwheel.base import files
 
 KEPT = (".git", ".hg", ".jj", ".svn")
 """What version control keeps in the folder that is cloned as a whole."""
@@ -45,7 +45,7 @@ def apart(tree: str, environ: Mapping[str, str]) -> list[str]:
         pythons.append(sys.prefix)
     return [
         path
-        for path in (*homes, *pythons, *frame.set_apart(tree, environ))
+        for path in (*homes, *pythons, *files.set_apart(tree, environ))
         if os.path.isabs(path) and not real.startswith(os.path.join(os.path.realpath(path), ""))
     ]
 
@@ -54,7 +54,7 @@ def set_apart(tree: str, environ: Mapping[str, str]) -> tuple[str, ...]:
     """The folders that the environment gives to tools, relative to the tree."""
     real = os.path.realpath(tree)
     found = []
-    for path in frame.set_apart(tree, environ):
+    for path in files.set_apart(tree, environ):
         with contextlib.suppress(ValueError):  # on another drive
             found.append(os.path.relpath(path, real).replace(os.sep, "/"))
     return tuple(found)
