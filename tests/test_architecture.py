@@ -71,16 +71,8 @@ OFF_THE_LIGHT_ROAD = {
 """What a light module may import inside a function: the step to the recipes, when there is no way around them."""
 
 PURE = (
-    "adopt/change.py",
-    "adopt/facts.py",
-    "adopt/proposal.py",
-    "adopt/pythons.py",
-    "adopt/readers.py",
-    "adopt/remarks.py",
-    "adopt/toml_statements.py",
     "adopt/switch.py",
-    "adopt/uv_keys.py",
-    "adopt/uv_table.py",
+    "adopt/toml_statements.py",
     "base/backends.py",
     "base/config.py",
     "store/entry.py",

@@ -102,7 +102,7 @@ def test_inputs_come_back_and_their_changes_are_named(tmp_path_factory, before, 
     outcome.add(folder, folder, one(), snapshot(before))
     known = outcome.inputs(folder, folder, "d" * 32)
     assert known == {path: b"f" + found for path, found in before.items()}
-    found = outcome.changes(known, snapshot(after).inputs)
+    found = outcome.changes(known, {path: b"f" + found for path, found in after.items()})
     expected = Changes(
         changed=tuple(map(text, sorted(path for path in before if path in after and before[path] != after[path]))),
         added=tuple(map(text, sorted(after.keys() - before.keys()))),

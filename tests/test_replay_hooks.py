@@ -222,8 +222,8 @@ def test_reason_after_there_and_back(known):
     assert known.wheel() is not None
     (known.path / "src" / "other.py").write_text("")
     found = history.why(known.call())
-    assert found.found.inputs.added == ("src/other.py",)
-    assert not found.found.inputs.changed
+    assert found.compared.inputs.added == ("src/other.py",)
+    assert not found.compared.inputs.changed
 
 
 def test_each_question_has_its_own_answer(known):
@@ -266,15 +266,15 @@ def test_wheel_that_was_given_again_is_what_the_tree_is_held_against(known):
     known.learn()
     assert known.wheel()[0] == name
     found = history.why(known.call())
-    assert (found.last.wheel, found.found.sources, found.last.why) == (name, False, found.outcomes[0].why)
+    assert (found.last.wheel, found.compared.sources, found.last.why) == (name, False, found.outcomes[0].why)
 
 
 @pytest.mark.parametrize("record", [b"", b"\xff\n\n1 2 3\n", b"1 none wheel t a b c 1 2\n", b"1 again wheel a b c d\n"])
 def test_damaged_record_of_answers_is_passed_over(known, record):
     """It is for people; an answer needs none of it."""
     first = known.wheel()
-    Path(journal.place(str(known.cache))).write_bytes(record)
-    assert journal.load(journal.place(str(known.cache))) == []
+    Path(journal.places(str(known.cache))[0]).write_bytes(record)
+    assert journal.load(str(known.cache)) == []
     assert known.wheel() == first
     assert history.why(known.call()).outcomes[0].hook == "wheel"
 

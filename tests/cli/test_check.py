@@ -205,7 +205,7 @@ def climbing(desk, ours=""):
 
 
 def test_what_lies_outside_is_named_before_any_build(desk):
-    """By file, line and path, with the line that declares it, which settles it; and init says the same."""
+    """By file, line and path, with the line that declares it, which settles it."""
     climbing(desk)
     assert findings(desk) == [("outside", "../core"), ("outside", "../include/b.h")]
     code, out, _ = desk("check")
@@ -215,11 +215,6 @@ def test_what_lies_outside_is_named_before_any_build(desk):
     assert line in out
     assert findings(climbing(desk, line)) == []
     assert findings(climbing(desk, 'exclude = ["../core"]\ninclude = ["../include/*"]')) == []
-    plain = '[build-system]\nrequires = ["scikit-build-core"]\nbuild-backend = "scikit_build_core.build"\n'
-    desk.files("demo/pyproject.toml", of=plain)
-    [found] = [one for one in desk.json("init")[1]["remarks"] if one["kind"] == "include"]
-    assert found["where"][0] == "CMakeLists.txt:2 ../core/**"
-    assert line in found["todo"]
 
 
 def test_an_observed_build_knows_better(desk):

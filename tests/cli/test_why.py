@@ -12,7 +12,7 @@ import pytest
 from freshwheel.base import isolation
 from freshwheel.base.errors import InnerError
 from freshwheel.build import explanation, recipes
-from freshwheel.cli import render
+from freshwheel.cli import verbs
 from freshwheel.cli.main import main
 from freshwheel.inner import build_key
 from freshwheel.memory import journal, outcome
@@ -390,7 +390,7 @@ def test_each_installation_is_one_row_with_what_it_took_and_saved(bench, tmp_pat
     assert [bool(re.fullmatch(pattern, row)) for pattern, row in zip(patterns, rows, strict=True)] == [True] * 3
     failed, hit, built = bench.json()["outcomes"]
     assert (failed["decided"], hit["saved"], built["saved"]) == ("failed", built["took"], 0)
-    lines = journal.load(journal.place(str(bench.cache)))
+    lines = journal.load(str(bench.cache))
     assert [(kind, name.partition("-")[0]) for _, kind, _, _, name, *_ in lines] == [
         ("failed", "recorded"),
         ("hit", "recorded"),
@@ -454,6 +454,6 @@ def test_versions_of_a_requirement_are_named(bench):
         inputs=outcome.Changes(), sources=False, parts=tuple(build_key.difference(before, after))
     )
     assert explanation.words(found) == ["idna 3.7 → 3.10", "new 2 is new", "old 1 is gone"]
-    assert [render._difference(one) for one in found.parts] == explanation.words(found)
+    assert [verbs.difference(one) for one in found.parts] == explanation.words(found)
     others = build_key.difference(before, {**before, "distribution idna": "3.7 (4567)"})
     assert explanation.words(replace(found, parts=tuple(others))) == ["idna 3.7 has other files"]

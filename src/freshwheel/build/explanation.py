@@ -63,7 +63,8 @@ def compared(
     case: Case | str,
 ) -> Comparison:
     """What is now against an outcome, the parts of its key, and its inputs."""
-    inputs = None if before is None else outcome.changes(before, found.inputs)
+    now = {one.path: one.kind + one.content for one in found.inputs}
+    inputs = None if before is None else outcome.changes(before, now)
     sources = last.digest != found.digest
     if isinstance(case, str) or not parts:
         return Comparison(inputs=inputs, sources=sources, parts=None)

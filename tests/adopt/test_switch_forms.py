@@ -7,9 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freshwheel.adopt import proposal
-from freshwheel.adopt.facts import Facts
-from freshwheel.base.errors import FreshwheelError
+from freshwheel.adopt import switch
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -34,7 +32,7 @@ requires-python = ">=3.10"
 
 def switched(data):
     """The bytes after the switch."""
-    return proposal.propose(data, Facts()).after
+    return switch.propose(data, {}).after
 
 
 def test_line_ends_of_windows_stay():
@@ -43,13 +41,6 @@ def test_line_ends_of_windows_stay():
     after = switched(before)
     assert after.count(b"\n") == after.count(b"\r\n") > before.count(b"\r\n")
     assert after.replace(b"\r\n", b"\n") == switched(PLAIN.encode())
-
-
-def test_a_byte_order_mark_stays_and_is_a_reason_to_stop():
-    """Neither pip nor freshwheel reads such a file; the bytes are kept all the same."""
-    found = proposal.propose(proposal.BOM + PLAIN.encode(), Facts())
-    assert found.after == proposal.BOM + switched(PLAIN.encode())
-    assert [one.kind for one in found.stops] == ["form"]
 
 
 @pytest.mark.parametrize(
@@ -68,30 +59,25 @@ def test_comments_stay_with_what_they_are_about(lines):
 @pytest.mark.parametrize(
     ("requires", "expected"),
     [
-        ("[]", '["freshwheel"]'),
-        ("[ ]", '["freshwheel" ]'),
-        ("['x']", "['freshwheel', 'x']"),
-        ('[ "x" , ]', '[ "freshwheel", "x" , ]'),
+        ("['x']", "[\"freshwheel\", 'x']"),
+        ('[ "x" , ]', '["freshwheel", "x" , ]'),
         ('["x",\n  "y"]', '["freshwheel", "x",\n  "y"]'),
-        ('[ # why\n\t"x"\n]', '[ # why\n\t"freshwheel",\n\t"x"\n]'),
-        ('[\n\n  "x",]', '[\n  "freshwheel",\n\n  "x",]'),
+        ('[ # why\n\t"x"\n]', '["freshwheel", # why\n\t"x"\n]'),
+        ('[\n  # why\n  "x",]', '[\n  "freshwheel",\n  # why\n  "x",]'),
         ("[\"\"\"x\"\"\", '''y''']", '["freshwheel", """x""", \'\'\'y\'\'\']'),
         ("[\"x; os_name == 'a]#'\"]", '["freshwheel", "x; os_name == \'a]#\'"]'),
     ],
 )
 def test_lists_keep_their_form(requires, expected):
-    """The new requirement is the first, written like the one behind it."""
-    text = '[build-system]\nrequires = {}\nbuild-backend = "y"\n'
-    if requires in ("[]", "[ ]"):
-        text = text.replace("\nbuild", '\nbackend-path = ["."]\nbuild')
-    after = switched(text.format(requires).encode()).decode()
+    """The new requirement is the first, in a line of its own if the others have such."""
+    after = switched(f'[build-system]\nrequires = {requires}\nbuild-backend = "y"\n'.encode()).decode()
     assert f"requires = {expected}\n" in after
 
 
 def test_values_that_look_like_statements_are_none():
     """Multi-line strings may hold anything."""
     text = 'x = """\n[build-system]\nrequires = ["a"]\n"""\ny = \'\'\'\nbuild-backend = "b"\'\'\'\n'
-    text += '[build-system]\nrequires = ["c"]\nbuild-backend = "d"\nwhen = [1979-05-27 07:32:00, {a = "}"}]\n'
+    text += '[build-system]\nrequires = ["c"]\nbuild-backend = "d"\n[z]\nwhen = [1979-05-27 07:32:00, {a = "}"}]\n'
     after = switched(text.encode()).decode()
     changed = [line for line in difflib.ndiff(text.splitlines(), after.splitlines()) if line[0] == "-"]
     assert changed == ['- requires = ["c"]', '- build-backend = "d"']
@@ -100,12 +86,12 @@ def test_values_that_look_like_statements_are_none():
 @pytest.mark.parametrize(
     "header", ['["build-system"]', "[ build-system ]", "['build-system'] # why", "\t[build-system]"]
 )
-@pytest.mark.parametrize("key", ["build-backend", '"build-backend"', "'build-backend' ", '"build\\u002Dbackend"'])
-def test_names_may_be_quoted(header, key):
-    """A key is what it says, not how it is spelled."""
-    text = f'{header}\nrequires = ["x"]\n{key}="y"\n'
-    after = switched(text.encode()).decode()
-    assert f'{header}\nrequires = ["freshwheel", "x"]\n{key}="freshwheel"\n' in after
+@pytest.mark.parametrize("quote", ["", '"', "'"])
+def test_names_may_be_quoted(header, quote):
+    """A key is what it says, and stays as it is spelled."""
+    text = f'{header}\nrequires = ["x"]\n{quote}build-backend{quote}="y"\n'
+    expected = f'{header}\nrequires = ["freshwheel", "x"]\nbuild-backend = "freshwheel"\n'
+    assert switched(text.encode()).decode() == f'{expected}\n[tool.freshwheel]\n{quote}backend{quote}="y"\n'
 
 
 @pytest.mark.parametrize(
@@ -120,12 +106,6 @@ def test_names_may_be_quoted(header, key):
 def test_all_other_statements_stay(more):
     """Whatever is in their keys and values."""
     assert switched(f"{more}{PLAIN}[tool.x]\n{more}".encode()).decode().count(more) == 2
-
-
-def test_a_value_of_very_many_lines_is_not_read():
-    """The file is left alone: with each line, all lines before it would be parsed once more."""
-    with pytest.raises(FreshwheelError, match="a very long value"):
-        switched((PLAIN + "x = [\n" + "  ['a'],\n" * 2000 + "]\n").encode())
 
 
 BACKENDS = {
@@ -180,10 +160,10 @@ def files(draw):
 def test_whatever_the_form_the_switch_says_what_it_should(text, label):
     """The switched file says what it should and all other lines are there."""
     tomllib.loads(text)
-    found = proposal.propose(text.encode(), Facts(), label=label)
+    found = switch.propose(text.encode(), {}, label=label)
     after = tomllib.loads(found.after.decode())
     assert after["build-system"]["build-backend"] == "freshwheel"
     assert after["tool"]["freshwheel"]["backend"] == tomllib.loads(text)["build-system"]["build-backend"]
     assert found.after.decode().count("#") == text.count("#")
     assert found.after.endswith(b"\n") == text.endswith("\n")
-    assert proposal.propose(found.after, Facts()).after == found.after
+    assert switch.propose(found.after, {}).after == found.after

@@ -2,8 +2,7 @@
 
 import pytest
 
-from freshwheel.adopt import proposal
-from freshwheel.adopt.facts import Facts
+from freshwheel.adopt import switch
 from freshwheel.adopt.toml_statements import parsed
 from freshwheel.base.errors import ConfigError, FreshwheelError
 
@@ -29,8 +28,8 @@ requires = ["freshwheel"]
 build-backend = "freshwheel"
 
 [tool.freshwheel]
-backend = "maturin"
 requires = ["maturin>=1.9,<2"]
+backend = "maturin"
 
 [project]
 name = "demo"
@@ -65,13 +64,13 @@ requires = ["freshwheel"]
 build-backend = "freshwheel"
 
 [tool.freshwheel]
-backend = "maturin"
 # These requirements must be kept sync with the requirements files.
 requires = [
     "maturin>=1.9.4,<2",
     "cffi>=1.12; platform_python_implementation != 'PyPy'", # for the build script
     "setuptools!=74.0.0"
 ]
+backend = "maturin"
 version = "46.0.0.dev1"
 
 [project]
@@ -107,8 +106,8 @@ requires = ["freshwheel"]
 build-backend = "freshwheel"
 
 [tool.freshwheel]
-backend = 'maturin'
 requires = ['maturin>=1,<2']
+backend = 'maturin'
 """,
     ),
     "setuptools-rust, Cargo says something else": (
@@ -135,11 +134,11 @@ requires = ["freshwheel"]
 build-backend = "freshwheel"
 
 [tool.freshwheel]
-backend = "setuptools.build_meta"
 requires = [
     "setuptools>=42.0.0",
     "setuptools-rust>=1.7.0",
 ]
+backend = "setuptools.build_meta"
 # When updating this, also update demo/__about__.py!
 version = "5.0.0"
 
@@ -191,8 +190,8 @@ requires = ["freshwheel"]
 build-backend = "freshwheel"
 
 [tool.freshwheel]
-backend = "setuptools.build_meta:__legacy__"
 requires = ["setuptools", "Cython>=3"]
+backend = "setuptools.build_meta:__legacy__"
 
 [tool.black]
 line-length = 100
@@ -276,11 +275,11 @@ wheel.packages = []
         """[build-system]
 requires = ["freshwheel"]
 build-backend = "freshwheel"
-# do not pin these
 
 [tool.freshwheel]
-backend = "scikit_build_core.build"
 requires = ["scikit-build-core >=0.10", "pybind11"]
+backend = "scikit_build_core.build"
+# do not pin these
 
 [project]
 name = "demo"
@@ -292,7 +291,7 @@ metadata.version.provider = "scikit_build_core.metadata.setuptools_scm"
 wheel.packages = []
 """,
     ),
-    "meson-python, the version of meson.build repeated": (
+    "meson-python, the version static": (
         """[build-system]
 build-backend = 'mesonpy'
 requires = [
@@ -300,16 +299,12 @@ requires = [
 
 [project]
 name = 'demo'
-dynamic = [
-    'readme',
-]
 version = '1.2.3'
-requires-python = '>=3.10'
 """,
         {"meson.build": "project(\n  'demo',\n  'c',\n  version: '1.2.3',\n)\n"},
         """[build-system]
-build-backend = "freshwheel"
 requires = ["freshwheel"]
+build-backend = "freshwheel"
 
 [tool.freshwheel]
 backend = 'mesonpy'
@@ -318,11 +313,7 @@ requires = [
 
 [project]
 name = 'demo'
-dynamic = [
-    'version',
-    'readme',
-]
-requires-python = '>=3.10'
+version = '1.2.3'
 """,
     ),
     "a wrapper in the tree": (
@@ -342,31 +333,13 @@ requires = ["freshwheel", "setuptools>=77"]
 build-backend = "freshwheel"
 
 [tool.freshwheel]
-backend = "wrapped"
 backend-path = ["_build"] # ours
+backend = "wrapped"
 
 [project]
 name = "demo"
 version = "1.2.3"
 requires-python = ">=3.10"
-""",
-    ),
-    "flit, dotted keys at the top": (
-        """build-system.requires = ["flit_core>=3.11"]
-build-system.build-backend = "flit_core.buildapi"
-project.name = "demo"
-project.dynamic = ["version", "description"]
-project.requires-python = ">=3.10"
-""",
-        {"demo.py": ""},
-        """build-system.requires = ["freshwheel", "flit_core>=3.11"]
-build-system.build-backend = "freshwheel"
-project.name = "demo"
-project.dynamic = ["version", "description"]
-project.requires-python = ">=3.10"
-
-[tool.freshwheel]
-backend = "flit_core.buildapi"
 """,
     ),
     "setuptools, the version a dotted key": (
@@ -400,8 +373,7 @@ dynamic = ["version"]
 
 def proposed(before, texts=None, **options):
     """What is proposed for a text."""
-    texts = texts or {}
-    return proposal.propose(before.encode(), Facts(files=tuple(texts), texts=texts), **options)
+    return switch.propose(before.encode(), texts or {}, **options)
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -423,7 +395,7 @@ def test_a_second_time_nothing_is_to_be_done(name):
 def test_without_labels_a_dynamic_version_is_plain():
     """`label = "off"` is written."""
     before, texts, after = SHAPES["maturin in a workspace, the version inherited"]
-    expected = after.replace("requires = ['maturin>=1,<2']\n", "requires = ['maturin>=1,<2']\nlabel = \"off\"\n")
+    expected = after.replace("backend = 'maturin'\n", "backend = 'maturin'\nlabel = \"off\"\n")
     assert proposed(before, texts, label=False).after.decode() == expected
 
 
@@ -446,11 +418,11 @@ def test_versions_are_compared_as_versions(cargo, static):
     assert any("Cargo.toml states" in step for step in found.steps)
 
 
-def test_the_version_of_a_lost_manifest_stays_static():
-    """Where Cargo's version is not found, nothing is left to it."""
-    found = proposed(SHAPES["maturin, the version of Cargo repeated"][0])
-    assert b'version = "1.2.3"' in found.after
-    assert any("not found" in step for step in found.steps)
+@pytest.mark.parametrize("cargo", ["", '[package]\nname = "demo"\nversion.workspace = true\n'])
+def test_a_version_that_the_manifest_does_not_state_moves(cargo):
+    """Nothing is left to what may say something else."""
+    found = proposed(SHAPES["maturin, the version of Cargo repeated"][0], {"Cargo.toml": cargo})
+    assert b'backend = "maturin"\nversion = "1.2.3" # keep in step with Cargo.toml\n' in found.after
 
 
 SYSTEM = '[build-system]\nrequires = {requires}\nbuild-backend = "{backend}"\n'
@@ -470,12 +442,15 @@ MATURIN = SYSTEM.format(requires='["maturin>=1"]', backend="maturin")
         (SYSTEM.format(requires='["maturin @ file:///home/me/maturin"]', backend="maturin"), {}, "may work by"),
         (f'{SCIKIT}[tool.scikit-build]\nminimum-version = "build-system.requires"\n', {}, "a table of pyproject"),
         (f'{MATURIN}[tool.uv.sources]\nMaturin = {{ path = "../maturin" }}\n', {}, "[tool.uv.sources]"),
-        (MATURIN, {"../../pyproject.toml": "[tool.uv.sources]\nmaturin = { git = 'x' }\n"}, "[tool.uv.sources]"),
-        (MATURIN, {"noxfile.py": "load('pyproject.toml')['build-system']['requires']"}, "noxfile.py reads them"),
+        (
+            SYSTEM.format(requires='["setuptools"]', backend="setuptools.build_meta"),
+            {"setup.py": "setup(setup_requires=['numpy'])"},
+            "setup.py asks for more",
+        ),
     ],
 )
 def test_requirements_stay_where_somebody_else_may_read_them(before, texts, said):
-    """A plug-in, a setting, a source or a script may go by the list, so all of it stands there as it did."""
+    """A plug-in, a setting or a source may go by the list, and setuptools add to it: all of it stands as it did."""
     found = proposed(before, {"demo/fast.c": "", **texts})
     after = parsed(found.after.decode())
     assert after["build-system"]["requires"] == ["freshwheel", *parsed(before)["build-system"]["requires"]]
@@ -501,12 +476,9 @@ STATIC = '[project]\nname = "demo"\nversion = "1.2.3"\nrequires-python = ">=3.10
     [
         ('["setuptools"]', "", {"setup.py": "setup(version='2')"}, "setup.py may set"),
         ('["setuptools"]', "", {"setup.py": "setup(**more())"}, "setup.py may set"),
-        ('["setuptools"]', "", {"setup.py": "print 'Python 2'"}, "setup.py may set"),
         ('["setuptools"]', "", {"setup.py": "load('pyproject.toml')"}, "setup.py reads pyproject.toml"),
         ('["setuptools"]', "", {"cmake/x.cmake": "file(READ ../pyproject.toml text)"}, "cmake/x.cmake reads"),
         ('["setuptools", "some-scm"]', "", {}, "some-scm may set"),
-        ('["setuptools>=61,<66"]', "", {}, "before 66"),
-        ('["setuptools==65.*"]', "", {}, "before 66"),
         (
             '["setuptools"]',
             '[tool.setuptools.dynamic]\nversion = { attr = "demo.x" }\n',
@@ -523,11 +495,10 @@ def test_a_version_stays_static_where_setuptools_would_find_another_one(requires
     assert said in found.steps[-1]
 
 
-@pytest.mark.parametrize("script", ["setup(ext_modules=[x])", "version = self.distribution.get_version()"])
-@pytest.mark.parametrize("requires", ['["setuptools>=61"]', '["setuptools!=60,<80"]', '["setuptools~=80.0"]'])
-def test_a_version_moves_where_setuptools_can_be_told(script, requires):
-    """A `setup.py` that asks for the version is no source of one."""
-    before = SYSTEM.format(requires=requires, backend="setuptools.build_meta") + STATIC
+def test_a_version_moves_where_setuptools_can_be_told():
+    """A `setup.py` that says nothing of a version is no source of one."""
+    before = SYSTEM.format(requires='["setuptools>=61"]', backend="setuptools.build_meta") + STATIC
+    script = "import sys\nassert sys.version_info >= (3, 10)\nsetup(ext_modules=[x], python_requires='>=3.10')"
     after = parsed(proposed(before, {"setup.py": script}).after.decode())
     assert after["tool"]["freshwheel"]["version"] == "1.2.3"
 
@@ -586,14 +557,14 @@ requires-python = ">=3.10"
         == """[build-system]
 requires = ["freshwheel"]
 build-backend = "freshwheel"
-# behind
 
 [tool.freshwheel]
-backend = "setuptools.build_meta"  # no legacy
 # what Python 3.8 has
 requires = ["setuptools<77"]  # the latest version that supports it
+backend = "setuptools.build_meta"  # no legacy
 # bump with the tag
 version = "1.2.3"  # and here
+# behind
 
 [project]
 name = "demo" # the name
@@ -604,55 +575,21 @@ requires-python = ">=3.10"
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
-    [
-        (">=3.8", ">=3.10"),
-        (">= 3.8,<3.14", ">=3.10,<3.14"),
-        ("~=3.8", ">=3.10,~=3.8"),
-        (">=3.8,!=3.9.*", ">=3.10,!=3.9.*"),
-        ("<4", ">=3.10,<4"),
-        ("<3.10", "<3.10"),
-        (">=3.11", ">=3.11"),
-        ("^3.8", "^3.8"),
-    ],
-)
-def test_the_bound_of_pythons_is_raised(asked, expected):
-    """To what freshwheel runs on, where that leaves any; in the quotes that were there, and nothing else changes."""
-    text = f"# é\n[project]\nrequires-python = '{asked}' # old\n"
-    assert proposal.raised(text.encode()).decode() == text.replace(asked, expected)
-    text = text.replace("'", '"""')
-    assert proposal.raised(text.encode()).decode().replace('"""', '"') == text.replace(asked, expected).replace(
-        '"""', '"'
-    )
-
-
-@pytest.mark.parametrize("setup", ["setup(setup_requires=['numpy'])", "setup(**{'setup_requires': x})"])
-def test_requirements_of_setup_py_stand_against_lean(setup):
-    """What only setuptools itself can say must be installed to be asked, so the requirements stay."""
-    texts = {"setup.py": setup, "demo/fast.c": ""}
-    found = proposed('[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n', texts)
-    assert b'requires = ["freshwheel", "setuptools"]' in found.after
-
-
-@pytest.mark.parametrize(
     "text",
     [
-        "[build-system\n",
         'build-system = "maturin"\n',
         '[build-system]\nrequires = "maturin"\nbuild-backend = "maturin"\n',
         '[build-system]\nbuild-backend = "maturin"\n',
         '[build-system]\nrequires = ["maturin"]\nbuild-backend = 3\n',
-        '[build-system]\nrequires = []\nbackend-path = ["x"]\n',
         '[build-system]\nrequires = []\nbuild-backend = "maturin"\n',
         '[build-system]\nrequires = ["x"]\nbuild-backend = "no module"\n',
         '[build-system]\nrequires = ["freshwheel"]\nbuild-backend = "freshwheel"\n',
         '[build-system]\nrequires = ["maturin"]\nbuild-backend = "maturin"\n[project]\ndynamic = "version"\n',
-        f"x = {'[' * 5000}{']' * 5000}\n",
     ],
 )
 def test_a_file_that_makes_no_sense_is_refused(text):
     """With what is wrong, and never with a traceback."""
-    with pytest.raises(ConfigError):
+    with pytest.raises(FreshwheelError):
         proposed(text)
 
 
@@ -661,7 +598,7 @@ def test_a_file_that_makes_no_sense_is_refused(text):
     [
         'build-system = { requires = ["x"], build-backend = "y" }\n',
         '[build-system]\nrequires = ["x"]\nbuild-backend = "y"\n[tool]\nfreshwheel = { include = ["a"] }\n',
-        "[build-system]\n",
+        'build-system.requires = ["x"]\nbuild-system.build-backend = "y"\n',
     ],
 )
 def test_what_can_not_be_changed_safely_is_left_alone(text):
