@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Mapping
 
 from freshwheel.base.errors import FreshwheelError
+from freshwheel.inner import setuptools
 from freshwheel.sources import not_sources, surroundings
 from freshwheel.sources.disk import Disk, MovedError
 from freshwheel.wheel import archive, contents
@@ -27,7 +28,8 @@ def differences(tree: str, before: bytes, after: bytes, environ: Mapping[str, st
     """What the wheel by the text `after` has otherwise than that by `before`, by member; label, mark and RECORD aside.
 
     All builds are made at one path, since compilers write that down. A member that differs between two builds by
-    `before` alone says nothing. Raises FreshwheelError where the project can't be built as it is.
+    `before` alone says nothing; in the second one setuptools works in a folder of its own, as in the switched project.
+    Raises FreshwheelError where the project can't be built as it is.
     """
     with tempfile.TemporaryDirectory(prefix="freshwheel-likeness-", ignore_cleanup_errors=True) as scratch:
         bench = _Bench(tree, scratch, environ)
@@ -38,6 +40,7 @@ def differences(tree: str, before: bytes, after: bytes, environ: Mapping[str, st
             return {"": f"it can't be built any more: {error.message}"}
         found = _held(one, other, scratch)
         if found:
+            bench.environ |= setuptools.fresh(bench.scratch, bench.environ, "build_wheel")
             for name in contents.differences(one, bench.built(before, "again"), _SIDES):
                 found.pop(name, None)
         return found
@@ -96,7 +99,10 @@ class _Bench:
         """One build by a frontend, isolated as the builds of users are."""
         uv = self.environ.get("UV") or shutil.which("uv", path=self.environ.get("PATH"))  # uvx says where it is
         if uv is not None:
-            return self.run(uv, "build", "--wheel", "--python", sys.executable, "--out-dir", out, project)
+            # uv would take its own copy of uv_build, of another version.
+            return self.run(
+                uv, "build", "--force-pep517", "--wheel", "--python", sys.executable, "--out-dir", out, project
+            )
         if importlib.util.find_spec("pip") is None:
             raise FreshwheelError("nothing is here to build with", hint="install uv, or pip beside freshwheel")
         return self.run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", out, project)
