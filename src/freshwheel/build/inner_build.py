@@ -130,6 +130,8 @@ class _Bench:
     spare: tempfile.TemporaryDirectory[str] | None = None
     """An empty folder for cargo, instead of those."""
     watch: Watch | None = None
+    rewritten: frozenset[str] = frozenset()
+    """Inputs that the build has made, or written anew as they were."""
     complete: bool = True
     """Whether all that lies in these folders was built under observation."""
     page: Page = field(default_factory=Page)
@@ -185,7 +187,7 @@ class _Bench:
                 after = self.look()
                 later = self.plan.attempt(again=True)
                 account = None if self.watch is None else self.watch.account()
-                earlier = self.with_lock(account, earlier, later)
+                earlier = self.with_made(account, earlier, later)
                 taken = self.taken(account, later, [private, empty] if empty else [private])
                 self.keep(record, found, after, earlier, later)
             self.doubt = self.doubt or notice.used(self.plan, empty, path)
@@ -331,16 +333,20 @@ class _Bench:
         accounts.save(cache, tree, found.page(self.page, complete=True))
         return found
 
-    def with_lock(
+    def with_made(
         self, account: Account | None, earlier: Snapshot | InputError, later: Snapshot | InputError
     ) -> Snapshot | InputError:
-        """The inputs that the build was made from: those before it, and a lock that it was seen to make."""
+        """The inputs that the build was made from: those before it, and what it was seen to make of them itself."""
         if account is None or isinstance(earlier, InputError) or isinstance(later, InputError):
             return earlier
-        made = observation.made_locks(account, os.fsencode(self.work.tree), earlier, later)
-        if not made:
+        made = observation.made(account, os.fsencode(self.work.tree), earlier, later)
+        if made is None:
             return earlier
-        self.plan.call.say(f"{few(made)} was made by this build, and is an input now: commit it, or have git ignore it")
+        self.rewritten = frozenset(made)
+        locks = [path for path in made if os.fsencode(path) not in {one.path for one in earlier.inputs}]
+        if locks:
+            what = f"{few(locks)} was made by this build, and is an input now"
+            self.plan.call.say(f"{what}: commit it, or have git ignore it")
         return later
 
     def shared(self, found: Snapshot) -> list[Read]:
@@ -371,7 +377,8 @@ class _Bench:
         reads = [] if found is None else [*map(_read, found.missed()), *self.shared(later)]
         missed = {one.path: one for one in (*second.missed, *reads)}
         system = {one.path: one.by for one in second.system}
-        written = _written(earlier, later)
+        known = discoveries.load(frame.cache_directory(self.plan.call.environ), tree).written
+        written = {path: word for path, word in known.items() if path in self.rewritten} | _written(earlier, later)
         self.note(missed.values(), system, written)
         doubts = [self.doubt, second.reason, found.doubt if found is not None else ""]
         items = () if found is None else found.items
