@@ -157,10 +157,12 @@ PLAIN = '[build-system]\nrequires = ["maturin"]\n{backend}\n[project]\nname = "d
 HALF = '[tool.freshwheel]\nbackend = "maturin"\n'
 
 
-@pytest.mark.parametrize("verb", ["digest", "inputs", "why", "uv", "check"])
-def test_each_verb_names_the_way_in(desk, verb):
+@pytest.mark.parametrize(
+    ("verb", "backend"), [*((verb, "maturin") for verb in ("digest", "inputs", "why", "uv")), ("check", "pdm.backend")]
+)
+def test_each_verb_names_the_way_in(desk, verb, backend):
     """In a project that is not switched; whoever is told to write a table would have one that nobody reads."""
-    desk.files("demo/pyproject.toml", of=PLAIN.format(backend='build-backend = "maturin"'))
+    desk.files("demo/pyproject.toml", of=PLAIN.format(backend=f'build-backend = "{backend}"'))
     code, _, err = desk(verb)
     assert (code, "`freshwheel init` switches this project" in err) == (2, True)
 

@@ -184,6 +184,30 @@ setup(cmdclass={"sdist": Writing}, py_modules=["demo"])
         assert archive.extractfile("demo-1.2.3/VERSION").read() == b"1.2.3"
 
 
+PDM = """from setuptools import Extension
+
+
+def pdm_build_update_setup_kwargs(context, kwargs):
+    kwargs["ext_modules"] = [Extension("demo._x", ["demo/x.c"], define_macros=[("VERSION", '"1"')])]
+"""
+
+
+def test_a_backend_that_gives_setuptools_a_folder_finds_the_modules_there(init, tmp_path):
+    """As pdm-backend does, which runs a `setup.py` of its own to build in a folder of its own."""
+    text = SYSTEM.format('["pdm-backend", "setuptools>=77"]').replace("setuptools.build_meta", "pdm.backend")
+    text += f"{DEMO}version = '1.2.3'\n[tool.pdm.build]\nrun-setuptools = true\n"
+    for path, content in {
+        "pyproject.toml": text,
+        "pdm_build.py": PDM,
+        "demo/__init__.py": "",
+        "demo/x.c": SOURCE,
+    }.items():
+        (tmp_path / "demo" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "demo" / path).write_text(content)
+    code, said = init(tmp_path / "demo")
+    assert (code, "the wheels are the same" in said) == (0, True), said
+
+
 def test_a_plug_in_that_is_switched_on_by_its_name_goes_on(init, uv, tmp_path, outside):
     """The version of a commit is that of the tag, before the switch and after it."""
     tree = tmp_path / "demo"

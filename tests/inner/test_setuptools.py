@@ -26,6 +26,11 @@ def test_wheel(tmp_path):
     assert os.path.isdir(found["egg_info"]["egg_base"])
 
 
+def test_backend_that_is_not_known(tmp_path):
+    """It may tell setuptools where to build, and look for the modules there: no option says where these go."""
+    assert options(setuptools.fresh(str(tmp_path), {}, "build_wheel", known=False))["build"].keys() == {"build_base"}
+
+
 @pytest.mark.parametrize("hook", ["build_editable", "build_sdist"])
 def test_other_hooks(tmp_path, hook):
     """An editable build has folders of its own, and its `.egg-info` stays in the tree."""
@@ -61,7 +66,7 @@ def test_left(tmp_path):
     (tree / "build" / "lib.linux-x86_64-cpython-311").mkdir(parents=True)
     assert "build" in setuptools.left(str(folder), str(tree), "build_wheel")
     assert setuptools.left(str(folder), str(tree), "build_editable") == ""
-    (folder / "base" / "lib").mkdir(parents=True)
+    (folder / "base" / "lib.linux-x86_64-cpython-311").mkdir(parents=True)
     assert setuptools.left(str(folder), str(tree), "build_wheel") == ""
 
 

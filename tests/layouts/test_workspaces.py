@@ -403,3 +403,14 @@ def test_what_a_build_reads_and_no_source_speaks_of_joins_the_inputs(layout, wor
     third = workshop.wheel(found)
     assert third.version != second.version
     assert third.holds("two\n")
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.rst", "README.txt", "README"])
+def test_a_readme_that_nobody_names_counts_at_the_root(layout, name):
+    """Cargo takes one for the description, and maturin does with one more ending."""
+    found = layout(".")
+    found.files({name: "", "TODO.rst": ""})
+    found.crate(".", "rooted")
+    found.pyproject("rooted")
+    assert name in found.inputs()
+    assert "TODO.rst" not in found.inputs()

@@ -390,6 +390,7 @@ class NaiveProject(Naive):
             b".ignore",
             b"README",
             b"README.md",
+            b"README.rst",
             b"README.txt",
             b"Cargo.toml",
             b"Cargo.lock",

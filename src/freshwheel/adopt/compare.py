@@ -11,7 +11,8 @@ import sys
 import tempfile
 from collections.abc import Mapping
 
-from freshwheel.base.errors import FreshwheelError, InputError
+from freshwheel.base.errors import FreshwheelError
+from freshwheel.inner import setuptools
 from freshwheel.sources import not_sources, surroundings
 from freshwheel.sources.disk import Disk, MovedError
 from freshwheel.wheel import archive
@@ -27,15 +28,20 @@ def differences(tree: str, before: bytes, after: bytes, environ: Mapping[str, st
     """What the wheel by the text `after` has otherwise than that by `before`, by member; label, mark and RECORD aside.
 
     All builds are made at one path, since compilers write that down. A member that differs between two builds by
-    `before` alone says nothing. Raises FreshwheelError where a build fails.
+    `before` alone says nothing; in the second one setuptools works in a folder of its own, as in the switched project.
+    Raises FreshwheelError where the project can't be built as it is.
     """
     with tempfile.TemporaryDirectory(prefix="freshwheel-likeness-", ignore_cleanup_errors=True) as scratch:
-        unwrapped = _built(tree, scratch, environ, before, _SIDES[0])
-        wrapped = _built(tree, scratch, environ, after, _SIDES[1])
+        bench = _Bench(tree, scratch, environ)
+        unwrapped = bench.built(before, _SIDES[0])
+        try:
+            wrapped = bench.built(after, _SIDES[1])
+        except FreshwheelError as error:
+            return {"": f"it can't be built any more: {error.message}"}
         differing = _differing(unwrapped, wrapped, scratch)
         if differing:
-            again = _built(tree, scratch, environ, before, "again")
-            for name in archive.differences(unwrapped, again, _SIDES):
+            bench.environ |= setuptools.fresh(bench.scratch, bench.environ, "build_wheel")
+            for name in archive.differences(unwrapped, bench.built(before, "again"), _SIDES):
                 differing.pop(name, None)
         return differing
 
@@ -71,23 +77,63 @@ def _differing(unwrapped: Wheel, wrapped: Wheel, scratch: str) -> dict[str, str]
     return differing | archive.differences(unwrapped, archive.read(path), _SIDES)
 
 
-def _built(tree: str, scratch: str, environ: Mapping[str, str], text: bytes, name: str) -> Wheel:
-    """The wheel of a new copy whose `pyproject.toml` says `text`. Raises FreshwheelError where there is none."""
-    copy, out = os.path.join(scratch, "copy"), os.path.join(scratch, name)
-    repository = surroundings.repository(tree, [])
-    project = os.path.join(copy, os.path.relpath(os.path.realpath(tree), repository))
-    try:
-        shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(repository, copy, symlinks=True, ignore=_left)
-        with open(os.path.join(project, _NAME), "wb") as file:
-            file.write(text)
-        done = _build(project, out, {**environ, "FRESHWHEEL_CACHE_DIR": os.path.join(scratch, "cache")})
-        if done.returncode == 0:
-            [wheel] = [made for made in os.listdir(out) if made.endswith(".whl")]
-            return archive.read(os.path.join(out, wheel))
-    except (OSError, ValueError) as error:
-        raise FreshwheelError(f"a copy of {repository} can't be built: {error}") from error
-    raise FreshwheelError(f"the project can't be built {name}:\n{(done.stdout + done.stderr)[-_LAST:].strip()}")
+class _Bench:
+    """The path at which copies of a project are built."""
+
+    def __init__(self, tree: str, scratch: str, environ: Mapping[str, str]) -> None:
+        self.scratch = scratch
+        cache = os.path.join(scratch, "cache")
+        self.environ = {**environ, "FRESHWHEEL_CACHE_DIR": cache, "GIT_OPTIONAL_LOCKS": "0"}
+        self.repository = surroundings.repository(tree, [])
+        self.inside = os.path.relpath(os.path.realpath(tree), self.repository)
+
+    def built(self, text: bytes, name: str) -> Wheel:
+        """The wheel of a new copy whose `pyproject.toml` says `text`. Raises FreshwheelError where there is none."""
+        copy, out = os.path.join(self.scratch, "copy"), os.path.join(self.scratch, name)
+        try:
+            shutil.rmtree(copy, ignore_errors=True)
+            shutil.copytree(self.repository, copy, symlinks=True, ignore=_left_out)
+            project = os.path.join(copy, self.inside)
+            with open(os.path.join(project, _NAME), "wb") as file:
+                file.write(text)
+            self.hide(copy, project)
+            done = self.build(project, out)
+            if done.returncode == 0:
+                return archive.read(os.path.join(out, next(made for made in os.listdir(out) if made.endswith(".whl"))))
+        except (OSError, MovedError, StopIteration) as error:
+            raise FreshwheelError(f"a copy of {self.repository} can't be built: {error}") from error
+        raise FreshwheelError(f"the project can't be built {name}:\n{(done.stdout + done.stderr)[-_LAST:].strip()}")
+
+    def hide(self, copy: str, project: str) -> None:
+        """Has git see no change: a version that is made from its state would tell of it."""
+        git = shutil.which("git", path=self.environ.get("PATH"))
+        if git is not None and os.path.isdir(os.path.join(copy, ".git")):
+            self.run(git, "-C", project, "update-index", "--skip-worktree", _NAME)
+
+    def build(self, project: str, out: str) -> subprocess.CompletedProcess[str]:
+        """One build by a frontend, isolated as the builds of users are."""
+        uv = self.environ.get("UV") or shutil.which("uv", path=self.environ.get("PATH"))  # uvx says where it is
+        if uv is not None:
+            # uv would take its own copy of uv_build, of another version.
+            return self.run(
+                uv, "build", "--force-pep517", "--wheel", "--python", sys.executable, "--out-dir", out, project
+            )
+        if importlib.util.find_spec("pip") is None:
+            raise FreshwheelError("nothing is here to build with", hint="install uv, or pip beside freshwheel")
+        return self.run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", out, project)
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """What a program has answered, which ran beside the copy."""
+        return subprocess.run(  # noqa: S603 - what a person asked for
+            command,
+            check=False,
+            env=self.environ,
+            cwd=self.scratch,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+        )
 
 
 def _build(project: str, out: str, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

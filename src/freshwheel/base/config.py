@@ -109,11 +109,16 @@ def idle(pyproject: Mapping[str, Any]) -> str:
     """Why nobody reads `[tool.freshwheel]`, in words; nothing where the backend is freshwheel, or may call it."""
     system, ours = tables.table(pyproject, "build-system"), tables.text(pyproject, f"{_TABLE}.backend")
     module = tables.text(system, "build-backend")
-    if "backend-path" in system or (module or "").partition(":")[0] == "freshwheel":
+    if _may_be_ours(system):
         return ""
     if module not in (None, ours) and not backends.find(module or "", ()).distributions:
         return ""
     return f"[build-system] build-backend {f'is {module}' if module else 'is not stated'}, and not freshwheel"
+
+
+def _may_be_ours(system: Mapping[str, Any]) -> bool:
+    """Whether `[build-system]` names freshwheel, or a backend of the project that may call it."""
+    return "backend-path" in system or (tables.text(system, "build-backend") or "").partition(":")[0] == "freshwheel"
 
 
 def parse(
@@ -195,7 +200,7 @@ def _table(pyproject: Mapping[str, Any], build_requires: Sequence[str] | None) -
 
 def _advice(pyproject: Mapping[str, Any], build_requires: Sequence[str] | None) -> str:
     """What to do where the inner backend is not named."""
-    if idle(pyproject):
+    if not _may_be_ours(tables.table(pyproject, "build-system")):
         return "`freshwheel init` switches this project to freshwheel"
     known = backends.guess(build_requires or ())
     if known is None:

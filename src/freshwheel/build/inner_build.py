@@ -228,6 +228,8 @@ class Look:
     earlier: Snapshot | InputError
     """The inputs that it was made from."""
     later: Snapshot | InputError
+    rewritten: frozenset[str] = frozenset()
+    """Inputs that the build has made, or written anew as they were."""
     found: Found | None = None
     """What it has taken; None: nobody observed it."""
     unobserved: str = ""
@@ -318,7 +320,7 @@ def _looked(site: Site, ready: Ready, watch: Watch | None, private: Sequence[str
     after = site.profiles([] if ready.is_apart else ready.places)
     later = site.plan.attempt(again=True)
     account = _account(site, watch)
-    earlier = _with_lock(site, account, ready.earlier, later)
+    earlier, rewritten = _with_made(site, account, ready.earlier, later)
     found = None
     if account is not None and watch is not None and isinstance(later, Snapshot):
         apart = [*ready.places, *([site.kept] if site.kept else []), *private, *watch.private]
@@ -331,6 +333,7 @@ def _looked(site: Site, ready: Ready, watch: Watch | None, private: Sequence[str
     return Look(
         earlier=earlier,
         later=later,
+        rewritten=rewritten,
         found=None if found is None else replace(found, doubt=found.doubt or ready.page.doubt),
         unobserved="" if watch is None else watch.reason,
         page=_keep(site, ready, after, earlier, later),
@@ -346,17 +349,20 @@ def _account(site: Site, watch: Watch | None) -> Account | None:
     return None
 
 
-def _with_lock(
+def _with_made(
     site: Site, account: Account | None, earlier: Snapshot | InputError, later: Snapshot | InputError
-) -> Snapshot | InputError:
-    """The inputs that the build was made from: those before it, and a lock that it was seen to make."""
+) -> tuple[Snapshot | InputError, frozenset[str]]:
+    """The inputs that the build was made from: those before it, and what it was seen to make of them itself; those."""
     if account is None or isinstance(earlier, InputError) or isinstance(later, InputError):
-        return earlier
-    made = observation.made_locks(account, os.fsencode(site.work.tree), earlier, later)
-    if not made:
-        return earlier
-    site.plan.call.say(f"{few(made)} was made by this build, and is an input now: commit it, or have git ignore it")
-    return later
+        return earlier, frozenset()
+    made = observation.made(account, os.fsencode(site.work.tree), earlier, later)
+    if made is None:
+        return earlier, frozenset()
+    locks = [path for path in made if os.fsencode(path) not in {file.path for file in earlier.inputs}]
+    if locks:
+        what = f"{few(locks)} was made by this build, and is an input now"
+        site.plan.call.say(f"{what}: commit it, or have git ignore it")
+    return later, frozenset(made)
 
 
 def _take(site: Site, ready: Ready, found: Found | None) -> None:
@@ -407,7 +413,8 @@ def _judged(site: Site, ready: Ready, look: Look, path: str, started: int) -> Bu
         records = Opinion(names=records.names)
     reads = [] if found is None else [*map(_read, found.missed()), *site.shared(later, look.page)]
     missed = {read.path: read for read in (*records.missed, *reads)}
-    written = _written(earlier, later)
+    known = discoveries.load(site.plan.cache, site.plan.call.tree).written
+    written = {path: word for path, word in known.items() if path in look.rewritten} | _written(earlier, later)
     state = _discovered(site.plan, [*missed.values()], records.system, written)
     doubts = [ready.doubt, records.reason, found.doubt if found is not None else ""]
     items = () if found is None else found.items

@@ -149,7 +149,8 @@ def fresh(plan: Plan, private: str) -> Iterator[tuple[dict[str, str], str]]:
         yield {}, ""
         return
     with tempfile.TemporaryDirectory(prefix="freshwheel-build-", dir=private, ignore_cleanup_errors=True) as folder:
-        yield setuptools.fresh(folder, plan.call.environ, plan.call.hook, version=_base(plan)), folder
+        known = bool(plan.backend.distributions)
+        yield setuptools.fresh(folder, plan.call.environ, plan.call.hook, known=known, version=_base(plan)), folder
 
 
 def _base(plan: Plan) -> str | None:

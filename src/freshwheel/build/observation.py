@@ -157,17 +157,21 @@ def found(  # noqa: PLR0913, PLR0917 - what a judgement rests on
     )
 
 
-def made_locks(account: Account, tree: bytes, earlier: Snapshot, later: Snapshot) -> list[str]:
-    """The locks of cargo that a build has made in `tree` where none was; none if any other input moved."""
-    before, after = (dict(zip((one.path for one in it.inputs), it.rows, strict=True)) for it in (earlier, later))
-    made = sorted(after.keys() - before.keys())
-    written = {os.path.realpath(path) for path, use in account.uses.items() if use.written}
-    ours = all(
-        os.path.basename(path) == b"Cargo.lock" and os.path.realpath(os.path.join(tree, path)) in written
-        for path in made
+def made(account: Account, tree: bytes, earlier: Snapshot, later: Snapshot) -> list[str] | None:
+    """The inputs in `tree` that a build was seen to write, and that make its wheel no other one.
+
+    They are locks of cargo where none was, and files that have the content of before, and that nobody had read when
+    they were written. None where any other input moved.
+    """
+    before, after = (dict(zip(it.inputs, it.rows, strict=True)) for it in (earlier, later))
+    moved = [one for one, row in after.items() if before.get(one) != row]
+    written = {os.path.realpath(path) for path, use in account.uses.items() if use.written and not use.read_before}
+    explained = before.keys() <= after.keys() and all(
+        (one in before or os.path.basename(one.path) == b"Cargo.lock")
+        and os.path.realpath(os.path.join(tree, one.path)) in written
+        for one in moved
     )
-    same = before == {path: row for path, row in after.items() if path not in made}
-    return [*map(os.fsdecode, made)] if ours and same else []
+    return sorted(os.fsdecode(one.path) for one in moved) if explained else None
 
 
 def _said(one: Taken) -> str:

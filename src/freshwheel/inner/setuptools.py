@@ -26,12 +26,15 @@ def concerns(backend: Backend, module: str) -> bool:
     return backend.name not in _OTHERS
 
 
-def fresh(folder: str, environ: Mapping[str, str], hook: str, *, version: str | None = None) -> dict[str, str]:
+def fresh(
+    folder: str, environ: Mapping[str, str], hook: str, *, known: bool = True, version: str | None = None
+) -> dict[str, str]:
     """The variables that make setuptools work in the empty `folder`; nothing where that can't be said.
 
     The configuration that the user has in that variable stays in force beside ours. An editable build has folders of
     its own, but for `.egg-info`, which must stay where it is. A `version` is that of the distribution for all that
-    runs in the build, where pyproject leaves it open.
+    runs in the build, where pyproject leaves it open. A backend that is not `known` may call setuptools with a folder
+    to build in, and look for the modules there.
     """
     parser = configparser.ConfigParser(interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
@@ -40,7 +43,7 @@ def fresh(folder: str, environ: Mapping[str, str], hook: str, *, version: str | 
         if user := environ.get(_VARIABLE):
             parser.read(user, encoding="utf-8")
         stated = [] if version is None else [("metadata", "version", version)]
-        for section, name, value in [*_options(folder, hook), *stated]:
+        for section, name, value in [*_options(folder, hook, known=known), *stated]:
             if not parser.has_section(section):
                 parser.add_section(section)
             for old in (name, name.replace("_", "-")):
@@ -60,20 +63,24 @@ def left(folder: str, tree: str, hook: str) -> str:
 
     Older versions, and settings in pyproject, take other folders.
     """
-    if hook != "build_wheel" or os.path.isdir(os.path.join(folder, _BASE, "lib")):
-        return ""
     place = os.path.join(tree, "build")
+    if hook != "build_wheel" or _is_used(os.path.join(folder, _BASE)) or not _is_used(place):
+        return ""
+    return f"setuptools worked in {place}, where earlier builds did, and not in a fresh folder"
+
+
+def _is_used(place: str) -> bool:
+    """Whether setuptools has put modules into a folder to build in."""
     try:
         with os.scandir(place) as listing:
-            used = [entry.name for entry in listing if entry.name.startswith("lib") and entry.is_dir()]
+            return any(entry.name.startswith("lib") and entry.is_dir() for entry in listing)
     except OSError:
-        return ""
-    return f"setuptools worked in {place}, where earlier builds did, and not in a fresh folder" if used else ""
+        return False
 
 
-def _options(folder: str, hook: str) -> list[tuple[str, str, str]]:
+def _options(folder: str, hook: str, *, known: bool) -> list[tuple[str, str, str]]:
     """Section, name and value of what setuptools must be told."""
     if hook != "build_wheel":
         return [("build", "build_base", os.path.join(folder, _BASE))]
     found = [("build", name, os.path.join(folder, path)) for name, path in _BUILD.items()]
-    return [*found, ("egg_info", "egg_base", os.path.join(folder, "info"))]
+    return [*(found if known else found[:1]), ("egg_info", "egg_base", os.path.join(folder, "info"))]

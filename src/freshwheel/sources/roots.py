@@ -22,9 +22,9 @@ _Known: TypeAlias = Mapping[str, Mapping[str, Any] | None]
 _LICENSES = ("LICEN[CS]E*", "COPYING*", "NOTICE*", "AUTHORS*")
 """What maturin, setuptools and others take for licence files, if none are named."""
 IGNORING = (".gitignore", ".ignore")
-READMES = ("README", "README.md", "README.txt")
-"""What cargo takes for the description of a crate that names none."""
 """Files by which maturin leaves out what lies in a Python package; those in the package itself count anyway."""
+READMES = ("README", "README.md", "README.rst", "README.txt")
+"""What cargo and maturin take for the description of a crate that names none."""
 _REPOSITORIES = {".gitignore": ".git", ".hgignore": ".hg"}
 """Files by which hatchling does, and what makes a folder the last that it looks for them in."""
 _LEVELS = 10
