@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 
-from freshwheel.base.errors import FreshwheelError
+from freshwheel.base.errors import FreshwheelError, InputError
 from freshwheel.inner import setuptools
 from freshwheel.sources import not_sources, surroundings
 from freshwheel.sources.disk import Disk, MovedError
@@ -164,4 +164,9 @@ def _run(command: list[str], environ: Mapping[str, str]) -> subprocess.Completed
 
 
 def _left(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if is_left(folder, name)]
+
+
+def _left_out(folder: str, names: list[str]) -> list[str]:
+    """What tools have left in a folder, and what is no file; a clone has none of it."""
     return [name for name in names if is_left(folder, name)]
