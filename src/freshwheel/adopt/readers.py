@@ -12,7 +12,7 @@ from typing import Any
 
 from freshwheel.adopt.facts import Facts
 from freshwheel.adopt.toml_statements import read
-from freshwheel.base import requirements
+from freshwheel.base import requirements, versions
 from freshwheel.base import toml_access as tables
 from freshwheel.base.backends import KNOWN, Backend, names
 
@@ -79,8 +79,10 @@ def _is_old(text: str) -> bool:
     wanted = requirements.read(text)
     if wanted is None or requirements.normal(wanted.name) != "setuptools":
         return False
+    told = versions.parsed(_TOLD)
+    bounds = [(one.operator, versions.parsed(one.version.removesuffix(".*"))) for one in wanted.specifier]
     return any(
-        (order == "<" and requirements.holds(version, "<=", _TOLD))
-        or (order in ("<=", "==", "~=") and requirements.holds(version, "<", _TOLD))
-        for order, version in wanted.comparisons
+        (order == "<" and version <= told) or (order in ("<=", "==", "~=") and version < told)
+        for order, version in bounds
+        if version is not None and told is not None
     )

@@ -16,7 +16,7 @@ from freshwheel.base import frame, isolation, requirements, toml_access
 from freshwheel.base.model import Snapshot
 from freshwheel.build import discovery
 from freshwheel.build.plan import Plan
-from freshwheel.inner import build_key, machine, programs
+from freshwheel.inner import build_key, machine
 from freshwheel.inner.build_key import Component
 from freshwheel.inner.extras import extras
 from freshwheel.inner.machine import Facts, Subject
@@ -88,7 +88,7 @@ def opened(plan: Plan, found: Snapshot, *, ask: bool = True) -> Case | str:
     store = Store.open(frame.cache_directory(plan.call.environ))
     if isinstance(store, Refusal):
         return store.reason
-    private, withheld = isolation.isolation(plan.call.environ), lean(plan, ask=ask)
+    private, withheld = isolation.isolation(plan.call.environ), lean(plan)
     subject = Subject(
         tree=plan.call.tree,
         digest=found.digest,
@@ -101,13 +101,12 @@ def opened(plan: Plan, found: Snapshot, *, ask: bool = True) -> Case | str:
         commands=plan.config.commands,
         requires=tuple(plan.requires) if withheld else (*plan.requires, *plan.config.requires),
         # Not there yet in the first hook of a run, and there in the last one: the key is to be the same.
-        lean=tuple(withheld or (_extras(plan, private, ask=ask) if private is not None else ())),
+        lean=tuple(withheld or (_extras(plan, private) if private is not None else ())),
         private=private,
         pyproject=plan.project.pyproject,
         inputs=[one.path for one in found.inputs],
     )
-    cache = frame.cache_directory(plan.call.environ)
-    facts = machine.gather(subject, plan.call.environ, cache=cache, salt=salt(store), ask=ask)
+    facts = machine.gather(subject, plan.call.environ, ask=ask)
     locks = content.contents(plan.call.tree, [os.fsencode(path) for path in found.locks])
     return Case(
         plan=plan,
@@ -122,21 +121,20 @@ def opened(plan: Plan, found: Snapshot, *, ask: bool = True) -> Case | str:
     )
 
 
-def lean(plan: Plan, *, ask: bool = True) -> list[str]:
+def lean(plan: Plan) -> list[str]:
     """The requirements that are installed on a miss only, with what the inner backend would ask for; else nothing."""
     private = isolation.isolation(plan.call.environ)
     if private is None or not plan.config.requires or not plan.backend.modules or not passing(plan):
         return []
     if any(_is_placed(plan, text) for text in plan.config.requires):
         return []
-    return [*plan.config.requires, *_extras(plan, private, ask=ask)]
+    return [*plan.config.requires, *_extras(plan, private)]
 
 
 def _is_placed(plan: Plan, text: str) -> bool:
     """Whether a requirement is found at a place and not on an index, so that its text says nothing of what it is."""
     sources = toml_access.table(plan.project.pyproject, "tool.uv.sources")
-    found = requirements.read(text)
-    name = "" if found is None else requirements.normal(found.name)
+    name = requirements.named(text)[0]
     return "@" in text.partition(";")[0] or any(requirements.normal(source) == name for source in sources)
 
 
@@ -163,7 +161,7 @@ def salt(store: Store) -> bytes:
     return os.urandom(16)
 
 
-def _extras(plan: Plan, private: Sequence[str], *, ask: bool) -> list[str]:
+def _extras(plan: Plan, private: Sequence[str]) -> list[str]:
     """What the inner backend would ask for beside what is written, if it is one that we know."""
     return extras(
         plan.backend,
@@ -172,8 +170,6 @@ def _extras(plan: Plan, private: Sequence[str], *, ask: bool) -> list[str]:
         pyproject=plan.project.pyproject,
         hook=plan.call.hook,
         private=private,
-        cache=frame.cache_directory(plan.call.environ),
-        run=programs.run if ask else programs.mute,
     )
 
 

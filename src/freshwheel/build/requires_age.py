@@ -13,7 +13,7 @@ from freshwheel.base import frame
 from freshwheel.base.isolation import isolation
 from freshwheel.base.phrases import few
 from freshwheel.build.lookup import Case
-from freshwheel.inner import packages
+from freshwheel.inner import distributions
 from freshwheel.memory import resolved
 from freshwheel.store.entry import Entry
 
@@ -60,7 +60,7 @@ def reason(case: Case) -> str:
 def moved(case: Case, entry: Entry) -> list[str]:
     """What an installer takes by now instead of what it took for an entry, in words; what is ours shapes no wheel."""
     known = _known(case)
-    ours = packages.closure(["freshwheel"], known) - packages.closure(case.withheld or (), known)
+    ours = distributions.closure(["freshwheel"], known) - distributions.closure(case.withheld or (), known)
     before, now = dict(entry.installed), {name: one.version for name, one in known.items()}
     names = sorted((before.keys() | now.keys()) - ours)
     return [
@@ -75,9 +75,9 @@ def installed(case: Case) -> dict[str, str]:
     return {name: one.version for name, one in _known(case).items()}
 
 
-def _known(case: Case) -> dict[str, packages.Distribution]:
+def _known(case: Case) -> dict[str, distributions.Distribution]:
     roots = [os.path.join(root, "") for root in isolation(case.plan.call.environ) or ()]
-    return packages.installed([folder for folder in sys.path if folder.startswith(tuple(roots))])
+    return distributions.installed([folder for folder in sys.path if folder.startswith(tuple(roots))])
 
 
 def _span(case: Case, entry: Entry) -> tuple[int, int | None]:
@@ -89,6 +89,4 @@ def _span(case: Case, entry: Entry) -> tuple[int, int | None]:
 
 def _is_there(case: Case) -> bool:
     """Whether the requirements were installed for this run; one that was told to leave them out can't be asked."""
-    from freshwheel.inner import missing  # noqa: PLC0415 - a hit in a first hook does without
-
-    return not missing.absent(case.plan.config.requires)
+    return not distributions.absent(case.plan.config.requires)

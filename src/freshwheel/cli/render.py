@@ -222,8 +222,7 @@ def _differences(found: Comparison) -> list[Line]:
     if found.apart:
         lines.append(Line(f"not compared outside of a build: {', '.join(found.apart)}", "note"))
     if found.unasked:
-        first = [one for one in found.unasked if not one.startswith("output ") and not one.endswith(", all")]
-        names = dict.fromkeys("git" if one.startswith("repository ") else one for one in first)
+        names = [one for one in found.unasked if not one.startswith("output ")]
         lines.append(Line(f"not asked, as nothing is started to explain: {', '.join(names)}", "note"))
     return lines
 
