@@ -222,7 +222,11 @@ class _Gathering:
         path = os.path.join(self._subject.tree, word)
         if os.path.isfile(path):
             return path
-        return None if os.path.dirname(word) else which(word, self._folders, Lookout(), cwd=self._subject.tree, environ=self._environ)
+        return (
+            None
+            if os.path.dirname(word)
+            else which(word, self._folders, Lookout(), cwd=self._subject.tree, environ=self._environ)
+        )
 
     def processor(self) -> list[Component]:
         """The processor, where something asks the compilers to build for the one at hand."""
