@@ -16,7 +16,7 @@ import pytest
 from freshwheel.base import backends
 from freshwheel.build import inner_build, lookup, recipes, rehearsal
 from freshwheel.explain import history
-from freshwheel.inner import machine, missing
+from freshwheel.inner import distributions, machine
 from freshwheel.memory import answers, journal, lease, memory, outcome, replay
 from freshwheel.sources import mounts
 from freshwheel.store import shelf
@@ -484,20 +484,14 @@ def test_file_system_without_exact_times_is_not_believed(tree, monkeypatch):
     assert not (tree.cache / "answers").exists()
 
 
-@pytest.mark.parametrize("fault", ["unknown", "untrusted"])
-def test_what_can_not_be_known_is_not_kept(tree, monkeypatch, fault):
+def test_what_can_not_be_known_is_not_kept(tree, monkeypatch):
     """A hit of the store may be proved by asking again, and not by rows."""
     gather = machine.gather
 
     def doubted(*arguments, **options):
         found = gather(*arguments, **options)
-        fields = {
-            name: getattr(found, name) for name in ("components", "distributions", "resolved", "watch", "unknown")
-        }
-        seen = {name: getattr(found.watch, name) for name in found.watch.__slots__}
-        if fault == "unknown":
-            return machine.Facts(**{**fields, "unknown": ("it",)})
-        return machine.Facts(**{**fields, "watch": machine.Watch(**{**seen, "untrusted": ("it",)})})
+        found.lookout.distrust("it")
+        return found
 
     monkeypatch.setattr(machine, "gather", doubted)
     tree.heavy()
@@ -594,7 +588,7 @@ def lean(tree, monkeypatch):
     monkeypatch.setattr(sys, "prefix", sys.base_prefix)
     monkeypatch.setattr(lookup, "lean", lambda plan, **_: list(plan.config.requires))
     for name in ("absent", "unmet"):  # it is an in-tree backend, which needs none
-        monkeypatch.setattr(missing, name, lambda _: [])
+        monkeypatch.setattr(distributions, name, lambda _: [])
     tree.learn()
     return tree
 

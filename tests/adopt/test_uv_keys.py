@@ -196,3 +196,43 @@ def test_a_file_that_is_not_changed(text):
     with pytest.raises(FreshwheelError) as caught:
         uv.written(text.encode(), KEYS)
     assert '{ file = "pyproject.toml" }' in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("pyproject", "requires", "expected"),
+    [
+        ({}, ["setuptools>=61", "setuptools-scm[toml]>=8"], True),
+        ({}, ["setuptools_scm"], True),
+        ({"tool": {"setuptools_scm": {}}}, [], True),
+        ({}, ["hatchling", "hatch-vcs"], True),
+        ({"tool": {"hatch": {"version": {"source": "vcs"}}}}, [], True),
+        ({}, ["vcs-versioning"], True),
+        ({}, ["versioningit~=3.0"], True),
+        ({"tool": {"versioningit": {}}}, [], True),
+        ({}, ["dunamai"], True),
+        ({}, ["poetry-dynamic-versioning>=1"], True),
+        ({}, ["uv-dynamic-versioning"], True),
+        ({}, ["setuptools-git-versioning<3"], True),
+        ({}, ["versioneer[toml]==0.29"], True),
+        ({"tool": {"versioneer": {"VCS": "git"}}}, [], True),
+        ({}, ["flit_scm"], True),
+        ({"tool": {"pdm": {"version": {"source": "scm"}}}}, ["pdm-backend"], True),
+        ({"tool": {"pdm": {"version": {"source": "file"}}}}, ["pdm"], False),
+        (
+            {
+                "tool": {
+                    "scikit-build": {"metadata": {"version": {"provider": "scikit_build_core.metadata.setuptools_scm"}}}
+                }
+            },
+            ["scikit-build-core"],
+            True,
+        ),
+        ({}, ["scikit-build-core", "maturin>=1", "setuptools", "hatchling"], False),
+        ({"tool": {"hatch": {"version": {"path": "x.py"}}}}, [], False),
+        ({"tool": "odd"}, ["???", ""], False),
+        ({"tool": {"hatch": {"version": {"source": ["vcs"]}}}}, [], True),
+    ],
+)
+def test_a_version_from_version_control_is_noticed(pyproject, requires, expected):
+    """Whoever takes the base version from tags is known by requirement or table."""
+    assert uv.versioned(pyproject, requires) == expected

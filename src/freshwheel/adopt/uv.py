@@ -11,17 +11,16 @@ import os
 import posixpath
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
 from freshwheel.adopt import toml_statements
-from freshwheel.base import files
+from freshwheel.base import files, requirements
 from freshwheel.base import toml_access as tables
 from freshwheel.base.errors import InputError
 from freshwheel.build.plan import Call, Plan
-from freshwheel.inner import build_key
 from freshwheel.memory import discoveries
 from freshwheel.sources import not_sources
 from freshwheel.sources.disk import Disk, MovedError
@@ -30,6 +29,10 @@ _MOST = 100_000
 """Files that are looked at."""
 _FEW = 100
 """Files in one folder that no input is in: they only show that a glob would cover some."""
+_OF_VERSION_CONTROL = re.compile(
+    r"scm|vcs|git-versioning|versioneer|versioningit|dunamai|dynamic-versioning|pbr|setupmeta"
+)
+"""In the names of what does that."""
 _FLAGS = {"maturin": ("MATURIN_PEP517_ARGS",)}
 """Variables that say how to build, by the backend that reads them."""
 _DEFAULTS = ("pyproject.toml", "setup.cfg", "setup.py")
@@ -134,8 +137,16 @@ def _layout(plan: Plan) -> Layout:
         others=frozenset(others - watched),
         linked=frozenset(path for path, kind in links.items() if kind == b"d"),
         env=frozenset(name for name in variables if "*" not in name),
-        versioned=build_key.versioned(plan.project.pyproject, plan.requires) is not None,
+        versioned=versioned(plan.project.pyproject, plan.requires),
     )
+
+
+def versioned(pyproject: Mapping[str, Any], requires: Iterable[str]) -> bool:
+    """Whether something is named that takes the version from version control; it may do nothing of the kind."""
+    texts = [*requirements.names(requires), *tables.table(pyproject, "tool")]
+    for path in ("hatch.version", "pdm.version", "scikit-build.metadata"):
+        texts += tables.strings(tables.at(pyproject, f"tool.{path}"))
+    return any(_OF_VERSION_CONTROL.search(requirements.normal(text)) for text in texts)
 
 
 def _lying(tree: str, top: str, pruned: AbstractSet[str]) -> Iterator[str]:

@@ -144,12 +144,11 @@ def requirement(value: Any, where: str) -> Reading[str | None]:
     found = yield from text(value, where)
     if found is None:
         return None
-    wanted = requirements.read(found)
-    if wanted is None:
+    if not requirements.is_valid(found):
         what = "this" if "://" in found else shown(found)  # a URL may hold a password
         yield Problem(where, f"{what} is not a requirement (PEP 508)", 'write it as "maturin>=1.9,<2"')
         return None
-    if "freshwheel" in backends.names([wanted.name]):
+    if requirements.named(found)[0] == "freshwheel":
         yield Problem(where, "freshwheel can't be asked for here", "it must stand in [build-system] requires")
         return None
     return found

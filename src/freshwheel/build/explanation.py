@@ -87,7 +87,7 @@ def differing(
     silent, apart = case.facts.unasked & parts.keys(), list[str]()
     if isolated != (case.plan.private is not None):
         apart = [one.name for one in found if one.name.startswith(_OF_BUILDS)]
-    said = {*apart, *silent, *(f"{one.name}, all" for one in found)}
+    said = {*apart, *silent}
     return tuple(one for one in found if one.name not in said), tuple(apart), tuple(sorted(silent))
 
 

@@ -22,7 +22,7 @@ from freshwheel.base.model import Snapshot
 from freshwheel.base.phrases import few
 from freshwheel.build import discovery
 from freshwheel.build.plan import Plan
-from freshwheel.inner import build_key, machine, packages, programs
+from freshwheel.inner import build_key, distributions, machine
 from freshwheel.inner.build_key import Component
 from freshwheel.inner.extras import extras
 from freshwheel.inner.machine import Facts, Subject
@@ -123,7 +123,7 @@ class Case:
     def moved(self, entry: Entry) -> list[str]:
         """What an installer takes by now instead of what it took for an entry, in words; ours shapes no wheel."""
         known = self._distributions()
-        ours = packages.closure(["freshwheel"], known) - packages.closure(self.withheld or (), known)
+        ours = distributions.closure(["freshwheel"], known) - distributions.closure(self.withheld or (), known)
         before, now = dict(entry.installed), self.installed()
         names = sorted((before.keys() | now.keys()) - ours)
         return [
@@ -136,9 +136,9 @@ class Case:
         """Name -> version of what an installer had put into the environment for this one build."""
         return {name: distribution.version for name, distribution in self._distributions().items()}
 
-    def _distributions(self) -> dict[str, packages.Distribution]:
+    def _distributions(self) -> dict[str, distributions.Distribution]:
         roots = tuple(os.path.join(root, "") for root in self.plan.private or ())
-        return packages.installed([folder for folder in sys.path if folder.startswith(roots)])
+        return distributions.installed([folder for folder in sys.path if folder.startswith(roots)])
 
     def _span(self, entry: Entry) -> tuple[int, int | None]:
         """From when to when an entry may be handed out as it is, in ns; None: for ever."""
@@ -148,9 +148,7 @@ class Case:
 
     def _has_requirements(self) -> bool:
         """Whether the requirements were installed for this run; one that was told to leave them out can't be asked."""
-        from freshwheel.inner import missing  # noqa: PLC0415 - a hit in a first hook does without
-
-        return not missing.absent(self.plan.config.requires)
+        return not distributions.absent(self.plan.config.requires)
 
 
 def opened(plan: Plan, found: Snapshot | InputError, *, ask: bool = True) -> Case | str:
@@ -163,7 +161,7 @@ def opened(plan: Plan, found: Snapshot | InputError, *, ask: bool = True) -> Cas
     store = Store.open(plan.cache)
     if isinstance(store, Refusal):
         return store.reason
-    withheld, salt = lean(plan, ask=ask), _salt(store)
+    withheld, salt = lean(plan), _salt(store)
     subject = Subject(
         tree=plan.call.tree,
         digest=found.digest,
@@ -176,12 +174,12 @@ def opened(plan: Plan, found: Snapshot | InputError, *, ask: bool = True) -> Cas
         commands=plan.config.commands,
         requires=tuple(plan.requires) if withheld else (*plan.requires, *plan.config.requires),
         # Not there yet in the first hook of a run, and there in the last one: the key is to be the same.
-        lean=tuple(withheld or _extras(plan, ask=ask)),
+        lean=tuple(withheld or _extras(plan)),
         private=plan.private,
         pyproject=plan.project.pyproject,
         inputs=[one.path for one in found.inputs],
     )
-    facts = machine.gather(subject, plan.call.environ, cache=plan.cache, salt=salt, ask=ask)
+    facts = machine.gather(subject, plan.call.environ, ask=ask)
     locks = content.contents(plan.call.tree, [os.fsencode(path) for path in found.locks])
     return Case(
         plan=plan,
@@ -197,20 +195,19 @@ def opened(plan: Plan, found: Snapshot | InputError, *, ask: bool = True) -> Cas
     )
 
 
-def lean(plan: Plan, *, ask: bool = True) -> list[str]:
+def lean(plan: Plan) -> list[str]:
     """The requirements that are installed on a miss only, with what the inner backend would ask for; else nothing."""
     if not plan.passing or not plan.config.requires or not plan.backend.modules:
         return []
     if any(_is_placed(plan, text) for text in plan.config.requires):
         return []
-    return [*plan.config.requires, *_extras(plan, ask=ask)]
+    return [*plan.config.requires, *_extras(plan)]
 
 
 def _is_placed(plan: Plan, text: str) -> bool:
     """Whether a requirement is found at a place and not on an index, so that its text says nothing of what it is."""
     sources = toml_access.table(plan.project.pyproject, "tool.uv.sources")
-    found = requirements.read(text)
-    name = "" if found is None else requirements.normal(found.name)
+    name = requirements.named(text)[0]
     return "@" in text.partition(";")[0] or any(requirements.normal(source) == name for source in sources)
 
 
@@ -227,7 +224,7 @@ def _salt(store: Store) -> bytes:
     return os.urandom(16)
 
 
-def _extras(plan: Plan, *, ask: bool) -> list[str]:
+def _extras(plan: Plan) -> list[str]:
     """What the inner backend would ask for beside what is written, if it is one that we know."""
     if plan.private is None:
         return []
@@ -238,8 +235,6 @@ def _extras(plan: Plan, *, ask: bool) -> list[str]:
         pyproject=plan.project.pyproject,
         hook=plan.call.hook,
         private=plan.private,
-        cache=plan.cache,
-        run=programs.run if ask else programs.mute,
     )
 
 

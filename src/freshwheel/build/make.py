@@ -13,7 +13,7 @@ from freshwheel.build.kept import Kept, Wheel
 from freshwheel.build.lookup import Case
 from freshwheel.build.output import private, written
 from freshwheel.build.plan import Plan
-from freshwheel.inner import interpreter, missing
+from freshwheel.inner import distributions, interpreter
 from freshwheel.inner.build_key import Component
 from freshwheel.memory.outcome import Outcome
 
@@ -22,7 +22,7 @@ _INSTALL = "[tool.freshwheel] requires it: without build isolation, install it; 
 
 def check(plan: Plan) -> None:
     """Raises InnerError where something is not installed that a build needs."""
-    if gone := missing.absent(plan.config.requires):
+    if gone := distributions.absent(plan.config.requires):
         # Setuptools without setuptools-rust would make a wheel, and leave out what is Rust.
         raise InnerError(f"not installed: {', '.join(gone)}", hint=_INSTALL)
 
@@ -30,11 +30,11 @@ def check(plan: Plan) -> None:
 def withheld(plan: Plan) -> bool:
     """Whether a real build would miss something here, as after a hit; the inner backend is asked, if it is there."""
     package = plan.config.backend.partition(":")[0].partition(".")[0]
-    if missing.unmet(plan.config.requires) or not (plan.config.backend_path or interpreter.importable(package)):
+    if distributions.unmet(plan.config.requires) or not (plan.config.backend_path or interpreter.importable(package)):
         return True
     try:
         with inner_build.opened(plan) as inner:
-            return bool(missing.unmet(inner.requires(plan.call.hook, plan.config.inner_settings)))
+            return bool(distributions.unmet(inner.requires(plan.call.hook, plan.config.inner_settings)))
     except FreshwheelError:
         return True
 

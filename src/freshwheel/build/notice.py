@@ -22,7 +22,7 @@ from freshwheel.build import discovery, unwatched
 from freshwheel.build.plan import Plan
 from freshwheel.build.unwatched import Forced
 from freshwheel.build.workplace import Workplace
-from freshwheel.inner import force, kept_folders, packages, setuptools
+from freshwheel.inner import distributions, force, kept_folders, setuptools
 from freshwheel.inner.force import Record, Seen
 from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.inner.target_folders import Profile
@@ -49,13 +49,13 @@ def around(plan: Plan, work: Workplace, page: Page) -> bytes:
 
     Not cargo's own tools, which cargo watches itself; nor the project, and what installers bring for their own use.
     """
-    environ, backend = plan.call.environ, plan.backend
+    environ = plan.call.environ
     names = plan.config.env
-    values = [f"{name}={environ[name]}" for name in sorted(environ) if name in names or backends.shapes(backend, name)]
+    values = [f"{name}={environ[name]}" for name in sorted(environ) if name in names or backends.shapes(name)]
     table = plan.project.pyproject.get("project")
     project = table.get("name") if isinstance(table, Mapping) else None
     ours = backends.names(["freshwheel", "pip", *([project] if isinstance(project, str) else [])])
-    known = packages.installed(sys.path)
+    known = distributions.installed(sys.path)
     others = [f"{name} {one.version} {one.digest}" for name, one in sorted(known.items()) if name not in ours]
     texts = [platform.python_implementation(), sys.version, *values, "", *others]
     said = [text.encode("utf-8", "surrogatepass") for text in texts]
@@ -88,7 +88,7 @@ def looked(plan: Plan, paths: Iterable[str]) -> Iterator[tuple[bytes, bytes, int
 def recipe(plan: Plan, found: Snapshot) -> bytes:
     """What may choose another profile of cargo: hook, settings, environment, files of settings."""
     environ = plan.call.environ
-    names = sorted(name for name in environ if backends.shapes(plan.backend, name))
+    names = sorted(name for name in environ if backends.shapes(name))
     settings = sorted((plan.config.inner_settings or {}).items())
     texts = [plan.call.hook, *map(repr, settings), *(f"{name}={environ[name]}" for name in names)]
     chosen = [one.content for one in found.inputs if _chooses(os.path.basename(one.path))]

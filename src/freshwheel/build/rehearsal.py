@@ -19,8 +19,7 @@ from freshwheel.base.requirements import normal
 from freshwheel.base.rows import Row
 from freshwheel.build import discovery
 from freshwheel.build.lookup import Case
-from freshwheel.inner.programs import which
-from freshwheel.inner.watch import Lookout
+from freshwheel.inner.programs import Lookout, which
 from freshwheel.memory import answers
 from freshwheel.memory.answers import Answer
 from freshwheel.sources import content, disk, mounts
@@ -94,11 +93,11 @@ def _answer(
 
     It rests on what the build has `taken`, on `modules` that lie in the tree, and on a `copy` being there.
     """
-    call, watch = case.plan.call, case.facts.watch
+    call = case.plan.call
     if case.plan.proves:
         return None  # each one is to be built
     asked = answers.question(case.plan.real, call.hook, call.settings, call.environ)
-    if asked is None or case.plan.kind == "release" or case.facts.unknown or watch.untrusted:
+    if asked is None or case.plan.kind == "release" or case.facts.lookout.untrusted:
         return None
     lookout = _looked(case, taken)
     for path in modules:
@@ -108,11 +107,11 @@ def _answer(
         return None
     salt = os.urandom(16)
     names = sorted(lookout.names)
-    environ, patterns, harmless = call.environ, case.plan.backend.env, tuple(backends.HARMLESS)
+    environ, patterns, harmless = call.environ, backends.ENV, tuple(backends.HARMLESS)
     if any(kind == discovery.EVERY for _, kind, *_ in taken):
         patterns, harmless = ("*",), discovery.harmless(case.plan.config.ignore_env)
     families = answers.family(environ, patterns, harmless)
-    if not set(watch.families) <= {*families, *names}:
+    if not case.facts.families <= {*families, *names}:
         return None
     private = case.plan.private or ()
     stored = dict.fromkeys(("entry", "sha256", "size", "xxh3", "until", "data"), b"")
@@ -143,13 +142,13 @@ def _answer(
 
 def _looked(case: Case, taken: Sequence[Discovered]) -> Lookout:
     """All that decided beside the inputs: what the key was made from, the settings, and what the build discovered."""
-    call, watch, found = case.plan.call, case.facts.watch, case.plan.project.looks
+    call, seen, found = case.plan.call, case.facts.lookout, case.plan.project.looks
     tree = os.fsencode(os.path.abspath(call.tree))
     lookout = Lookout()
-    lookout.places |= watch.places
+    lookout.places |= seen.places
     lookout.places |= {disk.at(tree, path): row for path, row in found.places.items() if path not in found.kinds}
-    lookout.absent |= watch.absent | {disk.at(tree, path) for path in found.absent}
-    lookout.names |= watch.names.keys()
+    lookout.absent |= seen.absent | {disk.at(tree, path) for path in found.absent}
+    lookout.names |= seen.names
     lookout.names |= set(discovery.named(taken))
     _discoveries(lookout, case, taken)
     for name in case.found.locks:
@@ -162,7 +161,7 @@ def _looked(case: Case, taken: Sequence[Discovered]) -> Lookout:
         for extra in case.plan.backend.lean_extras:
             lookout.names |= {extra.unless} if extra.unless is not None else set()
             for program in extra.programs:
-                which([program], search, lookout, cwd=call.tree, environ=call.environ)
+                which(program, search, lookout, cwd=call.tree, environ=call.environ)
     return lookout
 
 
@@ -174,7 +173,7 @@ def _discoveries(lookout: Lookout, case: Case, taken: Sequence[Discovered]) -> N
         if kind == discovery.ABSENT:
             lookout.absent.add(where)
         elif kind == discovery.PROGRAM:
-            which([os.fsdecode(path)], case.about.folders, lookout, cwd=call.tree, environ=call.environ)
+            which(os.fsdecode(path), case.about.folders, lookout, cwd=call.tree, environ=call.environ)
         elif kind == discovery.CONTROL:
             lookout.distrust("git is asked for what the version control of the project says")
         elif kind in (discovery.FILE, discovery.FOLDER) and lookout.look(os.fsdecode(where)) is None:

@@ -19,7 +19,7 @@ from freshwheel.build.lookup import Case
 from freshwheel.build.wheel_name import Name
 from freshwheel.inner import build_key
 from freshwheel.inner.machine import NEW_EVERY_TIME
-from freshwheel.inner.watch import Lookout, Watch
+from freshwheel.inner.programs import Lookout
 from freshwheel.sources import content
 from freshwheel.store import upkeep
 from freshwheel.store.entry import Discovered, Entry
@@ -82,7 +82,7 @@ def doubt(case: Case, built: Built) -> str:
         return "a lock file changed during the build"
     if not _stands(case, built.later):
         return "a tool, a variable or a requirement changed during the build"
-    return built.doubt or next(iter(case.facts.unknown), "")
+    return built.doubt
 
 
 def discovered(case: Case, built: Built, *, more: Sequence[str] = ()) -> list[Discovered] | None:
@@ -92,11 +92,13 @@ def discovered(case: Case, built: Built, *, more: Sequence[str] = ()) -> list[Di
     names = set(built.names)
     if seen is not None:
         names |= {name for name in seen.names if not plan.is_harmless(name)}
+    if seen is None and plan.project.version_is_dynamic and plan.config.version is None:
+        paths.append((b".", discovery.CONTROL))  # the version may come from there
     found = discovery.taken(about, dict.fromkeys(paths))
     if found is None:
         return None
     known = () if seen is None else seen.items
-    named = discovery.variables(about, names - NEW_EVERY_TIME.union(case.facts.watch.families))
+    named = discovery.variables(about, names - NEW_EVERY_TIME.union(case.facts.families))
     every = discovery.every(about) if seen is None or seen.every else ()
     return list({one[:2]: one for one in [*known, *found, *named, *every]}.values())
 
@@ -122,7 +124,7 @@ def _is_old(case: Case, entry: Entry) -> bool:
 
 def _stands(case: Case, later: Snapshot) -> bool:
     """Whether the key is that of the build's end as well; all is asked again only where something moved."""
-    if _is_unmoved(case.facts.watch):
+    if _is_unmoved(case.facts.lookout):
         return True
     again = lookup.opened(case.plan, later)
     return isinstance(again, Case) and build_key.key(again.facts.components) == build_key.key(case.facts.components)
@@ -134,13 +136,13 @@ def _locks(case: Case, built: Built) -> dict[bytes, tuple[str, bytes]]:
     return content.contents(case.plan.call.tree, [os.fsencode(path) for path in paths])
 
 
-def _is_unmoved(watch: Watch) -> bool:
+def _is_unmoved(seen: Lookout) -> bool:
     """Whether all that was looked at is as it was, so that nothing need be asked again."""
-    look = Lookout()
+    now = Lookout()
     return (
-        not watch.untrusted
-        and all(look.look(os.fsdecode(path)) == row for path, row in watch.places.items())
-        and all(look.look(os.fsdecode(path)) is None for path in watch.absent)
+        not seen.untrusted
+        and all(now.look(os.fsdecode(path)) == row for path, row in seen.places.items())
+        and all(now.look(os.fsdecode(path)) is None for path in seen.absent)
     )
 
 

@@ -20,7 +20,7 @@ from freshwheel.base.model import Finding, Input
 from freshwheel.base.phrases import few
 from freshwheel.build.plan import Call, Plan
 from freshwheel.inner import programs
-from freshwheel.inner.watch import Lookout
+from freshwheel.inner.programs import Lookout
 from freshwheel.memory import accounts, discoveries
 from freshwheel.sources import globs, outside_paths, reasons, selection, surroundings
 from freshwheel.sources.cargo import Closure, lies_in
@@ -288,7 +288,7 @@ def _commands(plan: Plan) -> Iterator[Finding]:
     environ = plan.call.environ
     for words in plan.config.commands:
         searched = folders(environ.get("PATH", ""), ())
-        if programs.which(words[:1], searched, Lookout(), cwd=plan.call.tree, environ=environ) is None:
+        if programs.which(words[0], searched, Lookout(), cwd=plan.call.tree, environ=environ) is None:
             what = f"there is no program {words[0]}, or it can't be run: its output is in no build key here"
             todo = "install it, or take the line out of [tool.freshwheel] commands"
             yield Finding(kind="command", where=shlex.join(words), what=what, todo=todo)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,18 +13,16 @@ from freshwheel.base import requirements, toml_access
 from freshwheel.base.backends import Backend, Extra
 from freshwheel.base.isolation import folders
 from freshwheel.inner import programs
-from freshwheel.inner.programs import Run
-from freshwheel.inner.tool_answers import Answers
-from freshwheel.inner.tools import Tools
-from freshwheel.inner.watch import Lookout
+from freshwheel.inner.programs import Lookout, Run
 
 _VERSION = re.compile(r"(?<![\w.])\d+(?:\.\d+)+")
 _LEAST = re.compile(
     r"^[^#\n]*\bcmake_minimum_required\s*\(\s*VERSION\s+[\"\[=]*(\d+(?:\.\d+)*)", re.IGNORECASE | re.MULTILINE
 )
-_OLDEST_CMAKE = "3.15"
-_OWN_WHEEL = "70.1"
-"""The first setuptools that needs no `wheel`."""
+_OLDEST_CMAKE = (3, 15)
+_OWN_WHEEL = 71
+"""From 70.1 on setuptools needs no `wheel`."""
+_BELOW = re.compile(r"(?:<=?|==|~=)\s*(\d+)")
 _PROVIDERS = {
     "scikit_build_core.metadata.fancy_pypi_readme": "hatch-fancy-pypi-readme>=23.2",
     "scikit_build_core.metadata.setuptools_scm": "setuptools-scm",
@@ -41,10 +38,8 @@ def extras(  # noqa: PLR0913 - what a test replaces
     pyproject: Mapping[str, Any],
     hook: str,
     private: Sequence[str],
-    cache: str | None = None,
     run: Run = programs.run,
     platform: str = sys.platform,
-    now: Callable[[], int] = time.time_ns,
 ) -> list[str]:
     """The requirements; programs in the `private` folders of an environment made for one build don't count.
 
@@ -58,45 +53,33 @@ def extras(  # noqa: PLR0913 - what a test replaces
             return False
         if extra.setting is not None and toml_access.at(pyproject, extra.setting[0]) != extra.setting[1]:
             return False
-        if extra.requirement == "wheel" and _has_own_wheel(pyproject):
+        if extra.requirement == "wheel" and not _may_be_old(pyproject):
             return False
-        return not any(_serves(program, extra.requirement) for program in extra.programs)
+        return not any(serves(program, extra.requirement) for program in extra.programs)
 
-    def _serves(program: str, requirement: str) -> bool:
-        path = programs.which([program], search, Lookout(), cwd=tree, environ=environ)
-        if path is None:
-            return False
-        found = _VERSION.search(tools.version(path))
-        return found is not None and requirements.allows(requirement, found[0])
+    def serves(program: str, requirement: str) -> bool:
+        path = programs.which(program, search, Lookout(), cwd=tree, environ=environ)
+        if path is None or requirement.isidentifier():
+            return path is not None  # of any version
+        answer = run([path, "--version"], cwd=os.sep, environ=environ)
+        found = _VERSION.search(answer.output.decode("utf-8", "replace"))
+        return answer.status == 0 and found is not None and requirements.allows(requirement, found[0])
 
-    search, answers = folders(environ.get("PATH", ""), private), Answers(cache)
-    tools = Tools(
-        tree=tree,
-        environ=environ,
-        folders=search,
-        scripts=(),
-        lookout=Lookout(),
-        answers=answers,
-        run=run,
-        platform=platform,
-        started=now(),
-    )
+    search = folders(environ.get("PATH", ""), private)
     known: Iterable[Extra] = backend.lean_extras
     if backend.name == "scikit-build-core":
         known = _of_scikit_build(known, pyproject, tree)
-    found = [extra.requirement for extra in known if wanted(extra)]
-    answers.save()
-    return found
+    return [extra.requirement for extra in known if wanted(extra)]
 
 
-def _has_own_wheel(pyproject: Mapping[str, Any]) -> bool:
-    """Whether only such versions of setuptools may be installed that need no `wheel`."""
+def _may_be_old(pyproject: Mapping[str, Any]) -> bool:
+    """Whether a requirement holds setuptools down to versions that need `wheel`."""
     texts = [text for path in ("build-system.requires", "tool.freshwheel.requires") for text in _texts(pyproject, path)]
     return any(
-        word in (">=", ">", "==", "~=") and requirements.holds(version, ">=", _OWN_WHEEL)
+        int(version) < _OWN_WHEEL
         for text in texts
-        if (wanted := requirements.read(text)) is not None and requirements.normal(wanted.name) == "setuptools"
-        for word, version in wanted.comparisons
+        if requirements.named(text)[0] == "setuptools"
+        for version in _BELOW.findall(text.partition(";")[0])
     )
 
 
@@ -109,14 +92,14 @@ def _of_scikit_build(known: Iterable[Extra], pyproject: Mapping[str, Any], tree:
     found = []
     if toml_access.at(pyproject, f"{table}.wheel.cmake") is not False:
         for extra in known:
-            name = requirements.read(extra.requirement)
-            text = _wanted(pyproject, f"{table}.{name.name}", tree) if name is not None else ""
-            found.append(replace(extra, requirement=f"{name.name}{text}") if name is not None and text else extra)
-    given = [text for text in _texts(pyproject, f"{table}.build.requires") if requirements.read(text) is not None]
+            name = requirements.named(extra.requirement)[0]
+            text = _wanted(pyproject, f"{table}.{name}", tree)
+            found.append(replace(extra, requirement=f"{name}{text}") if text else extra)
+    given = [text for text in _texts(pyproject, f"{table}.build.requires") if requirements.is_valid(text)]
     metadata = toml_access.at(pyproject, f"{table}.metadata")
     for one in metadata.values() if isinstance(metadata, Mapping) else ():
-        name = one.get("provider") if isinstance(one, Mapping) else None
-        given += [_PROVIDERS[name]] if isinstance(name, str) and name in _PROVIDERS else []
+        provider = one.get("provider") if isinstance(one, Mapping) else None
+        given += [_PROVIDERS[provider]] if isinstance(provider, str) and provider in _PROVIDERS else []
     return [*found, *[Extra(requirement=text) for text in given]]
 
 
@@ -136,7 +119,7 @@ def _wanted(pyproject: Mapping[str, Any], path: str, tree: str) -> str:
             match = _LEAST.search(file.read())
     except (OSError, ValueError):
         return ""
-    return f">={match[1]}" if match and requirements.holds(match[1], ">", _OLDEST_CMAKE) else ""
+    return f">={match[1]}" if match and tuple(map(int, match[1].split("."))) > _OLDEST_CMAKE else ""
 
 
 def _texts(pyproject: Mapping[str, Any], path: str) -> list[str]:

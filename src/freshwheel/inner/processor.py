@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import socket
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -25,10 +26,6 @@ _LINES = re.compile(
     r"(?:vendor_id|cpu family|model|stepping|cache size|[Ff]eatures|flags|CPU \w+|cpu|isa|uarch|m\w+id)\s*:.*"
 )
 """What a compiler may go by, of all that Linux says of a processor on one of its architectures."""
-_SYSCTL = ("/usr/sbin/sysctl", "machdep.cpu", "hw.cputype", "hw.cpusubtype", "hw.cpufamily", "hw.optional")
-_WINDOWS = ("PROCESSOR_ARCHITECTURE", "PROCESSOR_IDENTIFIER", "PROCESSOR_LEVEL", "PROCESSOR_REVISION")
-_MOST = 128
-"""More than the features that Windows has numbers for."""
 
 
 def wanted(texts: Iterable[bytes]) -> bool:
@@ -44,32 +41,16 @@ def recipes(tree: str, inputs: Iterable[bytes]) -> Iterator[bytes]:
                 yield file.read(_LARGEST)
 
 
-def features(
-    environ: Mapping[str, str], *, run: Run, platform: str = sys.platform, cpuinfo: str = _CPUINFO
-) -> str | None:
-    """What a compiler may know of the processor; None where nobody says."""
+def features(environ: Mapping[str, str], *, run: Run, platform: str = sys.platform, cpuinfo: str = _CPUINFO) -> str:
+    """What a compiler may know of the processor; where nobody says that, the name of this machine."""
+    said = ""
     if platform == "win32":
-        return _windows(environ)
-    if platform == "darwin":
-        answer = run(_SYSCTL, cwd="/", environ=environ)
-        return answer.output.decode("utf-8", "replace") or None
-    try:
-        with open(cpuinfo, encoding="utf-8", errors="replace") as file:
-            stanzas = file.read().split("\n\n")
-    except OSError:
-        return None
-    # There may be several kinds of cores, and as many as there are of each.
-    kinds = {"\n".join(sorted(filter(_LINES.fullmatch, one.splitlines()))) for one in stanzas}
-    return "\n\n".join(sorted(kinds - {""})) or None
-
-
-def _windows(environ: Mapping[str, str]) -> str | None:
-    """What the environment says, and which numbers of features the system knows as present."""
-    said = [f"{name}={environ[name]}" for name in _WINDOWS if name in environ]
-    import ctypes  # noqa: PLC0415 - elsewhere nobody needs it
-
-    library = getattr(ctypes, "windll", None)
-    if library is not None:
-        ask = library.kernel32.IsProcessorFeaturePresent
-        said += [str(number) for number in range(_MOST) if ask(number)]
-    return "\n".join(said) or None
+        said = environ.get("PROCESSOR_IDENTIFIER", "")
+    elif platform == "darwin":
+        said = run(("/usr/sbin/sysctl", "machdep.cpu", "hw.optional"), cwd="/", environ=environ).output.decode()
+    else:
+        with contextlib.suppress(OSError), open(cpuinfo, encoding="utf-8", errors="replace") as file:
+            # There may be several kinds of cores, and as many as there are of each.
+            kinds = {"\n".join(sorted(filter(_LINES.fullmatch, one.splitlines()))) for one in file.read().split("\n\n")}
+            said = "\n\n".join(sorted(kinds - {""}))
+    return said or socket.gethostname()

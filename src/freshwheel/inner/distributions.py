@@ -1,16 +1,16 @@
-"""What is installed beside freshwheel, as far as it shapes a wheel."""
+"""What is installed beside freshwheel, as far as it shapes a wheel, and which requirements that does not meet."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from freshwheel.base import requirements
-from freshwheel.base.requirements import Requirement
+from freshwheel.inner import interpreter
 
 _OURS = "freshwheel"
 _INFO = (".dist-info", ".egg-info")
@@ -19,6 +19,8 @@ _OF_ONE_INSTALLATION = frozenset(
 )
 """Files of a `.dist-info` that say how it came here, not what it is."""
 _PROGRAMS = frozenset(("bin", "scripts"))
+_FIELD = re.compile(r"^(Name|Version|Requires-Dist):[ \t]*(.*?)[ \t\r]*$", re.IGNORECASE | re.MULTILINE)
+_EXTRA = re.compile(r"\bextra\s*==\s*[\"']([^\"']*)[\"']")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,8 +33,8 @@ class Distribution:
     folder: str
     """The name of its `.dist-info`."""
     requires: tuple[str, ...]
-    digest: str | None
-    """SHA-256 over what its RECORD says of its files; None: there is no RECORD, or the files lie elsewhere."""
+    digest: str
+    """SHA-256 over what its RECORD says of its files; nothing: there is no RECORD."""
     direct: bool
     """Whether it came from a place and not from an index: then its version says little."""
 
@@ -48,16 +50,19 @@ def installed(path: Iterable[str]) -> dict[str, Distribution]:
 
 
 def closure(texts: Iterable[str], known: Mapping[str, Distribution]) -> set[str]:
-    """The names that the requirements lead to, themselves included, as far as what is installed says so."""
+    """The names that the requirements lead to, themselves included, as far as what is installed says so.
+
+    Of markers the extras count. What only another system needs is not installed, or is wanted by somebody else.
+    """
     wanted = [(text, "") for text in texts]
     done: set[tuple[str, str]] = set()
     while wanted:
         text, extra = wanted.pop()
-        requirement = requirements.read(text)
-        if requirement is None or not _applies(requirement, extra):
+        name, extras = requirements.named(text)
+        of = {requirements.normal(one) for one in _EXTRA.findall(text.partition(";")[2])}
+        if not name or (of and extra not in of):
             continue
-        name = requirements.normal(requirement.name)
-        for one in ("", *requirement.extras):
+        for one in ("", *extras):
             if (name, one) not in done:
                 done.add((name, one))
                 wanted += [(below, one) for below in known[name].requires] if name in known else []
@@ -73,36 +78,60 @@ def counted(
     down; elsewhere what the requirements lead to. What only the `lean` requirements bring is there in some runs and not
     in others: their texts count instead.
     """
-    asked = closure([text for text in requires if not _is_ours(text)], known)
+    asked = closure([text for text in requires if requirements.named(text)[0] != _OURS], known)
     withheld = closure(lean, known) - asked
     ours = closure([_OURS], known)
     if isolated:
         asked |= closure(known.keys() - ours - withheld, known)
-    mine = {_OURS, requirements.normal(project)} if project else {_OURS}
+    mine = {_OURS, requirements.normal(project)}
     shaping = {name: one for name, one in sorted(known.items()) if name in asked - withheld - mine}
     staying = {name: one for name, one in sorted(known.items()) if name in shaping or name in ours}
     return shaping, staying
 
 
+def unmet(texts: Iterable[str]) -> list[str]:
+    """The requirements that what is installed here does not meet."""
+    known = installed(sys.path)
+    return [
+        text
+        for text in texts
+        if (name := requirements.applying(text)) and (name not in known or not _meets(text, known[name]))
+    ]
+
+
+def absent(texts: Iterable[str]) -> list[str]:
+    """The requirements of which nothing is installed here, in whatever version."""
+    known = installed(sys.path) if texts else {}
+    # What has no metadata may be there all the same.
+    return [
+        text
+        for text in texts
+        if (name := requirements.applying(text))
+        and name not in known
+        and not interpreter.importable(name.replace("-", "_"))
+    ]
+
+
+def _meets(text: str, one: Distribution) -> bool:
+    return requirements.allows(text, one.version)
+
+
 def _read(folder: str, name: str) -> Distribution | None:
     info = os.path.join(folder, name)
     header = _text(info, "METADATA") or _text(info, "PKG-INFO") or ""
+    fields: dict[str, list[str]] = {"name": [], "version": [], "requires-dist": []}
     # The description, behind the first empty line, is most of it; nothing that is folded is asked for.
-    fields = [line.partition(":") for line in header.partition("\n\n")[0].splitlines()]
-    titles, versions, requires = (
-        [value.strip() for key, _, value in fields if key.lower() == wanted]
-        for wanted in ("name", "version", "requires-dist")
-    )
-    if not titles or not versions:
+    for key, value in _FIELD.findall(header.partition("\n\n")[0]):
+        fields[key.lower()].append(value)
+    if not fields["name"] or not fields["version"]:
         return None
-    direct, record = _text(info, "direct_url.json"), _text(info, "RECORD")
     return Distribution(
-        name=requirements.normal(titles[0]),
-        version=versions[0],
+        name=requirements.normal(fields["name"][0]),
+        version=fields["version"][0],
         folder=name,
-        requires=tuple(requires),
-        digest=None if record is None or _is_editable(direct) else _digest(record),
-        direct=direct is not None,
+        requires=tuple(fields["requires-dist"]),
+        digest=_digest(_text(info, "RECORD") or ""),
+        direct=os.path.exists(os.path.join(info, "direct_url.json")),
     )
 
 
@@ -117,7 +146,7 @@ def _text(folder: str, name: str) -> str | None:
 def _digest(record: str) -> str:
     """Of the lines that are equal wherever it is installed: programs name the interpreter, bytecode is made later."""
     lines = [line for line in record.splitlines() if line.strip() and not _varies(line.rsplit(",", 2)[0].strip('"'))]
-    return hashlib.sha256("\n".join(sorted(lines)).encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256("\n".join(sorted(lines)).encode("utf-8", "surrogatepass")).hexdigest() if lines else ""
 
 
 def _varies(path: str) -> bool:
@@ -127,41 +156,6 @@ def _varies(path: str) -> bool:
     if len(folders) > 1 and folders[-2].endswith(_INFO):
         return folders[-1] in _OF_ONE_INSTALLATION
     return ".." in folders and any(folder.lower() in _PROGRAMS for folder in folders)
-
-
-def _is_editable(direct: str | None) -> bool:
-    try:
-        return bool(json.loads(direct or "{}").get("dir_info", {}).get("editable"))
-    except (ValueError, AttributeError, RecursionError):
-        return True
-
-
-def _applies(requirement: Requirement, extra: str) -> bool:
-    if requirement.conditions is not None:
-        return all(_is_met(variable, word, value, extra) for variable, word, value in requirement.conditions)
-    from packaging import requirements as full  # noqa: PLC0415 - it takes long, and few markers need it
-
-    try:
-        marker = full.Requirement(requirement.text).marker
-        return marker is None or marker.evaluate({"extra": extra})
-    except Exception:  # noqa: BLE001 - whatever a marker holds, it may apply
-        return True
-
-
-def _is_met(variable: str, word: str, value: str, extra: str) -> bool:
-    """Whether a condition of a marker holds here, where an extra is asked for."""
-    compare = requirements.ORDERS[word]
-    if variable == "extra":
-        return compare(requirements.normal(extra), requirements.normal(value))
-    if variable == "sys_platform":
-        return compare(sys.platform, value)
-    major, _, minor = value.partition(".")
-    return compare(sys.version_info[:2], (int(major), int(minor or 0)))
-
-
-def _is_ours(text: str) -> bool:
-    requirement = requirements.read(text)
-    return requirement is not None and requirements.normal(requirement.name) == _OURS
 
 
 def _listed(folder: str) -> list[str]:
