@@ -387,7 +387,7 @@ class Points:
 def lose_answers(rig):
     """The store has the wheel, and nothing is remembered of the tree but when its requirements were resolved."""
     for folder in rig.cache.iterdir():
-        if folder.name not in {"v1", "tools.json", "resolved"}:
+        if folder.name not in {"v1", "tools", "resolved"}:
             shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
 
 

@@ -249,13 +249,11 @@ def test_a_program_of_this_moment_is_asked_again(world):
     assert {name for name, *_ in world.started} >= {"c++", "cargo", "cc", "ld", "rustc"}
 
 
-@pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"edition": 1, "answers": {"x": 1}}', '{"edition": 1, "answers": []}']
-)
+@pytest.mark.parametrize("text", ["", "{", "FWTOOLS"])
 def test_a_spoiled_cache_of_answers_is_no_cache(world, text):
     """Whatever stands there, the programs are asked."""
     before = world.key()
-    (world.cache / "tools.json").write_text(text)
+    (world.cache / "tools").write_text(text)
     assert world.key() == before
     assert world.started
 
@@ -263,7 +261,7 @@ def test_a_spoiled_cache_of_answers_is_no_cache(world, text):
 def test_a_cache_that_others_may_write_is_not_believed(world):
     """Only what this user wrote says what a compiler is."""
     world.facts()
-    path = world.cache / "tools.json"
+    path = world.cache / "tools"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     path.chmod(0o666)
     world.facts()
@@ -767,7 +765,8 @@ def test_secrets_are_seen_nowhere(world):
     assert next(take, None) is None
     shown = build_key.parts(found.components, salt=SALT)
     plain = [one.value for one in found.components if not one.secret]
-    seen = repr((found, shown, plain, build_key.difference({}, shown))) + (world.cache / "tools.json").read_text()
+    kept = (world.cache / "tools").read_bytes().decode("latin-1")
+    seen = repr((found, shown, plain, build_key.difference({}, shown))) + kept
     assert [one for one in CANARIES if one in seen] == []
 
 
