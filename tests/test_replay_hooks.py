@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel.base import backends
+from freshwheel.base import backends, records
 from freshwheel.build import inner_build, lookup, recipes, rehearsal
 from freshwheel.explain import history
 from freshwheel.inner import distributions, machine
@@ -27,9 +27,11 @@ LIGHT = {"sys", "os", "time", "errno", "stat", "struct", "fcntl", "msvcrt", "xxh
 OWN = (
     "about",
     "base",
+    "base.files",
     "base.frame",
     "base.isolation",
     "base.name_patterns",
+    "base.records",
     "base.rows",
     "hooks",
     "memory",
@@ -139,12 +141,12 @@ class Tree:
     def answer(self):
         """The one answer that is kept."""
         [path] = (self.cache / "answers").iterdir()
-        return answers.parse(path.read_bytes())
+        return answers.Answer.of(records.read(str(path), answers._MAGIC)[1])
 
     @property
     def blob(self):
         """Where the finished wheel lies in the store."""
-        return Path(shelf.at(str(self.cache), shelf.identity()).blob_place(self.answer.blob.sha256))
+        return Path(shelf.at(str(self.cache)).blob_place(self.answer.blob.sha256))
 
 
 @pytest.fixture
@@ -295,7 +297,7 @@ def test_variable_that_a_build_has_asked_for_is_observed(tree, monkeypatch):
 
 def test_an_entry_that_is_used_is_not_old(known):
     """What is handed out without a look at its entry is kept as well."""
-    path = shelf.at(str(known.cache), shelf.identity()).entry_place(known.answer.entry.decode())
+    path = shelf.at(str(known.cache)).entry_place(known.answer.entry.decode())
     os.utime(path, (1, 1))
     assert known.wheel() is not None
     assert time.time() - os.stat(path).st_mtime < 60
@@ -381,7 +383,7 @@ def add_source(tree):
 
 def remove_entry(tree):
     """No entry for this key."""
-    os.unlink(shelf.at(str(tree.cache), shelf.identity()).entry_place(tree.answer.entry.decode()))
+    os.unlink(shelf.at(str(tree.cache)).entry_place(tree.answer.entry.decode()))
 
 
 def remove_blob(tree):

@@ -265,7 +265,7 @@ def test_outcomes_do_not_move_the_memory(bench):
     assert recipes.source_digest(bench.call()) == stamp
     assert sorted(path.name for path in (bench.cache / "memory").iterdir()) == before
     held = b"".join(path.read_bytes() for path in (bench.cache / "memory").iterdir())
-    assert b".outcomes.json" not in held
+    assert b".outcomes" not in held
     assert b".inputs" not in held
 
 
@@ -298,7 +298,7 @@ def test_a_run_that_was_promised_a_wheel(bench, tmp_path):
 def test_a_damaged_record(bench, harm):
     """It is no record, in why and in a build."""
     bench.build()
-    for path in (bench.cache / "trees").glob("*.outcomes.json"):
+    for path in (bench.cache / "trees").glob("*.outcomes"):
         path.write_bytes(harm)
     for path in (bench.cache / "trees").glob("*.inputs"):
         path.write_bytes(harm)

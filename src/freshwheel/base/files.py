@@ -205,5 +205,5 @@ def discard(path: str) -> None:
     """No file at `path`, if that can be."""
     try:
         os.unlink(path)
-    except OSError:
+    except (OSError, ValueError):
         return

@@ -31,7 +31,8 @@ class Value:
 
     def __init__(self, **fields: "Any") -> None:
         for name in self.__slots__:
-            setattr(self, name, fields[name])
+            value = fields[name]
+            setattr(self, name, tuple(value) if isinstance(value, list) else value)
 
     @classmethod
     def of(cls, fields: "Any") -> "Self":
@@ -71,7 +72,10 @@ def parsed(magic: bytes, data: bytes) -> "Any":
     body = memoryview(data)[24:]
     if data[:8] != magic or data[8:24] != xxhash.xxh3_128_digest(body):
         raise files.DamagedError("not a record of this kind")
-    return marshal.loads(body)  # noqa: S302 - nobody else can have written it, as the sum and the owner say
+    try:
+        return marshal.loads(body)  # noqa: S302 - nobody else can have written it, as the sum and the owner say
+    except (EOFError, TypeError, ValueError):
+        raise files.DamagedError("written by a later Python") from None
 
 
 def read(path: str, magic: bytes) -> "Any":

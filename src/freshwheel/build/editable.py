@@ -193,7 +193,7 @@ class Placement:
             key=full,
             kin=kin,
             whole=built.found is None,
-            rests=rests,
+            rests=sorted(rests),
             ways=ways,
             free=free,
             modules=[

@@ -4,6 +4,7 @@ Nothing here raises OSError: what can't be read is a miss. What is shown to be w
 writes it anew; what could merely not be read stays.
 """
 
+import errno
 import os
 import stat
 import time
@@ -125,13 +126,15 @@ def _unsafe(folder: str, look: "Callable[[str], os.stat_result]") -> str:
     """Why a folder must not be believed; nothing: it may be."""
     try:
         status = look(folder)
+        if not stat.S_ISDIR(status.st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     except (OSError, ValueError) as error:
         return f"{folder} can't be opened as a folder: {why(error)}"
-    if not stat.S_ISDIR(status.st_mode):
-        return f"{folder} is no folder"
     if files.is_own(status):
         return ""
+    if status.st_uid == os.geteuid():
+        return f"others may write in {folder}: run chmod go-w on it"
     return (
-        f"{folder} belongs to the user {status.st_uid}, or others may write in it: run chmod go-w on it, "
-        "set FRESHWHEEL_CACHE_DIR to a folder of your own, or run sudo with -H"
+        f"{folder} belongs to the user {status.st_uid}, and this process is the user {os.geteuid()}: "
+        "set FRESHWHEEL_CACHE_DIR to a folder of its own, or run sudo with -H"
     )

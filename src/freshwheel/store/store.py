@@ -128,7 +128,7 @@ class Store:
             base=draft.base,
             finished={},
             parts=dict(draft.parts),
-            discovered=tuple(sorted(draft.discovered)),
+            discovered=sorted(draft.discovered),
             tree=draft.tree,
             installed=dict(draft.installed),
             milliseconds=draft.milliseconds,
