@@ -10,7 +10,7 @@ import contextlib
 import os
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from freshwheel.base import backends, frame
@@ -19,12 +19,11 @@ from freshwheel.base.model import Snapshot
 from freshwheel.base.phrases import few
 from freshwheel.build import discovery, notice, observation, opinion, unwatched
 from freshwheel.build.observation import Found, Watch
-from freshwheel.build.opinion import Opinion
+from freshwheel.build.opinion import Read
 from freshwheel.build.plan import Plan
 from freshwheel.build.tree_view import Scope
 from freshwheel.build.workplace import Workplace
-from freshwheel.inner import force, interpreter, kept_folders, process, target_folders
-from freshwheel.inner.build_records import Read
+from freshwheel.inner import build_folders, force, interpreter, process
 from freshwheel.inner.force import Record, Seen
 from freshwheel.memory import accounts, discoveries
 from freshwheel.memory.accounts import Page
@@ -56,10 +55,8 @@ class Built:
     """What it has taken, with all that earlier builds in the same folders have; None: nobody observed it."""
     unobserved: str = ""
     """Why nobody did."""
-    system: Mapping[str, str] = field(default_factory=dict)
-    """Absolute paths outside of the repository that the records of tools name, and who has read them."""
-    names: tuple[str, ...] = ()
-    """Variables that the records of tools name, sorted."""
+    names: frozenset[str] = frozenset()
+    """Variables that cargo's records name."""
     milliseconds: int = 0
 
     @property
@@ -143,9 +140,7 @@ class _Bench:
         places: list[str] | None = []
         if closure.crates:
             arguments = notice.arguments(plan)
-            places = target_folders.build_folders(
-                manifests, plan.call.environ, tree=plan.call.tree, arguments=arguments
-            )
+            places = build_folders.cargo(manifests, plan.call.environ, tree=plan.call.tree, arguments=arguments)
         folder = notice.kept_folder(plan)
         tree = os.path.realpath(plan.call.tree)
         work = Workplace(
@@ -172,7 +167,7 @@ class _Bench:
             recipe = notice.recipe(self.plan, self.before)
             self.complete = self.page.complete and force.is_ours(record, found, recipe)
         earlier = self.forced(record, found)
-        more = {} if self.spare is None else target_folders.private({}, self.spare.name)
+        more = {} if self.spare is None else build_folders.private(self.spare.name)
         started = time.time_ns()
         with (
             notice.fresh(self.plan, private) as (variables, empty),
@@ -194,10 +189,10 @@ class _Bench:
     def cleanly(self, private: str) -> Built:
         """Builds in empty folders, and looks at what that has done."""
         with tempfile.TemporaryDirectory(prefix="freshwheel-clean-", dir=private, ignore_cleanup_errors=True) as folder:
-            settings, more = kept_folders.fresh(self.plan.config.inner_settings, os.path.join(folder, "build"))
+            settings, more = build_folders.fresh(self.plan.config.inner_settings, os.path.join(folder, "build"))
             if self.closure.crates:
                 self.apart()
-            more |= {} if self.spare is None else target_folders.private({}, self.spare.name)
+            more |= {} if self.spare is None else build_folders.private(self.spare.name)
             started = time.time_ns()
             with notice.fresh(self.plan, private) as (variables, empty), opened(self.plan, more | variables) as inner:
                 path = inner.build(self.plan.call.hook, private, settings)
@@ -211,12 +206,11 @@ class _Bench:
         self.places, self.page = None, Page()
         self.spare = tempfile.TemporaryDirectory(prefix="freshwheel-target-", ignore_cleanup_errors=True)
 
-    def look(self) -> dict[str, target_folders.Profile]:
+    def look(self) -> dict[str, build_folders.Profile]:
         """The state of all build folders."""
-        found = target_folders.look(self.places or [])
-        return found if self.kept is None else found | kept_folders.look(self.kept)
+        return build_folders.look(self.places or [], self.kept)
 
-    def forced(self, record: Record | None, found: Mapping[str, target_folders.Profile]) -> Snapshot | InputError:
+    def forced(self, record: Record | None, found: Mapping[str, build_folders.Profile]) -> Snapshot | InputError:
         """The inputs, when all that cargo must notice has a new mtime; else it gets an empty folder to work in."""
         refused, times = self.places is None, {}
         if found:
@@ -252,15 +246,15 @@ class _Bench:
         """Whether all of the project is compiled again: what is excluded, and who has read it, nobody knows else."""
         return self.is_first or not (self.complete or not self.plan.config.exclude)
 
-    def unknown(self, found: Mapping[str, target_folders.Profile]) -> str:
+    def unknown(self, found: Mapping[str, build_folders.Profile]) -> str:
         """Why nobody knows what went into the folder that CMake or Meson keep, in words."""
         kept = self.kept if self.is_first and self.kept in found else None
         return f"{kept} holds what was built while nobody observed it; remove that folder" if kept else ""
 
-    def rerun(self, profiles: Iterable[str], scripts: Mapping[str, str] | None) -> bool:
+    def rerun(self, profiles: Iterable[str], scripts: Collection[str] | None) -> bool:
         """Whether cargo will run these build scripts again, or all; nothing is to be done for a crate that has none."""
         try:
-            target_folders.rerun([one for one in profiles if one != self.kept], scripts)
+            build_folders.rerun([one for one in profiles if one != self.kept], scripts)
         except OSError:
             return False
         return True
@@ -282,8 +276,8 @@ class _Bench:
     def keep(
         self,
         record: Record | None,
-        before: Mapping[str, target_folders.Profile],
-        after: Mapping[str, target_folders.Profile],
+        before: Mapping[str, build_folders.Profile],
+        after: Mapping[str, build_folders.Profile],
         earlier: Snapshot | InputError,
         later: Snapshot | InputError,
     ) -> None:
@@ -366,16 +360,17 @@ class _Bench:
             return Built(path=path, earlier=earlier, later=later, doubt=self.doubt)
         tree = self.plan.call.tree
         scope = self.scope(later, private=os.path.dirname(path))
-        observed = found is not None and (self.complete or self.spare is not None)
-        second = self.opinion(scope, started, observed=observed)
-        reads = [] if found is None else [*map(_read, found.missed()), *self.shared(later)]
-        missed = {one.path: one for one in (*second.missed, *reads)}
-        system = {one.path: one.by for one in second.system}
+        folders = [self.spare.name] if self.spare is not None else self.places or []
+        if found is not None:
+            reads = [*map(_read, found.missed()), *self.shared(later)]
+        else:
+            reads = opinion.missed(scope, self.closure, folders, since=started)
+        missed = {one.path: one for one in reads}
         written = _written(earlier, later)
-        self.note(missed.values(), system, written)
-        doubts = [self.doubt, second.reason, found.doubt if found is not None else ""]
+        self.note(missed.values(), written)
+        doubts = [self.doubt, found.doubt if found is not None else ""]
         items = () if found is None else found.items
-        outside = [*system, *(os.fsdecode(path) for path, kind, *_ in items if kind == discovery.FILE)]
+        outside = [os.fsdecode(path) for path, kind, *_ in items if kind == discovery.FILE]
         return Built(
             path=path,
             earlier=earlier,
@@ -385,27 +380,17 @@ class _Bench:
             doubt=next(filter(None, doubts), "") or _restless(tree, outside, started, observed=found is not None),
             found=found,
             unobserved="" if self.watch is None else self.watch.reason,
-            system=system,
-            names=second.names,
+            names=frozenset(opinion.variables(folders)),
             milliseconds=(time.time_ns() - started) // 10**6,
         )
 
-    def opinion(self, scope: Scope, started: int, *, observed: bool) -> Opinion:
-        """What the records of cargo say; where the build was observed, they say no more than names."""
-        if not self.closure.crates:
-            return Opinion()
-        used = [self.spare.name] if self.spare is not None else self.places or []
-        second = opinion.second(scope, self.closure, used, since=started)
-        return Opinion(names=second.names) if observed else second
-
-    def note(self, missed: Iterable[Read], system: Mapping[str, str], written: Mapping[str, str]) -> None:
+    def note(self, missed: Iterable[Read], written: Mapping[str, str]) -> None:
         """Puts on record what the build has shown of its tree."""
         cache, tree = frame.cache_directory(self.plan.call.environ), self.plan.call.tree
         known = discoveries.load(cache, tree)
         fresh = discoveries.State(
             built=True,
             discovered={**known.discovered, **{one.path: one.by for one in missed}},
-            system={**known.system, **system},
             written=written,
         )
         if fresh != known:
@@ -421,7 +406,6 @@ class _Bench:
             exclude=self.plan.config.exclude,
             outputs=list(selection.left_out(self.plan.project.pyproject, self.plan.backend)),
             apart=[private, *surroundings.apart(tree, environ)],
-            known=list(discoveries.load(frame.cache_directory(environ), tree).system),
         )
 
 

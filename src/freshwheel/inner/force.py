@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from freshwheel.base.frame import dumped, framed, parsed, unframed
-from freshwheel.inner.target_folders import Profile
+from freshwheel.inner.build_folders import Profile
 
 _MAGIC = b"FORCE3\0\0"
 _KIND_AND_CONTENT = 17

@@ -44,8 +44,6 @@ _APPLE = (
 """In the tools of Apple that are selected, for which the programs in `/usr/bin` only stand."""
 _SELECTED = "/var/db/xcode_select_link"
 _CARGO_FILES = ("config", "config.toml")
-_TOOLCHAIN_FILES = ("rust-toolchain", "rust-toolchain.toml")
-_QUIET = {"LC_ALL": "C", "RUSTUP_AUTO_INSTALL": "0"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,7 +101,7 @@ def gather(  # noqa: PLR0913 - what a test replaces
 ) -> Facts:
     """The facts for one build; `path` is `sys.path`. Nothing that the machine says or refuses to say is an error.
 
-    Without `ask` nothing is started that the tree may name: no command, and no compiler that a file in it may choose.
+    Without `ask` no command of the project is started.
     """
     about = _Gathering(subject, environ, run=run, ask=ask, platform=platform)
     shaping, staying = about.distributions(sys.path if path is None else path)
@@ -154,6 +152,20 @@ def interpreter(lookout: Lookout) -> dict[str, Value]:
         "platform": sysconfig.get_platform(),
         **{name: None if variables.get(name) is None else str(variables[name]) for name in names},
     }
+
+
+def toolchain(tree: str, environ: Mapping[str, str], *, run: Run = programs.run) -> list[str]:
+    """The files that decide which compiler of Rust a tree is built with, where a build has not shown it.
+
+    Its rustc is asked: rustup may stand for it, and goes by its settings.
+    """
+    path = which("rustc", folders(environ.get("PATH", ""), ()), Lookout(), cwd=tree, environ=environ)
+    answer = programs.Answer(status=None) if path is None else run([path, "--print=sysroot"], cwd=tree, environ=environ)
+    if answer.status != 0:
+        return []
+    compilers = glob.glob(os.path.join(glob.escape(os.fsdecode(answer.output).strip()), "bin", "rustc*"))
+    settings = os.path.join(environ.get("RUSTUP_HOME") or os.path.expanduser("~/.rustup"), "settings.toml")
+    return [*sorted(compilers), *([settings] if os.path.exists(settings) else [])]
 
 
 class _Gathering:
@@ -248,7 +260,9 @@ class _Gathering:
                 continue
             self.lookout.distrust(f"only {words[0] if words else 'the command'} itself can say what it says")
             program = self._which(words[0]) if words else None
-            answer = None if program is None else self._told(program, *words[1:])
+            answer = None
+            if program is not None:
+                answer = self._run([program, *words[1:]], cwd=self._subject.tree, environ=self._environ)
             output = b"" if answer is None or answer.status else answer.output
             found.append(build_key.component(f"command {name}", "absent" if answer is None else answer.ending))
             found.append(build_key.secret(f"output {name}", output))
@@ -259,29 +273,11 @@ class _Gathering:
         found: dict[str, Value] = {}
         for name in self._subject.backend.tools:
             path = self._which(name)
-            if path is not None and name == "rustc":
-                found |= self._rustc(path)
-            else:
-                found[name] = "absent" if path is None else self._identity(path)
+            found[name] = "absent" if path is None else self._identity(path)
         if self._platform == "darwin" and "cc" in found:
             selected = self._environ.get("DEVELOPER_DIR") or _SELECTED
             found |= {name: self._identity(os.path.join(selected, name)) for name in _APPLE}
         return found
-
-    def _rustc(self, path: str) -> dict[str, Value]:
-        """What rustc says of itself: rustup may stand for it, and what that goes by is looked at."""
-        if not self._ask:
-            self.unasked.append("tool rustc")
-            return {}
-        home = self._home("RUSTUP_HOME", ".rustup")
-        toolchains = glob.glob(os.path.join(glob.escape(home), "toolchains", "*", "bin", "rustc*"))
-        named = [os.path.join(one, name) for one in _upwards(self._subject.tree) for name in _TOOLCHAIN_FILES]
-        for place in (os.path.join(home, "settings.toml"), os.path.join(home, "toolchains"), *toolchains, *named):
-            self.lookout.look(place)
-        answer = self._told(path, "-vV")
-        lines = answer.output.decode("utf-8", "replace").splitlines()
-        said = " ".join(line for line in lines if line.startswith(("rustc", "host")))
-        return {"rustc": said if answer.status == 0 and said else f"{answer.ending}, {self._identity(path)}"}
 
     def distributions(self, path: Iterable[str]) -> tuple[dict[str, Distribution], dict[str, Distribution]]:
         """What `distributions.counted` says of `sys.path`; folders that outlive this build are looked at."""
@@ -312,9 +308,6 @@ class _Gathering:
     def _which(self, name: str) -> str | None:
         return which(name, self._folders, self.lookout, cwd=self._subject.tree, environ=self._environ)
 
-    def _told(self, *command: str) -> programs.Answer:
-        return self._run(command, cwd=self._subject.tree, environ={**self._environ, **_QUIET})
-
     def _identity(self, path: str) -> str:
         """What tells a file from others, wherever it lies; `absent` where there is none."""
         if self.lookout.look(path) is None or not os.path.isfile(path):
@@ -334,10 +327,3 @@ def _glibc() -> str | None:
         return os.confstr("CS_GNU_LIBC_VERSION")
     except (AttributeError, OSError, ValueError):
         return None
-
-
-def _upwards(folder: str) -> Iterator[str]:
-    """The folder and all above it."""
-    yield folder
-    while (above := os.path.dirname(folder)) != folder:
-        yield (folder := above)

@@ -26,8 +26,6 @@ class State:
     """Whether a real build has been looked at."""
     discovered: Mapping[str, str] = field(default_factory=dict)
     """Files that a build has read or packed, and that were no inputs. They are inputs from the next build on."""
-    system: Mapping[str, str] = field(default_factory=dict)
-    """Absolute paths outside of the repository that a build has read: other machines have other ones."""
     written: Mapping[str, str] = field(default_factory=dict)
     """Inputs that the last build itself has made or changed, so that a built tree differs from a fresh one."""
 
@@ -44,7 +42,7 @@ def load(cache: str | None, tree: str) -> State:
     """The state of a tree; an empty one where none can be read."""
     if cache is None:
         return State()
-    found: dict[str, object] = {"discovered": {}, "system": {}, "written": {}}
+    found: dict[str, object] = {"discovered": {}, "written": {}}
     try:
         for path in (place(cache, tree), _beside(cache, tree)):
             with contextlib.suppress(FileNotFoundError):
@@ -77,11 +75,11 @@ def _beside(cache: str, tree: str) -> str:
 def _parsed(found: Mapping[str, object]) -> State:
     """What was dumped; an empty state for anything else. Raises ValueError for paths that no file can have."""
     tables: dict[str, dict[str, str]] = {}
-    for name in ("discovered", "system", "written"):
+    for name in ("discovered", "written"):
         table = found.get(name)
         if not isinstance(table, dict) or not all(isinstance(text, str) for text in table.values()):
             return State()
-        if name != "system" and not all(map(_is_input, table)):
+        if not all(map(_is_input, table)):
             return State()
         tables[name] = table
     return State(built=found.get("built") is True, **tables)
