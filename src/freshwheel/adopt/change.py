@@ -10,7 +10,7 @@ from typing import Any
 from freshwheel.adopt import readers
 from freshwheel.adopt.facts import Facts
 from freshwheel.adopt.toml_statements import Document
-from freshwheel.base import backends, config_values, versions
+from freshwheel.base import backends, config_values, requirements, versions
 from freshwheel.base import toml_access as tables
 from freshwheel.base.backends import Backend
 from freshwheel.base.errors import ConfigError, Problem
@@ -45,7 +45,7 @@ def aimed(document: Document, facts: Facts, *, label: bool) -> Aim:
     module = _module(system.get("build-backend"), ours.get("backend"), facts)
     known = backends.find(module, requires, in_tree="backend-path" in system)
     stays = readers.of_list(requires, pyproject, facts)
-    lean = not (stays or "requires" in ours or "freshwheel" in backends.names(requires))
+    lean = not (stays or "requires" in ours or "freshwheel" in requirements.names(requires))
     lean = lean and _may_be_lean(known, requires, facts)
     lines = {"backend": f'backend = "{module}"'}
     moving = {"backend": "build-backend", "backend-path": "backend-path", **({"requires": "requires"} if lean else {})}
@@ -107,7 +107,7 @@ def _may_be_lean(known: Backend, requires: Sequence[str], facts: Facts) -> bool:
     _, problems = config_values.finish(
         config_values.list_of(config_values.requirement)([*requires], "build-system.requires")
     )
-    if problems or not backends.names(requires).intersection(known.distributions):
+    if problems or not requirements.names(requires).intersection(known.distributions):
         return False
     return not any("setup_requires" in facts.texts.get(name, "") for name in ("setup.py", "setup.cfg"))
 

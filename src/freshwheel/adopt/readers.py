@@ -14,11 +14,11 @@ from freshwheel.adopt.facts import Facts
 from freshwheel.adopt.toml_statements import read
 from freshwheel.base import requirements, versions
 from freshwheel.base import toml_access as tables
-from freshwheel.base.backends import KNOWN, Backend, names
+from freshwheel.base.backends import KNOWN, Backend
 
 _LIBRARIES = ("cython", "nanobind", "numpy", "packaging", "pybind11")
 """What builds import or compile against."""
-_MUTE = names([*_LIBRARIES, *(one.distributions[0] for one in KNOWN)]) | names(
+_MUTE = requirements.names([*_LIBRARIES, *(one.distributions[0] for one in KNOWN)]) | requirements.names(
     [extra.requirement for one in KNOWN for extra in one.lean_extras]
 )
 """Distributions that act the same wherever they are required. Any other may be a plug-in that is switched on there."""
@@ -31,11 +31,11 @@ _TOLD = "66"
 def of_list(requires: Sequence[str], pyproject: Mapping[str, Any], facts: Facts) -> str:
     """Who may read the list of build requirements, in words; nothing where nobody but frontends does."""
     for text in requires:
-        if not names([text]) <= _MUTE or "@" in text:
+        if not requirements.names([text]) <= _MUTE or "@" in text:
             return f"{text} may work by standing there"
     above = [read(text) for path, text in facts.texts.items() if path.endswith("../pyproject.toml")]
     sources = {one for table in (pyproject, *above) for one in tables.table(table, "tool.uv.sources")}
-    if named := sorted(names(sorted(sources)) & names(requires)):
+    if named := sorted(requirements.names(sorted(sources)) & requirements.names(requires)):
         return f"[tool.uv.sources] says where {named[0]} comes from, and it may change there"
     if any(_SPOKEN.search(text) or text == "build-system" for text in tables.strings(pyproject.get("tool", {}))):
         return "a table of pyproject.toml refers to them there"
@@ -51,7 +51,7 @@ def of_version(known: Backend, pyproject: Mapping[str, Any], facts: Facts) -> It
     if not known.name.startswith("setuptools"):
         return
     for text in tables.texts(pyproject, "build-system.requires"):
-        if not names([text]) <= _MUTE:
+        if not requirements.names([text]) <= _MUTE:
             yield f"{text} may set an open version"
         if _is_old(text):
             yield f"setuptools before {_TOLD} can't be told another one"

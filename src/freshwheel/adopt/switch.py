@@ -9,7 +9,7 @@ from typing import Any
 
 from freshwheel.adopt.change import Aim
 from freshwheel.adopt.toml_statements import Document, parsed
-from freshwheel.base.backends import names
+from freshwheel.base.requirements import names
 
 
 def written(document: Document, aim: Aim) -> str:

@@ -215,15 +215,14 @@ class _Bench:
         refused, times = self.places is None, {}
         if found:
             seen, now = self.seen(self.before), time.time_ns()
-            times = force.pending(record, found, seen, now=now)
-            newest = force.newest(record, found, seen.recipe)
             self.doubt = notice.doubt(self.kept, record, found, seen) or self.unknown(found)
             unseen = notice.unseen(
                 self.before.inputs, self.closure, record, seen, self.page if self.complete else None, anew=self.is_all
             )
             profiles = force.profiles(record, found, seen.recipe)
             refused = refused or not self.rerun(profiles, None if self.is_all else unseen.scripts)
-            times |= notice.times(map(os.fsencode, unseen.paths), seen, newest=newest, now=now)
+            times = force.pending(record, found, seen, now=now, forced={os.fsencode(path) for path in unseen.paths})
+            newest = force.newest(record, found, seen.recipe)
             left = force.touch(os.fsencode(self.plan.call.tree), times, newest=newest)
             refused = refused or bool(left)
             if left and self.kept in found:

@@ -18,7 +18,7 @@ from freshwheel.build import discovery
 from freshwheel.build.plan import Plan
 from freshwheel.inner import build_key, machine
 from freshwheel.inner.build_key import Component
-from freshwheel.inner.extras import extras
+from freshwheel.inner.distributions import extras
 from freshwheel.inner.machine import Facts, Subject
 from freshwheel.memory import memory, resolved
 from freshwheel.sources import content, pure_python

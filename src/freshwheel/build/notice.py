@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import xxhash
 
-from freshwheel.base import backends, frame, versions
+from freshwheel.base import backends, frame, requirements, versions
 from freshwheel.base.model import Input, Snapshot
 from freshwheel.build import discovery, unwatched
 from freshwheel.build.plan import Plan
@@ -54,7 +54,7 @@ def around(plan: Plan, work: Workplace, page: Page) -> bytes:
     values = [f"{name}={environ[name]}" for name in sorted(environ) if name in names or backends.shapes(name)]
     table = plan.project.pyproject.get("project")
     project = table.get("name") if isinstance(table, Mapping) else None
-    ours = backends.names(["freshwheel", "pip", *([project] if isinstance(project, str) else [])])
+    ours = requirements.names(["freshwheel", "pip", *([project] if isinstance(project, str) else [])])
     known = distributions.installed(sys.path)
     others = [f"{name} {one.version} {one.digest}" for name, one in sorted(known.items()) if name not in ours]
     texts = [platform.python_implementation(), sys.version, *values, "", *others]
@@ -112,14 +112,6 @@ def unseen(  # noqa: PLR0913 - what a build may have read, and what it may have 
         None if page is None else page.readers,
         around=anew or record.seen.around != seen.around,
     )
-
-
-def times(paths: Iterable[bytes], seen: Seen, *, newest: int, now: int) -> dict[bytes, int]:
-    """The mtimes for `unseen` paths: newer than all units and all inputs, for of a crate the newest file counts."""
-    later = max(now, newest + 1, *(mtime + 1 for mtime in seen.mtimes.values()))
-    return {
-        path: later for path in paths if seen.mtimes.get(path, 0) <= newest or os.path.basename(path) == b"Cargo.toml"
-    }
 
 
 def kept_folder(plan: Plan) -> str | None:

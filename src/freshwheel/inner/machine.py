@@ -6,10 +6,12 @@ tells apart what builds are told, and says by name what has changed.
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import re
 import shlex
+import socket
 import struct
 import sys
 import sysconfig
@@ -22,7 +24,7 @@ import xxhash
 from freshwheel.base import backends
 from freshwheel.base.backends import Backend
 from freshwheel.base.isolation import folders
-from freshwheel.inner import _sitecustomize, build_key, distributions, processor, programs
+from freshwheel.inner import _sitecustomize, build_key, distributions, programs
 from freshwheel.inner.build_key import Component, Value
 from freshwheel.inner.distributions import Distribution
 from freshwheel.inner.programs import Lookout, Run, which
@@ -44,6 +46,21 @@ _APPLE = (
 """In the tools of Apple that are selected, for which the programs in `/usr/bin` only stand."""
 _SELECTED = "/var/db/xcode_select_link"
 _CARGO_FILES = ("config", "config.toml")
+_NATIVE = re.compile(
+    rb"(?:arch|cpu|tune|baseline)[\"']?[\s=:,]+[\"']?native\b|-tp[= ](?:host|native)\b|[-/]q?xhost\b", re.IGNORECASE
+)
+"""As compilers spell it, in a flag or in two words of a list."""
+_RECIPE = re.compile(
+    r"(?:.*/)?(?:CMakeLists\.txt|.+\.cmake|CMake(?:User)?Presets\.json|meson\.(?:build|options)|meson_options\.txt"
+    r"|setup\.(?:py|cfg)|pyproject\.toml|(?:GNU)?[Mm]akefile[^/]*|.+\.mk|build\.rs|\.cargo/config(?:\.toml)?)"
+)
+_LARGEST = 256 << 10
+"""Bytes."""
+_CPUINFO = "/proc/cpuinfo"
+_LINES = re.compile(
+    r"(?:vendor_id|cpu family|model|stepping|cache size|[Ff]eatures|flags|CPU \w+|cpu|isa|uarch|m\w+id)\s*:.*"
+)
+"""What a compiler may go by, of all that Linux says of a processor on one of its architectures."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -154,6 +171,34 @@ def interpreter(lookout: Lookout) -> dict[str, Value]:
     }
 
 
+def is_native(texts: Iterable[bytes]) -> bool:
+    """Whether one of these texts, flags or files that hold flags, asks for the processor at hand."""
+    return any(_NATIVE.search(text) for text in texts)
+
+
+def recipes(tree: str, inputs: Iterable[bytes]) -> Iterator[bytes]:
+    """What stands in those inputs of a tree that tell how to build; of large ones the beginning."""
+    for path in map(os.fsdecode, inputs):
+        if _RECIPE.fullmatch(path):
+            with contextlib.suppress(OSError), open(os.path.join(tree, path), "rb") as file:
+                yield file.read(_LARGEST)
+
+
+def processor(environ: Mapping[str, str], *, run: Run, platform: str = sys.platform, cpuinfo: str = _CPUINFO) -> str:
+    """What a compiler may know of the processor; where nobody says that, the name of this machine."""
+    said = ""
+    if platform == "win32":
+        said = environ.get("PROCESSOR_IDENTIFIER", "")
+    elif platform == "darwin":
+        said = run(("/usr/sbin/sysctl", "machdep.cpu", "hw.optional"), cwd="/", environ=environ).output.decode()
+    else:
+        with contextlib.suppress(OSError), open(cpuinfo, encoding="utf-8", errors="replace") as file:
+            # There may be several kinds of cores, and as many as there are of each.
+            kinds = {"\n".join(sorted(filter(_LINES.fullmatch, one.splitlines()))) for one in file.read().split("\n\n")}
+            said = "\n\n".join(sorted(kinds - {""}))
+    return said or socket.gethostname()
+
+
 def toolchain(tree: str, environ: Mapping[str, str], *, run: Run = programs.run) -> list[str]:
     """The files that decide which compiler of Rust a tree is built with, where a build has not shown it.
 
@@ -244,10 +289,10 @@ class _Gathering:
         """The processor, where something asks the compilers to build for the one at hand."""
         values = [*(self._environ[name] for name in self.shaping), repr(self._subject.settings)]
         texts = [*(one.encode("utf-8", "surrogatepass") for one in values), *self._texts]
-        if not processor.wanted([*texts, *processor.recipes(self._subject.tree, self._subject.inputs)]):
+        if not is_native([*texts, *recipes(self._subject.tree, self._subject.inputs)]):
             return []
         self.lookout.distrust("the processor has no row, and this is built for the one at hand")
-        said = processor.features(self._environ, run=self._run, platform=self._platform)
+        said = processor(self._environ, run=self._run, platform=self._platform)
         return [build_key.component("processor features", said)]
 
     def commands(self) -> list[Component]:
