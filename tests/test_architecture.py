@@ -99,7 +99,6 @@ PURE = (
     "sources/outputs.py",
     "sources/roots.py",
     "sources/tables.py",
-    "inner/build_records.py",
     "build/unwatched.py",
     "wheel/mark.py",
     "wheel/names.py",

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from freshwheel.base import backends
+from freshwheel.base import backends, requirements
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_distribution_in_place_of_a_module(backend, module):
 def test_names_of_requirements():
     """Names are compared in normal form (PEP 503), and what is no requirement is left out."""
     requires = ["Foo.Bar_baz[extra]>=1 ; python_version > '3'", "  zig @ https://example.org/zig.whl", "-r x", "", "é"]
-    assert backends.names(requires) == {"foo-bar-baz", "zig"}
+    assert requirements.names(requires) == {"foo-bar-baz", "zig"}
 
 
 def test_the_store_is_on_where_compilers_run():

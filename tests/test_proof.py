@@ -12,7 +12,7 @@ import pytest
 
 from freshwheel.base.errors import DifferenceError, InnerError
 from freshwheel.build import inner_build, recipes, verify
-from freshwheel.inner import kept_folders
+from freshwheel.inner import build_folders
 from freshwheel.memory import memory, outcome, replay
 from freshwheel.store.store import Store
 
@@ -270,7 +270,7 @@ def test_proof_leaves_the_times_in_the_tree_alone(tree):
 
 def test_clean_build_of_a_crate_works_in_an_empty_folder(tree, monkeypatch):
     """Whatever cargo has kept elsewhere; and the record of that folder stays for the next ordinary build."""
-    monkeypatch.setattr(inner_build.opinion, "second", lambda *_, **__: inner_build.opinion.Opinion())
+    monkeypatch.setattr(inner_build.opinion, "missed", lambda *_, **__: [])
     (tree.path / "Cargo.toml").write_text('[package]\nname = "crate"\nversion = "1.0.0"\n')
     (tree.path / "lib.rs").write_text("")
     (tree.path / "Cargo.lock").write_text("version = 4\n")
@@ -287,8 +287,8 @@ def test_clean_build_of_a_crate_works_in_an_empty_folder(tree, monkeypatch):
 def test_kept_build_folder_is_left_alone():
     """Neither a setting nor a variable leads a clean build there."""
     settings = {"build-dir": "kept", "builddir": "kept", "skbuild.build-dir": "kept", "other": "stays"}
-    assert kept_folders.fresh(settings, "empty") == ({"other": "stays"}, {"SKBUILD_BUILD_DIR": "empty"})
-    assert kept_folders.fresh(None, "empty")[0] is None
+    assert build_folders.fresh(settings, "empty") == ({"other": "stays"}, {"SKBUILD_BUILD_DIR": "empty"})
+    assert build_folders.fresh(None, "empty")[0] is None
 
 
 def test_mode_is_a_part_of_what_is_asked():

@@ -286,7 +286,7 @@ def test_variable_that_a_build_has_asked_for_is_observed(tree, monkeypatch):
     original = inner_build.build
 
     def asking(plan, private, **options):
-        return dataclasses.replace(original(plan, private, **options), names=("OPENSSL_DIR",))
+        return dataclasses.replace(original(plan, private, **options), names=frozenset(("OPENSSL_DIR",)))
 
     monkeypatch.setattr(inner_build, "build", asking)
     first = tree.learn(OPENSSL_DIR="/one")
@@ -318,7 +318,7 @@ def test_whatever_moves_is_for_the_recipes(known):
     assert known.wheel(DEMO_FAST="2") is None
     assert known.wheel(DEMO_SLOW="1") is None
     assert known.wheel(CARGO_PROFILE_RELEASE_LTO="true") is None
-    assert known.wheel(SKBUILD_NEW="1") is None
+    assert known.wheel(CMAKE_NEW="1") is None
     assert known.wheel(PATH=os.pathsep.join(reversed(environ["PATH"].split(os.pathsep)))) is None
     assert known.wheel(PATH=str(known.bin)) is None
     del environ["DEMO_FAST"]
@@ -764,7 +764,7 @@ def test_miss_loads_the_recipes(known):
 
 def test_lock_that_git_ignores_is_observed(tree, monkeypatch):
     """It is no input, so that no digest tells that it moved, and was born or went."""
-    monkeypatch.setattr(inner_build.opinion, "second", lambda *_, **__: inner_build.opinion.Opinion())
+    monkeypatch.setattr(inner_build.opinion, "missed", lambda *_, **__: [])
     lock = tree.path / "Cargo.lock"
     (tree.path / ".gitignore").write_text("Cargo.lock\n")
     (tree.path / "Cargo.toml").write_text('[package]\nname = "locked"\nversion = "1.0.0"\n')

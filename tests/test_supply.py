@@ -695,7 +695,7 @@ def test_promise_that_cannot_be_written_is_none(tree):
 @pytest.fixture
 def locked(tree, monkeypatch):
     """A tree with a crate, whose lock git ignores; cargo has nothing to say of a backend that does not call it."""
-    monkeypatch.setattr(inner_build.opinion, "second", lambda *_, **__: inner_build.opinion.Opinion())
+    monkeypatch.setattr(inner_build.opinion, "missed", lambda *_, **__: [])
     (tree.path / ".gitignore").write_text("Cargo.lock\n")
     (tree.path / "Cargo.toml").write_text('[package]\nname = "locked"\nversion = "1.0.0"\n')
     (tree.path / "lib.rs").write_text("")

@@ -317,21 +317,6 @@ def test_what_an_environment_for_one_build_has_is_not_compared(bench):
     assert [one for one in found["parts"] if one["name"].startswith(("distribution ", "requirements"))] == []
 
 
-def test_a_tool_is_named_once(bench):
-    """Its first line and the rest are one tool, and what it says of itself may be seen."""
-    bench.build()
-    [last] = bench.outcomes()
-    before = {**last.parts, "tool rustc": "rustc 1.0", "tool rustc, all": "rustc 1.0 host: a"}
-    outcome.add(
-        str(bench.cache),
-        str(bench.path),
-        outcome.Outcome(hook="wheel", decided="built", why="x", key=last.key, digest=last.digest, parts=before),
-    )
-    [one] = bench.json()["parts"]
-    assert (one["name"], one["before"]) == ("tool rustc", "rustc 1.0")
-    assert one["what"] in ("changed", "gone")
-
-
 def test_recording_is_cheap_and_bounded(bench):
     """A record of twenty outcomes with large keys stays below 64 KiB."""
     for number in range(25):
@@ -345,7 +330,7 @@ def test_recording_is_cheap_and_bounded(bench):
 
 
 def test_nothing_is_started_to_explain(bench, monkeypatch):
-    """No command, no git, no tool whose answer is not known: what they would say is not compared, and named."""
+    """No command, and no tool: what commands would say is not compared, and named."""
     trace = bench.path.parent / "trace"
     spy = bench.path.parent / "spy.sh"
     spy.write_text(f"#!/bin/sh\necho $0 >> {trace}\n")
@@ -358,15 +343,8 @@ def test_nothing_is_started_to_explain(bench, monkeypatch):
     out, found = bench.why(), bench.json()
     assert not trace.exists()
     assert f"command {spy}" in out.partition("not asked")[2]
-    assert {f"command {spy}", f"output {spy}", "tool cc"} <= set(found["unasked"])
+    assert {f"command {spy}", f"output {spy}"} == set(found["unasked"])
     assert found["parts"] == []
-
-
-def test_what_tools_have_said_is_compared(bench, monkeypatch):
-    """A tool whose answer is known by its row need not be started."""
-    monkeypatch.setenv("CC", shutil.which("true"))
-    bench.build()
-    assert "tool cc" not in bench.json()["unasked"]
 
 
 def test_each_installation_is_one_row_with_what_it_took_and_saved(bench, tmp_path):

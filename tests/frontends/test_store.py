@@ -18,7 +18,7 @@ import pytest
 
 from freshwheel.base import backends
 from freshwheel.inner import distributions
-from freshwheel.inner.extras import extras
+from freshwheel.inner.distributions import extras
 
 from .conftest import make_venv, pyproject, run
 

@@ -3,7 +3,7 @@
 import pytest
 
 from freshwheel.base import backends
-from freshwheel.inner.extras import extras
+from freshwheel.inner.distributions import extras
 from freshwheel.inner.programs import Answer
 
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from freshwheel.base import backends
-from freshwheel.inner import build_key, machine, processor
+from freshwheel.inner import build_key, machine
 from freshwheel.inner.machine import Subject
 from freshwheel.inner.programs import Answer
 
@@ -40,13 +40,13 @@ OTHERS = (
 @pytest.mark.parametrize("text", ASKING)
 def test_a_flag_that_asks_for_the_processor_at_hand(text):
     """It is seen however it is written."""
-    assert processor.wanted([b"", text])
+    assert machine.is_native([b"", text])
 
 
 @pytest.mark.parametrize("text", OTHERS)
 def test_a_text_that_asks_for_no_such_thing(text):
     """It is left alone."""
-    assert not processor.wanted([text])
+    assert not machine.is_native([text])
 
 
 def test_files_in_which_flags_stand(tmp_path):
@@ -65,7 +65,7 @@ def test_files_in_which_flags_stand(tmp_path):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(path)
     paths = [os.fsencode(path) for path in (*yes, *no, "gone/setup.py")]
-    assert [text.decode() for text in processor.recipes(str(tmp_path), paths)] == list(yes)
+    assert [text.decode() for text in machine.recipes(str(tmp_path), paths)] == list(yes)
 
 
 CPUINFO = """processor\t: {number}
@@ -83,7 +83,7 @@ def test_linux_tells_processors_apart_by_what_they_can(tmp_path):
 
     def said(*stanzas):
         (tmp_path / "cpuinfo").write_text("".join(stanzas))
-        return processor.features({}, run=silent, platform="linux", cpuinfo=str(tmp_path / "cpuinfo"))
+        return machine.processor({}, run=silent, platform="linux", cpuinfo=str(tmp_path / "cpuinfo"))
 
     one = CPUINFO.format(number=0, clock=1000, flags="avx2")
     assert said(one) == said(one, CPUINFO.format(number=1, clock=2000, flags="avx2"))
@@ -103,16 +103,16 @@ def test_other_systems_say_what_they_know():
     def says(*_, **__):
         return Answer(status=1, output=b"machdep.cpu.brand_string: Apple M1\n")
 
-    assert "M1" in processor.features({}, run=says, platform="darwin")
+    assert "M1" in machine.processor({}, run=says, platform="darwin")
     environ = {"PROCESSOR_IDENTIFIER": "AMD64 Family 25"}
-    assert processor.features(environ, run=silent, platform="win32") == "AMD64 Family 25"
+    assert machine.processor(environ, run=silent, platform="win32") == "AMD64 Family 25"
 
 
 def test_where_nobody_knows_the_processor_the_wheel_is_for_this_machine(monkeypatch):
     """By its name."""
     monkeypatch.setattr(socket, "gethostname", lambda: "this-one")
     for platform in ("darwin", "win32", "freebsd14"):
-        assert processor.features({}, run=silent, platform=platform, cpuinfo="/nowhere") == "this-one"
+        assert machine.processor({}, run=silent, platform=platform, cpuinfo="/nowhere") == "this-one"
 
 
 def gathered(tree, environ=None, *, inputs=(), settings=None):
@@ -144,7 +144,7 @@ def test_a_build_for_the_processor_at_hand_has_it_in_its_key(tmp_path, monkeypat
     for each in asked:
         keys = []
         for can in ("avx2", "avx512f"):
-            monkeypatch.setattr(processor, "features", lambda *_, can=can, **__: can)
+            monkeypatch.setattr(machine, "processor", lambda *_, can=can, **__: can)
             found = gathered(tmp_path, **each)
             assert found.lookout.untrusted
             keys.append(build_key.key(found.components))
@@ -155,4 +155,4 @@ def test_a_build_for_the_processor_at_hand_has_it_in_its_key(tmp_path, monkeypat
 @pytest.mark.skipif(sys.platform != "linux", reason="reads what this machine says")
 def test_this_machine_says_something():
     """A processor has a model or features."""
-    assert processor.features({}, run=silent)
+    assert machine.processor({}, run=silent)

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Mapping
 
 from freshwheel.base.errors import FreshwheelError, InputError
-from freshwheel.inner import setuptools
+from freshwheel.inner import build_folders
 from freshwheel.sources import not_sources, surroundings
 from freshwheel.sources.disk import Disk, MovedError
 from freshwheel.wheel import archive
@@ -40,7 +40,7 @@ def differences(tree: str, before: bytes, after: bytes, environ: Mapping[str, st
             return {"": f"it can't be built any more: {error.message}"}
         differing = _differing(unwrapped, wrapped, scratch)
         if differing:
-            bench.environ |= setuptools.fresh(bench.scratch, bench.environ, "build_wheel")
+            bench.environ |= build_folders.setuptools(bench.scratch, bench.environ, "build_wheel")
             for name in archive.differences(unwrapped, bench.built(before, "again"), _SIDES):
                 differing.pop(name, None)
         return differing

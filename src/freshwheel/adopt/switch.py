@@ -14,9 +14,10 @@ from typing import Any, Literal, TypeAlias
 from freshwheel.adopt.toml_statements import changed, joined, parsed, parted, prepended, read, written
 from freshwheel.base import backends, config, config_values, requirements, versions
 from freshwheel.base import toml_access as tables
-from freshwheel.base.backends import KNOWN, Backend, names
+from freshwheel.base.backends import KNOWN, Backend
 from freshwheel.base.errors import ConfigError, Problem
 from freshwheel.base.model import Project
+from freshwheel.base.requirements import names
 from freshwheel.sources import pure_python
 
 Version: TypeAlias = Literal["stays", "left", "moved", "off"]

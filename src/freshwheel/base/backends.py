@@ -218,7 +218,7 @@ def find(backend: str, requires: Sequence[str], *, in_tree: bool = False) -> Bac
     generic whatever its name, since only its author knows what it wraps.
     """
     module = backend.partition(":")[0]
-    wanted = names(requires)
+    wanted = requirements.names(requires)
     for known in () if in_tree else KNOWN:
         if module in known.modules and (known.companion is None or known.companion in wanted):
             return known
@@ -227,7 +227,7 @@ def find(backend: str, requires: Sequence[str], *, in_tree: bool = False) -> Bac
 
 def guess(requires: Sequence[str]) -> Backend | None:
     """The one known backend that `requires` bring, None when they bring none or several."""
-    wanted = names(requires)
+    wanted = requirements.names(requires)
     found = [known for known in KNOWN if wanted.intersection(known.distributions)]
     if any(known.companion for known in found):
         # A companion never stands alone: the backend whose module it shares is usually among the requirements too.
@@ -242,11 +242,6 @@ def misnamed(backend: str) -> Backend | None:
     if any(backend in known.modules for known in KNOWN):
         return None
     return next((known for known in KNOWN if name in known.distributions), None)
-
-
-def names(requires: Sequence[str]) -> frozenset[str]:
-    """The normalised names of the distributions that `requires` ask for; what is no requirement is left out."""
-    return requirements.names(requires)
 
 
 def shapes(name: str) -> bool:

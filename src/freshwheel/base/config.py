@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from freshwheel.base import backends, config_values
+from freshwheel.base import backends, config_values, requirements
 from freshwheel.base import toml_access as tables
 from freshwheel.base.config_values import Reading
 from freshwheel.base.errors import ConfigError, Problem
@@ -309,13 +309,13 @@ def _reachable(
     if importable(module):
         return
     if known.distributions:
-        if not backends.names([*requires, *build_requires]).intersection(known.distributions):
+        if not requirements.names([*requires, *build_requires]).intersection(known.distributions):
             hint = f'add "{known.distributions[0]}" to [{_TABLE}] requires or to [build-system] requires'
             yield Problem(f"{_TABLE}.backend", f"{known.name} is not installed, and no requirement asks for it", hint)
     elif requires:
         # What such a backend asks for beside these can only be asked of itself, before these are installed.
         what = f"{module} is not installed, and freshwheel does not know its own requirements"
         yield Problem(f"{_TABLE}.requires", what, "move these to [build-system] requires")
-    elif not backends.names(build_requires) - {"freshwheel"}:
+    elif not requirements.names(build_requires) - {"freshwheel"}:
         hint = "add the distribution that brings it to [build-system] requires"
         yield Problem(f"{_TABLE}.backend", f"{module} is not installed, and no requirement asks for it", hint)

@@ -19,12 +19,11 @@ from freshwheel.base.model import Snapshot
 from freshwheel.base.phrases import few
 from freshwheel.build import discovery, notice, observation, opinion, unwatched
 from freshwheel.build.observation import Found, Watch
-from freshwheel.build.opinion import Opinion
+from freshwheel.build.opinion import Read, Records
 from freshwheel.build.plan import Plan
 from freshwheel.build.tree_view import Scope
 from freshwheel.build.workplace import Workplace
-from freshwheel.inner import force, interpreter, kept_folders, process, target_folders
-from freshwheel.inner.build_records import Read
+from freshwheel.inner import build_folders, force, interpreter, process
 from freshwheel.inner.force import Record, Seen
 from freshwheel.memory import accounts, discoveries
 from freshwheel.memory.accounts import Page
@@ -58,9 +57,9 @@ class Built:
     unobserved: str = ""
     """Why nobody did."""
     system: Mapping[str, str] = field(default_factory=dict)
-    """Absolute paths outside of the repository that the records of tools name, and who has read them."""
-    names: tuple[str, ...] = ()
-    """Variables that the records of tools name, sorted."""
+    """Absolute paths outside of the repository that cargo's records name, and who has read them."""
+    names: frozenset[str] = frozenset()
+    """Variables that cargo's records name."""
     milliseconds: int = 0
 
     @property
@@ -144,9 +143,7 @@ class Site:
         places: list[str] | None = []
         if closure.crates:
             arguments = notice.arguments(plan)
-            places = target_folders.build_folders(
-                manifests, plan.call.environ, tree=plan.call.tree, arguments=arguments
-            )
+            places = build_folders.cargo(manifests, plan.call.environ, tree=plan.call.tree, arguments=arguments)
         kept, tree = notice.kept_folder(plan), os.path.realpath(plan.call.tree)
         work = Workplace(
             cache=plan.cache,
@@ -156,10 +153,9 @@ class Site:
         )
         return cls(plan=plan, before=before, closure=closure, places=places, kept=kept, work=work)
 
-    def profiles(self, places: Sequence[str]) -> dict[str, target_folders.Profile]:
+    def profiles(self, places: Sequence[str]) -> dict[str, build_folders.Profile]:
         """The state of these build folders of cargo, and of the one that is kept."""
-        state = target_folders.look(places)
-        return state if self.kept is None else state | kept_folders.look(self.kept)
+        return build_folders.look(places, self.kept)
 
     def seen(self, found: Snapshot, page: Page) -> Seen:
         """The inputs, for a build script may read any of them, and what chooses how cargo is called.
@@ -217,7 +213,7 @@ class Ready:
     page: Page = field(default_factory=Page)
     """What earlier builds in these folders have taken; nothing where they are empty."""
     record: Record | None = None
-    profiles: Mapping[str, target_folders.Profile] = field(default_factory=dict)
+    profiles: Mapping[str, build_folders.Profile] = field(default_factory=dict)
     """Their state before the build."""
 
 
@@ -241,14 +237,14 @@ class Look:
 def _cleaned(site: Site, private: str) -> Ready:
     """Empty folders, in `private`, for all tools."""
     folder = tempfile.mkdtemp(prefix="freshwheel-clean-", dir=private)
-    settings, variables = kept_folders.fresh(site.plan.config.inner_settings, os.path.join(folder, "build"))
+    settings, variables = build_folders.fresh(site.plan.config.inner_settings, os.path.join(folder, "build"))
     target = os.path.join(folder, "target")
     if not site.closure.crates:
         return Ready(earlier=site.before, settings=settings, variables=variables)
     return Ready(
         earlier=site.before,
         settings=settings,
-        variables={**variables, **target_folders.private({}, target)},
+        variables={**variables, **build_folders.private(target)},
         places=[target],
         is_apart=True,
         doubt=_chosen(site),
@@ -280,7 +276,7 @@ def _forced(site: Site, watch: Watch | None, apart: str) -> Ready:
     )
     ready, times, refused = _touched(site, ready, watch) if found else (ready, {}, False)
     if (refused or site.places is None) and site.closure.crates:
-        variables = target_folders.private({}, apart)
+        variables = build_folders.private(apart)
         doubt = _chosen(site) or ready.doubt
         ready = replace(ready, variables=variables, places=[apart], is_apart=True, page=Page(), doubt=doubt)
     # Where one refused, others were touched all the same.
@@ -295,7 +291,6 @@ def _touched(site: Site, ready: Ready, watch: Watch | None) -> tuple[Ready, Mapp
     # What is excluded, and who has read it, nobody knows else.
     is_all = is_first or not (ready.complete or not plan.config.exclude)
     seen, now = site.seen(site.before, ready.page), time.time_ns()
-    times = force.pending(record, found, seen, now=now)
     newest = force.newest(record, found, seen.recipe)
     doubt = notice.doubt(site.kept, record, found, seen)
     if not doubt and is_first and site.kept in found:
@@ -305,10 +300,10 @@ def _touched(site: Site, ready: Ready, watch: Watch | None) -> tuple[Ready, Mapp
     profiles = [name for name in force.profiles(record, found, seen.recipe) if name != site.kept]
     refused = False
     try:
-        target_folders.rerun(profiles, None if is_all else unseen.scripts)
+        build_folders.rerun(profiles, None if is_all else unseen.scripts)
     except OSError:
         refused = True
-    times |= notice.times(map(os.fsencode, unseen.paths), seen, newest=newest, now=now)
+    times = force.pending(record, found, seen, now=now, forced={os.fsencode(path) for path in unseen.paths})
     left = force.touch(os.fsencode(plan.call.tree), times, newest=newest)
     if left and site.kept in found:
         doubt = f"{os.fsdecode(left[0])} can't be touched, and may be stale in {site.kept}"
@@ -377,7 +372,7 @@ def _take(site: Site, ready: Ready, found: Found | None) -> None:
 def _keep(
     site: Site,
     ready: Ready,
-    after: Mapping[str, target_folders.Profile],
+    after: Mapping[str, build_folders.Profile],
     earlier: Snapshot | InputError,
     later: Snapshot | InputError,
 ) -> Page:
@@ -403,20 +398,16 @@ def _judged(site: Site, ready: Ready, look: Look, path: str, started: int) -> Bu
     earlier, later, found = look.earlier, look.later, look.found
     if isinstance(later, InputError) or isinstance(earlier, InputError):
         return Built(path=path, earlier=earlier, later=later, doubt=ready.doubt)
-    observed = found is not None and (ready.complete or ready.is_apart)
-    records = Opinion()
-    if site.closure.crates:
-        records = opinion.second(
-            site.scope(later, private=os.path.dirname(path)), site.closure, ready.places, since=started
-        )
-    if observed:  # then the records say no more than names
-        records = Opinion(names=records.names)
+    records = Records()
+    if found is None and site.closure.crates:
+        scope = site.scope(later, private=os.path.dirname(path))
+        records = opinion.records(scope, site.closure, ready.places, since=started)
     reads = [] if found is None else [*map(_read, found.missed()), *site.shared(later, look.page)]
     missed = {read.path: read for read in (*records.missed, *reads)}
     known = discoveries.load(site.plan.cache, site.plan.call.tree).written
     written = {path: word for path, word in known.items() if path in look.rewritten} | _written(earlier, later)
     state = _discovered(site.plan, [*missed.values()], records.system, written)
-    doubts = [ready.doubt, records.reason, found.doubt if found is not None else ""]
+    doubts = [ready.doubt, found.doubt if found is not None else ""]
     items = () if found is None else found.items
     outside = [
         *(read.path for read in records.system),
@@ -434,7 +425,7 @@ def _judged(site: Site, ready: Ready, look: Look, path: str, started: int) -> Bu
         unobserved=look.unobserved,
         # What an earlier build has read is not read again where nothing of it is compiled again.
         system={path: by for path, by in state.system.items() if os.path.lexists(path)},
-        names=records.names,
+        names=frozenset(opinion.variables(ready.places)),
         milliseconds=(time.time_ns() - started) // 10**6,
     )
 

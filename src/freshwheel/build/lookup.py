@@ -24,7 +24,7 @@ from freshwheel.build import discovery
 from freshwheel.build.plan import Plan
 from freshwheel.inner import build_key, distributions, machine
 from freshwheel.inner.build_key import Component
-from freshwheel.inner.extras import extras
+from freshwheel.inner.distributions import extras
 from freshwheel.inner.machine import Facts, Subject
 from freshwheel.memory import resolved
 from freshwheel.sources import content, pure_python

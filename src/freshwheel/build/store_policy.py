@@ -17,7 +17,7 @@ from freshwheel.build import discovery, lookup, rehearsal, stored
 from freshwheel.build.inner_build import Built
 from freshwheel.build.lookup import Case
 from freshwheel.build.wheel_name import Name
-from freshwheel.inner import build_key
+from freshwheel.inner import build_key, machine
 from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.inner.programs import Lookout
 from freshwheel.sources import content
@@ -92,8 +92,8 @@ def discovered(case: Case, built: Built, *, more: Sequence[str] = ()) -> list[Di
     names = set(built.names)
     if seen is not None:
         names |= {name for name in seen.names if not plan.is_harmless(name)}
-    if seen is None and plan.project.version_is_dynamic and plan.config.version is None:
-        paths.append((b".", discovery.CONTROL))  # the version may come from there
+    if seen is None:
+        paths += _unseen(case)
     found = discovery.taken(about, dict.fromkeys(paths))
     if found is None:
         return None
@@ -101,6 +101,17 @@ def discovered(case: Case, built: Built, *, more: Sequence[str] = ()) -> list[Di
     named = discovery.variables(about, names - NEW_EVERY_TIME.union(case.facts.families))
     every = discovery.every(about) if seen is None or seen.every else ()
     return list({one[:2]: one for one in [*known, *found, *named, *every]}.values())
+
+
+def _unseen(case: Case) -> list[tuple[bytes, str]]:
+    """What a build rests on for all that anybody knows, where nobody has seen what it took, and the user vouches."""
+    plan, found = case.plan, list[tuple[bytes, str]]()
+    if "rustc" in plan.backend.tools:
+        compilers = machine.toolchain(plan.call.tree, plan.call.environ)
+        found += [(os.fsencode(path), discovery.FILE) for path in compilers]
+    if plan.project.version_is_dynamic and plan.config.version is None:
+        found.append((b".", discovery.CONTROL))  # the version may come from there
+    return found
 
 
 def _is_bound(case: Case, built: Built) -> bool:

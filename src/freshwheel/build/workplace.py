@@ -10,7 +10,6 @@ import contextlib
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import xxhash
 
@@ -22,7 +21,6 @@ from freshwheel.memory.accounts import Page
 from freshwheel.store.entry import Discovered
 from freshwheel.store.store import Store
 
-_Value = TypeVar("_Value")
 _LARGEST = 1 << 28
 _PATHS = (discovery.FILE, discovery.FOLDER, discovery.PRESENT, discovery.ABSENT)
 
@@ -85,8 +83,7 @@ class Workplace:
         """What all builds in these folders have taken."""
         if not self.folders:
             return Page()
-        page = accounts.load(self.cache, self.folders[0])
-        return self._translated(page, self.called)
+        return self._translated(accounts.load(self.cache, self.folders[0]), self.called)
 
     def save(self, page: Page) -> None:
         """Puts on record what all builds in these folders have taken."""
@@ -108,11 +105,14 @@ class Workplace:
         return os.path.relpath(path, os.fsencode(self.tree)).replace(os.sep.encode(), b"/") if inside else path
 
     def _translated(self, page: Page, translate: Callable[[bytes], bytes]) -> Page:
+        def named(path: str) -> str:
+            return os.fsdecode(translate(os.fsencode(path)))
+
         return replace(
             page,
             items=tuple(_item(one, translate) for one in page.items),
-            readers=_names(page.readers, translate),
-            joined=_names(page.joined, translate),
+            readers={named(path): units for path, units in page.readers.items()},
+            joined={named(path): by for path, by in page.joined.items()},
         )
 
     def _raw(self) -> Record | None:
@@ -137,7 +137,3 @@ def _with(record: Record, inputs: Mapping[bytes, bytes], mtimes: Mapping[bytes, 
 def _item(item: Discovered, translate: Callable[[bytes], bytes]) -> Discovered:
     path, kind, content, row = item
     return (translate(path) if kind in _PATHS else path), kind, content, row
-
-
-def _names(found: Mapping[str, _Value], translate: Callable[[bytes], bytes]) -> dict[str, _Value]:
-    return {os.fsdecode(translate(os.fsencode(path))): value for path, value in found.items()}

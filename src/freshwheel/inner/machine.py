@@ -6,10 +6,12 @@ tells apart what builds are told, and says by name what has changed.
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import re
 import shlex
+import socket
 import struct
 import sys
 import sysconfig
@@ -22,7 +24,7 @@ import xxhash
 from freshwheel.base import backends
 from freshwheel.base.backends import Backend
 from freshwheel.base.isolation import folders
-from freshwheel.inner import _sitecustomize, build_key, distributions, processor, programs
+from freshwheel.inner import _sitecustomize, build_key, distributions, programs
 from freshwheel.inner.build_key import Component, Value
 from freshwheel.inner.distributions import Distribution
 from freshwheel.inner.programs import Lookout, Run, which
@@ -44,8 +46,21 @@ _APPLE = (
 """In the tools of Apple that are selected, for which the programs in `/usr/bin` only stand."""
 _SELECTED = "/var/db/xcode_select_link"
 _CARGO_FILES = ("config", "config.toml")
-_TOOLCHAIN_FILES = ("rust-toolchain", "rust-toolchain.toml")
-_QUIET = {"LC_ALL": "C", "RUSTUP_AUTO_INSTALL": "0"}
+_NATIVE = re.compile(
+    rb"(?:arch|cpu|tune|baseline)[\"']?[\s=:,]+[\"']?native\b|-tp[= ](?:host|native)\b|[-/]q?xhost\b", re.IGNORECASE
+)
+"""As compilers spell it, in a flag or in two words of a list."""
+_RECIPE = re.compile(
+    r"(?:.*/)?(?:CMakeLists\.txt|.+\.cmake|CMake(?:User)?Presets\.json|meson\.(?:build|options)|meson_options\.txt"
+    r"|setup\.(?:py|cfg)|pyproject\.toml|(?:GNU)?[Mm]akefile[^/]*|.+\.mk|build\.rs|\.cargo/config(?:\.toml)?)"
+)
+_LARGEST = 256 << 10
+"""Bytes."""
+_CPUINFO = "/proc/cpuinfo"
+_LINES = re.compile(
+    r"(?:vendor_id|cpu family|model|stepping|cache size|[Ff]eatures|flags|CPU \w+|cpu|isa|uarch|m\w+id)\s*:.*"
+)
+"""What a compiler may go by, of all that Linux says of a processor on one of its architectures."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,7 +118,7 @@ def gather(  # noqa: PLR0913 - what a test replaces
 ) -> Facts:
     """The facts for one build; `path` is `sys.path`. Nothing that the machine says or refuses to say is an error.
 
-    Without `ask` nothing is started that the tree may name: no command, and no compiler that a file in it may choose.
+    Without `ask` no command of the project is started.
     """
     about = _Gathering(subject, environ, run=run, ask=ask, platform=platform)
     shaping, staying = about.distributions(sys.path if path is None else path)
@@ -154,6 +169,48 @@ def interpreter(lookout: Lookout) -> dict[str, Value]:
         "platform": sysconfig.get_platform(),
         **{name: None if variables.get(name) is None else str(variables[name]) for name in names},
     }
+
+
+def is_native(texts: Iterable[bytes]) -> bool:
+    """Whether one of these texts, flags or files that hold flags, asks for the processor at hand."""
+    return any(_NATIVE.search(text) for text in texts)
+
+
+def recipes(tree: str, inputs: Iterable[bytes]) -> Iterator[bytes]:
+    """What stands in those inputs of a tree that tell how to build; of large ones the beginning."""
+    for path in map(os.fsdecode, inputs):
+        if _RECIPE.fullmatch(path):
+            with contextlib.suppress(OSError), open(os.path.join(tree, path), "rb") as file:
+                yield file.read(_LARGEST)
+
+
+def processor(environ: Mapping[str, str], *, run: Run, platform: str = sys.platform, cpuinfo: str = _CPUINFO) -> str:
+    """What a compiler may know of the processor; where nobody says that, the name of this machine."""
+    said = ""
+    if platform == "win32":
+        said = environ.get("PROCESSOR_IDENTIFIER", "")
+    elif platform == "darwin":
+        said = run(("/usr/sbin/sysctl", "machdep.cpu", "hw.optional"), cwd="/", environ=environ).output.decode()
+    else:
+        with contextlib.suppress(OSError), open(cpuinfo, encoding="utf-8", errors="replace") as file:
+            # There may be several kinds of cores, and as many as there are of each.
+            kinds = {"\n".join(sorted(filter(_LINES.fullmatch, one.splitlines()))) for one in file.read().split("\n\n")}
+            said = "\n\n".join(sorted(kinds - {""}))
+    return said or socket.gethostname()
+
+
+def toolchain(tree: str, environ: Mapping[str, str], *, run: Run = programs.run) -> list[str]:
+    """The files that decide which compiler of Rust a tree is built with, where a build has not shown it.
+
+    Its rustc is asked: rustup may stand for it, and goes by its settings.
+    """
+    path = which("rustc", folders(environ.get("PATH", ""), ()), Lookout(), cwd=tree, environ=environ)
+    answer = programs.Answer(status=None) if path is None else run([path, "--print=sysroot"], cwd=tree, environ=environ)
+    if answer.status != 0:
+        return []
+    compilers = glob.glob(os.path.join(glob.escape(os.fsdecode(answer.output).strip()), "bin", "rustc*"))
+    settings = os.path.join(environ.get("RUSTUP_HOME") or os.path.expanduser("~/.rustup"), "settings.toml")
+    return [*sorted(compilers), *([settings] if os.path.exists(settings) else [])]
 
 
 class _Gathering:
@@ -232,10 +289,10 @@ class _Gathering:
         """The processor, where something asks the compilers to build for the one at hand."""
         values = [*(self._environ[name] for name in self.shaping), repr(self._subject.settings)]
         texts = [*(one.encode("utf-8", "surrogatepass") for one in values), *self._texts]
-        if not processor.wanted([*texts, *processor.recipes(self._subject.tree, self._subject.inputs)]):
+        if not is_native([*texts, *recipes(self._subject.tree, self._subject.inputs)]):
             return []
         self.lookout.distrust("the processor has no row, and this is built for the one at hand")
-        said = processor.features(self._environ, run=self._run, platform=self._platform)
+        said = processor(self._environ, run=self._run, platform=self._platform)
         return [build_key.component("processor features", said)]
 
     def commands(self) -> list[Component]:
@@ -248,7 +305,9 @@ class _Gathering:
                 continue
             self.lookout.distrust(f"only {words[0] if words else 'the command'} itself can say what it says")
             program = self._which(words[0]) if words else None
-            answer = None if program is None else self._told(program, *words[1:])
+            answer = None
+            if program is not None:
+                answer = self._run([program, *words[1:]], cwd=self._subject.tree, environ=self._environ)
             output = b"" if answer is None or answer.status else answer.output
             found.append(build_key.component(f"command {name}", "absent" if answer is None else answer.ending))
             found.append(build_key.secret(f"output {name}", output))
@@ -259,29 +318,11 @@ class _Gathering:
         found: dict[str, Value] = {}
         for name in self._subject.backend.tools:
             path = self._which(name)
-            if path is not None and name == "rustc":
-                found |= self._rustc(path)
-            else:
-                found[name] = "absent" if path is None else self._identity(path)
+            found[name] = "absent" if path is None else self._identity(path)
         if self._platform == "darwin" and "cc" in found:
             selected = self._environ.get("DEVELOPER_DIR") or _SELECTED
             found |= {name: self._identity(os.path.join(selected, name)) for name in _APPLE}
         return found
-
-    def _rustc(self, path: str) -> dict[str, Value]:
-        """What rustc says of itself: rustup may stand for it, and what that goes by is looked at."""
-        if not self._ask:
-            self.unasked.append("tool rustc")
-            return {}
-        home = self._home("RUSTUP_HOME", ".rustup")
-        toolchains = glob.glob(os.path.join(glob.escape(home), "toolchains", "*", "bin", "rustc*"))
-        named = [os.path.join(one, name) for one in _upwards(self._subject.tree) for name in _TOOLCHAIN_FILES]
-        for place in (os.path.join(home, "settings.toml"), os.path.join(home, "toolchains"), *toolchains, *named):
-            self.lookout.look(place)
-        answer = self._told(path, "-vV")
-        lines = answer.output.decode("utf-8", "replace").splitlines()
-        said = " ".join(line for line in lines if line.startswith(("rustc", "host")))
-        return {"rustc": said if answer.status == 0 and said else f"{answer.ending}, {self._identity(path)}"}
 
     def distributions(self, path: Iterable[str]) -> tuple[dict[str, Distribution], dict[str, Distribution]]:
         """What `distributions.counted` says of `sys.path`; folders that outlive this build are looked at."""
@@ -312,9 +353,6 @@ class _Gathering:
     def _which(self, name: str) -> str | None:
         return which(name, self._folders, self.lookout, cwd=self._subject.tree, environ=self._environ)
 
-    def _told(self, *command: str) -> programs.Answer:
-        return self._run(command, cwd=self._subject.tree, environ={**self._environ, **_QUIET})
-
     def _identity(self, path: str) -> str:
         """What tells a file from others, wherever it lies; `absent` where there is none."""
         if self.lookout.look(path) is None or not os.path.isfile(path):
@@ -334,10 +372,3 @@ def _glibc() -> str | None:
         return os.confstr("CS_GNU_LIBC_VERSION")
     except (AttributeError, OSError, ValueError):
         return None
-
-
-def _upwards(folder: str) -> Iterator[str]:
-    """The folder and all above it."""
-    yield folder
-    while (above := os.path.dirname(folder)) != folder:
-        yield (folder := above)

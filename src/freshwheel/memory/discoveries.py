@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from freshwheel.base import records
 from freshwheel.memory import memory
 
-_MAGIC = b"FWDIS\0\0\2"
+_MAGIC = b"FWDIS\0\0\3"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,7 +25,7 @@ class State:
     discovered: Mapping[str, str] = field(default_factory=dict)
     """Files that a build has read or packed, and that were no inputs. They are inputs from the next build on."""
     system: Mapping[str, str] = field(default_factory=dict)
-    """Absolute paths outside of the repository that a build has read: other machines have other ones."""
+    """Absolute paths outside of the repository that builds have read while nobody observed them."""
     written: Mapping[str, str] = field(default_factory=dict)
     """Inputs that the last build itself has made or changed, so that a built tree differs from a fresh one."""
 
