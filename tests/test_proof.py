@@ -270,7 +270,7 @@ def test_proof_leaves_the_times_in_the_tree_alone(tree):
 
 def test_clean_build_of_a_crate_works_in_an_empty_folder(tree, monkeypatch):
     """Whatever cargo has kept elsewhere; and the record of that folder stays for the next ordinary build."""
-    monkeypatch.setattr(inner_build.opinion, "missed", lambda *_, **__: [])
+    monkeypatch.setattr(inner_build.opinion, "records", lambda *_, **__: inner_build.opinion.Records())
     (tree.path / "Cargo.toml").write_text('[package]\nname = "crate"\nversion = "1.0.0"\n')
     (tree.path / "lib.rs").write_text("")
     (tree.path / "Cargo.lock").write_text("version = 4\n")

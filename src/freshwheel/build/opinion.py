@@ -124,10 +124,10 @@ class _Search:
         by = f"the build script of {package}"
         roots = [self._ground.at(folder) for folder, name in self._crates.items() if name == package]
         for path in _RERUN.findall(text):
-            if os.path.isabs(path):
-                yield path, by  # of a crate that is not in the closure it counts what is a fact about this machine
-            else:
-                yield from ((os.path.join(root, path), by) for root in roots)
+            yield from ((os.path.join(root, path), by) for root in roots)
+            # Of a crate that is not in the closure it counts what is a fact about this machine.
+            if not roots and os.path.isabs(path) and self._ground.is_outside(path):
+                yield path, by
 
     def among(self, taken: Mapping[str, str]) -> list[Read]:
         """What is missed of paths that were taken."""

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from freshwheel.base import records
 from freshwheel.memory import memory
 
-_MAGIC = b"FWDIS\0\0\3"
+_MAGIC = b"FWDIS\0\0\2"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
