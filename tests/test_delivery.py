@@ -42,17 +42,9 @@ OWN = (
     "inner.setuptools",
     "inner.target_folders",
     "memory.editables",
-    "store.locks",
-    "store.prune",
-    "store.publish",
-    "store.survey",
-    "store.write",
+    "store.upkeep",
     "wheel.archive",
-    "wheel.contents",
-    "wheel.members",
     "wheel.names",
-    "wheel.parts",
-    "wheel.record",
     "wheel.sdist",
 )
 """Modules of freshwheel that only a build, an editable, a source distribution, or a wheel made anew needs."""

@@ -14,6 +14,7 @@ from freshwheel.base.errors import DifferenceError, InnerError
 from freshwheel.build import inner_build, recipes, verify
 from freshwheel.inner import kept_folders
 from freshwheel.memory import memory, outcome, replay
+from freshwheel.store import upkeep
 from freshwheel.store.store import Store
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "recording-backend"
@@ -300,6 +301,6 @@ def test_mode_is_a_part_of_what_is_asked():
 def test_store_that_is_gone_is_an_ordinary_build(tree):
     """There is nothing to hold a build against."""
     first = tree.wheel()
-    assert Store.open(str(tree.cache)).clear().entries == 1
+    assert upkeep.clear(Store.open(str(tree.cache)).shelf, now=0).entries == 1
     assert tree.wheel(**VERIFY) == first
     assert tree.builds() == 2
