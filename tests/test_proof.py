@@ -236,19 +236,6 @@ def test_replay_steps_aside(tree, where):
     assert tree.builds() == 3
 
 
-def test_old_pairs_are_cleared_away(tree):
-    """A month is long enough to look at one."""
-    old = tree.cache / verify.FOLDER / "old"
-    old.mkdir(parents=True)
-    os.utime(old, (0, 0))
-    tree.wheel()
-    tree.whim.write_text(PLANTED)
-    with pytest.raises(DifferenceError):
-        tree.wheel(**VERIFY)
-    assert not old.exists()
-    assert tree.kept("built").exists()
-
-
 def test_pair_that_cannot_be_kept_is_an_error_all_the_same(tree):
     """The members are named in any case."""
     tree.wheel()

@@ -148,7 +148,7 @@ def _alone(plan: Plan, case: Case | str) -> Iterator[None]:
         elif not writes_nothing and plan.project.sdist_version is None:
             store = Store.open(files.cache_directory(plan.call.environ))
             if isinstance(store, Store):
-                stack.enter_context(store.tree_lock(plan.call.tree))
+                stack.enter_context(store.lock("tree", os.path.realpath(plan.call.tree)))
         yield
 
 

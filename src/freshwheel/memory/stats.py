@@ -74,7 +74,7 @@ def fold(cache: str, *, now: float) -> None:
             return
         os.replace(path, apart)
         lines = journal.load(apart)
-        files.remove(apart)
+        files.discard(apart)
     except OSError:
         return
     since, older = _older(cache)
