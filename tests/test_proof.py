@@ -14,6 +14,7 @@ from freshwheel.base.errors import DifferenceError, InnerError
 from freshwheel.build import inner_build, recipes, verify
 from freshwheel.inner import build_folders
 from freshwheel.memory import memory, outcome, replay
+from freshwheel.store import upkeep
 from freshwheel.store.store import Store
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "recording-backend"
@@ -235,19 +236,6 @@ def test_replay_steps_aside(tree, where):
     assert tree.builds() == 3
 
 
-def test_old_pairs_are_cleared_away(tree):
-    """A month is long enough to look at one."""
-    old = tree.cache / verify.FOLDER / "old"
-    old.mkdir(parents=True)
-    os.utime(old, (0, 0))
-    tree.wheel()
-    tree.whim.write_text(PLANTED)
-    with pytest.raises(DifferenceError):
-        tree.wheel(**VERIFY)
-    assert not old.exists()
-    assert tree.kept("built").exists()
-
-
 def test_pair_that_cannot_be_kept_is_an_error_all_the_same(tree):
     """The members are named in any case."""
     tree.wheel()
@@ -300,6 +288,6 @@ def test_mode_is_a_part_of_what_is_asked():
 def test_store_that_is_gone_is_an_ordinary_build(tree):
     """There is nothing to hold a build against."""
     first = tree.wheel()
-    assert Store.open(str(tree.cache)).clear().entries == 1
+    assert upkeep.clear(Store.open(str(tree.cache)).shelf, now=0).entries == 1
     assert tree.wheel(**VERIFY) == first
     assert tree.builds() == 2

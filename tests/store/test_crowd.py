@@ -18,7 +18,7 @@ store = Store.open(cache)
 path = os.path.join(folder, f"{os.getpid()}", "demo-1.0-py3-none-any.whl")
 os.mkdir(os.path.dirname(path))
 sys.stdin.readline()
-with store.single_flight(key, 60):
+with store.lock("key", key, 60):
     entry = store.find(key)
     if entry is None:
         print("built")

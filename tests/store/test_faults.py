@@ -30,7 +30,7 @@ def cold(bench):
     store = bench.opened()
     if isinstance(store, Refusal):
         return
-    with store.single_flight(KEY, SOON), store.tree_lock(str(bench.folder), SOON):
+    with store.lock("key", KEY, SOON), store.lock("tree", str(bench.folder), SOON):
         entry = store.find(KEY)
         put = store.put(bench.draft(), bench.made[b"wheel"], {TAG: bench.made[b"finished"]})
         if not isinstance(put, str):
@@ -116,7 +116,7 @@ def usable(bench):
     assert not isinstance(store.put(bench.draft(), bench.made[b"wheel"]), str)
     assert bench.taken() == b"wheel"
     assert bench.flaws() == []
-    with bench.store.single_flight(KEY, SOON) as held:
+    with bench.store.lock("key", KEY, SOON) as held:
         assert held
 
 

@@ -26,7 +26,7 @@ def kill(_call):
 
 def play(bench):
     store = bench.opened()
-    with store.single_flight(KEY, 5), store.tree_lock(str(top), 5):
+    with store.lock("key", KEY, 5), store.lock("tree", str(top), 5):
         if scene == "put":
             store.put(bench.draft(), bench.made, {TAG: bench.made})
         elif scene == "hit":
@@ -58,7 +58,7 @@ def run(at):
     for target in bench.target.parent.glob("*.whl"):
         assert target.read_bytes() == b"wheel" * 1000
     started = time.monotonic()
-    with bench.store.single_flight(KEY, 1) as one, bench.store.tree_lock(str(top), 1) as two:
+    with bench.store.lock("key", KEY, 1) as one, bench.store.lock("tree", str(top), 1) as two:
         assert one and two, (at, bench.store.remarks)
         assert not isinstance(bench.store.put(bench.draft(), bench.made), str), at
     assert bench.taken() == b"wheel" * 1000

@@ -18,13 +18,13 @@ def test_one_waits_for_another(bench):
     )
     assert child.stdout.readline() == "True\n"
     started = time.monotonic()
-    with bench.store.single_flight(KEY, 0.2) as held:
+    with bench.store.lock("key", KEY, 0.2) as held:
         assert not held
     assert 0.15 < time.monotonic() - started < 20
-    with bench.store.single_flight("cd" * 32, 0.2) as held:
+    with bench.store.lock("key", "cd" * 32, 0.2) as held:
         assert held
     child.communicate("\n")
-    with bench.store.single_flight(KEY, 5) as held:
+    with bench.store.lock("key", KEY, 5) as held:
         assert held
     assert bench.store.remarks == ["another process held the lock for 0.2 seconds"]
 
@@ -32,7 +32,7 @@ def test_one_waits_for_another(bench):
 HOLDS = """
 import sys
 from freshwheel.store.store import Store
-with Store.open(sys.argv[1]).single_flight(sys.argv[2]) as held:
+with Store.open(sys.argv[1]).lock("key", sys.argv[2]) as held:
     print(held, flush=True)
     sys.stdin.readline()
 """
@@ -46,30 +46,30 @@ def test_a_killed_process_holds_no_lock(bench):
     child.stdout.readline()
     child.kill()
     child.communicate()
-    with bench.store.single_flight(KEY, 5) as held:
+    with bench.store.lock("key", KEY, 5) as held:
         assert held
 
 
 def test_a_child_does_not_keep_the_lock(bench):
     """A compiler daemon that was started under it may live for hours."""
-    with bench.store.single_flight(KEY):
+    with bench.store.lock("key", KEY):
         child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False)
-    with bench.store.single_flight(KEY, 1) as held:
+    with bench.store.lock("key", KEY, 1) as held:
         assert held
     child.communicate(b"\n")
 
 
 def test_an_error_under_the_lock_releases_it(bench):
     """And is the caller's."""
-    with pytest.raises(ZeroDivisionError), bench.store.single_flight(KEY):
+    with pytest.raises(ZeroDivisionError), bench.store.lock("key", KEY):
         raise ZeroDivisionError
-    with bench.store.tree_lock(str(bench.folder)), bench.store.single_flight(KEY, 0.2) as held:
+    with bench.store.lock("tree", str(bench.folder)), bench.store.lock("key", KEY, 0.2) as held:
         assert held
 
 
 def test_lock_files_stay_and_are_few(bench):
     """To remove one would split those who wait; their names say nothing."""
-    with bench.store.single_flight(KEY), bench.store.tree_lock(str(bench.folder)):
+    with bench.store.lock("key", KEY), bench.store.lock("tree", str(bench.folder)):
         names = os.listdir(bench.cache / "v1" / "locks")
     assert os.listdir(bench.cache / "v1" / "locks") == names
     assert [len(name.partition("-")[2]) for name in names] == [4, 4]
@@ -86,7 +86,7 @@ def test_without_locks_one_goes_on(bench, monkeypatch, name):
 
     monkeypatch.setattr(fcntl, "flock", flock)
     for _ in range(2):
-        with bench.store.single_flight(KEY, 0.2) as held:
+        with bench.store.lock("key", KEY, 0.2) as held:
             assert not held
             assert not isinstance(bench.put(), str)
     assert len(bench.store.remarks) == 1
@@ -96,5 +96,5 @@ def test_without_locks_one_goes_on(bench, monkeypatch, name):
 def test_without_the_library_one_goes_on(bench, monkeypatch):
     """A broken environment costs a lock, not a build."""
     monkeypatch.setitem(sys.modules, "filelock", None)
-    with bench.store.single_flight(KEY) as held:
+    with bench.store.lock("key", KEY) as held:
         assert not held

@@ -129,16 +129,16 @@ def test_what_was_put_away_goes_after_a_week(bench):
 
 def test_what_is_remembered_of_old_trees_goes(bench):
     """Of those that were neither written nor read for as long."""
-    for kind, suffix in (("answers", "bin"), ("memory", "bin"), ("trees", "json"), ("builds", "bin"), ("code", "pyc")):
-        folder = bench.cache / kind
-        folder.mkdir()
+    for kind in ("answers", "memory", "trees", "builds", "code", "differences/ab/stored"):
+        folder, suffix = bench.cache / kind, "bin"
+        folder.mkdir(parents=True)
         for name, seconds in (("old", 31 * DAY), ("new", 29 * DAY)):
             (folder / f"{name}.{suffix}").touch()
             aged(folder / f"{name}.{suffix}", seconds)
         (folder / f"read.{suffix}").touch()
         os.utime(folder / f"read.{suffix}", (NOW - DAY, NOW - 40 * DAY))
-    assert swept(bench).files == 5
-    assert sorted({path.stem for path in bench.cache.glob("*/*.*")}) == ["new", "read"]
+    assert swept(bench).files == 6
+    assert sorted({path.stem for path in bench.cache.rglob("*.bin")}) == ["new", "read"]
 
 
 def test_once_a_day_is_enough(bench):

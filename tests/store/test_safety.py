@@ -159,7 +159,7 @@ def somebody():
 def test_a_read_only_place_is_no_failed_build(bench, open_folder, closed):
     """What is there is a hit, what is new is not stored, and no lock is held."""
     bench.put(b"known")
-    with bench.store.single_flight(KEY):
+    with bench.store.lock("key", KEY):
         pass  # so that the library is loaded
     cache, target = open_folder / "cache", open_folder / "out" / "demo.whl"
     cache.mkdir() if closed == "cache" else shutil.copytree(bench.cache, cache)
@@ -178,7 +178,7 @@ def test_a_read_only_place_is_no_failed_build(bench, open_folder, closed):
         else:
             store = Store.open(str(cache))
             entry = store.find(KEY)
-            with store.single_flight(KEY, 1) as held:
+            with store.lock("key", KEY, 1) as held:
                 put = store.put(Draft(key="cd" * 32, base="1"), wheel, {bytes(16): wheel})
             assert store.hand_out(entry.inner.blob, str(target)) == (closed != "target")
             assert isinstance(put, str) == (closed == "all")

@@ -132,7 +132,7 @@ def test_nobody_else_can_write_in_the_store(bench, umask):
     try:
         store = Store.open(str(bench.folder / "deep" / "cache"))
         assert not isinstance(store.put(bench.draft(), bench.wheel(), {TAG: bench.wheel(b"2")}), str)
-        with store.single_flight(KEY):
+        with store.lock("key", KEY):
             pass
         upkeep.prune(store.shelf, now=time.time_ns())
     finally:
@@ -197,7 +197,7 @@ def test_all_can_be_cleared(bench):
     bench.put(key=OTHER)
     bench.index.write_bytes(b"damaged")
     assert bench.store.find(KEY) is None
-    with bench.store.single_flight(KEY):
+    with bench.store.lock("key", KEY):
         pass
     removed = upkeep.clear(bench.store.shelf, now=0)
     assert (removed.entries, removed.blobs, removed.files) == (1, 1, 1)

@@ -190,15 +190,7 @@ def thin(path: str, most: int) -> None:
             except FileNotFoundError:  # somebody else was at it
                 continue
     for _, old in sorted(found)[:-most]:
-        remove(old)
-
-
-def remove(path: str) -> None:
-    """No file at `path`; that there was none is fine."""
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return
+        discard(old)
 
 
 def discard(path: str) -> None:

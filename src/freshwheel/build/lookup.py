@@ -76,7 +76,8 @@ class Case:
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """Nobody else builds this key or in this tree meanwhile, as far as that can be had."""
-        with self.store.single_flight(self.key), self.store.tree_lock(self.plan.call.tree):
+        tree = os.path.realpath(self.plan.call.tree)
+        with self.store.lock("key", self.key), self.store.lock("tree", tree):
             yield
 
     @property

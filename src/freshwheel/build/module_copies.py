@@ -156,7 +156,7 @@ def _tidy(folder: str, kept: Iterable[Record]) -> None:
     wanted = {content.hex() for record in kept for content in _contents(record)} | {editables.FILE}
     for name in os.listdir(folder):
         if name not in wanted and not name.startswith("."):
-            files.remove(os.path.join(folder, name))
+            files.discard(os.path.join(folder, name))
 
 
 def _sweep(top: str) -> None:
@@ -168,7 +168,7 @@ def _sweep(top: str) -> None:
             if tree is None or os.path.lexists(tree):
                 continue
             for one in os.listdir(folder):
-                files.remove(os.path.join(folder, one))
+                files.discard(os.path.join(folder, one))
             os.rmdir(folder)
         except OSError:
             continue

@@ -168,4 +168,6 @@ def _alone(plan: Plan, case: Case | str) -> AbstractContextManager[object]:
         return case.alone()
     writes_nothing = plan.backend.store == "off" and bool(plan.backend.modules)
     store = None if writes_nothing or plan.project.sdist_version is not None else Store.open(plan.cache)
-    return store.tree_lock(plan.call.tree) if isinstance(store, Store) else contextlib.nullcontext()
+    return (
+        store.lock("tree", os.path.realpath(plan.call.tree)) if isinstance(store, Store) else contextlib.nullcontext()
+    )

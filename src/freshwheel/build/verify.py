@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import time
 from collections.abc import Mapping
 
 from freshwheel.base import files
@@ -22,8 +20,6 @@ FOLDER = "differences"
 _SIDES = ("stored", "built")
 _MOST = 20
 """Members that a message names."""
-_AGE = 30 * 24 * 3600
-"""Seconds that wheels are kept."""
 _SAME = "a clean build gives the same"
 _HINT = (
     "a build that writes a time, something random or the path of its folder into a file differs by itself; else "
@@ -77,7 +73,6 @@ def _kept(case: Case, stored: str, fresh: str) -> str:
         return "neither is kept: there is no cache directory"
     folder = os.path.join(cache, FOLDER, case.key[:16])
     try:
-        _sweep(os.path.dirname(folder))
         shutil.rmtree(folder, ignore_errors=True)
         for side, path in zip(_SIDES, (stored, fresh), strict=True):
             place = os.path.join(folder, side)
@@ -86,11 +81,3 @@ def _kept(case: Case, stored: str, fresh: str) -> str:
     except OSError as error:
         return f"they could not be kept in {folder}: {error.strerror or error}"
     return f"both are kept in {folder}, in the folders {_SIDES[0]} and {_SIDES[1]}"
-
-
-def _sweep(top: str) -> None:
-    """Removes what was kept long ago."""
-    with contextlib.suppress(OSError), os.scandir(top) as listing:
-        for one in list(listing):
-            if one.stat(follow_symlinks=False).st_mtime < time.time() - _AGE:
-                shutil.rmtree(one.path, ignore_errors=True)

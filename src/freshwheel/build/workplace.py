@@ -43,7 +43,7 @@ class Workplace:
         with contextlib.ExitStack() as stack:
             store = Store.open(self.cache) if self.folders else None
             if isinstance(store, Store):
-                stack.enter_context(store.folder_lock(self.folders[0]))
+                stack.enter_context(store.lock("folder", self.folders[0]))
             yield
 
     def record(self, present: Collection[bytes]) -> Record | None:
@@ -77,7 +77,7 @@ class Workplace:
         """Drops the record: the next build counts everything as changed."""
         place = self._place()
         if place is not None:
-            files.remove(place)
+            files.discard(place)
 
     def page(self) -> Page:
         """What all builds in these folders have taken."""

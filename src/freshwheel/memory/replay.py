@@ -197,7 +197,7 @@ def _requires(case: _Case) -> list[str] | None:
         kept = (path, answer.wheel)
         held = lease.grant(case.cache, case.run, key=answer.key.decode(), digest=answer.digest.decode(), wheel=kept)
     finally:
-        files.remove(path)
+        files.discard(path)
     return None if held is None else []
 
 

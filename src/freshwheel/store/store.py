@@ -10,7 +10,6 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -173,26 +172,15 @@ class Store:
             files.settle(os.path.dirname(place))
             files.copy(path, place, mode=0o600)
 
-    def single_flight(self, key: str, timeout: float = _PATIENCE) -> AbstractContextManager[bool]:
-        """Whether this is the only build of a key now; else there is a remark, and one builds anyway."""
-        return self._locked(f"key-{key[:_DIGITS]}", timeout)
-
-    def tree_lock(self, tree: str, timeout: float = _PATIENCE) -> AbstractContextManager[bool]:
-        """Whether this is the only real build in a source tree now; else there is a remark."""
-        name = xxhash.xxh3_128_hexdigest(os.fsencode(os.path.realpath(tree)))
-        return self._locked(f"tree-{name[:_DIGITS]}", timeout)
-
-    def folder_lock(self, folder: str, timeout: float = _PATIENCE) -> AbstractContextManager[bool]:
-        """As `tree_lock`, for a build folder, which several trees may share; to be taken as the last lock."""
-        name = hashlib.sha256(os.fsencode(folder)).hexdigest()
-        return self._locked(f"folder-{name[:_DIGITS]}", timeout)
-
     @contextlib.contextmanager
-    def _locked(self, name: str, timeout: float) -> Iterator[bool]:
-        """Whether a lock is held: it saves work, and nothing is wrong without it.
+    def lock(self, kind: str, about: str, timeout: float = _PATIENCE) -> Iterator[bool]:
+        """Whether this is the only one at it, while the context lasts; else there is a remark, and one goes on anyway.
 
-        Its file is never removed, since that would split those who wait.
+        That is: a build of a `key`; a real build in a `tree`; one in a build `folder`, which several trees may share
+        and which is to be taken last. A lock saves work, and nothing is wrong without it. Its file is never removed,
+        since that would split those who wait.
         """
+        name = f"{kind}-{xxhash.xxh3_64_hexdigest(os.fsencode(about))[:_DIGITS]}"
         with contextlib.ExitStack() as stack:
             yield self._none_of(_held(stack, os.path.join(self.shelf.root, "locks", name), timeout))
 

@@ -24,8 +24,8 @@ _HOUR = 3600 * _SECOND
 _DAY = 24 * _HOUR
 _BAD = 7 * _DAY
 """How long what was wrong is kept for people to look at."""
-_BESIDE = ("answers", "memory", "trees", "builds", "code")
-"""Folders of the cache directory in which something lies for each tree, and the bytecode of freshwheel."""
+_BESIDE = ("answers", "memory", "trees", "builds", "code", "differences")
+"""Folders of the cache directory in which something lies for each tree, for each Python, or for people."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

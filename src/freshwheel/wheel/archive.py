@@ -46,7 +46,7 @@ _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
 """Signature, made by, the same as above, three lengths, disk, internal and external attributes, offset."""
 _END = struct.Struct("<4s4H2LH")
-_DESCRIPTOR, _HINTS, _UTF8 = 1 << 3, 3 << 1, 1 << 11
+_DESCRIPTOR, _UTF8 = 1 << 3, 1 << 11
 _CHUNK = 1 << 20
 _UNIX, _PLAIN_FILE = 3, 0o100644 << 16
 _EXECUTABLE = 0o111 << 16
@@ -121,7 +121,8 @@ def mark_of(path: str) -> Mark | None:
 def mark_text(path: str) -> bytes | None:
     """What stands in the wheel at `path` as its mark; None where there is none. Raises WheelError."""
     with _opened(path) as archive:
-        return _found(archive, marks.NAME)
+        found = [name for name in archive.namelist() if name.partition("/")[2] == marks.NAME]
+        return archive.read(found[0]) if found else None
 
 
 def flaws(wheel: Wheel) -> dict[str, str]:
@@ -162,14 +163,14 @@ def differences(one: Wheel, other: Wheel, names: tuple[str, str]) -> dict[str, s
 
 def _installed(wheel: Wheel) -> dict[str, tuple[bytes, bool]]:
     """Each file by a name without the version: SHA-256, and whether it can be executed."""
-    files = {}
+    installed = {}
     with _opened(wheel.path) as archive:
         for member in archive.infolist():
             name = member.filename.removeprefix(wheel.stem)
             if not member.is_dir() and name not in (f"{INFO}/{marks.NAME}", f"{INFO}/RECORD"):
                 digest = b"" if name.startswith(_BILLS) else _hashed(archive, member, "sha256")
-                files[name] = digest, bool(member.external_attr & _EXECUTABLE)
-    return files
+                installed[name] = digest, bool(member.external_attr & _EXECUTABLE)
+    return installed
 
 
 def _hashed(archive: ZipFile, member: ZipInfo | str, algorithm: str) -> bytes:
@@ -192,7 +193,7 @@ def _opened(path: str) -> Iterator[ZipFile]:
         raise type(error)(f"{name}: {error.message}", hint=error.hint) from None
     except NotImplementedError as error:
         raise WheelUnfamiliarError(f"{name}: {error}") from None
-    except (*_BROKEN, KeyError) as error:
+    except (*_BROKEN, KeyError) as error:  # the last one where there is no such member
         raise WheelError(f"{name}: it is broken: {error}") from error
     except OSError as error:
         raise WheelError(f"{name}: it can't be read: {error.strerror or error}") from error
@@ -200,44 +201,30 @@ def _opened(path: str) -> Iterator[ZipFile]:
 
 def _wheel(archive: ZipFile, path: str, name: FileName) -> Wheel:
     members = tuple(archive.infolist())
-    if any(member.extract_version > _PLAIN for member in members) or len(members) > _MOST:
+    if any(member.extract_version > _PLAIN for member in members):
         raise WheelUnfamiliarError("it has 64-bit ZIP fields, or members in a newer form")
-    if os.path.getsize(path) > _LARGEST:
-        raise WheelUnfamiliarError(f"it has more than {_LARGEST} bytes")
+    if os.path.getsize(path) > _LARGEST or len(members) > _MOST:
+        raise WheelUnfamiliarError("it is so large that it nearly needs 64-bit ZIP fields")
     if any(member.header_offset < 0 for member in members):
         raise WheelError("its beginning is not there")
     infos = sorted({top for member in members if (top := member.filename.partition("/")[0]).endswith(INFO)})
     if len(infos) != 1:
         kind = WheelUnfamiliarError if infos else WheelError
         raise kind(f"it has {len(infos)} .dist-info folders instead of one")
-    _check_format(_text(archive, "WHEEL"))
+    form = metadata.field(archive.read(f"{infos[0]}/WHEEL"), "Wheel-Version")
+    if form.partition(".")[0] != "1":
+        raise WheelUnfamiliarError(f"it is of wheel format {form}; only 1.x is known")
     wheel = Wheel(
         path=path,
         name=name,
-        metadata=_text(archive, "METADATA"),
+        metadata=archive.read(f"{infos[0]}/METADATA"),
         members=members,
-        rows=_rows(_text(archive, "RECORD")),
+        rows=_rows(archive.read(f"{infos[0]}/RECORD")),
         stem=infos[0].removesuffix(INFO),
     )
     _check_names(wheel)
     _check_record(wheel)
     return wheel
-
-
-def _text(archive: ZipFile, name: str) -> bytes:
-    """What a file in the `.dist-info` folder holds."""
-    data = _found(archive, name)
-    if data is None:
-        raise WheelError(f"it has no {name} in its .dist-info folder")
-    return data
-
-
-def _found(archive: ZipFile, name: str) -> bytes | None:
-    for member in archive.namelist():
-        folder, _, rest = member.partition("/")
-        if rest == name and folder.endswith(INFO):
-            return archive.read(member)
-    return None
 
 
 def _check_names(wheel: Wheel) -> None:
@@ -263,17 +250,10 @@ def _check_record(wheel: Wheel) -> None:
 
 def _rows(text: bytes) -> tuple[Row, ...]:
     try:
-        return tuple(
-            [(path, digest, size) for path, digest, size in csv.reader(io.StringIO(text.decode(), newline=""))]
-        )
+        lines = csv.reader(io.StringIO(text.decode(), newline=""))
+        return tuple([(path, digest, size) for path, digest, size in lines])
     except (ValueError, csv.Error) as error:
         raise WheelError(f"RECORD is no table of path, hash and size: {error}") from None
-
-
-def _check_format(text: bytes) -> None:
-    stated = metadata.field(text, "Wheel-Version")
-    if stated.partition(".")[0] != "1":
-        raise WheelUnfamiliarError(f"it is of wheel format {stated}; only 1.x is known")
 
 
 def _record(wheel: Wheel, folders: Mapping[str, str], text: bytes, mark: bytes) -> bytes:
@@ -340,7 +320,7 @@ class _Writer:
         if like.compress_type == zipfile.ZIP_DEFLATED:
             deflate = zlib.compressobj(zlib.Z_BEST_SPEED, zlib.DEFLATED, -zlib.MAX_WBITS)
             packed = deflate.compress(content) + deflate.flush()
-        self._begin(like, name, (zlib.crc32(content), len(packed), len(content)), like.flag_bits & ~_HINTS)
+        self._begin(like, name, (zlib.crc32(content), len(packed), len(content)), 0)
         self.file.write(packed)
 
     def _begin(self, like: ZipInfo, name: str, sizes: tuple[int, int, int], flags: int) -> None:
