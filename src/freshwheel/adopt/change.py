@@ -60,6 +60,8 @@ def aimed(document: Document, facts: Facts, *, label: bool) -> Aim:
         steps.append("its requirements are installed for a real build only; a wheel from the store needs none of them")
     elif stays and known.store != "off":
         steps.append(f"its requirements stay in [build-system]: {stays}")
+    if known.store == "off":
+        steps.append(f'the store is off for {known.name}: if its builds compile, add store = "on"')
     return Aim(
         lines={key: line for key, line in {**lines, **own}.items() if key not in ours},
         requires=requires,
@@ -102,7 +104,8 @@ def _module(named: str | None, stated: Any, facts: Facts) -> str:
 
 def _may_be_lean(known: Backend, requires: Sequence[str], facts: Facts) -> bool:
     """Whether the requirements may be left out on a hit: freshwheel must know what else the backend would ask for."""
-    if not (known.store == "on" or (known.store == "extensions" and facts.has_extensions())):
+    compiles = facts.has_extensions() or known.may_compile(requires)
+    if not (known.store == "on" or (known.store == "extensions" and compiles)):
         return False
     _, problems = config_values.finish(
         config_values.list_of(config_values.requirement)([*requires], "build-system.requires")
@@ -126,7 +129,7 @@ def _version(document: Document, facts: Facts, known: Backend, *, label: bool) -
     repeats = versions.parsed(stated) is not None and versions.parsed(stated) == versions.parsed(static)
     why = _why_static(document, facts, known, stated, repeats=repeats) if label else "as asked for"
     if why:
-        step = f"the version {static} stays static: wheels have the mark, and the store, but no label; {why}"
+        step = f"the version {static} stays static: wheels have the mark, but no label; {why}"
         return {}, False, step
     if repeats:
         return {}, True, f"{where} states the version {static} too, so it is left to that"
