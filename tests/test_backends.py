@@ -135,6 +135,19 @@ def test_the_store_is_on_where_compilers_run():
     assert backends.find("other", []).store == "off"
 
 
+@pytest.mark.parametrize(
+    ("requires", "may"),
+    [
+        (["freshwheel", "setuptools>=77", "wheel", "setuptools_scm[toml]"], False),
+        (["setuptools", "cffi>=1.17"], True),
+        (["setuptools", "mypy[mypyc]"], True),
+    ],
+)
+def test_what_may_compile_without_a_source_of_its_own(requires, may):
+    """Beside setuptools, any requirement may make an extension module, of a Python file or of nothing."""
+    assert backends.find("setuptools.build_meta", requires).may_compile(requires) is may
+
+
 def test_only_maturin_says_where_its_inputs_are():
     """Any other backend may take any file of the project directory."""
     assert [known.name for known in backends.KNOWN if known.inputs == "closure"] == ["maturin"]

@@ -134,6 +134,16 @@ def test_what_tools_and_guides_begin_can_be_switched(init, uv, tmp_path, name):
     uv.wheel(tree, tmp_path / "dist")
 
 
+def test_what_is_compiled_of_no_source_in_the_tree_is_compiled_once(init, uv, workshop, tmp_path):
+    """As cffi does, by a text in a Python file."""
+    tree = tmp_path / "cffi"
+    shutil.copytree(STARTED / "cffi-guide", tree)
+    assert init(tree)[0] == 0
+    for number in range(2):
+        uv.wheel(tree, tmp_path / f"dist-{number}")
+    assert "hit in" in workshop.module("freshwheel", "why", str(tree))
+
+
 @pytest.mark.parametrize(
     ("more", "files"),
     [

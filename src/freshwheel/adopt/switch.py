@@ -142,7 +142,7 @@ def _aimed(pyproject: Mapping[str, Any], files: Mapping[str, str], *, label: boo
     module = stated or named or (f"{_BACKEND}:__legacy__" if "setup.py" in files else _BACKEND)
     known = backends.find(module, requires, in_tree="backend-path" in system)
     reader = _reader(requires, pyproject, files)
-    lean = _is_served(known, files) and not (reader or "requires" in ours or "freshwheel" in names(requires))
+    lean = _is_served(known, requires, files) and not (reader or "requires" in ours or "freshwheel" in names(requires))
     version, step = _version(pyproject, files, known, label=label)
     new = {
         **({} if named or stated else {"backend": module}),
@@ -158,14 +158,18 @@ def _aimed(pyproject: Mapping[str, Any], files: Mapping[str, str], *, label: boo
         steps.append("its requirements are installed for a real build only; a wheel from the store needs none of them")
     elif reader and known.store != "off":
         steps.append(f"its requirements stay in [build-system]: {reader}")
+    if known.store == "off":
+        steps.append(f'the store is off for {known.name}: if its builds compile, add store = "on"')
     return _Aim(module=module, requires=kept, lean=lean, version=version, new=new), (*steps, step)
 
 
-def _is_served(known: Backend, files: Mapping[str, str]) -> bool:
-    """Whether the store serves a project; that of setuptools, where there are sources of extension modules."""
+def _is_served(known: Backend, requires: Sequence[str], files: Mapping[str, str]) -> bool:
+    """Whether the store serves a project; that of setuptools, where it may compile extension modules."""
     if known.store != "extensions":
         return known.store == "on"
-    return any(path.encode("utf-8", "surrogateescape").endswith(pure_python.COMPILED) for path in files)
+    return known.may_compile(requires) or any(
+        path.encode("utf-8", "surrogateescape").endswith(pure_python.COMPILED) for path in files
+    )
 
 
 def _reader(requires: Sequence[str], pyproject: Mapping[str, Any], files: Mapping[str, str]) -> str:
@@ -191,7 +195,7 @@ def _version(
     if static is None:
         return "stays", "the version is dynamic, so it stays where the backend reads it, and wheels get a label"
     if why := _why_static(static, pyproject, files, known) if label else "as asked for":
-        return "stays", f"the version {static} stays static: wheels have the mark, and the store, but no label; {why}"
+        return "stays", f"the version {static} stays static: wheels have the mark, but no label; {why}"
     path = posixpath.normpath(tables.text(pyproject, "tool.maturin.manifest-path") or "Cargo.toml")
     manifest = tables.text(read(files.get(path, "")), "package.version") if known.name == "maturin" else None
     if versions.parsed(manifest or "") == versions.parsed(static):

@@ -121,7 +121,12 @@ class Backend:
     inputs: Literal["closure", "whole"] = "whole"
     """Where its inputs are: the closure of its crates and what is declared beside, or the whole project directory."""
 
+    def may_compile(self, requires: Sequence[str]) -> bool:
+        """Whether a requirement may make extension modules of any file, as those of cffi, mypy and Cython do."""
+        return bool(names(requires).difference(self.distributions, _PLAIN))
 
+
+_PLAIN = ("freshwheel", "wheel")
 _WHEEL = Extra(requirement="wheel")  # asked for by a setuptools before 70.1; later ones have their own
 _NINJAS = ("ninja", "ninja-build", "samu")
 

@@ -256,6 +256,7 @@ def _closed(plan: Plan, found: Snapshot) -> str:
     mode = plan.config.store or plan.backend.store
     if mode == "off":
         return "the store is off" if plan.config.store else f"the store is off for {plan.backend.name} unless it is set"
-    if mode == "extensions" and not any(one.path.endswith(pure_python.COMPILED) for one in found.inputs):
+    compiles = any(one.path.endswith(pure_python.COMPILED) for one in found.inputs)
+    if mode == "extensions" and not (compiles or plan.backend.may_compile([*plan.requires, *plan.config.requires])):
         return "nothing is compiled here"
     return ""

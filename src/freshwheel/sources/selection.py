@@ -7,6 +7,7 @@ order they are asked, and reads what they want to know.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ _LARGEST = 1 << 24
 """Bytes. Nobody writes a larger manifest, and parsing it would take minutes; the index of 100,000 files has less."""
 _ENDS = (b"/", b'"', b"\\")
 """What follows the name of a file or folder in a source that speaks of it."""
+_TESTS = re.compile(rb"#\[cfg\(test\)\]\s*(?:pub\s+)?mod\s+\w+\s*\{")
+"""Where the tests in a source begin, which no build reads; they come last."""
 _POINTER = b"gitdir: "
 _OPAQUE = ("Cargo.lock", "rust-toolchain")
 """Files that decide something, but nothing that must be understood."""
@@ -176,7 +179,7 @@ class _Search:
             trial = self.trial(walk, rules)
             trial.root(crate, crate=True, only=frozenset(only))
             sources = {path for path in (*trial.files, *beside.files) if path.endswith(b".rs")} - read
-            text = b"\n".join(self.disk.text(path, _LARGEST) or b"" for path in sorted(sources))
+            text = b"\n".join(_TESTS.split(self.disk.text(path, _LARGEST) or b"", 1)[0] for path in sorted(sources))
             named = {name for name in left if any(name + end in text for end in _ENDS)}
             if not named:
                 break
