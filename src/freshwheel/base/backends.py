@@ -123,7 +123,7 @@ class Backend:
 
     def may_compile(self, requires: Sequence[str]) -> bool:
         """Whether a requirement may make extension modules of any file, as those of cffi, mypy and Cython do."""
-        return bool(names(requires).difference(self.distributions, _PLAIN))
+        return bool(requirements.names(requires).difference(self.distributions, _PLAIN))
 
 
 _PLAIN = ("freshwheel", "wheel")
