@@ -39,8 +39,9 @@ requires-python = ">=3.10"
 package-dir = { "" = "src" }
 packages = ["demo"]
 """
-HATCHLING = """build-system.requires = ["hatchling>=1.27"]
-build-system.build-backend = "hatchling.build"
+HATCHLING = """[build-system]
+requires = ["hatchling>=1.27"]
+build-backend = "hatchling.build"
 
 [project]
 name = "demo-hatchling-pure"

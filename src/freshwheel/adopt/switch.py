@@ -106,7 +106,8 @@ def propose(data: bytes, files: Mapping[str, str], *, label: bool = True) -> Pro
         _checked(pyproject)
         return Proposal(before=data, after=data, steps=("freshwheel is in place already; nothing is to be done",))
     aim, steps = _aimed(pyproject, files, label=label)
-    after = changed(data, lambda text: _edited(text, pyproject, aim), lambda told: _expect(told, aim), hint=_hint(aim))
+    hint = _hint(pyproject, aim)
+    after = changed(data, lambda text: _edited(text, pyproject, aim), lambda told: _expect(told, aim), hint=hint)
     project = _checked(parsed(after.decode()))
     remarks = tuple(_remarks(pyproject, files)) if label and project.version_is_dynamic else ()
     return Proposal(before=data, after=after, steps=steps, remarks=remarks)
@@ -277,11 +278,11 @@ def _expect(pyproject: dict[str, Any], aim: _Aim) -> None:
         ours |= {"version": version} if aim.version == "moved" else {}
 
 
-def _hint(aim: _Aim) -> str:
+def _hint(pyproject: Mapping[str, Any], aim: _Aim) -> str:
     """What to write, for a person."""
     lines = ["[build-system]", f"requires = {written(aim.requires)}", 'build-backend = "freshwheel"']
     lines += ["[tool.freshwheel]", f"backend = {written(aim.module)}"]
-    lines += ["requires = [...], the former ones"] if aim.lean else []
+    lines += [f"requires = {written(tables.texts(pyproject, 'build-system.requires'))}"] if aim.lean else []
     return "\n    ".join(["write by hand:", *lines])
 
 
