@@ -94,12 +94,12 @@ PURE = (
     "base/phrases.py",
     "base/versions.py",
     "base/config_values.py",
+    "base/globs.py",
     "base/requirements.py",
     "sources/cargo.py",
     "sources/digest.py",
     "sources/gitignore.py",
     "sources/gitindex.py",
-    "sources/globs.py",
     "sources/not_sources.py",
     "sources/outputs.py",
     "sources/roots.py",
@@ -114,7 +114,7 @@ PURE = (
 PURE_LIBRARIES = frozenset(
     (
         *("__future__", "ast", "bisect", "collections", "copy", "dataclasses", "datetime", "difflib", "enum"),
-        "functools",
+        *("fnmatch", "functools"),
         *(
             "hashlib",
             "itertools",

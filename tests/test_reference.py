@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel.base import backends, frame, rows
-from freshwheel.sources import cargo, content, disk, globs, not_sources, outputs, reasons, roots, tables, walk
+from freshwheel.base import backends, frame, globs, rows
+from freshwheel.sources import cargo, content, disk, not_sources, outputs, reasons, roots, tables, walk
 
 if sys.version_info >= (3, 11):
     import tomllib

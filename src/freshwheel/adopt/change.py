@@ -71,21 +71,14 @@ def aimed(document: Document, facts: Facts, *, label: bool) -> Aim:
 
 def _sound(pyproject: Mapping[str, Any]) -> Mapping[str, Any]:
     """`[build-system]`. Raises ConfigError where no frontend takes it."""
-    system = pyproject.get("build-system", {})
-    if not isinstance(system, Mapping):
-        raise ConfigError([Problem("build-system", f"must be a table, not {config_values.type_of(system)}")])
-    _, wrong = config_values.finish(
-        config_values.list_of(config_values.string)(system.get("requires", []), "build-system.requires")
-    )
-    wrong += config_values.finish(config_values.string(system.get("build-backend", ""), "build-system.build-backend"))[
-        1
-    ]
+    system, wrong = config_values.table(pyproject.get("build-system", {}), "build-system"), config_values.Problems()
+    wrong.met(config_values.list_of(config_values.string), system.get("requires", []), "build-system.requires")
+    wrong.met(config_values.string, system.get("build-backend", ""), "build-system.build-backend")
     if system and "requires" not in system:
         wrong.append(Problem("build-system.requires", "is missing"))
     if "backend-path" in system and "build-backend" not in system:
         wrong.append(Problem("build-system.backend-path", "stands there without build-backend"))
-    if wrong:
-        raise ConfigError(wrong)
+    wrong.check()
     return system
 
 
@@ -104,9 +97,8 @@ def _may_be_lean(known: Backend, requires: Sequence[str], facts: Facts) -> bool:
     """Whether the requirements may be left out on a hit: freshwheel must know what else the backend would ask for."""
     if not (known.store == "on" or (known.store == "extensions" and facts.has_extensions())):
         return False
-    _, problems = config_values.finish(
-        config_values.list_of(config_values.requirement)([*requires], "build-system.requires")
-    )
+    problems = config_values.Problems()
+    problems.met(config_values.list_of(config_values.requirement), [*requires], "build-system.requires")
     if problems or not backends.names(requires).intersection(known.distributions):
         return False
     return not any("setup_requires" in facts.texts.get(name, "") for name in ("setup.py", "setup.cfg"))

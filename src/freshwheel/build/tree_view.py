@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from freshwheel.base import globs
 from freshwheel.base.model import Input
 from freshwheel.inner import build_records
-from freshwheel.sources import globs, not_sources
+from freshwheel.sources import not_sources
 
 _HEAD = 4096
 """Bytes that are read of a file that may be evidence."""
@@ -91,12 +92,7 @@ class Ground:
         """Whether `path` is an input, or was said to be none."""
         if path in self.inputs or any(build_records.within(path, one, self.tree) for one in self.outputs):
             return True
-        *folders, name = path.split("/")
-        climb = folders.count("..")
-        places = self._exclude.start(climb)
-        for folder in folders[climb:]:
-            places = self._exclude.step(places, folder)
-        return self._exclude.covers(places) or bool(self._exclude.matching(places, name))
+        return self._exclude.match(path)
 
     def unsettled(self, paths: Sequence[str]) -> frozenset[str]:
         """Those that are not settled, not even under another name: through a link, or with other capitals."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
-from freshwheel.base import config, frame
+from freshwheel.base import config, frame, globs
 from freshwheel.base.errors import InputError
 from freshwheel.base.isolation import folders
 from freshwheel.base.model import Finding, Input
@@ -22,7 +22,7 @@ from freshwheel.build.plan import Call, Plan
 from freshwheel.inner import programs
 from freshwheel.inner.watch import Lookout
 from freshwheel.memory import accounts, discoveries
-from freshwheel.sources import globs, outside_paths, reasons, selection, surroundings
+from freshwheel.sources import outside_paths, reasons, selection, surroundings
 from freshwheel.sources.cargo import Closure, lies_in
 from freshwheel.sources.disk import Disk, MovedError
 from freshwheel.sources.selection import Selection

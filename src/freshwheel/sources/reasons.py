@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from freshwheel.sources import globs
+from freshwheel.base import globs
+from freshwheel.base.globs import Globs
 from freshwheel.sources.cargo import Closure, lies_in
-from freshwheel.sources.globs import Globs
 from freshwheel.sources.selection import Selection
 
 _INCLUDE = "[tool.freshwheel] include"

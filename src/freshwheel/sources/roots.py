@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from freshwheel.base import globs
 from freshwheel.base.backends import Backend
 from freshwheel.base.toml_access import at, entries, table, text, texts
-from freshwheel.sources import cargo, globs
+from freshwheel.sources import cargo
 from freshwheel.sources.cargo import FOR_TESTS, Closure, lies_in, normal, relative
 
 _Exists: TypeAlias = Callable[[str], bool]

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import NamedTuple
 
+from freshwheel.base import globs
 from freshwheel.base.errors import InputError
-from freshwheel.sources import cargo, globs, not_sources
+from freshwheel.base.globs import Places
+from freshwheel.sources import cargo, not_sources
 from freshwheel.sources.disk import ABSOLUTE, Disk, Link, MovedError, spelled
-from freshwheel.sources.globs import Places
 
 _MOST = 100_000
 """Files behind links, beyond which nobody means them to be sources."""
