@@ -125,7 +125,5 @@ def _left_out(folder: str, names: list[str]) -> list[str]:
 def _is_left(disk: Disk, name: bytes, kind: int) -> bool:
     if kind != stat.S_IFDIR:
         return kind == stat.S_IFIFO
-    found = disk.entries(name)
-    folders = {one for one, mode in found.items() if mode == stat.S_IFDIR}
-    reason = not_sources.folder(name, found.keys(), folders, lambda file: disk.head(name + b"/" + file), top=False)
+    reason = not_sources.folder(name, disk.entries(name), lambda file: disk.head(name + b"/" + file))
     return name == b"__pycache__" or reason is not None

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from freshwheel.adopt.toml_statements import read
 from freshwheel.base import requirements
 from freshwheel.base import toml_access as tables
-from freshwheel.sources import pure_python
+from freshwheel.sources import digest
 
 _DEPTH = 3
 """Names in the path of `src/demo/__init__.py`."""
@@ -45,7 +45,7 @@ class Facts:
 
     def has_extensions(self) -> bool:
         """Whether there are sources of extension modules, so that setuptools is slow and the store serves it."""
-        return any(path.encode("utf-8", "surrogateescape").endswith(pure_python.COMPILED) for path in self.files)
+        return any(path.encode("utf-8", "surrogateescape").endswith(digest.COMPILED) for path in self.files)
 
     def packages(self, pyproject: Mapping[str, Any]) -> frozenset[str]:
         """The names by which the project's own packages are imported, and perhaps some more."""

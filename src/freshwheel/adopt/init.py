@@ -20,7 +20,7 @@ from freshwheel.adopt.proposal import Proposal
 from freshwheel.base import frame
 from freshwheel.base import toml_access as tables
 from freshwheel.base.errors import ConfigError, FreshwheelError, InputError, Problem
-from freshwheel.sources import outside_paths, surroundings
+from freshwheel.sources import surroundings
 
 _NAME = "pyproject.toml"
 _MOST = 20_000
@@ -176,8 +176,8 @@ def _facts(tree: str, data: bytes) -> Facts:
 
 def _outside(tree: str, texts: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """What the files of the build refer to outside of the project, each with its pattern."""
-    building = {path: text for path, text in texts.items() if outside_paths.is_building(path)}
-    found = outside_paths.outside(tree, surroundings.repository(tree, []), building)
+    building = {path: text for path, text in texts.items() if surroundings.is_building(path)}
+    found = surroundings.outside(tree, surroundings.repository(tree, []), building)
     return tuple((one.where, one.pattern) for one in found)
 
 

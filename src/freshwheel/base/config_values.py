@@ -79,7 +79,7 @@ def requirement(value: Any, where: str) -> str:
     found = _text(value, where)
     wanted = requirements.read(found)
     if wanted is None:
-        what = "this" if "://" in found else _shown(found)  # a URL may hold a password
+        what = "this" if "://" in found else shown(found)  # a URL may hold a password
         raise wrong(where, f"{what} is not a requirement (PEP 508)", 'write it as "maturin>=1.9,<2"')
     if requirements.normal(wanted.name) == "freshwheel":
         raise wrong(where, "freshwheel can't be asked for here", "it must stand in [build-system] requires")
@@ -147,9 +147,9 @@ def backend(value: Any, where: str) -> str:
     """An object with hooks: "module" or "module:object" (PEP 517), and not our own."""
     found = _text(value, where)
     if (meant := backends.misnamed(found)) is not None:
-        raise wrong(where, f"{_shown(found)} has no hooks", f'write "{meant.modules[0]}"')
+        raise wrong(where, f"{shown(found)} has no hooks", f'write "{meant.modules[0]}"')
     if not all(part.isidentifier() for dotted in found.split(":", 1) for part in dotted.split(".")):
-        raise wrong(where, f'{_shown(found)} is not of the form "module" or "module:object"')
+        raise wrong(where, f'{shown(found)} is not of the form "module" or "module:object"')
     if found.partition(":")[0].partition(".")[0] == "freshwheel":
         raise wrong(where, "freshwheel can't wrap itself", 'name the backend that builds the wheel, as "maturin"')
     return found
@@ -188,9 +188,9 @@ def _relative(value: Any, where: str) -> str:
     """A path relative to the project, with `/`."""
     found = _text(value, where)
     if "\\" in found:
-        raise wrong(where, f"{_shown(found)} has a backslash in it", 'write "/" between folders, on Windows too')
+        raise wrong(where, f"{shown(found)} has a backslash in it", 'write "/" between folders, on Windows too')
     if found.startswith("/") or _DRIVE.match(found):
-        raise wrong(where, f"{_shown(found)} is absolute", "write it relative to the folder of pyproject.toml")
+        raise wrong(where, f"{shown(found)} is absolute", "write it relative to the folder of pyproject.toml")
     return found
 
 
@@ -198,7 +198,7 @@ def inside(value: Any, where: str) -> str:
     """A folder of the project, where an in-tree backend is looked for (PEP 517)."""
     found = _relative(value, where)
     if posixpath.normpath(found).startswith(".."):
-        raise wrong(where, f"{_shown(found)} leads out of the project", "an in-tree backend lives in the tree")
+        raise wrong(where, f"{shown(found)} leads out of the project", "an in-tree backend lives in the tree")
     return found
 
 
@@ -214,11 +214,13 @@ def own_version(value: Any, where: str) -> OwnVersion:
 
 def base_version(text: str, where: str, file: str = "") -> str:
     """A version (PEP 440) without a label of ours; `file` is what a message says of where it was found."""
-    shown, version = _shown(text), versions.parsed(text)
+    version = versions.parsed(text)
     if version is None:
-        raise wrong(where, f"{file}{shown} is not a version (PEP 440)")
+        raise wrong(where, f"{file}{shown(text)} is not a version (PEP 440)")
     if versions.has_label(version):
-        raise wrong(where, f"{file}{shown} has a label of freshwheel in it", "write the version without the label")
+        raise wrong(
+            where, f"{file}{shown(text)} has a label of freshwheel in it", "write the version without the label"
+        )
     return text
 
 
@@ -272,7 +274,7 @@ def either(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """`text` as a message quotes it."""
     return f'"{_plain(text)}"'
 

@@ -76,14 +76,14 @@ class Globs:
         """Whether everything below the folder matches."""
         return any(done == len(self.patterns[number].segments) for number, done in places)
 
-    def match(self, path: str) -> bool:
-        """Whether a path is matched, or lies below a folder that is."""
+    def match(self, path: str, *, below: bool = True) -> bool:
+        """Whether a path is matched, or lies `below` a folder that is."""
         names = path.split("/")
         climb = names.count("..")
         places = self.start(climb)
         for name in names[climb:-1]:
             places = self.step(places, name)
-        return bool(self.matching(places, names[-1]))
+        return bool(self.matching(places, names[-1], wild=below))
 
     def _over(self, places: Iterable[tuple[int, int]]) -> Places:
         """`places`, and those behind a `**` that matches no folder at all."""

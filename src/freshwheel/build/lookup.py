@@ -21,7 +21,7 @@ from freshwheel.inner.build_key import Component
 from freshwheel.inner.extras import extras
 from freshwheel.inner.machine import Facts, Subject
 from freshwheel.memory import memory, resolved
-from freshwheel.sources import content, pure_python
+from freshwheel.sources import content, digest
 from freshwheel.store.entry import Entry
 from freshwheel.store.store import Refusal, Store
 
@@ -194,6 +194,6 @@ def _closed(plan: Plan, found: Snapshot) -> str:
     mode = plan.config.store or plan.backend.store
     if mode == "off":
         return "the store is off" if plan.config.store else f"the store is off for {plan.backend.name} unless it is set"
-    if mode == "extensions" and not any(one.path.endswith(pure_python.COMPILED) for one in found.inputs):
+    if mode == "extensions" and not any(one.path.endswith(digest.COMPILED) for one in found.inputs):
         return "nothing is compiled here"
     return ""

@@ -126,9 +126,9 @@ class Ground:
 
     def pruned(self, path: str, names: AbstractSet[str], folders: AbstractSet[str]) -> str | None:
         """Why evidence prunes a folder with these names in it, and names of folders; None if it does not."""
-        every, some = ({os.fsencode(name) for name in one} for one in (names, folders))
+        found = {os.fsencode(name): stat.S_IFDIR if name in folders else stat.S_IFREG for name in names}
         name = os.fsencode(path.rpartition("/")[2])
-        return not_sources.folder(name, every, some, lambda file: self._head(path, file), top="/" not in path)
+        return not_sources.folder(name, found, lambda file: self._head(path, file))
 
     def _identity(self, path: str) -> object:
         """What two names of one file have in common."""
