@@ -301,7 +301,7 @@ def test_configuration_that_patches():
     files |= {"../p/Cargo.toml": package("p"), "../x/Cargo.toml": package("x")}
     assert [(crate.folder, crate.reason) for crate in found(files).crates[1:]] == [
         ("../p", "brought in by ../.cargo/config.toml"),
-        ("../x", "patched in by ../.cargo/config.toml"),
+        ("../x", "brought in by ../.cargo/config.toml"),
     ]
 
 

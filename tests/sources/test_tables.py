@@ -130,8 +130,7 @@ def test_other_layout(text):
         "tool.pdm.dev-dependencies",
         "tool.uv.dependency-groups.x",
         "dependency-groups",
-        "tool.bumpversion",
-        "tool.commitizen",
+        "tool.towncrier",
     ],
 )
 def test_table_about_other_things(table):

@@ -9,9 +9,11 @@ can be told from what a pattern names.
 from __future__ import annotations
 
 import fnmatch
+import operator
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 Places: TypeAlias = frozenset[tuple[int, int]]
@@ -19,6 +21,7 @@ Places: TypeAlias = frozenset[tuple[int, int]]
 
 MAGIC = re.compile(r"[*?\[]")
 """What makes a segment more than a name."""
+_END = re.compile(r"[*?\[\]]")
 _CLASS = re.compile(r"\[(?:!|(?!!))(\][^\]]*|[^\]]+)\]")
 _RANGE = re.compile(r"(.)-(.)", re.DOTALL)
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -33,15 +36,15 @@ class Glob:
     """How many `../` it starts with."""
     literal: tuple[str, ...]
     """The segments after those that have no wildcard, up to the first that has one."""
-    segments: tuple[re.Pattern[str] | None, ...]
-    """All segments after the `../`; None: `**`, which is never the last one."""
+    segments: tuple[Callable[[str], bool] | None, ...]
+    """What all segments after the `../` say of a name; None: `**`, which is never the last one."""
     names_files: bool
     """Whether it may name a file: not where it ends with `/` or `/**`."""
 
     def names(self, done: int, name: str) -> bool:
         """Whether the segment behind `done` others is the last one, and matches the file `name`."""
         segment = self.segments[done]
-        return self.names_files and done + 1 == len(self.segments) and bool(segment and segment.match(name))
+        return self.names_files and done + 1 == len(self.segments) and segment is not None and segment(name)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +66,7 @@ class Globs:
             segments = self.patterns[number].segments
             if done == len(segments) or (segment := segments[done]) is None:
                 after.update([(number, done)] if wild else ())
-            elif segment.match(name):
+            elif segment(name):
                 after.add((number, done + 1))
         return self._over(after)
 
@@ -149,6 +152,14 @@ def _parsed(pattern: str) -> Glob:
         text=pattern,
         climb=climb,
         literal=tuple(segments[:literal]),
-        segments=tuple(None if one == "**" else re.compile(fnmatch.translate(one)) for one in single),
+        segments=tuple(None if one == "**" else _matcher(one) for one in single),
         names_files=names_files,
     )
+
+
+def _matcher(segment: str) -> Callable[[str], bool]:
+    """What says whether a segment matches a name. Few names need a regular expression for that."""
+    start, end = MAGIC.split(segment)[0], _END.split(segment)[-1]
+    if start == segment:
+        return partial(operator.eq, segment)
+    return lambda name: name.startswith(start) and name.endswith(end) and fnmatch.fnmatchcase(name, segment)

@@ -10,18 +10,12 @@ checksums are in Cargo.lock.
 from __future__ import annotations
 
 import re
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from freshwheel.base.toml_access import at, members, table, text, texts
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 Read: TypeAlias = Callable[[str], Mapping[str, Any] | None]
 """Gives the parsed TOML of a file; an empty table for one that is none to us, None where there is no file."""
@@ -40,18 +34,6 @@ _ROOT = "{workspace-root}"
 _PROGRAMS = ("rustc", "rustc-wrapper", "rustc-workspace-wrapper")
 _TOOLCHAINS = BESIDE[2:4]
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:")
-
-_TOKEN = re.compile(
-    r'''
-    (?P<basic>"""(?:\\.|[^\\])*?"""(?:"{0,2})|"(?:\\.|[^"\\\n])*")
-    |(?P<literal>\'\'\'.*?\'\'\'(?:'{0,2})|'[^'\n]*')
-    |(?P<comment>\#[^\n]*)
-    |(?P<line>\r?\n)
-    |.
-    ''',
-    re.VERBOSE | re.DOTALL,
-)
-_ESCAPE = re.compile(r"\\(?:(?P<e>e)|x(?P<hex>[0-9A-Fa-f]{2})|.)", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -303,41 +285,3 @@ def _named(config: Any) -> list[str]:
     values = [at(one, "value") for one in members(config, "env") if at(one, "relative") is True]
     found = [path for one in programs if (path := relative(one)) is not None and "/" in path]
     return [*found, *(path for one in values if (path := relative(one)) is not None)]
-
-
-def loads(text: str) -> dict[str, Any]:
-    """The tables of a manifest. Raises ValueError or RecursionError where it is no TOML.
-
-    Cargo takes TOML 1.1, of which the `tomllib` of today knows all but a few spellings.
-    """
-    try:
-        return tomllib.loads(text)
-    except ValueError:
-        return tomllib.loads("".join(_older(text)))
-
-
-def _older(text: str) -> Iterator[str]:
-    """The same text as TOML 1.0 has it: an inline table on one line, without a comma at its end; longer escapes."""
-    depth, comma = 0, ""
-    for match in _TOKEN.finditer(text):
-        piece = match[0]
-        if match["basic"]:
-            piece = _ESCAPE.sub(_escape, piece)
-        elif depth and (match["comment"] or match["line"]):
-            piece = " "
-        elif not match["literal"] and not match["comment"]:
-            depth = max(0, depth + (piece == "{") - (piece == "}"))
-        if comma and not piece.isspace():
-            yield "" if piece == "}" else comma
-            comma = ""
-        if piece == "," and depth:
-            comma = piece
-        else:
-            yield piece
-    yield comma
-
-
-def _escape(match: re.Match[str]) -> str:
-    if match["e"]:
-        return "\\u001b"
-    return f"\\u00{match['hex']}" if match["hex"] else match[0]

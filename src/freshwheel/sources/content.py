@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias, TypeVar
@@ -17,11 +16,6 @@ from freshwheel.sources import digest, disk, project
 from freshwheel.sources.disk import Disk, Link, MovedError
 from freshwheel.sources.selection import Selection
 from freshwheel.sources.walk import Tree
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _TIMES = 3
 """How often a tree that changes while it is read is walked again."""
@@ -130,7 +124,7 @@ class _Reader:
         if data is None:
             return None
         try:
-            return b"t", digest.of(project.canonical(tomllib.loads(data.decode()))), row
+            return b"t", digest.of(project.content(data)), row
         except (ValueError, RecursionError):
             return None
 

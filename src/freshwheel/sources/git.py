@@ -32,6 +32,8 @@ class _Rule:
     pattern: Globs
     negative: bool
     folders_only: bool
+    anchored: bool
+    """Whether the path from the folder of the `.gitignore` must match, else the name alone."""
 
 
 def ignores(path: Sequence[str], texts: Sequence[bytes | None]) -> bool:
@@ -57,27 +59,32 @@ def _excludes(rules: Sequence[Sequence[_Rule]], names: Sequence[str], *, is_fold
     for level in reversed(range(min(len(names), len(rules)))):
         path = "/".join(names[level:])
         for rule in rules[level]:
-            if (is_folder or not rule.folders_only) and rule.pattern.match(path, below=False):
+            fits = is_folder or not rule.folders_only
+            if fits and rule.pattern.match(path if rule.anchored else names[-1], below=False):
                 return not rule.negative
     return False
 
 
 def _rules(text: bytes) -> list[_Rule]:
-    """The lines of a `.gitignore`, the last one first, for it wins; without those that match nothing."""
+    """The lines of a `.gitignore`, the last one first, for it wins; without those that can match nothing."""
     lines = text.removeprefix(_BOM).decode("latin-1").split("\n")
-    stripped = [_SPACES.sub("", line.removesuffix("\r")) for line in reversed(lines) if not line.startswith("#")]
-    return [
-        _Rule(pattern=globs.parse([glob]), negative=line.startswith("!"), folders_only=line.endswith("/"))
-        for line in stripped
-        if globs.check(glob := _glob(line.removeprefix("!").removesuffix("/"))) is None
-    ]
+    rules = (_rule(_SPACES.sub("", line.removesuffix("\r"))) for line in reversed(lines) if not line.startswith("#"))
+    return [rule for rule in rules if rule is not None]
 
 
-def _glob(pattern: str) -> str:
-    """The same in the dialect of globs. A name alone may be in any folder; `**` at the end is not the folder itself."""
-    segments = pattern.removeprefix("/").split("/") if "/" in pattern else ["**", pattern]
+def _rule(line: str) -> _Rule | None:
+    pattern = line.removeprefix("!").removesuffix("/")
+    segments = pattern.removeprefix("/").split("/")
     spelled = ["**" if _DEEP.fullmatch(one) else _UNLIKE.sub(_spelled, one) for one in segments]
-    return "/".join([*spelled, *(["*"] if spelled[-1] == "**" else [])])
+    glob = "/".join(spelled) + ("/*" if spelled[-1] == "**" else "")  # what lies in a folder, not the folder itself
+    if globs.check(glob) is not None:
+        return None
+    return _Rule(
+        pattern=globs.parse([glob]),
+        negative=line.startswith("!"),
+        folders_only=line.endswith("/"),
+        anchored="/" in pattern,
+    )
 
 
 def _spelled(match: re.Match[str]) -> str:

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from freshwheel.base import config_values, versions
@@ -25,6 +25,17 @@ else:
     import tomli as tomllib
 
 _BOM = b"\xef\xbb\xbf"
+_TOKEN = re.compile(
+    r'''
+    (?P<basic>"""(?:\\.|[^\\])*?"""(?:"{0,2})|"(?:\\.|[^"\\\n])*")
+    |(?P<literal>\'\'\'.*?\'\'\'(?:'{0,2})|'[^'\n]*')
+    |(?P<comment>\#[^\n]*)
+    |(?P<line>\r?\n)
+    |.
+    ''',
+    re.VERBOSE | re.DOTALL,
+)
+_ESCAPE = re.compile(r"\\(?:(?P<e>e)|x(?P<hex>[0-9A-Fa-f]{2})|.)", re.DOTALL)
 _KEY = "tool.freshwheel.version"
 _USUAL = r"""^(?:__version__|VERSION)[ \t]*(?::[^=\n]+)?=[ \t]*(['"])v?(?P<version>[^'"\n]+)\1"""
 
@@ -99,6 +110,11 @@ def own_version(project: Project, own: OwnVersion) -> str:
     raise wrong(name, f'{own.path} has no line __version__ = "..." or VERSION = "..."', hint)
 
 
+def content(data: bytes) -> bytes:
+    """What of a `pyproject.toml` with these bytes is an input. Raises ValueError or RecursionError where it is none."""
+    return canonical(tomllib.loads(data.decode()))
+
+
 def canonical(pyproject: Mapping[str, Any]) -> bytes:
     """The canonical bytes of a parsed `pyproject.toml`, without `IGNORED`; equal ones for equal values and only those.
 
@@ -131,6 +147,17 @@ def _counting(table: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, Any]
         if here not in _IGNORED and (left or not is_above):
             counting[key] = left
     return counting
+
+
+def manifest(text: str) -> dict[str, Any]:
+    """The tables of a Cargo.toml, or of cargo's configuration. Raises ValueError or RecursionError where it is no TOML.
+
+    Cargo takes TOML 1.1, of which the `tomllib` of today knows all but a few spellings.
+    """
+    try:
+        return tomllib.loads(text)
+    except ValueError:
+        return tomllib.loads("".join(_older(text)))
 
 
 def _pyproject(tree: str) -> dict[str, Any]:
@@ -184,3 +211,30 @@ def _decoded(data: bytes, name: str, file: str = "") -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise wrong(name, f"{file}is not UTF-8, in line {line}") from None
+
+
+def _older(text: str) -> Iterator[str]:
+    """The same text as TOML 1.0 has it: an inline table on one line, without a comma at its end; longer escapes."""
+    depth, comma = 0, ""
+    for match in _TOKEN.finditer(text):
+        piece = match[0]
+        if match["basic"]:
+            piece = _ESCAPE.sub(_escape, piece)
+        elif depth and (match["comment"] or match["line"]):
+            piece = " "
+        elif not match["literal"] and not match["comment"]:
+            depth = max(0, depth + (piece == "{") - (piece == "}"))
+        if comma and not piece.isspace():
+            yield "" if piece == "}" else comma
+            comma = ""
+        if piece == "," and depth:
+            comma = piece
+        else:
+            yield piece
+    yield comma
+
+
+def _escape(match: re.Match[str]) -> str:
+    if match["e"]:
+        return "\\u001b"
+    return f"\\u00{match['hex']}" if match["hex"] else match[0]

@@ -16,7 +16,7 @@ from freshwheel.base import requirements
 from freshwheel.base.backends import Backend
 from freshwheel.base.model import Input
 from freshwheel.base.toml_access import text
-from freshwheel.sources import cargo, git, not_sources, roots
+from freshwheel.sources import cargo, git, not_sources, project, roots
 from freshwheel.sources.cargo import Closure, normal
 from freshwheel.sources.disk import Disk
 from freshwheel.sources.roots import Root
@@ -200,7 +200,7 @@ class _Search:
         if os.path.basename(path) in _OPAQUE:
             return {}
         try:
-            return cargo.loads(data.decode())
+            return project.manifest(data.decode())
         except (ValueError, RecursionError):
             # What a configuration only names, such as the file of a variable, need not be TOML.
             self.unread += [path] if path.endswith((".toml", "/config")) else []
