@@ -2,7 +2,7 @@
 
 import pytest
 
-from freshwheel.sources import outside_paths
+from freshwheel.sources import surroundings
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def found(tmp_path):
     (tmp_path / "repository" / "data.txt").write_text("")
     (tmp_path / "repository" / "core" / "x.c").write_text("")
     root = tmp_path / "repository"
-    return lambda line, name="CMakeLists.txt": outside_paths.outside(
+    return lambda line, name="CMakeLists.txt": surroundings.outside(
         str(root / "project"), str(root), {name: f"\n{line}\n"}
     )
 

@@ -17,13 +17,13 @@ from freshwheel.explain import history, installed
 from freshwheel.inner import interpreter
 from freshwheel.memory import editables, memory, outcome, replay
 from freshwheel.observe import observer
-from freshwheel.sources import mounts
+from freshwheel.sources import disk
 from freshwheel.wheel import archive
 
 OBSERVED = pytest.mark.skipif(bool(observer.unavailable(None)), reason="no build can be observed here")
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 TIMES = pytest.mark.skipif(
-    os.name == "nt" or mounts.slack(tempfile.gettempdir()) is None, reason="no row is trusted here"
+    os.name == "nt" or disk.slack(tempfile.gettempdir()) is None, reason="no row is trusted here"
 )
 
 

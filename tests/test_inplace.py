@@ -11,7 +11,7 @@ from freshwheel.base import rows
 from freshwheel.build import module_copies
 from freshwheel.memory import editables, installed_state, journal, memory
 from freshwheel.memory.editables import Module, Record, Wheel
-from freshwheel.sources import pure_python
+from freshwheel.sources import digest
 
 ABI = ".cpython-311-x86_64-linux-gnu.so"
 PATH = f"demo/_native{ABI}".encode()
@@ -392,21 +392,21 @@ CELL = b"f" + bytes(16)
 def test_what_is_pure_python(path, expected):
     """Modules and stubs wherever they lie, and the marker of a package."""
     paths = sorted({b"../__init__.py", b"../other/demo/__init__.py", b"__init__.py", b"python/demo/__init__.py", path})
-    found = pure_python.pure(paths, CELL * len(paths))
+    found = digest.pure(paths, CELL * len(paths))
     assert (paths.index(path) in found) == expected
 
 
 def test_executable_module_is_pure_in_a_package_alone():
     """Elsewhere any tool of a build may be told to run it."""
     paths = [b"demo/__init__.py", b"demo/more.py", b"tools/link.py"]
-    assert pure_python.pure(paths, (b"x" + bytes(16)) * len(paths)) == [0, 1]
+    assert digest.pure(paths, (b"x" + bytes(16)) * len(paths)) == [0, 1]
 
 
 @pytest.mark.parametrize("kind", [b"l", b"t", b"?"])
 def test_link_is_not_pure(kind):
     """It may lead to anything."""
     paths = [b"demo/__init__.py", b"demo/more.py"]
-    assert pure_python.pure(paths, CELL + kind + bytes(16)) == [0]
+    assert digest.pure(paths, CELL + kind + bytes(16)) == [0]
 
 
 @given(
@@ -419,6 +419,6 @@ def test_native_digest_is_that_of_the_other_inputs(paths):
     paths = sorted(paths)
     column = b"".join(b"f" + content(path) for path in paths)
     rules = bytes(16)
-    left = [path for number, path in enumerate(paths) if number not in pure_python.pure(paths, column)]
+    left = [path for number, path in enumerate(paths) if number not in digest.pure(paths, column)]
     cells = b"".join(b"f" + content(path) for path in left)
-    assert pure_python.digest(rules, b"\0".join(paths), column) == rows.digest(rules, b"\0".join(left), cells)
+    assert digest.native(rules, b"\0".join(paths), column) == rows.digest(rules, b"\0".join(left), cells)

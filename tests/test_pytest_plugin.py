@@ -11,13 +11,13 @@ import pytest
 
 import freshwheel
 from freshwheel.explain import installed
-from freshwheel.sources import mounts
+from freshwheel.sources import disk
 
 from .test_mirror import Place
 
 SOURCE = str(Path(freshwheel.__file__).parents[1])
 pytestmark = pytest.mark.skipif(
-    os.name == "nt" or mounts.slack(tempfile.gettempdir()) is None, reason="no row is trusted here"
+    os.name == "nt" or disk.slack(tempfile.gettempdir()) is None, reason="no row is trusted here"
 )
 SAID = "freshwheel: recorded is stale"
 

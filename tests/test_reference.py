@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel.base import backends, frame, rows
-from freshwheel.sources import cargo, content, disk, globs, not_sources, outputs, reasons, roots, tables, walk
+from freshwheel.base import backends, frame, globs, rows
+from freshwheel.sources import cargo, disk, not_sources, project, roots, walk
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -24,8 +24,8 @@ UNKNOWN = backends.Backend(name="any")
 OUTPUTS = {
     "tool.setuptools_scm.version_file": ('[tool.setuptools_scm]\nversion_file = "a/b.py"', "a/b.py"),
     "tool.vcs-versioning.version_file": (
-        '[tool.vcs-versioning]\nrelative_to = "sub/x"\nversion_file = "b.py"',
-        "sub/b.py",
+        '[tool.vcs-versioning]\nversion_file = "b.py"',
+        "b.py",
     ),
     "tool.setuptools_scm.write_to": ('[tool.setuptools_scm]\nroot = ".."\nwrite_to = "b.py"', "../b.py"),
     "tool.vcs-versioning.write_to": ('[tool.vcs-versioning]\nwrite_to = "b.py"', "b.py"),
@@ -70,9 +70,8 @@ def listed(beginning):
 
 
 def test_tables_that_are_left_out():
-    """The page lists exactly the tables that do not count, and exactly what counts inside of them."""
-    assert block("ignored") == list(tables.IGNORED)
-    assert block("kept") == list(tables.KEPT)
+    """The page lists exactly the tables that do not count."""
+    assert block("ignored") == list(project.IGNORED)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +84,7 @@ def test_tables_that_are_left_out():
         ("* with one of these at the start: ", not_sources._DROPPED_STARTS),
         ("| `node_modules` | one of ", not_sources._NODE),
         ("at least one file, and each ends with one of ", not_sources.DISTRIBUTIONS),
-        ("never left out: what ", [name.encode() for name in (*outputs._SOURCES, "input", "tool.dynamic-metadata")]),
+        ("never left out: what ", [name.encode() for name in (*roots._READ, "input", "tool.dynamic-metadata")]),
         ("without `license-files`, the patterns ", [name.encode() for name in roots._LICENSES]),
     ],
 )
@@ -126,9 +125,8 @@ def test_evidence_on_the_page():
         if " begins with " in row[2] and len(CODE.findall(row[2])) == 2 and row[1].count("`") == 2
     }
     evidence = {
-        (not_sources._MARKED[mark], mark.decode(), (mark + ending).decode(), beginning.pattern.decode())
-        for mark, files in not_sources._HEADS.items()
-        for ending, beginning in files
+        (reason, mark.decode(), (mark + ending).decode(), beginning.decode())
+        for mark, ending, beginning, reason in not_sources._EVIDENCE
     }
     assert found - {row for row in found if row[1] == ".egg-info"} == evidence
 
@@ -137,7 +135,7 @@ def test_outputs_on_the_page_are_those_that_are_tried():
     """Each key that declares an output is on the page, and has a case here."""
     rows_of_page = cells(section(DIGEST, "Declared outputs"))
     assert {key for row in rows_of_page for key in CODE.findall(row[0]) if key in OUTPUTS} == set(OUTPUTS)
-    found = set(re.findall(r'"(tool\.[^"{]+)"', inspect.getsource(outputs)))
+    found = set(re.findall(r'"(tool\.[^"{]+)"', inspect.getsource(roots._written)))
     assert [name for name in found if name not in DIGEST] == []
 
 
@@ -148,7 +146,7 @@ def test_outputs_on_the_page(key, backend):
     text, path = OUTPUTS[key]
     [said] = [row[1] for row in cells(section(DIGEST, "Declared outputs")) if f"`{key}`" in row[0]]
     expected = backend is UNKNOWN or backend.name in said.split(", ")
-    assert (path in outputs.outputs(tomllib.loads(text), backend)) == expected
+    assert (path in roots.outputs(tomllib.loads(text), backend)) == expected
 
 
 @pytest.mark.parametrize("backend", [*backends.KNOWN, UNKNOWN], ids=lambda backend: backend.name)
@@ -183,7 +181,7 @@ def test_numbers_on_the_page():
     assert (roots._LEVELS, "up to nine levels above" in DIGEST) == (10, True)
     assert f"the first {disk._HEAD} bytes" in DIGEST
     assert f"more than {walk._MOST:,} files" in DIGEST
-    assert (content._LARGEST, "at most 1 MiB" in DIGEST) == (1 << 20, True)
+    assert (disk._LARGEST, "the first 16 MiB" in DIGEST) == (1 << 24, True)
 
 
 EXAMPLES = [row for row in cells(section(PATTERNS, "What a pattern names")) if len(row) == 3]
@@ -195,8 +193,8 @@ def test_patterns_on_the_page(example):
     """Each example of a pattern matches what the page says, and nothing that it says is not matched."""
     pattern, matched, others = (CODE.findall(cell) for cell in example)
     found = globs.parse(pattern)
-    assert [path for path in matched if not reasons.matches(found, path)] == []
-    assert [path for path in others if reasons.matches(found, path)] == []
+    assert [path for path in matched if not found.match(path)] == []
+    assert [path for path in others if found.match(path)] == []
 
 
 def test_there_are_examples_of_patterns():

@@ -18,7 +18,7 @@ from freshwheel.build import inner_build, lookup, recipes, rehearsal
 from freshwheel.explain import history
 from freshwheel.inner import distributions, machine
 from freshwheel.memory import answers, journal, lease, memory, outcome, replay
-from freshwheel.sources import mounts
+from freshwheel.sources import disk
 from freshwheel.store import shelf
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -49,7 +49,7 @@ OWN = (
 )
 
 pytestmark = pytest.mark.skipif(
-    os.name == "nt" or mounts.slack(tempfile.gettempdir()) is None,
+    os.name == "nt" or disk.slack(tempfile.gettempdir()) is None,
     reason="no row is trusted here",
 )
 

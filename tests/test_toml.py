@@ -2,7 +2,7 @@
 
 import pytest
 
-from freshwheel.sources import manifest_toml
+from freshwheel.sources import project
 
 
 def test_an_inline_table_over_several_lines():
@@ -20,7 +20,7 @@ word = { # {
 other = "1"
 """
     word = {"path": "../word", "features": ["a", "b"], "more": {"x": 1}}
-    assert manifest_toml.loads(text) == {"dependencies": {"word": word, "other": "1"}}
+    assert project.manifest(text) == {"dependencies": {"word": word, "other": "1"}}
 
 
 def test_strings_stay_as_they_are():
@@ -34,7 +34,7 @@ long = """
 "quoted""""
 raw = '''
     text += "'''\n{ #,}\n'quoted''''\n"
-    found = manifest_toml.loads(text)
+    found = project.manifest(text)
     assert found["basic"] == '{ #,} " \\e'
     assert found["literal"] == '{ #,} " \\e'
     assert found["long"] == '{ #,}\n"quoted"'
@@ -43,11 +43,11 @@ raw = '''
 
 def test_shorter_escapes():
     r"""That are `\e` and `\x`."""
-    assert manifest_toml.loads(r'a = "\e\x41\\x41"') == {"a": "\x1bA\\x41"}
+    assert project.manifest(r'a = "\e\x41\\x41"') == {"a": "\x1bA\\x41"}
 
 
 @pytest.mark.parametrize("text", ["a = ", "a = {", "a = [1,", "a = '", "[a", "a = { b = 1 ; }", 'a = "\\q"', "a = {}}"])
 def test_what_is_no_toml(text):
     """It is refused, as before."""
     with pytest.raises(ValueError, match=r"\(at "):
-        manifest_toml.loads(text)
+        project.manifest(text)

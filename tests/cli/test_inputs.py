@@ -15,7 +15,7 @@ def reasons(found):
 
 
 def test_inputs_of_a_rust_project_stand_under_their_reasons(desk):
-    """Each file is named with the deepest root that holds it."""
+    """Each file is named with the root by which it was found."""
     desk.rust('include = ["../shared/*.txt"]').files("shared/a.txt", "demo/LICENSE")
     _, found = desk.json("inputs")
     assert reasons(found) == {
@@ -26,7 +26,7 @@ def test_inputs_of_a_rust_project_stand_under_their_reasons(desk):
         "../shared/a.txt": "[tool.freshwheel] include",
         "Cargo.toml": "crate demo: built by the project",
         "LICENSE": "licence",
-        "demo/__init__.py": "Python package",
+        "demo/__init__.py": "crate demo: built by the project",
         "pyproject.toml": "settings of the project",
         "src/bound.rs": "crate demo: built by the project",
         "src/lib.rs": "crate demo: built by the project",
@@ -34,13 +34,13 @@ def test_inputs_of_a_rust_project_stand_under_their_reasons(desk):
 
 
 def test_inputs_of_any_other_backend_are_the_project_directory(desk):
-    """A crate in the project still has its own reason, and so has the file of the own version."""
+    """All of it counts, crates included; the file of the own version has its own reason."""
     desk.rust().pyproject('version = { path = "about.py" }', backend="setuptools.build_meta")
     desk.files("demo/about.py", of='__version__ = "1"\n')
     desk.files("demo/sub/Cargo.toml", of='[package]\nname = "sub"\nversion = "0.1.0"\n').files("demo/sub/src/lib.rs")
     found = reasons(desk.json("inputs")[1])
     assert found["demo/__init__.py"] == found["src/lib.rs"] == "the project directory"
-    assert found["sub/src/lib.rs"] == "crate sub: built by the project"
+    assert found["sub/src/lib.rs"] == "the project directory"
     assert found["about.py"] == "[tool.freshwheel] version"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from freshwheel.memory import outcome
-from freshwheel.sources import mounts
+from freshwheel.sources import disk
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="no row is trusted there")]
 
@@ -25,7 +25,7 @@ print(json.dumps([*made, "freshwheel.build.recipes" in sys.modules]))
 def test_unchanged_crate_is_answered_without_the_recipes(project, uv, venv, tmp_path):
     """Then an edit is built, and the earlier wheel comes back with the earlier text."""
     tree = project("maturin-nodeps")
-    if mounts.slack(str(tree.path)) is None:
+    if disk.slack(str(tree.path)) is None:
         pytest.skip("no row is trusted here")
     uv.install(venv, "freshwheel", "maturin")  # what comes from a path is not known by its version
     path = os.pathsep.join([str(Path(venv.python).parent), uv.environ["PATH"]])
@@ -64,7 +64,7 @@ def test_unchanged_lean_project_is_installed_without_the_recipes(project, fronte
     What they decide is on record apart from what was answered again.
     """
     tree, cache = project("maturin-nodeps"), tmp_path / "cache"
-    if mounts.slack(str(tree.path)) is None:
+    if disk.slack(str(tree.path)) is None:
         pytest.skip("no row is trusted here")
     tree.configure('"freshwheel", "maturin>=1.9,<2"', '"freshwheel"')
     tree.configure('backend = "maturin"', 'backend = "maturin"\nrequires = ["maturin>=1.9,<2"]')

@@ -121,7 +121,7 @@ class Naive:
     def rules(self, include=(), exclude=(), always=()) -> bytes:
         """What selected the inputs."""
         lists = [frame(*sorted({one.encode() for one in texts})) for texts in (include, exclude, always)]
-        return h(frame(b"freshwheel inputs", b"3", *lists))
+        return h(frame(b"freshwheel inputs", b"4", *lists))
 
     def link(self, text: bytes, kind: bytes, target: bytes) -> bytes:
         """The content of a link."""
@@ -138,19 +138,14 @@ class Naive:
 
     def counting(self, table: dict, path: list[str]) -> dict:
         """What counts of the table at a path."""
-        ignored, kept = self.left_out("ignored"), self.left_out("kept")
-        counts = {}
+        ignored, counts = self.left_out("ignored"), {}
         for key, value in table.items():
             here = [*path, key]
             if here in ignored:
-                below = value.items() if isinstance(value, dict) else ()
-                left = {name: one for name, one in below if [*here, name] in kept}
-            elif isinstance(value, dict) and any(name[: len(here)] == here for name in ignored):
-                left = self.counting(value, here)
-            else:
-                counts[key] = value
                 continue
-            if left:
+            is_above = isinstance(value, dict) and any(name[: len(here)] == here for name in ignored)
+            left = self.counting(value, here) if is_above else value
+            if left or not is_above:
                 counts[key] = left
         return counts
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from freshwheel.base import rows
 from freshwheel.base.model import Input
-from freshwheel.sources import digest, pure_python, tables
+from freshwheel.sources import digest, project
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -37,9 +38,9 @@ SCALARS = st.one_of(
     *(st.text(max_size=3), st.booleans(), st.integers(), st.floats(), st.dates(), st.times()),
     st.datetimes(timezones=st.none() | ZONES),
 )
-KEYS = st.sampled_from(sorted({key for name in (*tables.IGNORED, *tables.KEPT) for key in name.split(".")} | {"a.b"}))
+KEYS = st.sampled_from(sorted({key for name in project.IGNORED for key in name.split(".")} | {"a.b"}))
 VALUES = st.recursive(SCALARS, lambda below: st.lists(below, max_size=2) | st.dictionaries(KEYS, below, max_size=2))
-NAMED = st.tuples(st.sampled_from([*tables.IGNORED, *tables.KEPT]), VALUES)
+NAMED = st.tuples(st.sampled_from(project.IGNORED), VALUES)
 FILES = st.tuples(st.dictionaries(st.just("tool") | KEYS, VALUES, max_size=2), st.lists(NAMED, max_size=3)).map(
     lambda found: planted(*found)
 )
@@ -65,7 +66,7 @@ def inputs(entries):
 def content_of(entry):
     """The content digest of one entry of a vector."""
     if "toml" in entry:
-        return digest.of(tables.canonical(tomllib.loads(entry["toml"])))
+        return digest.of(project.canonical(tomllib.loads(entry["toml"])))
     if "link" in entry:
         link = entry["link"]
         target = digest.of(bytes.fromhex(link["bytes"])) if "bytes" in link else link.get("stands", "").encode()
@@ -95,8 +96,8 @@ def test_second_implementation_agrees_on_contents(vector, naive):
 def test_vectors_of_tables(vector, naive):
     """The canonical bytes of tables are those that the reference page promises to other implementations."""
     parsed = tomllib.loads(vector["toml"])
-    assert tables.canonical(parsed).hex() == naive.tables(parsed).hex() == vector["canonical"]
-    assert digest.of(tables.canonical(parsed)).hex() == vector["content"]
+    assert project.canonical(parsed).hex() == naive.tables(parsed).hex() == vector["canonical"]
+    assert digest.of(project.canonical(parsed)).hex() == vector["content"]
 
 
 @pytest.mark.parametrize("vector", VECTORS["rules"], ids=lambda vector: vector["about"])
@@ -111,9 +112,9 @@ def test_vectors_of_trees(vector, naive):
     """The digests are those that the reference page promises to other implementations."""
     rules = digest.rules(include=vector["include"], exclude=vector["exclude"], always=vector["always"])
     entries = {bytes.fromhex(one["path"]): (one["kind"].encode(), content_of(one)) for one in vector["entries"]}
-    assert digest.digest(inputs(entries), rules) == naive.digest(entries, rules) == vector["digest"]
+    assert rows.digest(rules, *digest.columns(inputs(entries))) == naive.digest(entries, rules) == vector["digest"]
     left = {path: entry for path, entry in entries.items() if not is_pure(path, entry[0], entries)}
-    assert pure_python.digest(rules, *digest.columns(inputs(entries))) == naive.digest(left, rules) == vector["native"]
+    assert digest.native(rules, *digest.columns(inputs(entries))) == naive.digest(left, rules) == vector["native"]
 
 
 def is_pure(path, kind, paths):
@@ -129,16 +130,16 @@ def is_pure(path, kind, paths):
 @given(ENTRIES, st.binary(min_size=16, max_size=16))
 def test_second_implementation_agrees(naive, entries, rules):
     """One definition, two implementations, one answer; in whatever order the inputs come."""
-    forwards = digest.digest(inputs(entries), rules)
+    forwards = rows.digest(rules, *digest.columns(inputs(entries)))
     assert forwards == naive.digest(entries, rules)
-    assert forwards == digest.digest(inputs(entries)[::-1], rules)
+    assert forwards == rows.digest(rules, *digest.columns(inputs(entries)[::-1]))
 
 
 @given(NATIVE, st.binary(min_size=16, max_size=16))
 def test_second_implementation_agrees_on_native_digests(naive, entries, rules):
     """As above, without pure Python."""
     left = {path: entry for path, entry in entries.items() if not is_pure(path, entry[0], entries)}
-    assert pure_python.digest(rules, *digest.columns(inputs(entries))) == naive.digest(left, rules)
+    assert digest.native(rules, *digest.columns(inputs(entries))) == naive.digest(left, rules)
 
 
 @given(TEXTS, TEXTS, TEXTS)
@@ -150,13 +151,14 @@ def test_second_implementation_agrees_on_rules(naive, include, exclude, always):
 @given(FILES)
 def test_second_implementation_agrees_on_tables(naive, pyproject):
     """As above, for what counts of `pyproject.toml`, whatever stands in it and wherever that is."""
-    assert tables.canonical(pyproject) == naive.tables(pyproject)
+    assert project.canonical(pyproject) == naive.tables(pyproject)
 
 
 @given(ENTRIES, ENTRIES)
 def test_two_sets_of_inputs_have_two_digests(one, other):
     """Neither names nor contents can be shifted into each other."""
-    same = digest.digest(inputs(one), bytes(16)) == digest.digest(inputs(other), bytes(16))
+    first, second = (rows.digest(bytes(16), *digest.columns(inputs(found))) for found in (one, other))
+    same = first == second
     assert same == (one == other)
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freshwheel.sources import globs
+from freshwheel.base import globs
 
 
 def matches(pattern, path, unnamed=()):

@@ -24,7 +24,7 @@ from freshwheel.base import rows
 from freshwheel.base.errors import FreshwheelError
 from freshwheel.build import recipes
 from freshwheel.memory import memory, replay
-from freshwheel.sources import mounts
+from freshwheel.sources import disk
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="no row is trusted on Windows")
 
@@ -667,7 +667,7 @@ def test_a_folder_that_becomes_the_file_of_the_version_is_seen(tmp_path):
 @pytest.mark.parametrize("shape", BACKENDS)
 def test_memory_a_first_run_and_the_slow_implementation_agree(tmp_path, naive_project, shape, part):
     """After each of many changes, by all roads."""
-    assert mounts.slack(str(tmp_path)) is not None, "nothing is remembered where the times are not known to be exact"
+    assert disk.slack(str(tmp_path)) is not None, "nothing is remembered where the times are not known to be exact"
     counts: Counter[str] = Counter()
     for number in range(3):
         check(tmp_path / "ground", naive_project, counts, shape=shape, seed=f"{part} {number}")

@@ -15,7 +15,6 @@ EVIDENCE = [
     ("a build folder of CMake", "out", {"CMakeCache.txt": CMAKE, "a.o": b""}),
     ("a target folder of cargo", "target", {".rustc_info.json": RUSTC, "debug/a.rs": b""}),
     ("a build folder of meson", "bd", {"meson-info/meson-info.json": b'{\n "meson_version": {}}', "a.o": b""}),
-    ("a build folder of meson", "bd", {"meson-info/intro-buildoptions.json": b'[{"name": "x"}]', "a.o": b""}),
     ("installed by a JavaScript package manager", "node_modules", {".package-lock.json": b"{}", "x/index.js": b""}),
     ("installed by a JavaScript package manager", "node_modules", {".yarn-integrity": b"{}", "x/index.js": b""}),
     ("installed by a JavaScript package manager", "node_modules", {".yarn-state.yml": b"", "x/index.js": b""}),
@@ -29,7 +28,6 @@ EVIDENCE = [
     ("built distributions", "sub/dist", {"demo-1.0-py3-none-any.whl": b""}),
     ("built distributions", "dist", {"demo-1.0.zip": b"", ".demo-1.0-py3-none-any.whl.123.0123456789ab.tmp": b""}),
     ("built distributions", "wheelhouse", {"a-1.0-py3-none-any.whl": b"", "b-1.0-py3-none-any.whl": b""}),
-    ("built distributions", "out", {"my_demo-1.0-1-py3-none-any.whl": b"", "My.Demo-1.1.tar.gz": b""}),
     ("metadata written by setuptools", "demo.egg-info", {"PKG-INFO": b"Metadata-Version: 2.1\n", "SOURCES.txt": b""}),
     *(
         ("nothing but what a tool has left", name, files)

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from freshwheel.sources import mounts
+from freshwheel.sources import disk
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="device numbers of POSIX")
 TWO_SECONDS = 2 * 10**9
@@ -22,7 +22,7 @@ def table(tmp_path):
         path = tmp_path / "mountinfo"
         real = os.path.realpath(here).replace(" ", "\\040")
         path.write_text("".join(f"{line.format(me=me, here=real)}\n" for line in lines))
-        return mounts.slack(str(here), mounts=str(path))
+        return disk.slack(str(here), mounts=str(path))
 
     return written
 
@@ -77,10 +77,10 @@ def test_a_table_that_is_none_tells_nothing(table, text):
 
 def test_without_a_table_nothing_is_told(tmp_path):
     """As on macOS."""
-    assert mounts.slack(str(tmp_path), mounts=str(tmp_path / "none")) is None
+    assert disk.slack(str(tmp_path), mounts=str(tmp_path / "none")) is None
 
 
 @pytest.mark.parametrize("path", ["none", "a\0b"])
 def test_of_a_path_that_is_not_there_nothing_is_told(tmp_path, path):
     """Whoever asks finds that out elsewhere."""
-    assert mounts.slack(str(tmp_path / path)) is None
+    assert disk.slack(str(tmp_path / path)) is None

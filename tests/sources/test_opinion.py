@@ -24,7 +24,7 @@ def crate(folder, name):
 
 def closure(*crates, locks=("Cargo.lock",)):
     """A closure of crates."""
-    return Closure(crates=crates, files={}, locks=locks, absent=(), wanted=())
+    return Closure(crates=crates, files={}, locks=locks)
 
 
 class Ground:

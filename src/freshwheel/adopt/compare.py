@@ -56,8 +56,7 @@ def is_left(folder: str, name: str) -> bool:
         inside = disk.entries(path)
     except (InputError, MovedError):
         return False
-    folders = {below for below, mode in inside.items() if mode == stat.S_IFDIR}
-    why = not_sources.folder(path, inside.keys(), folders, lambda file: disk.head(path + b"/" + file), top=False)
+    why = not_sources.folder(path, inside, lambda file: disk.head(path + b"/" + file))
     return path == b"__pycache__" or why is not None
 
 

@@ -18,7 +18,7 @@ from freshwheel.base.backends import KNOWN, Backend
 from freshwheel.base.errors import ConfigError, Problem
 from freshwheel.base.model import Project
 from freshwheel.base.requirements import names
-from freshwheel.sources import pure_python
+from freshwheel.sources import digest
 
 Version: TypeAlias = Literal["stays", "left", "moved", "off"]
 """What becomes of a version: nothing; dynamic, left to the inner backend; dynamic, stated for it; without labels."""
@@ -130,8 +130,9 @@ def _checked(pyproject: Mapping[str, Any]) -> Project:
 def _aimed(pyproject: Mapping[str, Any], files: Mapping[str, str], *, label: bool) -> tuple[_Aim, tuple[str, ...]]:
     """The aim for a project, and the reasons in sentences. Raises ConfigError where the file makes no sense."""
     system, ours = tables.table(pyproject, "build-system"), tables.table(pyproject, "tool.freshwheel")
-    requires, problems = config_values.finish(
-        config_values.list_of(config_values.string)(system.get("requires", _DEFAULT), "build-system.requires")
+    problems = config_values.Problems()
+    requires = problems.met(
+        config_values.list_of(config_values.string), system.get("requires", _DEFAULT), "build-system.requires"
     )
     named, stated = tables.text(system, "build-backend"), tables.text(ours, "backend")
     if named and stated and named != stated:
@@ -169,7 +170,7 @@ def _is_served(known: Backend, requires: Sequence[str], files: Mapping[str, str]
     if known.store != "extensions":
         return known.store == "on"
     return known.may_compile(requires) or any(
-        path.encode("utf-8", "surrogateescape").endswith(pure_python.COMPILED) for path in files
+        path.encode("utf-8", "surrogateescape").endswith(digest.COMPILED) for path in files
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -17,6 +17,12 @@ def table(value: Any, path: str) -> Mapping[str, Any]:
     """The table below the dotted `path`."""
     below = at(value, path)
     return below if isinstance(below, Mapping) else {}
+
+
+def members(value: Any, path: str = "") -> list[Any]:
+    """What the table below the dotted `path`, or `value` itself, holds, sorted by key."""
+    below = at(value, path) if path else value
+    return [one for _, one in sorted(below.items())] if isinstance(below, Mapping) else []
 
 
 def entries(value: Any, path: str) -> list[Mapping[str, Any]]:
@@ -37,10 +43,16 @@ def texts(value: Any, path: str) -> list[str]:
     return [one for one in (below if isinstance(below, list) else [below]) if isinstance(one, str) and one]
 
 
-def strings(value: Any) -> list[str]:
-    """All keys and strings in a value of TOML."""
-    if isinstance(value, Mapping):
-        return [text for key, one in value.items() for text in (str(key), *strings(one))]
-    if isinstance(value, list):
-        return [text for one in value for text in strings(one)]
-    return [value] if isinstance(value, str) else []
+def strings(value: Any, *, without: Sequence[str] = ()) -> list[str]:
+    """All keys and strings in a value of TOML; nothing of what stands below the keys `without`."""
+    found: list[str] = []
+    waiting = [value]
+    while waiting:  # TOML can be deeper than Python's stack
+        one = waiting.pop()
+        if isinstance(one, str):
+            found.append(one)
+        elif isinstance(one, Mapping):
+            waiting += [*one, *(below for key, below in one.items() if key not in without)]
+        elif isinstance(one, list):
+            waiting += one
+    return found

@@ -42,7 +42,7 @@ from freshwheel.inner import build_key
 from freshwheel.inner.build_key import Component
 from freshwheel.memory import editables, journal, memory, outcome
 from freshwheel.memory.editables import Module, Record
-from freshwheel.sources import content, digest, pure_python, surroundings
+from freshwheel.sources import content, digest, surroundings
 from freshwheel.wheel import archive
 
 SAME = "nothing that is compiled has changed"
@@ -233,7 +233,7 @@ def _pure(built: Built, found: Snapshot) -> list[str]:
     """The pure Python among the inputs that an observed build has read."""
     names, column = digest.columns(found.inputs)
     paths = memory.split(names)
-    pure = (os.fsdecode(paths[number]) for number in pure_python.pure(paths, column))
+    pure = (os.fsdecode(paths[number]) for number in digest.pure(paths, column))
     return [path for path in pure if built.found is not None and path in built.found.readers]
 
 
@@ -241,7 +241,7 @@ def _ways(case: Case, found: Snapshot) -> tuple[list[bytes], list[bytes]]:
     """What leads to the tree may list, and the packages in which another one need not be; as `Record` has them."""
     paths = [one.path for one in found.inputs]
     shaping = partial(python_inputs.shaping, pyproject=case.plan.project.pyproject, name=case.plan.backend.name)
-    folders = sorted(pure_python.packages(paths))
+    folders = sorted(digest.packages(paths))
     listed = shaping([*paths, *(folder + _NO_PACKAGE + b"/__init__.py" for folder in folders), _NO_MODULE[1:]])
     free = [folder for folder in folders if folder + _NO_PACKAGE not in listed]
     return shaping(paths), free if _NO_MODULE[1:] in listed else [*free, b"."]

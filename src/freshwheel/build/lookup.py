@@ -27,7 +27,7 @@ from freshwheel.inner.build_key import Component
 from freshwheel.inner.distributions import extras
 from freshwheel.inner.machine import Facts, Subject
 from freshwheel.memory import resolved
-from freshwheel.sources import content, pure_python
+from freshwheel.sources import content, digest
 from freshwheel.store.entry import Entry
 from freshwheel.store.store import Refusal, Store
 
@@ -256,7 +256,7 @@ def _closed(plan: Plan, found: Snapshot) -> str:
     mode = plan.config.store or plan.backend.store
     if mode == "off":
         return "the store is off" if plan.config.store else f"the store is off for {plan.backend.name} unless it is set"
-    compiles = any(one.path.endswith(pure_python.COMPILED) for one in found.inputs)
+    compiles = any(file.path.endswith(digest.COMPILED) for file in found.inputs)
     if mode == "extensions" and not (compiles or plan.backend.may_compile([*plan.requires, *plan.config.requires])):
         return "nothing is compiled here"
     return ""

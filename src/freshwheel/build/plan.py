@@ -17,7 +17,7 @@ from freshwheel.base.model import Config, Project, Snapshot
 from freshwheel.build import remember
 from freshwheel.inner import interpreter
 from freshwheel.memory import accounts, discoveries, memory
-from freshwheel.sources import content, globs, project, selection, surroundings
+from freshwheel.sources import content, project, selection, surroundings
 from freshwheel.sources.disk import Disk
 
 _IN_PLACE = ("maturin", "setuptools", "setuptools-rust")
@@ -59,7 +59,6 @@ class Plan:
         """What a call is about. Raises ConfigError with all problems of the settings."""
         found = project.read(call.tree, now=call.now)
         settings = config.parse(found, call.settings, call.environ, importable=interpreter.importable)
-        _check_globs(settings)
         named = (*_build_requires(found), *settings.requires)
         backend = backends.find(settings.backend, named, in_tree=bool(settings.backend_path))
         return cls(
@@ -186,17 +185,6 @@ class Plan:
 def _build_requires(found: Project) -> Sequence[str]:
     requires = found.pyproject.get("build-system", {}).get("requires", [])
     return [text for text in requires if isinstance(text, str)]
-
-
-def _check_globs(settings: Config) -> None:
-    problems = [
-        Problem(f"tool.freshwheel.{key}[{place}]", reason)
-        for key, patterns in (("include", settings.include), ("exclude", settings.exclude))
-        for place, pattern in enumerate(patterns)
-        if (reason := globs.check(pattern)) is not None
-    ]
-    if problems:
-        raise ConfigError(problems)
 
 
 def _idle(include: Sequence[str], idle: Sequence[str]) -> list[Problem]:

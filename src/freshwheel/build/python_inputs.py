@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from freshwheel.base import toml_access
-from freshwheel.sources import pure_python
+from freshwheel.sources import digest
 
 _PREFIX = re.compile(r"\w+\*")
 
@@ -19,12 +19,12 @@ def shaping(paths: Sequence[bytes], pyproject: Mapping[str, Any], *, name: str) 
 
     What lies in a package is imported by that one. But setuptools can be told of each by its name.
     """
-    known, folders = frozenset(paths), pure_python.packages(list(paths))
+    known, folders = frozenset(paths), digest.packages(list(paths))
     if name == "maturin":
         return sorted(one for one in folders if one.rpartition(b"/")[0] + b"/__init__.py" not in known)
     where = None if known & {b"setup.py", b"setup.cfg"} else _where(toml_access.table(pyproject, "tool.setuptools"))
     nested = [one for one in folders if where is not None and _is_nested(one, where, known)]
-    return sorted([*folders.difference(nested), *pure_python.loose(list(paths))])
+    return sorted([*folders.difference(nested), *digest.loose(list(paths))])
 
 
 def _where(settings: Mapping[str, Any]) -> str | None:

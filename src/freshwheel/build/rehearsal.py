@@ -22,7 +22,7 @@ from freshwheel.build.lookup import Case
 from freshwheel.inner.programs import Lookout, which
 from freshwheel.memory import answers
 from freshwheel.memory.answers import Answer
-from freshwheel.sources import content, disk, mounts
+from freshwheel.sources import content, disk
 from freshwheel.store.entry import Discovered, Entry
 from freshwheel.wheel import metadata
 
@@ -201,7 +201,7 @@ def _places(found: Mapping[bytes, Row], case: Case) -> Sequence[_Place] | None:
     # Files first: of a folder it counts what is mounted below it, which is no matter here.
     for one in sorted(places, key=lambda one: os.path.isdir(one.path)):
         if one.device not in slacks:
-            slacks[one.device] = mounts.slack(os.fsdecode(one.path))
+            slacks[one.device] = disk.slack(os.fsdecode(one.path))
     for one in places:
         slack = slacks[one.device]
         if slack is None or not rows.trusted(one.row, started=started, slack=slack):

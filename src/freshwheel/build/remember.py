@@ -12,7 +12,7 @@ from freshwheel.base import files
 from freshwheel.base.model import Project, Snapshot
 from freshwheel.base.rows import Row
 from freshwheel.memory import memory
-from freshwheel.sources import mounts
+from freshwheel.sources import disk
 
 Settings = Mapping[str, str | Sequence[str]] | None
 
@@ -46,7 +46,7 @@ def keep(project: Project, found: Snapshot, settings: Settings, environ: Mapping
         memory.observed(
             tree=memory.real(project.tree),
             device=device,
-            slack=mounts.slack(project.tree) if found.looks.devices == {device} else None,
+            slack=disk.slack(project.tree) if found.looks.devices == {device} else None,
             started=min(project.started, found.started),
             question=question,
             rules=found.rules,

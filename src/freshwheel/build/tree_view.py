@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from freshwheel.base import globs
 from freshwheel.base.model import Input
-from freshwheel.sources import globs, not_sources
+from freshwheel.sources import not_sources
 
 _HEAD = 4096
 """Bytes that are read of a file that may be evidence."""
@@ -63,12 +64,7 @@ class Ground:
         """Whether `path` is an input, or was said to be none."""
         if path in self.inputs or any(path == one or path.startswith(f"{one}/") for one in self._outputs):
             return True
-        *folders, name = path.split("/")
-        climb = folders.count("..")
-        places = self._exclude.start(climb)
-        for folder in folders[climb:]:
-            places = self._exclude.step(places, folder)
-        return self._exclude.covers(places) or bool(self._exclude.matching(places, name))
+        return self._exclude.match(path)
 
     def is_apart(self, path: str) -> bool:
         """Whether nothing at `path` counts."""
@@ -76,9 +72,9 @@ class Ground:
 
     def pruned(self, path: str, names: AbstractSet[str], folders: AbstractSet[str]) -> str | None:
         """Why evidence prunes a folder with these names in it, and names of folders; None if it does not."""
-        every, some = ({os.fsencode(name) for name in one} for one in (names, folders))
+        found = {os.fsencode(name): stat.S_IFDIR if name in folders else stat.S_IFREG for name in names}
         name = os.fsencode(path.rpartition("/")[2])
-        return not_sources.folder(name, every, some, lambda file: self._head(path, file), top="/" not in path)
+        return not_sources.folder(name, found, lambda file: self._head(path, file))
 
     def _head(self, path: str, file: bytes) -> bytes:
         """The beginning of a regular file; nothing where there is none."""

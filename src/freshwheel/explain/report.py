@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
-from freshwheel.base import config, files
+from freshwheel.base import config, files, globs
 from freshwheel.base.errors import InputError
 from freshwheel.base.isolation import folders
 from freshwheel.base.model import Finding, Input
@@ -22,20 +21,14 @@ from freshwheel.build.plan import Call, Plan
 from freshwheel.inner import programs
 from freshwheel.inner.programs import Lookout
 from freshwheel.memory import accounts, discoveries
-from freshwheel.sources import globs, outside_paths, reasons, selection, surroundings
-from freshwheel.sources.cargo import Closure, lies_in
-from freshwheel.sources.disk import Disk, MovedError
+from freshwheel.sources import content, selection, surroundings
+from freshwheel.sources.cargo import FOR_TESTS, Closure, lies_in, normal
+from freshwheel.sources.disk import Disk
 from freshwheel.sources.selection import Selection
 
-_TIMES = 3
-"""How often a tree that changes meanwhile is walked again."""
-_LARGEST = 1 << 20
-"""Bytes of a text that is searched."""
 _MANIFESTS = ("Cargo.toml", "CMakeLists.txt", "meson.build")
 """Files that decide what of their folder is built."""
 _AT_THE_TOP = (*_MANIFESTS, "Cargo.lock", "setup.cfg", "setup.py")
-_UNTESTED = ("tests", "benches", "examples")
-_MAGIC = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,9 +70,9 @@ def inputs(call: Call) -> Inputs:
     """The inputs of the tree, each with its reason, and what is left out."""
     plan = Plan.of(call)
     snapshot = plan.snapshot()
-    found = _steady(plan, plan.select)
+    found = content.steady(call.tree, plan.select)
     paths = [_text(one.path) for one in snapshot.inputs]
-    why = reasons.Reasons(found, _closure(plan, snapshot.inputs), plan.own_path)
+    why = {_text(path): reason for path, reason in found.tree.reasons.items()}
     left_out = {
         path: reason
         for path, reason in sorted(found.left_out.items())
@@ -88,7 +81,7 @@ def inputs(call: Call) -> Inputs:
     return Inputs(
         digest=snapshot.digest,
         inputs=snapshot.inputs,
-        reasons=tuple([why.of(path) for path in paths]),
+        reasons=tuple([why.get(path) or "reached from the project" for path in paths]),
         left_out=left_out,
         pruned={_text(path): reason for path, reason in sorted(found.tree.pruned.items())},
         env=tuple(sorted(plan.variables)),
@@ -100,11 +93,11 @@ def check(call: Call) -> Check:
     plan = Plan.of(call)
     snapshot = plan.snapshot()
     known = discoveries.load(files.cache_directory(call.environ), call.tree)
-    found = _steady(plan, plan.select)
-    vital = {*found.rules.always, *_AT_THE_TOP, *_deciding(_closure(plan, snapshot.inputs))}
-    include = [*_missed(plan, found, known), *_outside(plan, found, snapshot.inputs)]
+    found = content.steady(call.tree, plan.select)
+    vital = {*found.rules.always, *_AT_THE_TOP, *_deciding(found.closure)}
+    include = [*_missed(plan, found, known), *_outside(plan, found)]
     exclude = list(_written(known, {_text(one.path) for one in snapshot.inputs}, vital))
-    suspicious, notes = _Excludes(plan, found, vital).judged()
+    suspicious, notes = _excluded(plan, found, vital)
     lines = [
         f"{key} = {_toml([*present, *added])}"
         for key, present, added in (
@@ -130,68 +123,54 @@ def check(call: Call) -> Check:
 def undeclared(call: Call) -> list[str]:
     """What is an input only because a build was seen to read it, sorted."""
     plan, known = Plan.of(call), discoveries.load(files.cache_directory(call.environ), call.tree)
-    return [path for path, _ in _unnamed(plan, _steady(plan, plan.select), known)]
+    return [path for path, _ in _unnamed(plan, content.steady(call.tree, plan.select), known)]
 
 
-class _Excludes:
-    """What `exclude` takes away."""
+def _excluded(plan: Plan, found: Selection, vital: AbstractSet[str]) -> tuple[list[Finding], list[str]]:
+    """What is wrong with what `exclude` takes away, and what is odd."""
+    findings: list[Finding] = []
+    notes: list[str] = []
+    patterns = sorted(set(found.rules.exclude))
+    try:
+        free = _paths(_again(plan, replace(found.rules, exclude=()))) if patterns else frozenset()
+    except InputError as error:
+        return [], [f"what exclude takes away can't be looked at: {error.message}"]
+    gone, kept = sorted(free - _paths(found)), _paths(found)
+    for text in patterns:
+        pattern = globs.parse([text])
+        taken = [path for path in gone if pattern.match(path)]
+        read = [path for path in taken if _is_read(path, found, free)]
+        serious = [path for path in taken if _is_vital(path, vital, kept) or (path != text and path in read)]
+        untouched = [path for path in found.rules.always if pattern.match(path)]
+        if serious:
+            findings.append(_suspicious(text, serious))
+        elif text in read:
+            notes.append(f'exclude = ["{text}"] is right only if the build itself writes that file: it is read')
+        elif not taken and not untouched:
+            notes.append(f'exclude = ["{text}"] matches no input now')
+        notes += [
+            f'exclude = ["{text}"] does not take away {path}, which is an input in any case' for path in untouched
+        ]
+    return findings, notes
 
-    def __init__(self, plan: Plan, found: Selection, vital: AbstractSet[str]) -> None:
-        self.plan = plan
-        self.found = found
-        self.vital = vital
-        self.kept = _paths(found)
-        self.free: AbstractSet[str] = frozenset()
-        """The inputs that there would be without it."""
-        self.crates: AbstractSet[str] = frozenset()
-        """Their folders."""
 
-    def judged(self) -> tuple[list[Finding], list[str]]:
-        """The findings, and the notes."""
-        patterns = sorted(set(self.found.rules.exclude))
-        if not patterns:
-            return [], []
-        try:
-            self.free = _paths(_again(self.plan, replace(self.found.rules, exclude=())))
-        except InputError as error:
-            return [], [f"what exclude takes away can't be looked at: {error.message}"]
-        inputs = [Input(path=os.fsencode(path), kind=b"f", content=b"") for path in sorted(self.kept)]
-        self.crates = {crate.folder for crate in _closure(self.plan, inputs).crates}
-        findings, notes = [], []
-        for text in patterns:
-            pattern = globs.parse([text])
-            taken = sorted(path for path in self.free - self.kept if reasons.matches(pattern, path))
-            serious = [path for path in taken if self.is_vital(path) or (path != text and self.is_read(path))]
-            if serious:
-                findings.append(_suspicious(text, serious))
-            elif text in taken and self.is_read(text):
-                notes.append(f'exclude = ["{text}"] is right only if the build itself writes that file: it is read')
-            untouched = sorted(path for path in set(self.found.rules.always) if reasons.matches(pattern, path))
-            notes += [
-                f'exclude = ["{text}"] does not take away {path}, which is an input in any case' for path in untouched
-            ]
-            if not taken and not untouched:
-                notes.append(f'exclude = ["{text}"] matches no input now')
-        return findings, notes
+def _is_vital(path: str, vital: AbstractSet[str], kept: AbstractSet[str]) -> bool:
+    """Whether a file that was taken away decides what is built; a whole folder may go with its manifest."""
+    folder, _, name = path.rpartition("/")
+    return path in vital or (name in _MANIFESTS and any(lies_in(one, folder) for one in kept))
 
-    def is_vital(self, path: str) -> bool:
-        """Whether a file that was taken away decides what is built; a whole folder may go with its manifest."""
-        folder, _, name = path.rpartition("/")
-        return path in self.vital or (name in _MANIFESTS and any(lies_in(one, folder) for one in self.kept))
 
-    def is_read(self, path: str) -> bool:
-        """Whether a build reads it: a source of a crate, or what one was seen to read."""
-        if any(lies_in(path, one) for one in self.found.rules.discovered):
-            return True
-        if not path.endswith(".rs"):
-            return False
-        folder = path
-        while folder:
-            folder = folder.rpartition("/")[0]
-            if _joined(folder, "Cargo.toml") in self.free:
-                inside = path[len(folder) :].lstrip("/")
-                return folder in self.crates and inside.partition("/")[0] not in _UNTESTED
-        return False
+def _is_read(path: str, found: Selection, free: AbstractSet[str]) -> bool:
+    """Whether a build reads a file: a source of a crate, or what one was seen to read; `free` are all there are."""
+    if any(lies_in(path, one) for one in found.rules.discovered):
+        return True
+    folder = path if path.endswith(".rs") else ""
+    while folder:
+        folder = folder.rpartition("/")[0]
+        if normal(f"{folder}/Cargo.toml") in free:
+            is_built = any(crate.folder == folder for crate in found.closure.crates)
+            return is_built and path[len(folder) :].lstrip("/").partition("/")[0] not in FOR_TESTS
+    return False
 
 
 def _missed(plan: Plan, found: Selection, known: discoveries.State) -> Iterator[tuple[Finding, str]]:
@@ -212,20 +191,20 @@ def _unnamed(plan: Plan, found: Selection, known: discoveries.State) -> Iterator
             yield path, path if path in only else f"{path}/**"
 
 
-def _outside(plan: Plan, found: Selection, inputs: Sequence[Input]) -> Iterator[tuple[Finding, str]]:
+def _outside(plan: Plan, found: Selection) -> Iterator[tuple[Finding, str]]:
     """What the files of the build refer to outside of the project, each with the pattern that declares it.
 
     Once a build was observed, nobody need guess any more.
     """
     if accounts.load(files.cache_directory(plan.call.environ), plan.call.tree).observed:
         return
-    root = surroundings.repository(plan.call.tree, [crate.folder for crate in _closure(plan, inputs).crates])
+    root = surroundings.repository(plan.call.tree, [crate.folder for crate in found.closure.crates])
     paths, exclude = _paths(found), globs.parse(plan.config.exclude)
-    texts = {path: _read(plan, path) for path in paths if outside_paths.is_building(path)}
+    texts = {path: _read(plan, path) for path in paths if surroundings.is_building(path)}
     places: dict[tuple[str, str], list[str]] = {}
-    for where, path, pattern in outside_paths.outside(plan.call.tree, root, texts):
+    for where, path, pattern in surroundings.outside(plan.call.tree, root, texts):
         declared = any(one.startswith("../") and lies_in(one, path) for one in paths)
-        if not declared and not any(reasons.matches(exclude, one) for one in (path, f"{path}/x")):
+        if not declared and not any(map(exclude.match, (path, f"{path}/x"))):
             places.setdefault((path, pattern), []).append(where)
     for (path, pattern), lines in places.items():
         what = f"{few(lines)} may take it, and nothing declares it: edits there go unseen until a build is observed"
@@ -234,7 +213,7 @@ def _outside(plan: Plan, found: Selection, inputs: Sequence[Input]) -> Iterator[
 
 def _read(plan: Plan, path: str) -> str:
     """What a text holds; nothing where it can't be read."""
-    data = Disk(plan.call.tree).text(os.fsencode(path), _LARGEST)
+    data = Disk(plan.call.tree).text(os.fsencode(path))
     return (data or b"").decode("utf-8", "replace")
 
 
@@ -294,51 +273,30 @@ def _commands(plan: Plan) -> Iterator[Finding]:
             yield Finding(kind="command", where=shlex.join(words), what=what, todo=todo)
 
 
-def _steady(plan: Plan, select: Callable[[Disk], Selection]) -> Selection:
-    """A selection of a tree that keeps still for so long."""
-    moved = ""
-    for _ in range(_TIMES):
-        try:
-            found = select(Disk(plan.call.tree))
-        except MovedError as error:
-            moved = str(error)
-            continue
-        return found
-    raise InputError(f"{moved} keeps changing while it is read", hint="wait for what writes there")
-
-
 def _again(plan: Plan, rules: selection.Rules) -> Selection:
     """The selection by other rules."""
-    return _steady(plan, lambda look: selection.select(look, plan.project.pyproject, plan.backend, rules))
-
-
-def _closure(plan: Plan, found: Sequence[Input]) -> Closure:
-    return selection.crates(plan.call.tree, plan.project.pyproject, plan.backend, found)[1]
+    select = selection.select
+    return content.steady(plan.call.tree, lambda look: select(look, plan.project.pyproject, plan.backend, rules))
 
 
 def _deciding(closure: Closure) -> list[str]:
     """The files that decide what cargo builds."""
-    return [*closure.files, *closure.locks, *(_joined(crate.folder, "Cargo.toml") for crate in closure.crates)]
+    return [*closure.files, *closure.locks, *(normal(f"{crate.folder}/Cargo.toml") for crate in closure.crates)]
 
 
 def _paths(found: Selection) -> frozenset[str]:
-    tree = found.tree
-    return frozenset(_text(path) for path in (*tree.files, *tree.links, *tree.others))
+    return frozenset(map(_text, found.tree.paths))
 
 
 def _pattern(path: str) -> str:
     """A pattern for a path, or for all below one that ends with `/**`; what can't be spelled matches as `?`."""
     stem = path.removesuffix("/**")
-    spelled = "".join(char if char.isprintable() and char != "\\" else "?" for char in _MAGIC.sub(r"[\g<0>]", stem))
+    spelled = "".join(char if char.isprintable() and char != "\\" else "?" for char in globs.escaped(stem))
     return spelled + path[len(stem) :]
 
 
 def _toml(texts: Sequence[str]) -> str:
     return f"[{', '.join(json.dumps(text, ensure_ascii=False) for text in dict.fromkeys(texts))}]"
-
-
-def _joined(folder: str, name: str) -> str:
-    return f"{folder}/{name}" if folder else name
 
 
 def _text(path: bytes) -> str:

@@ -4,7 +4,7 @@ import os
 
 from freshwheel.base import files, rows
 from freshwheel.memory import editables, memory, replay
-from freshwheel.sources import pure_python
+from freshwheel.sources import digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def digests(tree: str, environ: "Mapping[str, str]") -> Digests | None:
         return None
     return Digests(
         source=source,
-        native=pure_python.digest(known.rules, known.inputs, known.column),
+        native=digest.native(known.rules, known.inputs, known.column),
         paths=memory.split(known.inputs),
         column=known.column,
     )
@@ -114,8 +114,8 @@ def _now(tree: bytes, path: bytes) -> bytes:
 
 def _leads(record: "Record", paths: "list[bytes]") -> bool:
     """Whether what leads to a tree with these inputs lists all that it must, and nothing that is gone."""
-    folders, ways, free = pure_python.packages(paths), set(record.ways), set(record.free)
-    loose = [] if _LOOSE in free else pure_python.loose(paths)
+    folders, ways, free = digest.packages(paths), set(record.ways), set(record.free)
+    loose = [] if _LOOSE in free else digest.loose(paths)
     for folder in sorted(folders.difference(ways)):
         above = folder.rpartition(b"/")[0]
         if above not in folders or above not in free:
@@ -127,7 +127,7 @@ def _leads(record: "Record", paths: "list[bytes]") -> bool:
 def _of_modules(install: "Install", now: Digests, environ: "Mapping[str, str]", suffix: str) -> "Standing":
     """As `judged`, of an editable one whose native sources are those of its mark."""
     cache, backend = files.cache_directory(environ), install.backend()
-    compiles = any(path.endswith(pure_python.COMPILED) for path in now.paths)
+    compiles = any(path.endswith(digest.COMPILED) for path in now.paths)
     if backend in _APART or (backend not in _IN_PLACE and not compiles):
         return "current", "", ()
     if backend not in _IN_PLACE:

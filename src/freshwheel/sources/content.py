@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from freshwheel.base import rows
 from freshwheel.base.errors import InputError
 from freshwheel.base.model import Input, Snapshot
 from freshwheel.base.rows import Row
-from freshwheel.sources import digest, disk, pure_python, tables
+from freshwheel.sources import digest, disk, project
 from freshwheel.sources.disk import Disk, Link, MovedError
 from freshwheel.sources.selection import Selection
 from freshwheel.sources.walk import Tree
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 _TIMES = 3
 """How often a tree that changes while it is read is walked again."""
-_LARGEST = 1 << 20
 
+T = TypeVar("T")
 _Seen: TypeAlias = tuple[bytes, bytes, bytes, Row]
 """Path, kind, content digest, row."""
 Remembered: TypeAlias = Mapping[bytes, tuple[bytes, bytes, bytes]]
@@ -44,23 +38,17 @@ def snapshot(
 
     Raises InputError where something can't be read or does not keep still, and what `select` raises.
     """
-    known, moved = remembered or {}, b""
-    for _ in range(_TIMES):
-        started = now()
-        look = Disk(folder)
-        try:
-            selection = select(look)
-            seen = _Reader(look, known, selection.rules.tables_of).read(selection.tree)
-        except MovedError as error:
-            moved = error.path
-            continue
+
+    def taken(look: Disk) -> Snapshot:
+        started, selection = now(), select(look)
+        seen = _Reader(look, remembered or {}, selection.rules.tables_of).read(selection.tree)
         inputs = tuple([Input(path=path, kind=kind, content=content) for path, kind, content, _ in seen])
         columns = digest.columns(inputs)
         said = selection.rules
         rules = digest.rules(include=said.include, exclude=said.exclude, always=said.always)
         return Snapshot(
             digest=rows.digest(rules, *columns),
-            native=pure_python.digest(rules, *columns),
+            native=digest.native(rules, *columns),
             rules=rules,
             inputs=inputs,
             rows=tuple([row for *_, row in seen]),
@@ -71,7 +59,19 @@ def snapshot(
             locks=selection.locks,
             unread=selection.unread,
         )
-    raise _restless(moved)
+
+    return steady(folder, taken)
+
+
+def steady(folder: str, look: Callable[[Disk], T]) -> T:
+    """What is seen of the project directory `folder` while it keeps still. Raises InputError where it does not."""
+    for _ in range(_TIMES - 1):
+        with contextlib.suppress(MovedError):
+            return look(Disk(folder))
+    try:
+        return look(Disk(folder))
+    except MovedError as error:
+        raise _restless(error.path) from None
 
 
 def contents(folder: str, paths: Sequence[bytes]) -> dict[bytes, tuple[str, bytes]]:
@@ -120,11 +120,11 @@ class _Reader:
     def tables(self, path: bytes) -> tuple[bytes, bytes, Row] | None:
         """As `file`, by what of a TOML file counts; None where it is none."""
         row = self.lstat(path)
-        data = self.look.text(path, _LARGEST + 1)
-        if data is None or len(data) > _LARGEST:
+        data = self.look.text(path)
+        if data is None:
             return None
         try:
-            return b"t", digest.of(tables.canonical(tomllib.loads(data.decode()))), row
+            return b"t", digest.of(project.content(data)), row
         except (ValueError, RecursionError):
             return None
 

@@ -1,13 +1,15 @@
-"""What the file system says of a tree: names, types, links, texts. Its refusals become errors here, and nowhere else.
+"""What the file system says of a tree: names, types, links, texts, and how exact its times are.
 
-Each look is recorded with the row that was there *before* it, so that what was seen holds as long as that row does.
-What is no input and yet decides which files are inputs is noticed that way: folders, links, manifests, absence.
+Its refusals become errors here, and nowhere else. Each look is recorded with the row that was there *before* it: what
+was seen holds as long as that row does. What is no input and yet decides which files are inputs is noticed that way:
+folders, links, manifests, absence.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import sys
 import unicodedata
@@ -18,6 +20,8 @@ from freshwheel.base.errors import InputError
 from freshwheel.base.model import Looks
 from freshwheel.base.rows import Row
 
+_LARGEST = 1 << 24
+"""Bytes. Nobody writes a larger manifest, and parsing it would take minutes; the index of 100,000 files has less."""
 _HEAD = 4096
 """Bytes that are read of a file that may be evidence."""
 ABSOLUTE = b"/absolute"
@@ -27,6 +31,12 @@ _JUNCTION = 0xA0000003
 """The reparse tag of Windows for a folder that is another one."""
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_EXACT = frozenset((b"bcachefs", b"btrfs", b"ext2", b"ext3", b"ext4", b"f2fs", b"overlay", b"tmpfs", b"xfs", b"zfs"))
+"""Local file systems: they give every change a new time, and no other machine makes changes."""
+_SLACK = 2 * 10**9
+"""The coarsest of them count in whole seconds."""
+_MOUNTS = "/proc/self/mountinfo"
+_ESCAPE = re.compile(rb"\\([0-7]{3})")
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL)
 
 
@@ -119,7 +129,7 @@ class Disk:
         self._on(path, found)
         return True
 
-    def text(self, path: bytes, largest: int, *, follow: bool = True) -> bytes | None:
+    def text(self, path: bytes, largest: int = _LARGEST, *, follow: bool = True) -> bytes | None:
         """The first `largest` bytes of a regular file; None where there is none, or where it is refused."""
         try:
             handle = os.open(at(self.tree, path), _FLAGS if follow else _FLAGS | _NOFOLLOW)
@@ -207,6 +217,44 @@ def failure(path: bytes, error: OSError) -> Exception:
         f"{os.fsdecode(path) or 'the project directory'} can't be read: {error.strerror or error}",
         hint="if it is no source, list it in [tool.freshwheel] exclude" if path else "",
     )
+
+
+def slack(path: str, *, mounts: str = _MOUNTS) -> int | None:
+    """Nanoseconds after a change within which another one may get the same times, where `path` is.
+
+    None where that can't be told: network and virtual file systems, unknown ones, one that is mounted below the path,
+    and systems without the file `mounts`.
+    """
+    try:
+        device = os.stat(path).st_dev
+        real = os.fsencode(os.path.realpath(path))
+        with open(mounts, "rb") as file:
+            kinds = _kinds(file.read(), b"%d:%d" % (os.major(device), os.minor(device)), real)
+    except (OSError, ValueError, AttributeError):  # Windows has no device numbers
+        return None
+    return _SLACK if kinds and kinds <= _EXACT else None
+
+
+def _kinds(text: bytes, device: bytes, path: bytes) -> set[bytes]:
+    """The types of the file systems that a folder and all below it may be on.
+
+    Its own is the one that has this number; else, as btrfs gives out others, the one mounted nearest above.
+    """
+    own: list[tuple[bool, int, int, bytes]] = []
+    below = set()
+    for number, line in enumerate(text.splitlines()):
+        fields = line.split(b" ")
+        if b"-" not in fields[6:-1]:
+            continue
+        point = _ESCAPE.sub(lambda match: bytes([int(match[1], 8) & 0xFF]), fields[4])
+        kind = fields[fields.index(b"-", 6) + 1]
+        holds = path == point or path.startswith(point.rstrip(b"/") + b"/")
+        if holds or fields[2] == device:
+            # Of two on the same place the later one hides the earlier.
+            own.append((fields[2] == device, len(point) if holds else -1, number, kind))
+        elif point.startswith(path.rstrip(b"/") + b"/"):
+            below.add(kind)
+    return {max(own)[3]} | below if own else set()
 
 
 def _is_absolute(path: bytes) -> bool:

@@ -7,7 +7,8 @@ holds a manifest or a package of the project is never pruned, nor is the root.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 
 _BARE = frozenset((b".git", b".hg", b".svn", b".jj", b".bzr", b"__pycache__"))
@@ -41,28 +42,17 @@ _FRONTENDS = re.compile(
 )
 """Locks, what chooses an interpreter, and wheels with a label: `pip wheel .` leaves them where it is called."""
 
-_JSON_OBJECT = re.compile(rb"\s*\{")
-_JSON_ARRAY = re.compile(rb"\s*\[")
-_HEADS = {
-    b"CACHEDIR.TAG": ((b"", re.compile(rb"Signature: 8a477f597d28d172789f06886806bc55")),),
-    b"pyvenv.cfg": ((b"", re.compile(rb"(?:.*\n)*[ \t]*home[ \t]*=")),),
-    b"conda-meta": ((b"/history", re.compile(rb"==> [0-9]{4}-")),),
-    b"CMakeCache.txt": ((b"", re.compile(rb"# This is the CMakeCache file")),),
-    b".rustc_info.json": ((b"", re.compile(rb'\s*\{\s*"rustc_')),),
-    b"meson-info": ((b"/meson-info.json", _JSON_OBJECT), (b"/intro-buildoptions.json", _JSON_ARRAY)),
-}
-"""A name in the folder -> files, as endings of that name, and what one of them must begin with."""
+_EVIDENCE = (
+    (b"CACHEDIR.TAG", b"", rb"Signature: 8a477f597d28d172789f06886806bc55", "tagged as a cache"),
+    (b"pyvenv.cfg", b"", rb"(?:.*\n)*[ \t]*home[ \t]*=", "a virtual environment"),
+    (b"conda-meta", b"/history", rb"==> [0-9]{4}-", "a conda environment"),
+    (b"CMakeCache.txt", b"", rb"# This is the CMakeCache file", "a build folder of CMake"),
+    (b".rustc_info.json", b"", rb'\s*\{\s*"rustc_', "a target folder of cargo"),
+    (b"meson-info", b"/meson-info.json", rb"\s*\{", "a build folder of meson"),
+)
+"""A name in the folder, what to append for the path of a file, how that must begin, and what the folder is then."""
 _SELF_IGNORING = re.compile(rb"(?:[ \t]*\r?\n|#.*\n)*\*[ \t\r\n]*")
 """A `.gitignore` that ignores all there is, itself with it: no clone has it, since a tool has made it."""
-_MARKED = {
-    b"CACHEDIR.TAG": "tagged as a cache",
-    b"pyvenv.cfg": "a virtual environment",
-    b"conda-meta": "a conda environment",
-    b"CMakeCache.txt": "a build folder of CMake",
-    b".rustc_info.json": "a target folder of cargo",
-    b"meson-info": "a build folder of meson",
-}
-"""What the folder is then."""
 _NODE = frozenset((b".package-lock.json", b".yarn-integrity", b".yarn-state.yml", b".modules.yaml", b".pnpm"))
 _OUTPUTS = frozenset((b"dist", b"wheelhouse"))
 _SETUPTOOLS = re.compile(rb"lib|lib\..*|temp\..*|bdist\..*|scripts-.*|__editable__\..*", re.DOTALL)
@@ -105,26 +95,25 @@ def is_protected(names: AbstractSet[bytes]) -> bool:
     return not _PROTECTORS.isdisjoint(names)
 
 
-def folder(
-    name: bytes, names: AbstractSet[bytes], folders: AbstractSet[bytes], head: Callable[[bytes], bytes], *, top: bool
-) -> str | None:
+def folder(name: bytes, found: Mapping[bytes, int], head: Callable[[bytes], bytes]) -> str | None:
     """Why the folder `name` is pruned, None if it is not.
 
-    `names` are all names in it, `folders` those of folders, `head` reads the beginning of a file in it (no bytes where
-    there is none), `top` says that it lies directly in the root.
+    `found` are all names in it, with their types, `head` reads the beginning of a file in it (no bytes where there is
+    none).
     """
+    names = found.keys()
     if is_protected(names):
         return None
     if name in _DROPPED_FOLDERS or (name == b"htmlcov" and {b"index.html", b"status.json"} <= names):
         return "left by a tool"
-    return _by_bytes(name, names, head) or _by_names(name, names, folders, top=top)
+    return _by_bytes(name, names, head) or _by_names(name, found)
 
 
 def _by_bytes(name: bytes, names: AbstractSet[bytes], head: Callable[[bytes], bytes]) -> str | None:
     """As `folder`, by a file in it that begins as only one tool would begin it."""
-    for mark in sorted(_HEADS.keys() & names):
-        if any(beginning.match(head(mark + ending)) for ending, beginning in _HEADS[mark]):
-            return _MARKED[mark]
+    for mark, ending, beginning, reason in _EVIDENCE:
+        if mark in names and re.match(beginning, head(mark + ending)):
+            return reason
     if _is_left(names) and _SELF_IGNORING.fullmatch(head(b".gitignore")):
         return "nothing but what a tool has left"
     if name.endswith(b".egg-info") and head(b"PKG-INFO").startswith(b"Metadata-Version:"):
@@ -137,27 +126,20 @@ def _is_left(names: AbstractSet[bytes]) -> bool:
     return b".gitignore" in names and all(is_dropping(one) or is_bare(one) for one in names - {b".gitignore"})
 
 
-def _by_names(name: bytes, names: AbstractSet[bytes], folders: AbstractSet[bytes], *, top: bool) -> str | None:
+def _by_names(name: bytes, found: Mapping[bytes, int]) -> str | None:
     """As `folder`, by evidence that consists of nothing but certain names."""
-    if name == b"node_modules":
-        return None if _NODE.isdisjoint(names) else "installed by a JavaScript package manager"
-    if name != b"build" and name not in _OUTPUTS and not (top and not folders):
+    if name == b"node_modules" and not _NODE.isdisjoint(found):
+        return "installed by a JavaScript package manager"
+    if name != b"build" and name not in _OUTPUTS:
         return None
-    files = {file for file in names - folders if not is_dropping(file)} - {b".gitignore"}
+    folders = {one for one, mode in found.items() if mode == stat.S_IFDIR}
+    files = {file for file in found.keys() - folders if not is_dropping(file)} - {b".gitignore"}
     if name == b"build" and not files and _is_setuptools(folders):
         return "a build folder of setuptools"
-    if folders or not files:
-        return None
-    archives_only = name in _OUTPUTS and all(file.endswith(DISTRIBUTIONS) for file in files)
-    return "built distributions" if archives_only or (top and _is_output(files)) else None
+    is_output = name in _OUTPUTS and files and not folders and all(file.endswith(DISTRIBUTIONS) for file in files)
+    return "built distributions" if is_output else None
 
 
 def _is_setuptools(folders: AbstractSet[bytes]) -> bool:
     """A `lib` alone may be anybody's; beside it, or instead of it, stand folders that are named after a platform."""
     return bool(folders - {b"lib"}) and all(_SETUPTOOLS.fullmatch(one) for one in folders)
-
-
-def _is_output(files: AbstractSet[bytes]) -> bool:
-    """Wheels, maybe with source distributions, all of one project; others' wheels may be something to be packed."""
-    names = {project_of(file) for file in files}
-    return "" not in names and len(names) == 1 and any(file.endswith(b".whl") for file in files)

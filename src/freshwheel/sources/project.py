@@ -1,19 +1,21 @@
-"""What a source tree says of itself: `pyproject.toml`, a root `PKG-INFO`, and the own base version."""
+"""What a source tree says of itself: `pyproject.toml` and what of it is an input, `PKG-INFO`, the own base version."""
 
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import errno
 import os
 import re
-import stat
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from freshwheel.base import versions
-from freshwheel.base.errors import ConfigError, InputError, Problem
+from freshwheel.base import config_values, versions
+from freshwheel.base.config_values import wrong
+from freshwheel.base.errors import InputError
+from freshwheel.base.frame import framed
 from freshwheel.base.model import OwnVersion, Project
 from freshwheel.sources.disk import Disk
 
@@ -22,14 +24,57 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-_LARGEST = 1 << 20
-"""Bytes. A larger `pyproject.toml` would take seconds to parse, and nobody wrote it."""
-_LARGEST_OTHER = 1 << 25
 _BOM = b"\xef\xbb\xbf"
+_TOKEN = re.compile(
+    r'''
+    (?P<basic>"""(?:\\.|[^\\])*?"""(?:"{0,2})|"(?:\\.|[^"\\\n])*")
+    |(?P<literal>\'\'\'.*?\'\'\'(?:'{0,2})|'[^'\n]*')
+    |(?P<comment>\#[^\n]*)
+    |(?P<line>\r?\n)
+    |.
+    ''',
+    re.VERBOSE | re.DOTALL,
+)
+_ESCAPE = re.compile(r"\\(?:(?P<e>e)|x(?P<hex>[0-9A-Fa-f]{2})|.)", re.DOTALL)
 _KEY = "tool.freshwheel.version"
 _USUAL = r"""^(?:__version__|VERSION)[ \t]*(?::[^=\n]+)?=[ \t]*(['"])v?(?P<version>[^'"\n]+)\1"""
-_LONGEST = 60
-"""Characters of a wrong text that a message repeats."""
+
+IGNORED = (
+    "dependency-groups",  # PEP 735: a build backend must not put them into what it builds
+    # Linters, formatters and type checkers. Not mypy: mypyc reads its table, and `always_false` compiles other code.
+    *("tool.autopep8", "tool.bandit", "tool.basedpyright", "tool.black", "tool.codespell", "tool.deptry"),
+    *("tool.djhtml", "tool.djlint", "tool.flake8", "tool.interrogate", "tool.isort", "tool.mdformat"),
+    *("tool.pydocstyle", "tool.pylint", "tool.pyrefly", "tool.pyright", "tool.ruff", "tool.ty", "tool.typos"),
+    *("tool.vulture", "tool.yapf"),
+    # Tests, tasks and the environments they run in. What these set for a build reaches it as environment variables,
+    # config settings or tools, which are looked at by themselves. Not cibuildwheel, which is there for wheels alone.
+    *("tool.coverage", "tool.hatch.envs", "tool.nox", "tool.pdm.dev-dependencies", "tool.pdm.scripts", "tool.pixi"),
+    *("tool.poe", "tool.pytest", "tool.rye", "tool.taskipy", "tool.tox"),
+    # Of uv's table neither what its build backend reads nor what decides about build requirements.
+    *("tool.uv.cache-keys", "tool.uv.conflicts", "tool.uv.default-groups", "tool.uv.dependency-groups"),
+    *("tool.uv.dev-dependencies", "tool.uv.environments", "tool.uv.required-environments"),
+    # Releases, and what looks at distributions that are there already.
+    *("tool.check-manifest", "tool.check-wheel-contents"),
+    *("tool.hatch.publish", "tool.repo-review", "tool.semantic_release", "tool.towncrier"),
+    *("tool.uv.check-url", "tool.uv.publish-url", "tool.uv.trusted-publishing"),
+    # Our own keys that change no source: whether there is a label and a store, and what else the build key looks at.
+    *("tool.freshwheel.commands", "tool.freshwheel.env", "tool.freshwheel.label", "tool.freshwheel.store"),
+)
+"""Tables and keys known never to shape a wheel. The list is closed: what is not on it counts, and so does any doubt."""
+
+_IGNORED = frozenset(tuple(name.split(".")) for name in IGNORED)
+_ABOVE = frozenset(path[:length] for path in _IGNORED for length in range(1, len(path)))
+"""The tables that an ignored one stands in; they vanish with it where they hold nothing else."""
+
+_SCALARS: tuple[tuple[type, bytes, Callable[[Any], str]], ...] = (
+    (str, b"s", str),
+    (bool, b"b", str),  # before int, of which it is one
+    (int, b"i", hex),  # in decimal Python refuses the longest ones, which TOML can hold as hexadecimals
+    (float, b"f", repr),
+    (dt.datetime, b"T", dt.datetime.isoformat),  # before date, of which it is one
+    (dt.date, b"D", dt.date.isoformat),
+    (dt.time, b"t", dt.time.isoformat),
+)
 
 
 def read(tree: str, *, now: Callable[[], int] = time.time_ns) -> Project:
@@ -48,37 +93,90 @@ def read(tree: str, *, now: Callable[[], int] = time.time_ns) -> Project:
 
 
 def own_version(project: Project, own: OwnVersion) -> str:
-    """The own base version, as it is spelled. Raises ConfigError unless it is a version (PEP 440) without our label."""
+    """The own base version, as it is spelled. Raises ConfigError unless its file has one (PEP 440) without a label."""
     if own.path is None:
-        return _checked(own.text or "", _KEY)
+        return own.text or ""
     name = f"{_KEY}.path"
-    data = _bytes(project.tree, own.path, name, largest=_LARGEST_OTHER)
+    data = _bytes(project.tree, own.path, name)
     if data is None:
-        raise _wrong(name, f"{own.path} is missing")
-    text = _decoded(data.removeprefix(_BOM), name, f"{own.path} ")
-    found = _searched(own, text.replace("\r\n", "\n"))
-    return _checked(found, name, f"in {own.path}, ")
+        raise wrong(name, f"{own.path} is missing")
+    text = _decoded(data.removeprefix(_BOM), name, f"{own.path} ").replace("\r\n", "\n")
+    match = re.compile(own.pattern or _USUAL, re.MULTILINE).search(text)
+    if match is not None and match["version"] is not None:
+        return config_values.base_version(match["version"], name, f"in {own.path}, ")
+    if own.pattern is not None:
+        raise wrong(f"{_KEY}.pattern", f"matches nothing in {own.path}")
+    hint = "say how to find it: version = { path = ..., pattern = '...(?P<version>...)...' }"
+    raise wrong(name, f'{own.path} has no line __version__ = "..." or VERSION = "..."', hint)
+
+
+def content(data: bytes) -> bytes:
+    """What of a `pyproject.toml` with these bytes is an input. Raises ValueError or RecursionError where it is none."""
+    return canonical(tomllib.loads(data.decode()))
+
+
+def canonical(pyproject: Mapping[str, Any]) -> bytes:
+    """The canonical bytes of a parsed `pyproject.toml`, without `IGNORED`; equal ones for equal values and only those.
+
+    A scalar is framed behind its type, a table or list behind the number of its members, which follow: so no value can
+    be read as another one. Nothing recurses, because a header like `[a.a.a]` can be deeper than Python's stack.
+    """
+    fields: list[bytes] = []
+    waiting: list[Any] = [_counting(pyproject, ())]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Mapping):
+            fields += b"{", str(len(value)).encode()
+            waiting += [one for key in sorted(value, reverse=True) for one in (value[key], key)]
+        elif isinstance(value, Sequence) and not isinstance(value, str):
+            fields += b"[", str(len(value)).encode()
+            waiting += reversed(value)
+        else:
+            tag, spell = next((tag, spell) for kind, tag, spell in _SCALARS if isinstance(value, kind))
+            fields += tag, spell(value).encode("utf-8", "surrogatepass")
+    return framed(*fields)
+
+
+def _counting(table: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+    """What of the table at `path` counts."""
+    counting: dict[str, Any] = {}
+    for key, value in table.items():
+        here = (*path, key)
+        is_above = here in _ABOVE and isinstance(value, Mapping)
+        left = _counting(value, here) if is_above else value
+        if here not in _IGNORED and (left or not is_above):
+            counting[key] = left
+    return counting
+
+
+def manifest(text: str) -> dict[str, Any]:
+    """The tables of a Cargo.toml, or of cargo's configuration. Raises ValueError or RecursionError where it is no TOML.
+
+    Cargo takes TOML 1.1, of which the `tomllib` of today knows all but a few spellings.
+    """
+    try:
+        return tomllib.loads(text)
+    except ValueError:
+        return tomllib.loads("".join(_older(text)))
 
 
 def _pyproject(tree: str) -> dict[str, Any]:
     name = "pyproject.toml"
-    data = _bytes(tree, name, name, largest=_LARGEST)
+    data = _bytes(tree, name, name)
     if data is None:
-        raise _wrong(name, "is missing", "freshwheel is set up there, in [build-system] and [tool.freshwheel]")
+        raise wrong(name, "is missing", "freshwheel is set up there, in [build-system] and [tool.freshwheel]")
     if data.startswith(_BOM):
-        raise _wrong(name, "begins with a byte order mark, in line 1", "save it as UTF-8 without one")
+        raise wrong(name, "begins with a byte order mark, in line 1", "save it as UTF-8 without one")
     try:
         return tomllib.loads(_decoded(data, name))
-    except RecursionError:
-        raise _wrong(name, "is nested too deeply") from None
-    except ValueError as error:  # TOMLDecodeError, and numbers longer than Python converts
-        raise _wrong(name, f"is not TOML: {error}") from None
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, and numbers longer than Python converts
+        raise wrong(name, f"is not TOML: {error}") from None
 
 
 def _sdist_version(tree: str) -> str | None:
     """The version in a root `PKG-INFO`; None where there is no such file."""
     name = "PKG-INFO"
-    data = _bytes(tree, name, name, largest=_LARGEST_OTHER)
+    data = _bytes(tree, name, name)
     if data is None:
         return None
     for line in data.removeprefix(_BOM).splitlines():
@@ -88,30 +186,23 @@ def _sdist_version(tree: str) -> str | None:
         if field.lower() == b"version":
             text = value.decode("utf-8", "replace").strip()
             if versions.parsed(text) is None:
-                raise _wrong(name, f"{_shown(text)} is not a version (PEP 440)")
+                raise wrong(name, f"{config_values.shown(text)} is not a version (PEP 440)")
             return text
-    raise _wrong(name, "has no Version", "an unpacked source distribution has one; remove the file if this is none")
+    raise wrong(name, "has no Version", "an unpacked source distribution has one; remove the file if this is none")
 
 
-def _bytes(tree: str, path: str, name: str, *, largest: int) -> bytes | None:
+def _bytes(tree: str, path: str, name: str) -> bytes | None:
     """The bytes of a file, None where there is none; `name` is what a message calls it."""
+    place = os.path.join(tree, path)
     try:
-        handle = os.open(
-            os.path.join(tree, path), os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-        )
-        with open(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise _wrong(name, "can't be read: it is not a regular file")
-            data = file.read(largest + 1)
-    except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        if os.path.exists(place) and not os.path.isfile(place):
+            raise wrong(name, "can't be read: it is not a regular file")
+        with open(place, "rb") as file:
+            return file.read()
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL
+        if isinstance(error, OSError) and error.errno in (errno.ENOENT, errno.ENOTDIR):
             return None
-        raise _wrong(name, f"can't be read: {error.strerror or error}") from error
-    except ValueError as error:  # a path with a NUL
-        raise _wrong(name, f"can't be read: {error}") from None
-    if len(data) > largest:
-        raise _wrong(name, f"is larger than {largest >> 20} MiB")
-    return data
+        raise wrong(name, f"can't be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _decoded(data: bytes, name: str, file: str = "") -> str:
@@ -119,41 +210,31 @@ def _decoded(data: bytes, name: str, file: str = "") -> str:
         return data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise _wrong(name, f"{file}is not UTF-8, in line {line}") from None
+        raise wrong(name, f"{file}is not UTF-8, in line {line}") from None
 
 
-def _searched(own: OwnVersion, text: str) -> str:
-    name = f"{_KEY}.pattern"
-    try:
-        pattern = re.compile(own.pattern or _USUAL, re.MULTILINE)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise _wrong(name, f"is not a regular expression: {error}") from None
-    if "version" not in pattern.groupindex:
-        raise _wrong(name, "has no group named version", "put (?P<version>...) around the version")
-    match = pattern.search(text)
-    found = match["version"] if match else None
-    if found is not None:
-        return found
-    if own.pattern is None:
-        hint = "say how to find it: version = { path = ..., pattern = '...(?P<version>...)...' }"
-        raise _wrong(f"{_KEY}.path", f'{own.path} has no line __version__ = "..." or VERSION = "..."', hint)
-    raise _wrong(name, f"matches nothing in {own.path}")
+def _older(text: str) -> Iterator[str]:
+    """The same text as TOML 1.0 has it: an inline table on one line, without a comma at its end; longer escapes."""
+    depth, comma = 0, ""
+    for match in _TOKEN.finditer(text):
+        piece = match[0]
+        if match["basic"]:
+            piece = _ESCAPE.sub(_escape, piece)
+        elif depth and (match["comment"] or match["line"]):
+            piece = " "
+        elif not match["literal"] and not match["comment"]:
+            depth = max(0, depth + (piece == "{") - (piece == "}"))
+        if comma and not piece.isspace():
+            yield "" if piece == "}" else comma
+            comma = ""
+        if piece == "," and depth:
+            comma = piece
+        else:
+            yield piece
+    yield comma
 
 
-def _checked(text: str, name: str, where: str = "") -> str:
-    version = versions.parsed(text)
-    if version is None:
-        raise _wrong(name, f"{where}{_shown(text)} is not a version (PEP 440)")
-    if versions.has_label(version):
-        raise _wrong(
-            name, f"{where}{_shown(text)} has a label of freshwheel in it", "write the version without the label"
-        )
-    return text
-
-
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
-
-
-def _wrong(where: str, what: str, hint: str = "") -> ConfigError:
-    return ConfigError([Problem(where, what, hint)])
+def _escape(match: re.Match[str]) -> str:
+    if match["e"]:
+        return "\\u001b"
+    return f"\\u00{match['hex']}" if match["hex"] else match[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,14 +17,12 @@ from freshwheel.base import requirements
 from freshwheel.base.backends import Backend
 from freshwheel.base.model import Input
 from freshwheel.base.toml_access import text
-from freshwheel.sources import cargo, gitignore, gitindex, manifest_toml, not_sources, outputs, roots
-from freshwheel.sources.cargo import Closure
+from freshwheel.sources import cargo, git, not_sources, project, roots
+from freshwheel.sources.cargo import Closure, normal
 from freshwheel.sources.disk import Disk
 from freshwheel.sources.roots import Root
 from freshwheel.sources.walk import Tree, Walk
 
-_LARGEST = 1 << 24
-"""Bytes. Nobody writes a larger manifest, and parsing it would take minutes; the index of 100,000 files has less."""
 _ENDS = (b"/", b'"', b"\\")
 """What follows the name of a file or folder in a source that speaks of it."""
 _TESTS = re.compile(rb"#\[cfg\(test\)\]\s*(?:pub\s+)?mod\s+\w+\s*\{")
@@ -32,6 +30,8 @@ _TESTS = re.compile(rb"#\[cfg\(test\)\]\s*(?:pub\s+)?mod\s+\w+\s*\{")
 _POINTER = b"gitdir: "
 _OPAQUE = ("Cargo.lock", "rust-toolchain")
 """Files that decide something, but nothing that must be understood."""
+_INCLUDE = "[tool.freshwheel] include"
+_PYPROJECT, _SETTINGS, _VERSION = "pyproject.toml", "settings of the project", "[tool.freshwheel] version"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +56,8 @@ class Selection:
 
     tree: Tree
     rules: Rules
+    closure: Closure
+    """What cargo builds of it."""
     roots: tuple[Root, ...]
     """Folders, files and patterns that were asked for."""
     left_out: Mapping[str, str]
@@ -74,20 +76,19 @@ def select(disk: Disk, pyproject: Mapping[str, Any], backend: Backend, rules: Ru
     Raises InputError where something can't be looked at, MovedError where it goes away meanwhile, and ValueError for a
     pattern that is not of the dialect.
     """
-    return _Search(disk, pyproject, backend).select(rules)
+    return _Search(disk, pyproject, backend, rules).select()
 
 
 def crates(
     folder: str, pyproject: Mapping[str, Any], backend: Backend, inputs: Sequence[Input]
 ) -> tuple[list[str], Closure]:
     """The Cargo manifests that a project builds, and their closure; `inputs` are those that were found in it."""
-    search = _Search(Disk(folder), pyproject, backend)
-    return search.closure([os.fsdecode(one.path) for one in inputs if _is_manifest(one.path)])
+    return _Search(Disk(folder), pyproject, backend, Rules()).crates([one.path for one in inputs])
 
 
 def left_out(pyproject: Mapping[str, Any], backend: Backend) -> dict[str, str]:
     """The files that the build itself writes, as `pyproject` declares them, and why they are no inputs."""
-    return outputs.outputs(pyproject, backend)
+    return roots.outputs(pyproject, backend)
 
 
 def names(pyproject: Mapping[str, Any]) -> frozenset[str]:
@@ -99,37 +100,38 @@ def names(pyproject: Mapping[str, Any]) -> frozenset[str]:
 class _Search:
     """One search, and what was read for it."""
 
-    def __init__(self, disk: Disk, pyproject: Mapping[str, Any], backend: Backend) -> None:
+    def __init__(self, disk: Disk, pyproject: Mapping[str, Any], backend: Backend, rules: Rules) -> None:
         self.disk = disk
         self.pyproject = pyproject
         self.backend = backend
-        self.known: dict[str, Mapping[str, Any] | None] = {}
+        self.rules = rules
+        self.tables: dict[str, Mapping[str, Any] | None] = {}
         self.unread: list[str] = []
-        self.above = _names(os.path.realpath(os.fsdecode(disk.tree)))
+        self.real = os.path.realpath(os.fsdecode(disk.tree))
+        self.above = tuple(filter(None, reversed(self.real.split(os.sep)[1:])))
 
-    def select(self, rules: Rules) -> Selection:
+    def select(self) -> Selection:
         """The whole selection."""
-        written = outputs.outputs(self.pyproject, self.backend)
-        walk, closure = self.walked(rules)
-        found = roots.roots(self.pyproject, self.backend, closure, self.known, self.exists)
-        if any(root.kind == "glob" for root in found):
-            walk = self.walk(rules, [root.path for root in found if root.kind == "glob"], closure.built)
+        rules, written = self.rules, roots.outputs(self.pyproject, self.backend)
+        walk, closure = self.walked()
+        found = roots.roots(self.pyproject, self.backend, closure, self.read, self.exists)
+        asked = _ordered([*found, *self.discovered()])
+        walk.add({root.path: root.reason for root in asked if root.kind == "glob"})
         locks = self.ignored(closure.locks)
         walk.leave_out([*written, *locks])
-        asked = _ordered([*found, *self.discovered(rules)])
-        crates = [root.path for root in asked if root.kind == "crate" and not _is_at_the_root(root)]
         for root in asked:
-            self.take(walk, root, rules, crates)
+            self.take(walk, root, [one.path for one in asked if one.kind == "crate" and not _is_at_the_root(one)])
         walk.included()
         walk.behind_links()
         for path in rules.always:
-            walk.name(path)
-        built = self.built(rules, walk.files)
+            walk.name(path, _SETTINGS if path == _PYPROJECT else _VERSION)
+        built = self.built(walk.files)
         walk.leave_out(built)
         tree = walk.result()
         return Selection(
             tree=tree,
             rules=rules,
+            closure=closure,
             roots=tuple(asked),
             left_out={**written, **locks, **built},
             idle=tuple(text for text in tree.idle if text in rules.include),
@@ -137,91 +139,83 @@ class _Search:
             unread=tuple(sorted(self.unread)),
         )
 
-    def walked(self, rules: Rules) -> tuple[Walk, Closure]:
+    def walked(self) -> tuple[Walk, Closure]:
         """The walk of the project, if all of it counts, and the closure; without what cargo builds into."""
-        built: tuple[str, ...] = ()
+        built: frozenset[bytes] = frozenset()
         while True:
-            walk = self.walk(rules, (), built)
+            walk = Walk(
+                self.disk,
+                include=dict.fromkeys(self.rules.include, _INCLUDE),
+                exclude=self.rules.exclude,
+                apart=built.union(map(os.fsencode, self.rules.apart)),
+            )
             if self.backend.inputs == "whole":
-                walk.root("")
-            _, closure = self.closure([os.fsdecode(path) for path in walk.files if _is_manifest(path)])
-            if not walk.walked or closure.built == built:
-                walk.apart |= {os.fsencode(path) for path in closure.built}
+                walk.root("", "the project directory")
+            _, closure = self.crates(walk.files)
+            built = built.union(map(os.fsencode, closure.built))
+            if walk.apart.issuperset(built.intersection(walk.walked)):
+                walk.apart |= built
                 return walk, closure
-            built = closure.built
 
-    def walk(self, rules: Rules, patterns: Sequence[str], built: Sequence[str]) -> Walk:
-        """A new walk; `patterns` are included as well, and nothing that lies in `built`."""
-        apart = (*rules.apart, *built)
-        return Walk(self.disk, include=[*rules.include, *patterns], exclude=rules.exclude, apart=apart)
-
-    def take(self, walk: Walk, root: Root, rules: Rules, crates: Sequence[str]) -> None:
+    def take(self, walk: Walk, root: Root, crates: Sequence[str]) -> None:
         """Walks a root, or takes its file; `crates` are those that lie elsewhere than at the root."""
         if root.kind == "file":
-            walk.file(root.path)
-        elif _is_at_the_root(root):
-            walk.root(root.path, crate=True, only=self.named_by_sources(walk, root.path, rules, crates))
+            walk.file(root.path, root.reason)
         elif root.kind != "glob":
-            walk.root(root.path, crate=root.kind == "crate")
+            only = self.named_by_sources(walk, root.path, crates) if _is_at_the_root(root) else None
+            walk.root(root.path, root.reason, crate=root.kind == "crate", only=only)
 
-    def named_by_sources(self, walk: Walk, crate: str, rules: Rules, others: Sequence[str]) -> frozenset[bytes]:
+    def named_by_sources(self, walk: Walk, crate: str, others: Sequence[str]) -> frozenset[bytes]:
         """The names directly in the folder of a crate, with the project in it, of what sources speak of.
 
         Those of the `others` count, too: a macro may read a file of the crate that uses it.
         """
-        mains = (os.fsencode(cargo.normal(path)).partition(b"/")[0] for path in roots.mains(crate, self.known))
-        only = {*mains, *map(os.fsencode, (*cargo.BESIDE, *roots.IGNORING, *roots.READMES))}
-        left, read = self.disk.entries(os.fsencode(crate)).keys() - only, set[bytes]()
-        beside = self.trial(walk, rules)
-        for other in others if left else ():
-            beside.root(other, crate=True)
+        mains = (os.fsencode(normal(path)).partition(b"/")[0] for path in roots.mains(crate, self.read))
+        only = frozenset((*mains, *map(os.fsencode, (*cargo.BESIDE, *roots.IGNORING, *roots.READMES))))
+        left = self.disk.entries(os.fsencode(crate)).keys() - only
         while left:
-            trial = self.trial(walk, rules)
-            trial.root(crate, crate=True, only=frozenset(only))
-            sources = {path for path in (*trial.files, *beside.files) if path.endswith(b".rs")} - read
-            text = b"\n".join(_TESTS.split(self.disk.text(path, _LARGEST) or b"", 1)[0] for path in sorted(sources))
-            named = {name for name in left if any(name + end in text for end in _ENDS)}
+            trial = Walk(self.disk, exclude=self.rules.exclude, apart=walk.apart)
+            trial.root(crate, "", crate=True, only=only)
+            for other in others:
+                trial.root(other, "", crate=True)
+            texts = (self.disk.text(path) or b"" for path in trial.files if path.endswith(b".rs"))
+            sources = b"\n".join(_TESTS.split(text, 1)[0] for text in texts)
+            named = {name for name in left if any(name + end in sources for end in _ENDS)}
             if not named:
                 break
-            read, only, left = read | sources, only | named, left - named
-        return frozenset(only)
+            only, left = only | named, left - named
+        return only
 
-    def trial(self, walk: Walk, rules: Rules) -> Walk:
-        """A walk by which nothing becomes an input, and that leaves out what `walk` does."""
-        trial = Walk(self.disk, exclude=rules.exclude)
-        trial.apart = walk.apart
-        return trial
+    def crates(self, found: Iterable[bytes]) -> tuple[list[str], Closure]:
+        """The manifests that are built, and their closure; `found` are inputs of the project."""
+        own = [path for path in found if os.path.basename(path) == b"Cargo.toml" and not path.startswith(b"../")]
+        manifests = roots.manifests(self.pyproject, self.backend, self.exists, list(map(os.fsdecode, own)))
+        return manifests, cargo.closure(manifests, self.read, above=self.above)
 
-    def closure(self, found: Sequence[str]) -> tuple[list[str], Closure]:
-        """The manifests that are built, and their closure; `found` are those that lie in the project."""
-        manifests = roots.manifests(self.pyproject, self.backend, self.exists, found)
-        while True:
-            closure = cargo.closure(manifests, self.known, above=self.above)
-            if not closure.wanted:
-                return manifests, closure
-            for path in closure.wanted:
-                self.known[path] = self.table(path)
-
-    def table(self, path: str) -> Mapping[str, Any] | None:
+    def read(self, path: str) -> Mapping[str, Any] | None:
         """The TOML in a file; an empty table where it is none, None where there is no file."""
-        data = self.disk.text(os.fsencode(path), _LARGEST)
-        if data is None:
-            return None
+        if path not in self.tables:
+            data = self.disk.text(os.fsencode(path))
+            self.tables[path] = None if data is None else self.parsed(path, data)
+        return self.tables[path]
+
+    def parsed(self, path: str, data: bytes) -> Mapping[str, Any]:
+        """As `read`, of a file with these bytes."""
         if os.path.basename(path) in _OPAQUE:
             return {}
         try:
-            return manifest_toml.loads(data.decode())
+            return project.manifest(data.decode())
         except (ValueError, RecursionError):
             # What a configuration only names, such as the file of a variable, need not be TOML.
             self.unread += [path] if path.endswith((".toml", "/config")) else []
             return {}
 
-    def discovered(self, rules: Rules) -> list[Root]:
+    def discovered(self) -> list[Root]:
         """What builds were seen to read, as far as it is still there."""
-        kinds = {path: self.disk.kind(os.fsencode(path)) for path in rules.discovered}
+        kinds = {path: self.disk.kind(os.fsencode(path)) for path in self.rules.discovered}
         return [
-            Root(path=path, reason=reason, kind="folder" if kinds[path] == stat.S_IFDIR else "file")
-            for path, reason in rules.discovered.items()
+            Root(path=path, reason=f"seen by a build: {who}", kind="folder" if kinds[path] == stat.S_IFDIR else "file")
+            for path, who in self.rules.discovered.items()
             if kinds[path] is not None
         ]
 
@@ -236,19 +230,19 @@ class _Search:
         """
         left_out: dict[str, str] = {}
         for lock in locks:
-            folders, parts = self.repository(lock)
-            paths = [_joined(folder, ".gitignore") for folder in folders]
-            texts = [self.disk.text(os.fsencode(path), _LARGEST, follow=False) for path in paths]  # git follows none
-            if gitignore.ignored(parts, texts) and not self.is_tracked(lock):
+            folders, names = self.repository(lock)
+            paths = [os.fsencode(normal(f"{folder}/.gitignore")) for folder in folders]
+            texts = [self.disk.text(path, follow=False) for path in paths]  # git follows none
+            if git.ignores(names, texts) and not self.is_tracked(lock):
                 left_out[lock] = "a lock file that git ignores"
         return left_out
 
-    def built(self, rules: Rules, files: Iterable[bytes]) -> dict[str, str]:
+    def built(self, files: Iterable[bytes]) -> dict[str, str]:
         """Distributions of the project itself among `files`; not those that git tracks, or a build has read."""
         found: dict[str, str] = {}
         for path in (path for path in files if path.endswith(not_sources.DISTRIBUTIONS)):
             place, own = os.fsdecode(path), not_sources.project_of(os.path.basename(path)) in names(self.pyproject)
-            if own and place not in rules.discovered and not self.is_tracked(place):
+            if own and place not in self.rules.discovered and not self.is_tracked(place):
                 found[place] = "a distribution of the project"
         return found
 
@@ -256,39 +250,29 @@ class _Search:
         """Whether a file is there, and git tracks it."""
         if not self.exists(path):
             return False
-        folders, parts = self.repository(path)
-        place = os.fsencode(_joined(folders[0], ".git"))
-        index = self.disk.text(place + b"/index", _LARGEST)
+        folders, names = self.repository(path)
+        place = os.fsencode(normal(f"{folders[0]}/.git"))
+        index = self.disk.text(place + b"/index")
         if index is None:  # of a submodule, or of another working tree
-            pointer = self.disk.text(place, _LARGEST) or b""
+            pointer = self.disk.text(place) or b""
             folder = os.path.join(os.path.dirname(place), pointer.removeprefix(_POINTER).rstrip(b"\r\n"))
-            index = self.disk.text(folder + b"/index", _LARGEST) if pointer.startswith(_POINTER) else None
-        return index is not None and gitindex.tracks(index, os.fsencode("/".join(parts)))
+            index = self.disk.text(folder + b"/index") if pointer.startswith(_POINTER) else None
+        return index is not None and git.tracks(index, os.fsencode("/".join(names)))
 
     def repository(self, path: str) -> tuple[list[str], list[str]]:
         """The folders from the top of the repository down to that of a file, and the names of all below that top.
 
         Without a repository, the project and what is in it.
         """
-        folder, _, last = path.rpartition("/")
-        chain = [folder]
-        while not self.exists(_joined(chain[0], ".git")):
-            parent = _parent(chain[0])
+        chain = [normal(f"{path}/..")]
+        while not self.exists(normal(f"{chain[0]}/.git")):
+            parent = normal(f"{chain[0]}/..")
             if parent.count("..") >= len(self.above):
-                chain = [one for one in chain if not one.startswith("..")] or [folder]
+                chain = [one for one in chain if not one.startswith("..")] or chain[-1:]
                 break
             chain.insert(0, parent)
-        return chain, [*(self.name(folder) for folder in chain[1:]), last]
-
-    def name(self, folder: str) -> str:
-        """What a folder is called, also one above the project directory."""
-        last = folder.rpartition("/")[2]
-        climb = folder.count("..")
-        return last if last not in ("", "..") else self.above[climb] if climb < len(self.above) else ""
-
-
-def _is_manifest(path: bytes) -> bool:
-    return os.path.basename(path) == b"Cargo.toml" and not path.startswith(b"../")
+        top = os.path.normpath(os.path.join(self.real, chain[0]))
+        return chain, os.path.relpath(os.path.normpath(os.path.join(self.real, path)), top).split(os.sep)
 
 
 def _is_at_the_root(root: Root) -> bool:
@@ -298,28 +282,7 @@ def _is_at_the_root(root: Root) -> bool:
 
 def _ordered(found: Sequence[Root]) -> list[Root]:
     """Each path once, the wider of two kinds; the nearest first, and of these the outer ones."""
-    width: Callable[[Root], int] = lambda root: ("folder", "crate", "file", "glob").index(root.kind)  # noqa: E731
     first: dict[tuple[str, bool], Root] = {}
-    for root in sorted(found, key=width):
+    for root in sorted(found, key=lambda root: ("folder", "crate", "file", "glob").index(root.kind)):
         first.setdefault((root.path, root.kind == "glob"), root)
     return sorted(first.values(), key=lambda root: (root.path.count(".."), len(root.path.split("/")), root.path))
-
-
-def _names(path: str) -> tuple[str, ...]:
-    """The names of a folder and of all above it, the innermost first."""
-    names = []
-    while (parts := os.path.split(path))[1]:
-        path = parts[0]
-        names.append(parts[1])
-    return tuple(names)
-
-
-def _joined(folder: str, name: str) -> str:
-    return f"{folder}/{name}" if folder else name
-
-
-def _parent(folder: str) -> str:
-    """The folder above; `..` stands at the start only."""
-    if not folder or folder.endswith(".."):
-        return _joined(folder, "..")
-    return folder.rpartition("/")[0]

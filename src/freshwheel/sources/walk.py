@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import NamedTuple
 
+from freshwheel.base import globs
 from freshwheel.base.errors import InputError
-from freshwheel.sources import cargo, globs, not_sources
+from freshwheel.base.globs import Globs, Places
+from freshwheel.sources import cargo, not_sources
 from freshwheel.sources.disk import ABSOLUTE, Disk, Link, MovedError, spelled
-from freshwheel.sources.globs import Places
 
 _MOST = 100_000
 """Files behind links, beyond which nobody means them to be sources."""
@@ -33,10 +34,17 @@ class Tree:
     links: Mapping[bytes, Link]
     others: Sequence[bytes]
     """Fifos, sockets, devices."""
+    reasons: Mapping[bytes, str]
+    """Why each of them is an input, and some that are left out would be."""
     pruned: Mapping[bytes, str]
     """Folders that are no inputs, and why; not those that are excluded, nor version control and bytecode."""
     idle: Sequence[str]
     """Patterns of `include` that match nothing."""
+
+    @property
+    def paths(self) -> list[bytes]:
+        """All inputs."""
+        return [*self.files, *self.links, *self.others]
 
 
 class _Spot(NamedTuple):
@@ -49,6 +57,8 @@ class _Spot(NamedTuple):
     exclude: Places
     whole: bool
     """Whether its files are inputs unless something speaks against it; else only included ones are."""
+    reason: str = ""
+    """Why they are."""
     apart: bool = False
     """Whether it was reached from outside or through a link, so that it may have been walked already."""
     wild: bool = True
@@ -68,19 +78,31 @@ class Walk:
     """
 
     def __init__(
-        self, disk: Disk, *, include: Sequence[str] = (), exclude: Sequence[str] = (), apart: Iterable[str] = ()
+        self,
+        disk: Disk,
+        *,
+        include: Mapping[str, str] | None = None,
+        exclude: Sequence[str] = (),
+        apart: Iterable[bytes] = (),
     ) -> None:
-        """`apart` are folders that were given to tools. Raises ValueError for a pattern that is not of the dialect."""
+        """`include` has a reason for each pattern, `apart` are folders that were given to tools.
+
+        Raises ValueError for a pattern that is not of the dialect.
+        """
         self.disk = disk
-        self.apart = frozenset(os.fsencode(path) for path in apart)
-        self.include = globs.parse(include)
+        self.apart = frozenset(apart)
+        self.include = Globs(patterns=())
+        self.reasons: dict[str, str] = {}
+        """Why files that a pattern matches are inputs."""
+        self.add(include or {})
         self.exclude = globs.parse(exclude)
         self.left_out: set[bytes] = set()
         self.named: set[bytes] = set()
         """Files that `include` matches."""
-        self.files: list[bytes] = []
-        self.links: dict[bytes, Link] = {}
-        self.others: list[bytes] = []
+        self.files: dict[bytes, str] = {}
+        """With the reasons, as those below."""
+        self.links: dict[bytes, tuple[Link, str]] = {}
+        self.others: dict[bytes, str] = {}
         self.pruned: dict[bytes, str] = {}
         self.used: set[int] = set()
         self.walked: list[bytes] = []
@@ -92,7 +114,13 @@ class Walk:
         self.most = sys.maxsize
         """More files than this are too many."""
 
-    def root(self, path: str, *, crate: bool = False, only: frozenset[bytes] | None = None) -> None:
+    def add(self, include: Mapping[str, str]) -> None:
+        """More patterns, with their reasons; they match in nothing that was walked already."""
+        more = globs.parse([pattern for pattern in include if pattern not in self.reasons])
+        self.include = Globs(patterns=(*self.include.patterns, *more.patterns))
+        self.reasons = {**include, **self.reasons}
+
+    def root(self, path: str, reason: str, *, crate: bool = False, only: frozenset[bytes] | None = None) -> None:
         """Walks a folder, normalised and relative to the tree; of a crate, without other crates and its tests.
 
         What lies directly in it and is not among `only` is no input, unless a pattern of `include` stands for it.
@@ -101,30 +129,31 @@ class Walk:
         if spot.path in self.walked or self.exclude.covers(spot.exclude):
             return
         if not path or self.disk.kind(spot.path) == stat.S_IFDIR:
-            self._walk(spot._replace(whole=True, crate=spot.path if crate else None, only=only))
+            own = spot.path if crate else None
+            self._walk(spot._replace(whole=True, reason=reason, crate=own, only=only))
 
     def leave_out(self, paths: Iterable[str]) -> None:
         """These files are no inputs, unless `include` matches them."""
         self.left_out.update(os.fsencode(path) for path in paths)
 
-    def file(self, path: str) -> None:
+    def file(self, path: str, reason: str) -> None:
         """Takes a file, normalised and relative to the tree, unless it is excluded or left out."""
         folder, _, name = path.rpartition("/")
         if not self.exclude.matching(self._spot(folder).exclude, name):
-            self.name(path)
+            self.name(path, reason)
 
-    def name(self, path: str) -> None:
+    def name(self, path: str, reason: str) -> None:
         """The file `path` is an input, whatever speaks against it; nothing happens where there is no file."""
         place = posixpath.normpath(path).encode("utf-8", "surrogateescape")
         status = self.disk.status(place)
-        if status is None or place in self.links:
+        if status is None:
             return
         if stat.S_ISLNK(status.st_mode):
             link = self.disk.link(place)
             if link.kind != b"d":
-                self.links[place] = link
+                self.links[place] = link, reason
         elif stat.S_ISREG(status.st_mode):
-            self.files.append(place)
+            self.files[place] = reason
         else:
             self.disk.exists(place)  # it may become a file
 
@@ -150,14 +179,14 @@ class Walk:
 
     def result(self) -> Tree:
         """What was found; several roots and patterns may have found it."""
-        idle = [glob.text for number, glob in enumerate(self.include.patterns) if number not in self.used]
         left_out = self.left_out - self.named
         return Tree(
-            files=sorted(set(self.files) - left_out),
-            links={path: link for path, link in self.links.items() if path not in left_out},
-            others=sorted(set(self.others)),
+            files=sorted(self.files.keys() - left_out),
+            links={path: link for path, (link, _) in self.links.items() if path not in left_out},
+            others=sorted(self.others),
+            reasons={**self.files, **self.others, **{path: reason for path, (_, reason) in self.links.items()}},
             pruned=self.pruned,
-            idle=idle,
+            idle=[glob.text for number, glob in enumerate(self.include.patterns) if number not in self.used],
         )
 
     def _spot(self, path: str) -> _Spot:
@@ -167,8 +196,9 @@ class Walk:
         include, exclude = self.include.start(climb), self.exclude.start(climb)
         for name in names[climb:]:
             include, exclude = self.include.step(include, name), self.exclude.step(exclude, name)
-        place = os.fsencode(path)
-        return _Spot(place, include, exclude, whole=self.include.covers(include), apart=bool(path), entered=True)
+        whole = self.include.covers(include)
+        reason = self._why(self.include.matching(include, "")) if whole else ""
+        return _Spot(os.fsencode(path), include, exclude, whole, reason, apart=bool(path), entered=True)
 
     def _named(self, spot: _Spot, name: bytes) -> None:
         """Takes what a pattern names where no root is: a file, a link, or a folder to walk."""
@@ -204,53 +234,42 @@ class Walk:
             return None
         if spot.whole:
             self._remember(spot)
-        if spot.only is not None:
-            return self._scan_some(spot._replace(only=None), found, spot.only)
-        if not (spot.include or spot.exclude) and spot.whole:
-            self._take_all(spot, found)
-        else:
-            for name, mode in found.items():
-                if mode != stat.S_IFDIR:
-                    self._take(spot, name, mode)
-        return [below for name, mode in found.items() if mode == stat.S_IFDIR and (below := self._below(spot, name))]
-
-    def _scan_some(self, spot: _Spot, found: Mapping[bytes, int], only: frozenset[bytes]) -> list[_Spot]:
-        """As `_scan`, of a folder in which nothing but `only` counts by itself."""
         folders: list[_Spot] = []
+        only, spared = spot.only, spot._replace(whole=False)
+        is_plain = spot.whole and only is None and not (spot.include or spot.exclude)
+        stem = spot.path + b"/" if spot.path else b""
         for name, mode in found.items():
-            here = spot if name in only else spot._replace(whole=False)
+            if is_plain and mode == stat.S_IFREG:  # as most are: no pattern need be asked
+                if not self._is_dropping(spot.path, name):
+                    self.files[stem + name] = spot.reason
+                continue
+            here = spot if only is None or name in only else spared
             if mode != stat.S_IFDIR:
                 self._take(here, name, mode)
             elif (below := self._below(here, name)) is not None:
                 folders.append(below)
-            elif self._below(spot, name) is not None:
-                self.pruned[_join(spot.path, name)] = "no source of the crate speaks of it"
+            elif here is spared and self._below(spot, name) is not None:
+                self.pruned[stem + name] = "no source of the crate speaks of it"
         return folders
 
     def _entered(self, spot: _Spot, found: Mapping[bytes, int]) -> _Spot:
         """`spot` with the places in it; not `whole` if it is pruned."""
         name = os.path.basename(spot.path)
-        reason = self._reason(spot.path, name, found)
-        wild = spot.wild and reason is None
-        include = self.include.step(spot.include, _text(name), wild=wild)
-        if reason is None and spot.whole and spot.crate is not None:
-            reason = _beside(spot.crate, spot.path, found)
-        whole = (spot.whole and reason is None) or self.include.covers(include)
-        if reason is not None and not whole:
-            self.pruned[spot.path] = reason
-        return spot._replace(include=include, whole=whole, entered=True)
+        pruned = self._evidence(spot.path, name, found)
+        include = self.include.step(spot.include, _text(name), wild=spot.wild and pruned is None)
+        if pruned is None and spot.whole and spot.crate is not None:
+            pruned = _beside(spot.crate, spot.path, found)
+        is_named, whole = self.include.covers(include), spot.whole and pruned is None
+        if pruned is not None and not is_named:
+            self.pruned[spot.path] = pruned
+        reason = spot.reason if whole or not is_named else self._why(self.include.matching(include, ""))
+        return spot._replace(include=include, whole=whole or is_named, reason=reason, entered=True)
 
-    def _reason(self, path: bytes, name: bytes, found: Mapping[bytes, int]) -> str | None:
+    def _evidence(self, path: bytes, name: bytes, found: Mapping[bytes, int]) -> str | None:
+        """Why a folder is pruned, wherever it lies."""
         if path in self.apart and not not_sources.is_protected(found.keys()):
             return "given to a tool for its own files"
-        folders = {one for one, mode in found.items() if mode == stat.S_IFDIR}
-        return not_sources.folder(
-            name,
-            found.keys(),
-            folders,
-            lambda file: self.disk.head(path + b"/" + file),
-            top=b"/" not in path,
-        )
+        return not_sources.folder(name, found, lambda file: self.disk.head(path + b"/" + file))
 
     def _below(self, spot: _Spot, name: bytes) -> _Spot | None:
         """The folder `name` in `spot`, None if nothing in it can be an input."""
@@ -260,46 +279,38 @@ class Walk:
         wild = not not_sources.is_bare(name)
         if not (spot.whole and wild) and not self.include.step(spot.include, _text(name), wild=wild):
             return None
-        whole = spot.whole and wild
-        return spot._replace(path=_join(spot.path, name), exclude=exclude, whole=whole, wild=wild, entered=False)
-
-    def _take_all(self, spot: _Spot, found: Mapping[bytes, int]) -> None:
-        """Takes what lies in a folder that no pattern speaks of."""
-        stem = spot.path + b"/" if spot.path else b""
-        for name, mode in found.items():
-            if mode == stat.S_IFREG:
-                if not self._is_dropping(spot.path, name):
-                    self.files.append(stem + name)
-            elif mode != stat.S_IFDIR:
-                self._take(spot, name, mode)
+        whole, path = spot.whole and wild, _join(spot.path, name)
+        return spot._replace(path=path, exclude=exclude, whole=whole, wild=wild, only=None, entered=False)
 
     def _take(self, spot: _Spot, name: bytes, mode: int) -> None:
         """Takes what is no folder, unless it is excluded, or dropped there and not included."""
-        text = _text(name)
+        path, text = _join(spot.path, name), _text(name)
         free = not self._is_dropping(spot.path, name)
         matching = self.include.matching(spot.include, text, wild=free)
         self.used |= matching
         if self.exclude.matching(spot.exclude, text):
             return
-        wanted = bool(matching) or (spot.whole and free)
-        path = _join(spot.path, name)
         if matching:
             self.named.add(path)
+        by_itself = spot.whole and free
+        reason = spot.reason if by_itself else self._why(matching)
         if mode == stat.S_IFLNK:
-            self._take_link(spot, path, name, wanted=wanted)
-        elif wanted and mode == stat.S_IFREG:
-            self.files.append(path)
-        elif wanted:
-            self.others.append(path)
+            self._take_link(spot, path, reason, wanted=by_itself or bool(matching))
+        elif by_itself or matching:
+            (self.files if mode == stat.S_IFREG else self.others)[path] = reason
 
-    def _take_link(self, spot: _Spot, path: bytes, name: bytes, *, wanted: bool) -> None:
+    def _take_link(self, spot: _Spot, path: bytes, reason: str, *, wanted: bool) -> None:
         """As `_take`; a link to a folder is judged later, by what that folder holds."""
         link = self.disk.link(path)
         if link.kind != b"d":
             if wanted:
-                self.links[path] = link
-        elif (below := self._below(spot, name)) is not None:
+                self.links[path] = link, reason
+        elif (below := self._below(spot, os.path.basename(path))) is not None:
             self.waiting.append(below._replace(apart=True))
+
+    def _why(self, matching: Iterable[int]) -> str:
+        """Why what these patterns match is an input."""
+        return next((self.reasons[self.include.patterns[number].text] for number in sorted(matching)), "")
 
     def _is_dropping(self, folder: bytes, name: bytes) -> bool:
         return not_sources.is_dropping(name) or (not folder and not_sources.is_frontends(name))
@@ -312,13 +323,13 @@ class Walk:
         stands = self._walked_already(spot.path)
         if stands is not None:
             self.used |= {number for number, _ in self.include.step(spot.include, _text(os.path.basename(spot.path)))}
-            self.links[spot.path] = Link(text=link.text, kind=b"d", stands=stands or b".")
+            self.links[spot.path] = Link(text=link.text, kind=b"d", stands=stands or b"."), spot.reason
         elif link.text == ABSOLUTE and not spot.include:
             # A place of this machine, however much lies there.
             if self._entered(spot, self.disk.entries(spot.path)).whole:
-                self.links[spot.path] = link
+                self.links[spot.path] = link, spot.reason
         elif self._walk(spot) and self._walked_already(spot.path) is not None:
-            self.links[spot.path] = link
+            self.links[spot.path] = link, spot.reason
 
     def _remember(self, spot: _Spot) -> None:
         """Notes that a folder is walked whole."""

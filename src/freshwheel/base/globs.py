@@ -8,18 +8,23 @@ can be told from what a pattern names.
 
 from __future__ import annotations
 
+import fnmatch
+import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 Places: TypeAlias = frozenset[tuple[int, int]]
 """In one folder: pattern, and the number of its segments that are matched. All of them: it names a folder above."""
 
-_CLASS = re.compile(r"\[(!|(?!!))(\][^\]]*|[^\]]+)\]")
+MAGIC = re.compile(r"[*?\[]")
+"""What makes a segment more than a name."""
+_END = re.compile(r"[*?\[\]]")
+_CLASS = re.compile(r"\[(?:!|(?!!))(\][^\]]*|[^\]]+)\]")
 _RANGE = re.compile(r"(.)-(.)", re.DOTALL)
 _DRIVE = re.compile(r"[A-Za-z]:")
-_MAGIC = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,10 +36,15 @@ class Glob:
     """How many `../` it starts with."""
     literal: tuple[str, ...]
     """The segments after those that have no wildcard, up to the first that has one."""
-    segments: tuple[re.Pattern[str] | None, ...]
-    """All segments after the `../`; None: `**`, which is never the last one."""
+    segments: tuple[Callable[[str], bool] | None, ...]
+    """What all segments after the `../` say of a name; None: `**`, which is never the last one."""
     names_files: bool
     """Whether it may name a file: not where it ends with `/` or `/**`."""
+
+    def names(self, done: int, name: str) -> bool:
+        """Whether the segment behind `done` others is the last one, and matches the file `name`."""
+        segment = self.segments[done]
+        return self.names_files and done + 1 == len(self.segments) and segment is not None and segment(name)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,45 +55,43 @@ class Globs:
 
     def start(self, climb: int = 0) -> Places:
         """The places in the project directory, or in the folder that many levels above it."""
-        first = frozenset((number, 0) for number, glob in enumerate(self.patterns) if glob.climb == climb)
-        return self._over(first)
+        return self._over((number, 0) for number, glob in enumerate(self.patterns) if glob.climb == climb)
 
     def step(self, places: Places, name: str, *, wild: bool = True) -> Places:
         """The places in the folder `name`; unless `wild`, it must be named: neither `**` nor a folder above do that."""
         if not places:
             return places
-        return self._over(frozenset(place for before in places for place in self._next(before, name, wild)))
+        after: set[tuple[int, int]] = set()
+        for number, done in places:
+            segments = self.patterns[number].segments
+            if done == len(segments) or (segment := segments[done]) is None:
+                after.update([(number, done)] if wild else ())
+            elif segment(name):
+                after.add((number, done + 1))
+        return self._over(after)
 
     def matching(self, places: Places, name: str, *, wild: bool = True) -> set[int]:
         """The numbers of the patterns that match the file `name`; `wild` as in `step`."""
-        return {number for number, done in places if self._matches(self.patterns[number], done, name, wild)}
+        globs = self.patterns
+        return {at for at, done in places if (wild if done == len(globs[at].segments) else globs[at].names(done, name))}
 
     def covers(self, places: Places) -> bool:
         """Whether everything below the folder matches."""
         return any(done == len(self.patterns[number].segments) for number, done in places)
 
-    def _next(self, place: tuple[int, int], name: str, wild: bool) -> list[tuple[int, int]]:  # noqa: FBT001
-        number, done = place
-        segments = self.patterns[number].segments
-        if done == len(segments) or (segment := segments[done]) is None:
-            return [place] if wild else []
-        return [(number, done + 1)] if segment.fullmatch(name) else []
+    def match(self, path: str, *, below: bool = True) -> bool:
+        """Whether a path is matched, or lies `below` a folder that is."""
+        names = path.split("/")
+        climb = names.count("..")
+        places = self.start(climb)
+        for name in names[climb:-1]:
+            places = self.step(places, name)
+        return bool(self.matching(places, names[-1], wild=below))
 
-    def _matches(self, glob: Glob, done: int, name: str, wild: bool) -> bool:  # noqa: FBT001
-        if done == len(glob.segments):
-            return wild
-        segment = glob.segments[done]
-        last = done + 1 == len(glob.segments) and glob.names_files
-        return last and segment is not None and segment.fullmatch(name) is not None
-
-    def _over(self, places: Places) -> Places:
+    def _over(self, places: Iterable[tuple[int, int]]) -> Places:
         """`places`, and those behind a `**` that matches no folder at all."""
-        behind = {
-            (number, done + 1)
-            for number, done in places
-            if done < len(self.patterns[number].segments) and self.patterns[number].segments[done] is None
-        }
-        return places | behind
+        found = frozenset(places)
+        return found | {(at, n + 1) for at, n in found if self.patterns[at].segments[n : n + 1] == (None,)}
 
 
 def check(pattern: str) -> str | None:
@@ -94,7 +102,7 @@ def check(pattern: str) -> str | None:
         return f"{pattern!r} has a backslash or a NUL in it; folders are separated by /"
     if pattern.startswith("/") or _DRIVE.match(pattern):
         return f"{pattern!r} is absolute; patterns are relative to the project directory"
-    segments = _below(pattern.removesuffix("/").split("/"))
+    _, segments = _split(pattern)
     if not segments:
         return f"{pattern!r} names no file or folder; {pattern.removesuffix('/')}/** is everything there"
     return next((reason for segment in segments if (reason := _check_segment(pattern, segment))), None)
@@ -108,68 +116,50 @@ def parse(patterns: Sequence[str]) -> Globs:
     return Globs(patterns=tuple(_parsed(pattern) for pattern in sorted(set(patterns))))
 
 
-def _below(segments: Sequence[str]) -> list[str]:
-    """`segments` without the `..` that they start with."""
-    climb = 0
-    while climb < len(segments) and segments[climb] == "..":
-        climb += 1
-    return list(segments[climb:])
+def escaped(path: str) -> str:
+    """The pattern that matches `path` alone."""
+    return MAGIC.sub(r"[\g<0>]", path)
+
+
+def _split(pattern: str) -> tuple[int, list[str]]:
+    """How many `..` a pattern starts with, and its other segments."""
+    segments = pattern.removesuffix("/").split("/")
+    climb = next((number for number, segment in enumerate(segments) if segment != ".."), len(segments))
+    return climb, segments[climb:]
 
 
 def _check_segment(pattern: str, segment: str) -> str | None:
+    ranges = [one for found in _CLASS.finditer(segment) for one in _RANGE.findall(found[1])]
     wrong = {
         "an empty segment": not segment,
         "a segment that is only a dot": segment == ".",
         ".. in the middle; a pattern can climb at its start only": segment == "..",
         "** as a part of a segment; it must be a whole one": "**" in segment and segment != "**",
         "a [ that is not closed; a literal one is written [[]": "[" in _CLASS.sub("", segment),
-        "a range that runs backwards": any(
-            low > high for found in _CLASS.finditer(segment) for low, high in _RANGE.findall(found[2])
-        ),
+        "a range that runs backwards": any(low > high for low, high in ranges),
     }
     return next((f"{pattern!r} has {what}" for what, is_so in wrong.items() if is_so), None)
 
 
 def _parsed(pattern: str) -> Glob:
-    spelled = pattern.removesuffix("/").split("/")
-    segments = _below(spelled)
-    literal = next((number for number, one in enumerate(segments) if _MAGIC.search(one)), len(segments))
+    climb, segments = _split(pattern)
+    literal = next((number for number, one in enumerate(segments) if MAGIC.search(one)), len(segments))
     names_files = not pattern.endswith("/") and segments[-1] != "**"
     while segments and segments[-1] == "**":
         segments.pop()
     single = [one for number, one in enumerate(segments) if one != "**" or segments[number - 1 : number] != ["**"]]
     return Glob(
         text=pattern,
-        climb=len(spelled) - len(_below(spelled)),
+        climb=climb,
         literal=tuple(segments[:literal]),
-        segments=tuple(None if one == "**" else re.compile(_expression(one), re.DOTALL) for one in single),
+        segments=tuple(None if one == "**" else _matcher(one) for one in single),
         names_files=names_files,
     )
 
 
-def _expression(segment: str) -> str:
-    """The regular expression for one segment."""
-    parts: list[str] = []
-    at = 0
-    while at < len(segment):
-        if found := _CLASS.match(segment, at):
-            parts.append(f"[{'^' if found[1] else ''}{_members(found[2])}]")
-            at = found.end()
-            continue
-        parts.append({"*": ".*", "?": "."}.get(segment[at]) or re.escape(segment[at]))
-        at += 1
-    return "".join(parts)
-
-
-def _members(members: str) -> str:
-    """The inside of a `[...]`, with nothing special in it but ranges."""
-    parts: list[str] = []
-    at = 0
-    while at < len(members):
-        if found := _RANGE.match(members, at):
-            parts.append(f"{re.escape(found[1])}-{re.escape(found[2])}")
-            at = found.end()
-            continue
-        parts.append(re.escape(members[at]))
-        at += 1
-    return "".join(parts)
+def _matcher(segment: str) -> Callable[[str], bool]:
+    """What says whether a segment matches a name. Few names need a regular expression for that."""
+    start, end = MAGIC.split(segment)[0], _END.split(segment)[-1]
+    if start == segment:
+        return partial(operator.eq, segment)
+    return lambda name: name.startswith(start) and name.endswith(end) and fnmatch.fnmatchcase(name, segment)
