@@ -23,7 +23,7 @@ from freshwheel.inner.machine import Facts, Subject
 from freshwheel.memory import memory, resolved
 from freshwheel.sources import content, pure_python
 from freshwheel.store.entry import Entry
-from freshwheel.store.store import Refusal, Store
+from freshwheel.store.store import Store
 
 SOURCES = "source digest"
 """The component of a key that is made from the inputs."""
@@ -87,8 +87,8 @@ def opened(plan: Plan, found: Snapshot, *, ask: bool = True) -> Case | str:
     if reason:
         return reason
     store = Store.open(files.cache_directory(plan.call.environ))
-    if isinstance(store, Refusal):
-        return store.reason
+    if isinstance(store, str):
+        return store
     private, withheld = isolation.isolation(plan.call.environ), lean(plan, ask=ask)
     subject = Subject(
         tree=plan.call.tree,

@@ -10,7 +10,7 @@ from freshwheel.build import module_copies
 from freshwheel.cli import render
 from freshwheel.cli.render import Answer, Line
 from freshwheel.store import upkeep
-from freshwheel.store.store import Refusal, Store
+from freshwheel.store.store import Store
 from freshwheel.store.upkeep import AGE, SIZE, Listed, Pruned
 
 _KEY = 12
@@ -31,8 +31,8 @@ def answer(
     """The answer of one action; `agreed` asks a person whether the store at a place may be cleared."""
     cache = files.cache_directory(environ)
     store = Store.open(cache)
-    if isinstance(store, Refusal):
-        return Answer(lines=[Line(store.reason, "bad")], value={"reason": store.reason}, wrong=True)
+    if isinstance(store, str):
+        return Answer(lines=[Line(store, "bad")], value={"reason": store}, wrong=True)
     alone = {"list": _listed, "verify": _verified}
     if action in alone:
         return alone[action](store)
