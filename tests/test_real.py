@@ -428,20 +428,8 @@ DAMAGE = {
     "empty": lambda _good: b"",
     "cut": lambda good: good[:-5],
     "no text": lambda _good: b"\xff\xfe\x00",
-    "a list": lambda _good: b"[]",
-    "a number": lambda _good: b"7",
-    "deep": lambda _good: b"[" * 200_000,
-    "another edition": lambda good: good.replace(b'"edition": 1', b'"edition": 2'),
-    "another tree": lambda good: good.replace(b'"tree": "', b'"tree": "/'),
-    "a list of files": lambda good: good.replace(b'{"a.txt": "packed"}', b'["a.txt"]'),
-    "no reason": lambda good: good.replace(b'"packed"', b"3"),
-    "a NUL": lambda good: good.replace(b'"a.txt"', rb'"a\u0000.txt"'),
-    "no name": lambda good: good.replace(b'"a.txt"', b'""'),
-    "a surrogate": lambda good: good.replace(b'"a.txt"', rb'"\ud800"'),
-    "absolute": lambda good: good.replace(b'"a.txt"', b'"/etc/passwd"'),
-    "climbing later": lambda good: good.replace(b'"a.txt"', b'"a/../../../b"'),
-    "a folder above": lambda good: good.replace(b'"a.txt"', b'".."'),
-    "the project": lambda good: good.replace(b'"a.txt"', b'"."'),
+    "another edition": lambda good: good.replace(b"FWDIS\0\0\2", b"FWDIS\0\0\1"),
+    "another path": lambda good: good.replace(b"a.txt", b"b.txt"),
 }
 
 

@@ -28,20 +28,14 @@ class Entry:
     method: int = 8
     mode: int | None = None
     flags: int | None = None
-    raw: bytes | None = None
     packed: bytes | None = None
-    size: int | None = None
     crc: int | None = None
     extra: bytes = b""
     local_extra: bytes = b""
     comment: bytes = b""
-    descriptor: bool | bytes = False
-    local: dict[str, object] = field(default_factory=dict)
-    """Fields of its own header that shall differ: mark, flags, method, crc, packed, size, name, extra_length."""
+    descriptor: bool = False
     central: dict[str, object] = field(default_factory=dict)
-    """Fields of its record that shall differ: mark, disk, offset, packed, size, name_length, comment_length."""
-    before: bytes = b""
-    """Bytes in front of it that belong to nobody."""
+    """Fields of its record that shall differ: packed, offset."""
 
 
 class Forge:
@@ -95,7 +89,7 @@ class Forge:
     def row(self, entry: Entry) -> list[str]:
         """RECORD's row for a member."""
         digest = base64.urlsafe_b64encode(hashlib.sha256(entry.data).digest()).rstrip(b"=").decode()
-        return [entry.name, f"sha256={digest}", str(len(entry.data) if entry.size is None else entry.size)]
+        return [entry.name, f"sha256={digest}", str(len(entry.data))]
 
     def record(self, rows: Rows) -> bytes:
         """The text of RECORD."""
@@ -105,38 +99,18 @@ class Forge:
         # Not with `csv`, which refuses NUL on Python 3.10.
         return '"' + field.replace('"', '""') + '"' if set(field) & set('",\r\n') else field
 
-    def zipped(
-        self,
-        entries: Sequence[Entry],
-        *,
-        prefix: bytes = b"",
-        gap: bytes = b"",
-        directory_tail: bytes = b"",
-        comment: bytes = b"",
-        tail: bytes = b"",
-        locator: bytes = b"",
-        turned: bool = False,
-        **end: int,
-    ) -> bytes:
-        """The ZIP file; `end` holds fields of the end record that shall differ, `turned` turns the directory round."""
-        body, records = bytearray(prefix), []
+    def zipped(self, entries: Sequence[Entry], *, turned: bool = False) -> bytes:
+        """The ZIP file; `turned` turns the directory round."""
+        body, records = bytearray(), []
         for entry in entries:
-            body += entry.before
             start = len(body)
             body += self._local(entry) + self._packed(entry) + self._descriptor(entry)
             records.append(self._central(entry, start))
-        body += gap
-        directory = b"".join(reversed(records) if turned else records) + directory_tail
-        fields = {
-            "disk": 0,
-            "first": 0,
-            "here": len(records),
-            "count": len(records),
-            "length": len(directory),
-            "start": len(body),
-        }
-        closing = struct.pack(END, b"PK\x05\x06", *(fields | end).values(), len(comment)) + comment
-        return bytes(body) + directory + locator + closing + tail
+        directory = b"".join(reversed(records) if turned else records)
+        count = len(records)
+        return (
+            bytes(body) + directory + struct.pack(END, b"PK\x05\x06", 0, 0, count, count, len(directory), len(body), 0)
+        )
 
     def _packed(self, entry: Entry) -> bytes:
         if entry.packed is not None or entry.method != 8:
@@ -144,59 +118,38 @@ class Forge:
         deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
         return deflate.compress(entry.data) + deflate.flush()
 
-    def _facts(self, entry: Entry) -> dict[str, object]:
-        raw = entry.name.encode() if entry.raw is None else entry.raw
-        flags = (0 if raw.isascii() else UTF8) if entry.flags is None else entry.flags
+    def _facts(self, entry: Entry) -> dict[str, int]:
+        flags = (0 if entry.name.isascii() else UTF8) if entry.flags is None else entry.flags
         return {
             "flags": flags | (8 if entry.descriptor else 0),
             "method": entry.method,
             "crc": zlib.crc32(entry.data) if entry.crc is None else entry.crc,
             "packed": len(self._packed(entry)),
-            "size": len(entry.data) if entry.size is None else entry.size,
-            "name": raw,
+            "size": len(entry.data),
         }
 
+    def _common(self, facts: Mapping[str, int], raw: bytes, extra: bytes) -> tuple[int, ...]:
+        """What stands in both headers."""
+        sizes = (facts["crc"], facts["packed"], facts["size"])
+        return (20, facts["flags"], facts["method"], 0x6000, 0x58A1, *sizes, len(raw), len(extra))
+
     def _local(self, entry: Entry) -> bytes:
-        facts = self._facts(entry) | ({"crc": 0, "packed": 0, "size": 0} if entry.descriptor else {}) | entry.local
-        raw = facts["name"]
-        return (
-            struct.pack(
-                LOCAL,
-                facts.get("mark", b"PK\x03\x04"),
-                *(20, facts["flags"], facts["method"], 0x6000, 0x58A1),
-                *(facts["crc"], facts["packed"], facts["size"]),
-                *(len(raw), facts.get("extra_length", len(entry.local_extra))),
-            )
-            + raw
-            + entry.local_extra
-        )
+        facts = self._facts(entry) | ({"crc": 0, "packed": 0, "size": 0} if entry.descriptor else {})
+        raw = entry.name.encode()
+        return struct.pack(LOCAL, b"PK\x03\x04", *self._common(facts, raw, entry.local_extra)) + raw + entry.local_extra
 
     def _descriptor(self, entry: Entry) -> bytes:
-        if isinstance(entry.descriptor, bytes):
-            return entry.descriptor
         facts = self._facts(entry)
         known = struct.pack("<4s3L", b"PK\x07\x08", facts["crc"], facts["packed"], facts["size"])
         return known if entry.descriptor else b""
 
     def _central(self, entry: Entry, start: int) -> bytes:
-        facts = self._facts(entry) | entry.central
+        facts, raw = self._facts(entry) | entry.central, entry.name.encode()
         usual = stat.S_IFDIR | 0o755 if entry.name.endswith("/") else stat.S_IFREG | 0o644
         mode = usual if entry.mode is None else entry.mode
-        raw = facts["name"]
-        return (
-            struct.pack(
-                CENTRAL,
-                facts.get("mark", b"PK\x01\x02"),
-                *(3 << 8 | 20, 20, facts["flags"], facts["method"], 0x6000, 0x58A1),
-                *(facts["crc"], facts["packed"], facts["size"]),
-                *(facts.get("name_length", len(raw)), len(entry.extra)),
-                facts.get("comment_length", len(entry.comment)),
-                *(facts.get("disk", 0), 0, mode << 16, facts.get("offset", start)),
-            )
-            + raw
-            + entry.extra
-            + entry.comment
-        )
+        common = self._common(facts, raw, entry.extra)
+        rest = (len(entry.comment), 0, 0, mode << 16, facts.get("offset", start))
+        return struct.pack(CENTRAL, b"PK\x01\x02", 3 << 8 | 20, *common, *rest) + raw + entry.extra + entry.comment
 
 
 @pytest.fixture(scope="session")

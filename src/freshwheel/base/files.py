@@ -68,10 +68,13 @@ def set_apart(tree: str, environ: "Mapping[str, str]") -> list[str]:
 
 
 def tag(cache: str) -> None:
-    """The cache directory, which is there, says by a `CACHEDIR.TAG` that it is one. Raises OSError."""
+    """The cache directory, which is there, says by a `CACHEDIR.TAG` that it is one, if it can be written."""
     path = os.path.join(cache, "CACHEDIR.TAG")
-    if not os.path.lexists(path):
-        write(path, _TAG)
+    try:
+        if not os.path.lexists(path):
+            write(path, _TAG)
+    except OSError:
+        return
 
 
 def settle(folder: str) -> None:

@@ -29,7 +29,7 @@ from freshwheel.inner.machine import Facts, Subject
 from freshwheel.memory import resolved
 from freshwheel.sources import content, digest
 from freshwheel.store.entry import Entry
-from freshwheel.store.store import Refusal, Store
+from freshwheel.store.store import Store
 
 SOURCES = "source digest"
 """The component of a key that is made from the inputs."""
@@ -160,8 +160,8 @@ def opened(plan: Plan, found: Snapshot | InputError, *, ask: bool = True) -> Cas
     if reason:
         return reason
     store = Store.open(plan.cache)
-    if isinstance(store, Refusal):
-        return store.reason
+    if isinstance(store, str):
+        return store
     withheld, salt = lean(plan), _salt(store)
     subject = Subject(
         tree=plan.call.tree,

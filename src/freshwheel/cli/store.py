@@ -16,7 +16,7 @@ from freshwheel.cli import console, render
 from freshwheel.cli.render import Answer, Line, UsageError, count
 from freshwheel.memory import journal
 from freshwheel.store import upkeep
-from freshwheel.store.store import Refusal, Store
+from freshwheel.store.store import Store
 from freshwheel.store.upkeep import AGE, SIZE, Listed, Pruned
 
 _KEY = 12
@@ -69,8 +69,8 @@ def store(options: argparse.Namespace) -> Answer:
     """What an action of `store` says. Raises UsageError where a person must agree, and none can be asked."""
     cache = files.cache_directory(os.environ)
     opened = Store.open(cache)
-    if isinstance(opened, Refusal) or cache is None:
-        return _refused(opened.reason if isinstance(opened, Refusal) else "")
+    if isinstance(opened, str) or cache is None:
+        return _refused(str(opened))
     actions: dict[str, Callable[[], Answer]] = {
         "info": lambda: _info(opened, cache),
         "list": lambda: _listed(opened),

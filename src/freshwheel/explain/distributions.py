@@ -120,7 +120,11 @@ def inspect(path: str, call: Call | None = None) -> Inspection:
             what, kind, todo = f"{what}; nothing was compared", "unfamiliar", "look at it with another tool"
         return Inspection(name=name, tree=tree, findings=(Finding(kind=kind, where=filename, what=what, todo=todo),))
     flaws = [Finding(kind="broken", where=one, what=what, todo=_AGAIN) for one, what in archive.flaws(wheel).items()]
-    notes = [] if wrong or (mark is not None and mark.label is not None) else [_unlabelled(mark)]
+    notes = []
+    if not wrong and mark is None:
+        notes = ["there is no mark: freshwheel has not made this wheel"]
+    elif not wrong and mark is not None and mark.label is None:
+        notes = ["there is no label: this is a plain build, or a release"]
     findings = (*flaws, *wrong, *_of_tree(filename, mark, tree))
     return Inspection(name=name, mark=mark, tree=tree, findings=findings, notes=tuple(notes))
 
@@ -140,12 +144,6 @@ def _mark(wheel: Wheel) -> tuple[Mark | None, list[Finding]]:
     except (ValueError, WheelError) as error:
         wrong = f"it is no mark: {error}"
     return mark, [Finding(kind="mark", where=marks.NAME, what=wrong, todo=_AGAIN)] if wrong else []
-
-
-def _unlabelled(mark: Mark | None) -> str:
-    if mark is None:
-        return "there is no mark: freshwheel has not made this wheel"
-    return "there is no label: this is a plain build, or a release"
 
 
 def _of_tree(filename: str, mark: Mark | None, tree: str) -> Iterator[Finding]:

@@ -72,7 +72,7 @@ def grant(cache: str, identity: bytes, *, key: str, digest: str, wheel: "tuple[s
             files.copy(wheel[0], lease.wheel)
         if records.save(_terms(folder), _MAGIC, (_content(lease), key, digest, lease.name, lease.prefix), identity):
             return lease
-    except OSError:
+    except (OSError, rows.RestlessError):
         pass
     drop(lease)
     return None

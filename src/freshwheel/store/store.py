@@ -33,13 +33,6 @@ _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Refusal:
-    """There is no store, and why, with the fix."""
-
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Draft:
     """What a build has left to be stored, beside wheels. No secret: all of it is written down."""
 
@@ -65,20 +58,20 @@ class Store:
         self.remarks: list[str] = []
 
     @classmethod
-    def open(cls, cache: str | None) -> Store | Refusal:
-        """The store in a cache directory, which is made where it is missing.
+    def open(cls, cache: str | None) -> Store | str:
+        """The store in a cache directory, which is made where it is missing; or why there is none, with the fix.
 
         One that is there is used even where nothing can be written.
         """
         if cache is None:
-            return Refusal(reason="no cache directory: neither HOME nor FRESHWHEEL_CACHE_DIR names an absolute path")
+            return "no cache directory: neither HOME nor FRESHWHEEL_CACHE_DIR names an absolute path"
         try:
             if not os.path.lexists(os.path.join(cache, FORMAT)):
                 files.settle(os.path.join(cache, FORMAT))
         except (OSError, ValueError) as error:
-            return Refusal(reason=f"can't make {cache}: {why(error)}; FRESHWHEEL_CACHE_DIR names another folder")
+            return f"can't make {cache}: {why(error)}; FRESHWHEEL_CACHE_DIR names another folder"
         found = at(cache)
-        return Refusal(reason=found) if isinstance(found, str) else cls(found)
+        return found if isinstance(found, str) else cls(found)
 
     def find(self, key: str, *, tree: bytes | None = None) -> Entry | None:
         """The first of `candidates`."""
