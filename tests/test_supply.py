@@ -500,12 +500,8 @@ def test_command_that_answers_otherwise_after_the_build_leaves_nothing(tree, tmp
 def test_file_outside_that_a_build_had_read_is_held_against_the_entry(tree, tmp_path, monkeypatch):
     """A system header that changed means a build, and the entry of that one takes the place of the earlier."""
     header = tmp_path / "system.h"
-    original = inner_build.build
-
-    def reading(plan, private, **options):
-        return dataclasses.replace(original(plan, private, **options), system={str(header): "the compiler"})
-
-    monkeypatch.setattr(inner_build, "build", reading)
+    original = store_policy.discovered
+    monkeypatch.setattr(store_policy, "discovered", lambda *found: original(*found, more=[str(header)]))
     header.write_text("one")
     tree.wheel()
     tree.wheel()
@@ -520,12 +516,8 @@ def test_file_outside_that_a_build_had_read_is_held_against_the_entry(tree, tmp_
 def test_entry_that_is_of_no_use_hides_none_that_is(tree, tmp_path, monkeypatch):
     """One key may have a wheel for all trees, and one that names its tree; each has seen its own files."""
     header = tmp_path / "system.h"
-    original = inner_build.build
-
-    def reading(plan, private, **options):
-        return dataclasses.replace(original(plan, private, **options), system={str(header): "the compiler"})
-
-    monkeypatch.setattr(inner_build, "build", reading)
+    original = store_policy.discovered
+    monkeypatch.setattr(store_policy, "discovered", lambda *found: original(*found, more=[str(header)]))
     monkeypatch.setattr(store_policy, "_names", lambda *_: header.read_text() == "two")
     header.write_text("one")
     tree.wheel()
