@@ -53,7 +53,9 @@ LIGHT = (
         "memory/lease.py",
         "base/isolation.py",
         "base/name_patterns.py",
+        "base/files.py",
         "base/frame.py",
+        "base/records.py",
         "base/rows.py",
         "about.py",
         "sources/digest.py",
@@ -61,7 +63,7 @@ LIGHT = (
     *("memory/editables.py", "memory/installs.py", "memory/installed_state.py", "memory/bytecode.py"),
 )
 LIGHT_LIBRARIES = frozenset(
-    ("sys", "os", "time", "errno", "stat", "struct", "_struct", "fcntl", "msvcrt", "xxhash", "_imp")
+    ("sys", "os", "time", "errno", "stat", "struct", "_struct", "fcntl", "marshal", "msvcrt", "xxhash", "_imp")
 )
 OFF_THE_LIGHT_ROAD = {
     "memory/bytecode.py": ("importlib",),
@@ -71,18 +73,11 @@ OFF_THE_LIGHT_ROAD = {
 """What a light module may import inside a function: the step to the recipes, when there is no way around them."""
 
 PURE = (
-    "adopt/change.py",
-    "adopt/facts.py",
-    "adopt/proposal.py",
-    "adopt/pythons.py",
-    "adopt/readers.py",
-    "adopt/remarks.py",
-    "adopt/toml_statements.py",
     "adopt/switch.py",
-    "adopt/uv_keys.py",
-    "adopt/uv_table.py",
+    "adopt/toml_statements.py",
     "base/backends.py",
     "base/config.py",
+    "base/frame.py",
     "store/entry.py",
     "base/errors.py",
     "inner/build_key.py",
@@ -100,10 +95,8 @@ PURE = (
     "sources/git.py",
     "sources/not_sources.py",
     "sources/roots.py",
-    "inner/build_records.py",
     "build/unwatched.py",
     "wheel/mark.py",
-    "wheel/metadata.py",
     "wheel/names.py",
     "wheel/version.py",
 )
@@ -129,7 +122,7 @@ PURE_LIBRARIES = frozenset(
     )
 )
 PURE_PARTS = {
-    "base/frame.py": ("dumped", "framed", "parsed", "unframed"),
+    "base/records.py": ("Value",),
     "base/rows.py": ("EDITION", "Row", "digest"),
 }
 """What pure modules may use of a module that is not pure."""
@@ -366,7 +359,7 @@ def long_function(lines):
 
 EMPTY_ROOMS = {"wheel/__init__.py": "", "wheel/names.py": "", "inner/__init__.py": "", "inner/process.py": ""}
 HALL = {"build/__init__.py": "", "build/make.py": ""}
-FRAME = {"base/__init__.py": "", "base/frame.py": ""}
+FILES = {"base/__init__.py": "", "base/files.py": ""}
 
 PLANTED = [
     (strangers, {"engine.py": ""}, "engine.py has no place"),
@@ -404,8 +397,8 @@ PLANTED = [
     (light_column, {"base/frame.py": "if TYPE_CHECKING:\n pass\nelse:\n import typing"}, "base/frame.py:4"),
     (purity, {"wheel/mark.py": "import os"}, "wheel/mark.py:1 is pure and imports os"),
     (purity, {"base/config.py": "from pathlib import Path"}, "config.py:1 is pure and imports pathlib"),
-    (purity, {**FRAME, "wheel/mark.py": "from freshwheel.base.frame import write"}, "imports base/frame.py"),
-    (purity, {**FRAME, "wheel/mark.py": "from freshwheel.base import frame"}, "imports base/frame.py"),
+    (purity, {**FILES, "wheel/mark.py": "from freshwheel.base.files import write"}, "imports base/files.py"),
+    (purity, {**FILES, "wheel/mark.py": "from freshwheel.base import files"}, "imports base/files.py"),
     (purity, {"wheel/mark.py": "def f(): return open('x')"}, "wheel/mark.py:1 is pure and calls open"),
     (ambience, {"build/make.py": "import os\nos.environ['X']"}, "make.py:2 reads os.environ"),
     (ambience, {"wheel/mark.py": "from os import getcwd"}, "wheel/mark.py:1 reads os.getcwd"),
@@ -440,13 +433,14 @@ ALLOWED = {
     "build/recipes.py": "import subprocess\nfrom freshwheel.build import make\nfrom freshwheel.wheel import mark",
     "build/make.py": "from freshwheel.base import config",
     "wheel/__init__.py": "",
-    "wheel/archive.py": "import os\nfrom . import mark\nfrom freshwheel.base.frame import write\n"
+    "wheel/archive.py": "import os\nfrom . import mark\nfrom freshwheel.base.files import write\n"
     + long_function(LONGEST_FUNCTION),
     "wheel/mark.py": "import json\nfrom freshwheel.base.frame import framed",
     "base/__init__.py": "",
     "base/config.py": "from freshwheel.base import backends\nfrom freshwheel.base.errors import E",
     "base/backends.py": "from freshwheel.base import errors",
-    "base/frame.py": "import os, struct",
+    "base/frame.py": "import struct",
+    "base/files.py": "import os",
     "base/errors.py": "from collections.abc import Sequence",
     "cli/show.py": "import sys\nprint(sys.argv)",
     "inner/_sitecustomize.py": "import os\nos.environ",

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from freshwheel.base import backends
+from freshwheel.base import backends, requirements
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_distribution_in_place_of_a_module(backend, module):
 def test_names_of_requirements():
     """Names are compared in normal form (PEP 503), and what is no requirement is left out."""
     requires = ["Foo.Bar_baz[extra]>=1 ; python_version > '3'", "  zig @ https://example.org/zig.whl", "-r x", "", "é"]
-    assert backends.names(requires) == {"foo-bar-baz", "zig"}
+    assert requirements.names(requires) == {"foo-bar-baz", "zig"}
 
 
 def test_the_store_is_on_where_compilers_run():
@@ -135,6 +135,19 @@ def test_the_store_is_on_where_compilers_run():
     assert backends.find("other", []).store == "off"
 
 
+@pytest.mark.parametrize(
+    ("requires", "may"),
+    [
+        (["freshwheel", "setuptools>=77", "wheel", "setuptools_scm[toml]"], False),
+        (["setuptools", "cffi>=1.17"], True),
+        (["setuptools", "mypy[mypyc]"], True),
+    ],
+)
+def test_what_may_compile_without_a_source_of_its_own(requires, may):
+    """Beside setuptools, any requirement may make an extension module, of a Python file or of nothing."""
+    assert backends.find("setuptools.build_meta", requires).may_compile(requires) is may
+
+
 def test_only_maturin_says_where_its_inputs_are():
     """Any other backend may take any file of the project directory."""
     assert [known.name for known in backends.KNOWN if known.inputs == "closure"] == ["maturin"]
@@ -142,34 +155,17 @@ def test_only_maturin_says_where_its_inputs_are():
 
 
 @pytest.mark.parametrize(
-    ("module", "variables"),
+    "variables",
     [
-        (
-            "maturin",
-            "CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET CARGO_PROFILE_RELEASE_LTO CARGO_TARGET_X_LINKER",
-        ),
-        (
-            "maturin",
-            "CARGO_INCREMENTAL RUSTC RUSTFLAGS RUSTUP_TOOLCHAIN PYO3_CONFIG_FILE CC CC_x86_64-linux-musl CFLAGS",
-        ),
-        ("maturin", "RUSTC_WRAPPER RUSTC_WORKSPACE_WRAPPER CARGO_BUILD_RUSTC_WRAPPER"),
-        ("maturin", "MATURIN_PEP517_ARGS MATURIN_STRIP MATURIN_EMSCRIPTEN_VERSION SOURCE_DATE_EPOCH TARGET_SYSROOT"),
-        ("setuptools.build_meta", "CC CFLAGS SETUPTOOLS_SCM_PRETEND_VERSION_FOR_DEMO DIST_EXTRA_CONFIG ARCHFLAGS"),
-        (
-            "scikit_build_core.build",
-            "CMAKE_ARGS CMAKE_CXX_COMPILER_LAUNCHER SKBUILD_CMAKE_DEFINE CI CXX CUDAARCHS PKG_CONFIG_PATH OpenSSL_ROOT",
-        ),
-        ("mesonpy", "NINJA MESON CC ARCHFLAGS _PYTHON_HOST_PLATFORM"),
-        ("hatchling.build", "HATCH_BUILD_NO_HOOKS SETUPTOOLS_SCM_PRETEND_VERSION"),
-        ("flit_core.buildapi", "SOURCE_DATE_EPOCH"),
-        ("other", "RUSTFLAGS CMAKE_ARGS CFLAGS PYO3_PYTHON SETUPTOOLS_SCM_PRETEND_VERSION SKBUILD_CMAKE_DEFINE"),
-        ("other", "MATURIN_PEP517_ARGS NINJA HATCH_BUILD_NO_HOOKS PDM_BUILD_SCM_VERSION"),
+        "CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET CARGO_PROFILE_RELEASE_LTO CARGO_TARGET_X_LINKER RUSTC_WRAPPER",
+        "CARGO_INCREMENTAL RUSTC RUSTFLAGS RUSTUP_TOOLCHAIN PYO3_CONFIG_FILE CC CC_x86_64-linux-musl CFLAGS",
+        "MATURIN_PEP517_ARGS MATURIN_STRIP MATURIN_EMSCRIPTEN_VERSION SOURCE_DATE_EPOCH TARGET_SYSROOT",
+        "CC CFLAGS DIST_EXTRA_CONFIG ARCHFLAGS CMAKE_ARGS CMAKE_CXX_COMPILER_LAUNCHER CXX PKG_CONFIG_PATH",
     ],
 )
-def test_variables_that_shape_wheels(module, variables):
-    """Each variable that is known to shape the wheels of a backend is one of its names or families."""
-    backend = backends.find(module, [])
-    assert [name for name in variables.split() if not backends.shapes(backend, name)] == []
+def test_variables_that_shape_wheels(variables):
+    """Each variable that compilers, cargo, maturin and CMake are known to go by is one of the names or families."""
+    assert [name for name in variables.split() if not backends.shapes(name)] == []
 
 
 @pytest.mark.parametrize(
@@ -178,19 +174,12 @@ def test_variables_that_shape_wheels(module, variables):
         *("CARGO_HOME", "CARGO_TERM_COLOR", "CARGO_BUILD_JOBS", "CARGO_REGISTRY_TOKEN", "CARGO_REGISTRIES_MINE_TOKEN"),
         *("MATURIN_PYPI_TOKEN", "MATURIN_PASSWORD", "CMAKE_BUILD_PARALLEL_LEVEL", "PATH", "HOME"),
         *("VIRTUAL_ENV", "PYTHONPATH", "HOSTNAME", "RUST_BACKTRACE", "CARGO_TARGET_DIR"),
-        *("TERM", "NO_COLOR", "USER", "MAKEFLAGS"),
+        *("TERM", "NO_COLOR", "USER", "MAKEFLAGS", "PYENV_ROOT"),
     ],
 )
 def test_variables_that_shape_no_wheel(name):
-    """Places, jobs, colours, caches and, above all, credentials count for no backend."""
-    able = [backend.name for backend in (*backends.KNOWN, backends.find("other", [])) if backends.shapes(backend, name)]
-    assert able == []
-
-
-def test_setuptools_reads_nothing_of_rust():
-    """A change of what another backend reads costs no rebuild."""
-    assert not backends.shapes(backends.find("setuptools.build_meta", []), "RUSTFLAGS")
-    assert not backends.shapes(backends.find("maturin", []), "SKBUILD_CMAKE_ARGS")
+    """Places, jobs, colours, caches and, above all, credentials do not count."""
+    assert not backends.shapes(name)
 
 
 def extras(module, *, editable=False, bindings=None, **variables):

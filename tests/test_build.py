@@ -337,8 +337,7 @@ def test_tree_without_a_digest_is_built_all_the_same(tree, monkeypatch):
 def test_wheel_of_an_unfamiliar_form_is_handed_on(tree):
     """A form that freshwheel doesn't know is not in the way of anybody, and a message says what is missing."""
     backend = tree.path / "_backend" / "recording.py"
-    signed = 'members[f"{info}/RECORD.jws"] = b"{}"\n    rows = []'
-    backend.write_text(backend.read_text().replace("rows = []", signed))
+    backend.write_text(backend.read_text().replace("Wheel-Version: 1.0", "Wheel-Version: 2.0"))
     name = recipes.wheel(tree.call(), str(tree.dist))
     assert name == "recorded-1.2.3-py3-none-any.whl"
     assert any("handed on" in line for line in tree.said)

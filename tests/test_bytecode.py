@@ -19,7 +19,7 @@ FIRST = [
     "__init__",
     "about",
     "base.__init__",
-    "base.frame",
+    "base.files",
     "base.isolation",
     "hooks",
     "memory.__init__",

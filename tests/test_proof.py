@@ -12,8 +12,9 @@ import pytest
 
 from freshwheel.base.errors import DifferenceError, InnerError
 from freshwheel.build import inner_build, recipes, verify
-from freshwheel.inner import kept_folders
+from freshwheel.inner import build_folders
 from freshwheel.memory import memory, outcome, replay
+from freshwheel.store import upkeep
 from freshwheel.store.store import Store
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "recording-backend"
@@ -235,19 +236,6 @@ def test_replay_steps_aside(tree, where):
     assert tree.builds() == 3
 
 
-def test_old_pairs_are_cleared_away(tree):
-    """A month is long enough to look at one."""
-    old = tree.cache / verify.FOLDER / "old"
-    old.mkdir(parents=True)
-    os.utime(old, (0, 0))
-    tree.wheel()
-    tree.whim.write_text(PLANTED)
-    with pytest.raises(DifferenceError):
-        tree.wheel(**VERIFY)
-    assert not old.exists()
-    assert tree.kept("built").exists()
-
-
 def test_pair_that_cannot_be_kept_is_an_error_all_the_same(tree):
     """The members are named in any case."""
     tree.wheel()
@@ -270,7 +258,7 @@ def test_proof_leaves_the_times_in_the_tree_alone(tree):
 
 def test_clean_build_of_a_crate_works_in_an_empty_folder(tree, monkeypatch):
     """Whatever cargo has kept elsewhere; and the record of that folder stays for the next ordinary build."""
-    monkeypatch.setattr(inner_build.opinion, "second", lambda *_, **__: inner_build.opinion.Opinion())
+    monkeypatch.setattr(inner_build.opinion, "records", lambda *_, **__: inner_build.opinion.Records())
     (tree.path / "Cargo.toml").write_text('[package]\nname = "crate"\nversion = "1.0.0"\n')
     (tree.path / "lib.rs").write_text("")
     (tree.path / "Cargo.lock").write_text("version = 4\n")
@@ -279,7 +267,7 @@ def test_clean_build_of_a_crate_works_in_an_empty_folder(tree, monkeypatch):
     tree.wheel(**VERIFY)
     assert sorted((tree.cache / "builds").glob("*")) == records
     folders = [json.loads(line)["environ"].get("CARGO_TARGET_DIR") for line in tree.log.read_text().splitlines()]
-    assert "freshwheel-target-" in folders[-1]
+    assert "freshwheel-clean-" in folders[-1]
     assert folders[-1] not in folders[:-1]
     assert not os.path.exists(folders[-1])
 
@@ -287,8 +275,8 @@ def test_clean_build_of_a_crate_works_in_an_empty_folder(tree, monkeypatch):
 def test_kept_build_folder_is_left_alone():
     """Neither a setting nor a variable leads a clean build there."""
     settings = {"build-dir": "kept", "builddir": "kept", "skbuild.build-dir": "kept", "other": "stays"}
-    assert kept_folders.fresh(settings, "empty") == ({"other": "stays"}, {"SKBUILD_BUILD_DIR": "empty"})
-    assert kept_folders.fresh(None, "empty")[0] is None
+    assert build_folders.fresh(settings, "empty") == ({"other": "stays"}, {"SKBUILD_BUILD_DIR": "empty"})
+    assert build_folders.fresh(None, "empty")[0] is None
 
 
 def test_mode_is_a_part_of_what_is_asked():
@@ -300,6 +288,6 @@ def test_mode_is_a_part_of_what_is_asked():
 def test_store_that_is_gone_is_an_ordinary_build(tree):
     """There is nothing to hold a build against."""
     first = tree.wheel()
-    assert Store.open(str(tree.cache)).clear().entries == 1
+    assert upkeep.clear(Store.open(str(tree.cache)).shelf, now=0).entries == 1
     assert tree.wheel(**VERIFY) == first
     assert tree.builds() == 2

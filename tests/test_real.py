@@ -125,7 +125,7 @@ class Tree:
 def tree(tmp_path, monkeypatch):
     """A copy of the fixture, for one test; cargo would say that it works in `tree.target`."""
     one = Tree(tmp_path)
-    monkeypatch.setattr(inner_build.target_folders, "build_folders", lambda *_arguments, **_options: [str(one.target)])
+    monkeypatch.setattr(inner_build.build_folders, "cargo", lambda *_arguments, **_options: [str(one.target)])
     return one
 
 
@@ -231,7 +231,7 @@ def test_private_build_folder(tree, monkeypatch, why):
     tree.compiled()
     tree.write("src/lib.rs", "// two\n")
     if why == "no answer":
-        monkeypatch.setattr(inner_build.target_folders, "build_folders", lambda *_arguments, **_options: None)
+        monkeypatch.setattr(inner_build.build_folders, "cargo", lambda *_arguments, **_options: None)
     else:
         monkeypatch.setattr(inner_build.force, "touch", lambda _tree, times, **_options: list(times))
     assert tree.touched() == set()
@@ -281,9 +281,7 @@ def test_folder_after_a_build_that_nobody_observed(tree):
 def test_project_without_crates(tree, monkeypatch):
     """Cargo is not asked, and nothing is touched or recorded."""
     (tree.path / "Cargo.toml").unlink()
-    monkeypatch.setattr(
-        inner_build.target_folders, "build_folders", lambda *_arguments, **_options: pytest.fail("asked")
-    )
+    monkeypatch.setattr(inner_build.build_folders, "cargo", lambda *_arguments, **_options: pytest.fail("asked"))
     assert tree.touched() == set()
     tree.write("src/lib.rs", "// two\n")
     assert tree.touched() == set()
@@ -293,9 +291,7 @@ def test_project_without_crates(tree, monkeypatch):
 def test_unpacked_source_distribution(tree, monkeypatch):
     """A release keeps no record and no state, and is asked for no opinion."""
     tree.write("PKG-INFO", "Metadata-Version: 2.1\nName: recorded\nVersion: 7.0\n")
-    monkeypatch.setattr(
-        inner_build.target_folders, "build_folders", lambda *_arguments, **_options: pytest.fail("asked")
-    )
+    monkeypatch.setattr(inner_build.build_folders, "cargo", lambda *_arguments, **_options: pytest.fail("asked"))
     assert tree.compiled().version == "7.0"
     assert not tree.cache.exists()
 
@@ -395,14 +391,13 @@ def test_inputs_that_can_not_be_read_afterwards(tree, monkeypatch):
 
 PATHS = st.lists(st.sampled_from(["a", "b c", "é", "\udcff", "..."]), min_size=1, max_size=3).map("/".join)
 TABLES = st.dictionaries(st.one_of(PATHS, PATHS.map("../{}".format)), st.text(max_size=9), max_size=3)
-SYSTEM = st.dictionaries(PATHS.map("/{}".format), st.text(max_size=9), max_size=3)
 
 
-@given(built=st.booleans(), discovered=TABLES, system=SYSTEM, written=TABLES)
-def test_state_there_and_back(tmp_path_factory, built, discovered, system, written):
+@given(built=st.booleans(), discovered=TABLES, written=TABLES)
+def test_state_there_and_back(tmp_path_factory, built, discovered, written):
     """What is saved is loaded, whatever files are called."""
     cache = str(tmp_path_factory.mktemp("cache"))
-    saved = State(built=built, discovered=discovered, system=system, written=written)
+    saved = State(built=built, discovered=discovered, written=written)
     assert discoveries.save(cache, cache, saved)
     assert discoveries.load(cache, cache) == saved
 

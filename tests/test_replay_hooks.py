@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel.base import backends
+from freshwheel.base import backends, records
 from freshwheel.build import inner_build, lookup, recipes, rehearsal
 from freshwheel.explain import history
-from freshwheel.inner import machine, missing
+from freshwheel.inner import distributions, machine
 from freshwheel.memory import answers, journal, lease, memory, outcome, replay
 from freshwheel.sources import disk
 from freshwheel.store import shelf
@@ -27,9 +27,11 @@ LIGHT = {"sys", "os", "time", "errno", "stat", "struct", "fcntl", "msvcrt", "xxh
 OWN = (
     "about",
     "base",
+    "base.files",
     "base.frame",
     "base.isolation",
     "base.name_patterns",
+    "base.records",
     "base.rows",
     "hooks",
     "memory",
@@ -139,12 +141,12 @@ class Tree:
     def answer(self):
         """The one answer that is kept."""
         [path] = (self.cache / "answers").iterdir()
-        return answers.parse(path.read_bytes())
+        return answers.Answer.of(records.read(str(path), answers._MAGIC)[1])
 
     @property
     def blob(self):
         """Where the finished wheel lies in the store."""
-        return Path(shelf.at(str(self.cache), shelf.identity()).blob_place(self.answer.blob.sha256))
+        return Path(shelf.at(str(self.cache)).blob_place(self.answer.blob.sha256))
 
 
 @pytest.fixture
@@ -222,8 +224,8 @@ def test_reason_after_there_and_back(known):
     assert known.wheel() is not None
     (known.path / "src" / "other.py").write_text("")
     found = history.why(known.call())
-    assert found.found.inputs.added == ("src/other.py",)
-    assert not found.found.inputs.changed
+    assert found.compared.inputs.added == ("src/other.py",)
+    assert not found.compared.inputs.changed
 
 
 def test_each_question_has_its_own_answer(known):
@@ -266,15 +268,15 @@ def test_wheel_that_was_given_again_is_what_the_tree_is_held_against(known):
     known.learn()
     assert known.wheel()[0] == name
     found = history.why(known.call())
-    assert (found.last.wheel, found.found.sources, found.last.why) == (name, False, found.outcomes[0].why)
+    assert (found.last.wheel, found.compared.sources, found.last.why) == (name, False, found.outcomes[0].why)
 
 
 @pytest.mark.parametrize("record", [b"", b"\xff\n\n1 2 3\n", b"1 none wheel t a b c 1 2\n", b"1 again wheel a b c d\n"])
 def test_damaged_record_of_answers_is_passed_over(known, record):
     """It is for people; an answer needs none of it."""
     first = known.wheel()
-    Path(journal.place(str(known.cache))).write_bytes(record)
-    assert journal.load(journal.place(str(known.cache))) == []
+    Path(journal.places(str(known.cache))[0]).write_bytes(record)
+    assert journal.load(str(known.cache)) == []
     assert known.wheel() == first
     assert history.why(known.call()).outcomes[0].hook == "wheel"
 
@@ -284,7 +286,7 @@ def test_variable_that_a_build_has_asked_for_is_observed(tree, monkeypatch):
     original = inner_build.build
 
     def asking(plan, private, **options):
-        return dataclasses.replace(original(plan, private, **options), names=("OPENSSL_DIR",))
+        return dataclasses.replace(original(plan, private, **options), names=frozenset(("OPENSSL_DIR",)))
 
     monkeypatch.setattr(inner_build, "build", asking)
     first = tree.learn(OPENSSL_DIR="/one")
@@ -295,7 +297,7 @@ def test_variable_that_a_build_has_asked_for_is_observed(tree, monkeypatch):
 
 def test_an_entry_that_is_used_is_not_old(known):
     """What is handed out without a look at its entry is kept as well."""
-    path = shelf.at(str(known.cache), shelf.identity()).entry_place(known.answer.entry.decode())
+    path = shelf.at(str(known.cache)).entry_place(known.answer.entry.decode())
     os.utime(path, (1, 1))
     assert known.wheel() is not None
     assert time.time() - os.stat(path).st_mtime < 60
@@ -316,7 +318,7 @@ def test_whatever_moves_is_for_the_recipes(known):
     assert known.wheel(DEMO_FAST="2") is None
     assert known.wheel(DEMO_SLOW="1") is None
     assert known.wheel(CARGO_PROFILE_RELEASE_LTO="true") is None
-    assert known.wheel(SKBUILD_NEW="1") is None
+    assert known.wheel(CMAKE_NEW="1") is None
     assert known.wheel(PATH=os.pathsep.join(reversed(environ["PATH"].split(os.pathsep)))) is None
     assert known.wheel(PATH=str(known.bin)) is None
     del environ["DEMO_FAST"]
@@ -381,7 +383,7 @@ def add_source(tree):
 
 def remove_entry(tree):
     """No entry for this key."""
-    os.unlink(shelf.at(str(tree.cache), shelf.identity()).entry_place(tree.answer.entry.decode()))
+    os.unlink(shelf.at(str(tree.cache)).entry_place(tree.answer.entry.decode()))
 
 
 def remove_blob(tree):
@@ -484,20 +486,14 @@ def test_file_system_without_exact_times_is_not_believed(tree, monkeypatch):
     assert not (tree.cache / "answers").exists()
 
 
-@pytest.mark.parametrize("fault", ["unknown", "untrusted"])
-def test_what_can_not_be_known_is_not_kept(tree, monkeypatch, fault):
+def test_what_can_not_be_known_is_not_kept(tree, monkeypatch):
     """A hit of the store may be proved by asking again, and not by rows."""
     gather = machine.gather
 
     def doubted(*arguments, **options):
         found = gather(*arguments, **options)
-        fields = {
-            name: getattr(found, name) for name in ("components", "distributions", "resolved", "watch", "unknown")
-        }
-        seen = {name: getattr(found.watch, name) for name in found.watch.__slots__}
-        if fault == "unknown":
-            return machine.Facts(**{**fields, "unknown": ("it",)})
-        return machine.Facts(**{**fields, "watch": machine.Watch(**{**seen, "untrusted": ("it",)})})
+        found.lookout.distrust("it")
+        return found
 
     monkeypatch.setattr(machine, "gather", doubted)
     tree.heavy()
@@ -594,7 +590,7 @@ def lean(tree, monkeypatch):
     monkeypatch.setattr(sys, "prefix", sys.base_prefix)
     monkeypatch.setattr(lookup, "lean", lambda plan, **_: list(plan.config.requires))
     for name in ("absent", "unmet"):  # it is an in-tree backend, which needs none
-        monkeypatch.setattr(missing, name, lambda _: [])
+        monkeypatch.setattr(distributions, name, lambda _: [])
     tree.learn()
     return tree
 
@@ -768,7 +764,7 @@ def test_miss_loads_the_recipes(known):
 
 def test_lock_that_git_ignores_is_observed(tree, monkeypatch):
     """It is no input, so that no digest tells that it moved, and was born or went."""
-    monkeypatch.setattr(inner_build.opinion, "second", lambda *_, **__: inner_build.opinion.Opinion())
+    monkeypatch.setattr(inner_build.opinion, "missed", lambda *_, **__: [])
     lock = tree.path / "Cargo.lock"
     (tree.path / ".gitignore").write_text("Cargo.lock\n")
     (tree.path / "Cargo.toml").write_text('[package]\nname = "locked"\nversion = "1.0.0"\n')

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from freshwheel.base.errors import FreshwheelError, InnerError
-from freshwheel.build import deliver, inner_build, recipes, store_policy
+from freshwheel.build import inner_build, recipes, store_policy
+from freshwheel.store import upkeep
 from freshwheel.store.store import Store
 from freshwheel.wheel import archive
 
@@ -287,15 +288,15 @@ def damaged(path):
 )
 def test_real_builds_in_one_tree_wait_for_each_other(tree, monkeypatch, hook, environ):
     """Also where the store has no say: the lock of the installers is of setuptools, which they do not see here."""
-    held, original = [], Store.tree_lock
+    held, original = [], Store.lock
 
-    def watched(self, path, *rest):
-        held.append(path)
-        return original(self, path, *rest)
+    def watched(self, kind, about, *rest):
+        held.append((kind, about))
+        return original(self, kind, about, *rest)
 
-    monkeypatch.setattr(Store, "tree_lock", watched)
+    monkeypatch.setattr(Store, "lock", watched)
     tree.wheel(hook, **environ)
-    assert held == [str(tree.path)]
+    assert ("tree", os.path.realpath(tree.path)) in held
 
 
 @pytest.mark.parametrize("harm", [Path.unlink, damaged])
@@ -311,13 +312,13 @@ def test_harm_in_the_store_is_an_ordinary_build(tree, harm, what):
     assert tree.builds() == 2
     assert tree.wheel() == first
     assert tree.builds() == 2
-    assert tree.store.verify() == []
+    assert upkeep.flaws(tree.store.shelf) == []
 
 
 def test_evicted_finished_wheel_is_made_from_the_inner_one(tree):
     """It is derived, so that its loss costs no build."""
     first = tree.wheel()
-    [listed] = tree.store.entries()
+    [listed] = upkeep.entries(tree.store.shelf)
     [finished] = listed.entry.finished.values()
     os.unlink(tree.store.shelf.blob_place(finished.blob.sha256))
     assert tree.wheel() == first
@@ -326,11 +327,11 @@ def test_evicted_finished_wheel_is_made_from_the_inner_one(tree):
 
 def test_large_wheel_is_kept_once(tree, monkeypatch):
     """Of one that takes much room the inner one is kept alone, and the finished one is the same each time."""
-    monkeypatch.setattr(deliver, "LARGE", 1)
+    monkeypatch.setattr("freshwheel.build.stored.LARGE", 1)
     first = tree.wheel()
     for _ in range(2):
         assert tree.wheel() == first
-        [listed] = tree.store.entries()
+        [listed] = upkeep.entries(tree.store.shelf)
         assert not listed.entry.finished
     assert tree.builds() == 1
 
@@ -695,7 +696,7 @@ def test_promise_that_cannot_be_written_is_none(tree):
 @pytest.fixture
 def locked(tree, monkeypatch):
     """A tree with a crate, whose lock git ignores; cargo has nothing to say of a backend that does not call it."""
-    monkeypatch.setattr(inner_build.opinion, "second", lambda *_, **__: inner_build.opinion.Opinion())
+    monkeypatch.setattr(inner_build.opinion, "missed", lambda *_, **__: [])
     (tree.path / ".gitignore").write_text("Cargo.lock\n")
     (tree.path / "Cargo.toml").write_text('[package]\nname = "locked"\nversion = "1.0.0"\n')
     (tree.path / "lib.rs").write_text("")

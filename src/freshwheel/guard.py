@@ -18,10 +18,6 @@ import sys
 
 from freshwheel.memory import installed_state, installs
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from freshwheel.memory.installs import Install
-
 
 class StaleWarning(UserWarning):
     """What is imported is not what the tree says."""
@@ -51,30 +47,16 @@ def check(name: str, *, error: bool = False) -> None:
 
 def _stale(name: str) -> str:
     """What is wrong with a distribution, and what mends it; nothing where it is right, or has no tree here."""
-    for install in installs.found(sys.path, name):
+    suffix = _imp.extension_suffixes()[0]
+    for install in installs.listed(sys.path, name):
         if install.origin != "folder" or install.mark is None or not os.path.isdir(install.tree):
             return ""
-        now = installed_state.digests(install.tree, os.environ) or _looked(install)
-        found = (
-            installed_state.judged(install, now, os.environ, _imp.extension_suffixes()[0]) if now is not None else None
-        )
-        if found is not None and found.state == "stale" and not _is_other(install):
-            said = f"{install.name} is stale: {found.why}"
-            if found.superfluous:
-                return said
-            return f'{said}; install it again: pip install {"-e " if install.editable else ""}"{install.tree}"'
+        now = installed_state.digests(install.tree, os.environ)
+        if now is not None and installed_state.judged(install, now, os.environ, suffix)[0] != "stale":
+            return ""
+        from freshwheel.explain import installed  # noqa: PLC0415 - heavy, and needed where something may be wrong only
+
+        status = installed.status(install, dict(os.environ), suffix)
+        if status.state == "stale":
+            return f"{status.name} is stale: {status.why}; {status.mend}"
     return ""
-
-
-def _is_other(install: "Install") -> bool:
-    """Whether the folder has another project by now, which would not replace what is installed."""
-    from freshwheel.explain import installed  # noqa: PLC0415 - heavy, and needed where something is wrong only
-
-    return bool(installed.other(install))
-
-
-def _looked(install: "Install") -> "installed_state.Digests | None":
-    """The digests of a tree in which more has moved than its memory can tell; None where they can't be told."""
-    from freshwheel.explain import installed  # noqa: PLC0415 - heavy, and needed where more moved than what files hold only
-
-    return installed.digests(install.tree, dict(os.environ))

@@ -8,9 +8,12 @@ from __future__ import annotations
 import importlib.machinery
 import os
 import sys
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from freshwheel.explain.installed import Status
 
 _OPTION = "freshwheel"
 _MODES = ("warn", "error")
@@ -29,12 +32,14 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     if mode not in _MODES:
         raise pytest.UsageError(f'the ini option {_OPTION} is "warn" or "error", and not "{mode}"')
-    found = list(_wrong())
-    stale = [line for state, line in found if state == "stale"]
-    if stale and mode == "error":
-        raise pytest.UsageError("\n".join(stale))
-    if found:
-        config.pluginmanager.register(_Teller(config, [line for _, line in found]))
+    from freshwheel.explain import installed  # noqa: PLC0415 - a run without the option loads nothing of it
+
+    statuses = installed.statuses(sys.path, dict(os.environ), suffix=importlib.machinery.EXTENSION_SUFFIXES[0])
+    wrong = [status for status in statuses if status.wrong]
+    if mode == "error" and (stale := [status for status in wrong if status.state == "stale"]):
+        raise pytest.UsageError("\n".join(map(_line, stale)))
+    if wrong:
+        config.pluginmanager.register(_Teller(config, list(map(_line, wrong))))
 
 
 class _Teller:
@@ -52,35 +57,7 @@ class _Teller:
                 reporter.write_line(line, yellow=True)
 
 
-def _wrong() -> Iterator[tuple[str, str]]:
-    """State and line of what is stale, or may be, each with its reason and what mends it."""
-    from freshwheel.memory import installed_state, installs  # noqa: PLC0415 - a run without the option loads nothing of it
-
-    suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
-    for install in installs.found(sys.path):
-        if install.origin != "folder" or not (install.mark or _may_be_wrapped(install.tree)):
-            continue
-        if install.marked("digest"):
-            now = installed_state.digests(install.tree, os.environ)
-            if now is not None and installed_state.judged(install, now, os.environ, suffix).state == "current":
-                continue
-        yield from _told(install.name, suffix)
-
-
-def _may_be_wrapped(tree: str) -> bool:
-    """Whether a project may use freshwheel by now, though what is installed was built without it."""
-    try:
-        with open(os.path.join(tree, "pyproject.toml"), "rb") as file:
-            return b"tool.freshwheel" in file.read()
-    except (OSError, ValueError):  # a NUL in a path
-        return False
-
-
-def _told(name: str, suffix: str) -> Iterator[tuple[str, str]]:
-    """As `_wrong`, of one of which it is not known at once that it is right."""
-    from freshwheel.explain import installed  # noqa: PLC0415 - heavy, and rarely needed
-
-    for one in installed.statuses(sys.path, dict(os.environ), suffix=suffix, names=[name]):
-        if one.state in ("stale", "unknown"):
-            mend = f"; mend it: {one.mend}" if one.mend else ""
-            yield one.state, f"freshwheel: {one.name} is {one.state}: {one.why}{mend}"
+def _line(status: Status) -> str:
+    """What is wrong, or may be, and what mends it."""
+    mend = f"; mend it: {status.mend}" if status.mend else ""
+    return f"freshwheel: {status.name} is {status.state}: {status.why}{mend}"

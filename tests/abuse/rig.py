@@ -30,6 +30,7 @@ import freshwheel.hooks
 from freshwheel.build import recipes
 from freshwheel.cli.main import main as main_of_cli
 from freshwheel.memory import lease
+from freshwheel.store import upkeep
 from freshwheel.store.store import Store
 from freshwheel.wheel import archive
 
@@ -323,8 +324,8 @@ class Rig:
 
     def is_whole(self):
         """Nothing in the store is wrong, and a sweep after two days leaves nothing half-written."""
-        assert self.store.verify() == [], self.store.verify()
-        self.store.prune(time.time_ns() + 2 * DAY, force=True)
+        assert upkeep.flaws(self.store.shelf) == [], upkeep.flaws(self.store.shelf)
+        upkeep.prune(self.store.shelf, now=time.time_ns() + 2 * DAY, force=True)
         lease.sweep(str(self.cache), time.time() + 2 * DAY / 10**9)
         for folder in ("v1", "trees", "answers", "builds", "leases", "states"):
             left = list((self.cache / folder).rglob("*.tmp"))
@@ -387,7 +388,7 @@ class Points:
 def lose_answers(rig):
     """The store has the wheel, and nothing is remembered of the tree but when its requirements were resolved."""
     for folder in rig.cache.iterdir():
-        if folder.name not in {"v1", "tools.json", "resolved"}:
+        if folder.name not in {"v1", "resolved"}:
             shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
 
 
@@ -435,7 +436,7 @@ def kill_points(rig, state, hook, *, most=10**9):
             return {"points": at, "slowest": round(slowest, 2)}
         where = (state, hook, at, (rig.folder / "point").read_text())
         assert [one for one in rig.delivered() if one != wanted] == [], where
-        assert rig.store.verify() == [], where
+        assert upkeep.flaws(rig.store.shelf) == [], where
         started = time.monotonic()
         if at % 3:
             rig.enter()
@@ -603,7 +604,7 @@ def edits(rig, count, seed):
         rig.enter()
         assert rig.settled(rig.dist / rig.call("wheel").value) == rig.held()
     rig.is_whole()
-    return {**done, "states": len(rig.digests), "entries": len(rig.store.entries())}
+    return {**done, "states": len(rig.digests), "entries": len(upkeep.entries(rig.store.shelf))}
 
 
 # --- what happens between two hooks of one run
@@ -795,7 +796,7 @@ def secrets(rig, rounds):
             assert seen == [], seen[:9]
             for one in (*rig.tmp.iterdir(), *rig.outs.iterdir()):
                 shutil.rmtree(one) if one.is_dir() else one.unlink()
-    done["stored"] = len(rig.store.entries())
+    done["stored"] = len(upkeep.entries(rig.store.shelf))
     assert done["stored"]
     return {**done, "canaries": len(take.values)}
 

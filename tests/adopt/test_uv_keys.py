@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freshwheel.adopt import uv_keys, uv_table
-from freshwheel.adopt.uv_keys import Layout, spelled
+from freshwheel.adopt import uv
+from freshwheel.adopt.uv import Layout, spelled
 from freshwheel.base.errors import FreshwheelError
 
 
@@ -14,9 +14,9 @@ def layout(watched, others="", **more):
     return Layout(watched=frozenset(watched.split()), others=frozenset(others.split()), **more)
 
 
-def texts(where, **more):
+def texts(where):
     """The files and variables of the keys, shortly."""
-    return [text for key in uv_keys.keys(where, **more) for text in key.values()]
+    return [text for key in uv.keys(where) for text in key.values()]
 
 
 RUST = layout(
@@ -49,14 +49,6 @@ def test_the_list_of_a_rust_project():
         "DEMO_FAST",
         "RUSTFLAGS",
     ]
-
-
-def test_without_globs_outside():
-    """Files outside are named, for a uv that finds none by a glob; inside nothing changes."""
-    found = texts(RUST, names=True)
-    assert "../core/src/lib.rs" in found
-    assert "src/**/*.rs" in found
-    assert [text for text in found if text.startswith("..") and "*" in text] == []
 
 
 def test_a_generated_file_that_is_not_there_yet():
@@ -94,17 +86,17 @@ def test_files_of_version_control():
 
 def test_a_version_from_git():
     """Commits and tags are watched there, and nowhere else."""
-    found = uv_keys.keys(layout("pyproject.toml", versioned=True))
-    assert [uv_keys.shown(one) for one in found][1:] == ["{ git = { commit = true, tags = true } }"]
-    assert uv_keys.keys(layout("pyproject.toml")) == [{"file": "pyproject.toml"}]
+    found = uv.keys(layout("pyproject.toml", versioned=True))
+    assert [uv.shown(one) for one in found][1:] == ["{ git = { commit = true, tags = true } }"]
+    assert uv.keys(layout("pyproject.toml")) == [{"file": "pyproject.toml"}]
 
 
 @pytest.mark.parametrize("pyproject", [{}, {"tool": 1}, {"tool": {"uv": []}}])
 def test_without_a_list(pyproject):
     """What uv looks at by itself is as good as a list, if it is all that there is."""
     enough = [{"file": "pyproject.toml"}, {"file": "setup.py"}]
-    assert uv_table.present(pyproject, enough) == enough
-    assert uv_table.present(pyproject, [*enough, {"file": "a.c"}]) == []
+    assert uv.listed(pyproject, enough) == enough
+    assert uv.listed(pyproject, [*enough, {"file": "a.c"}]) == []
 
 
 NAMES = st.sampled_from(
@@ -146,17 +138,16 @@ def letters(pattern, name):
     return bool(name) and pattern[0] in ("?", name[0]) and letters(pattern[1:], name[1:])
 
 
-@given(st.sets(PATHS, min_size=1, max_size=12), st.sets(PATHS, max_size=8), st.booleans())
-def test_every_input_is_covered_and_nothing_else(inputs, others, names):
+@given(st.sets(PATHS, min_size=1, max_size=12), st.sets(PATHS, max_size=8))
+def test_every_input_is_covered_and_nothing_else(inputs, others):
     """Whatever lies where: each input has a key, and no other file has."""
     others -= inputs
-    found = texts(layout(" ".join(inputs), " ".join(others)), names=names)
+    found = texts(layout(" ".join(inputs), " ".join(others)))
     for path in inputs:
         assert any(uv_covers(text, path) for text in found), path
     for path in others:
         assert not any(uv_covers(text, path) for text in found), path
     assert len(set(found)) == len(found)
-    assert not (names and any(text.startswith("..") and "**" in text for text in found))
 
 
 @given(PATHS, st.booleans())
@@ -171,27 +162,22 @@ def test_a_name_that_is_no_text():
 
 
 KEYS = [{"file": "pyproject.toml"}, {"env": "X"}, {"git": {"commit": True, "tags": True}}]
-LIST = uv_keys.lines(KEYS)
+LIST = "[\n" + "".join(f"    {uv.shown(key)},\n" for key in KEYS) + "]"
 WRITTEN = [
     ("[project]\nname = 'a' # c\n", f"[project]\nname = 'a' # c\n\n[tool.uv]\ncache-keys = {LIST}\n"),
-    ("[tool.uv]\n# c\ndev = 1\n", f"[tool.uv]\ncache-keys = {LIST}\n# c\ndev = 1\n"),
-    ('[tool.uv]\ncache-keys = [ # c\n"x"] # d\nz = 1', f"[tool.uv]\ncache-keys = {LIST} # d\nz = 1"),
+    ("[tool.uv]\n# c\ndev = 1\n\n[z]\n", f"[tool.uv]\n# c\ndev = 1\ncache-keys = {LIST}\n\n[z]\n"),
+    ('[tool.uv]\ncache-keys = [ # c\n"x"]\nz = 1 # d', f"[tool.uv]\nz = 1 # d\ncache-keys = {LIST}"),
     ("[tool.uv.sources]\na = 1\n", f"[tool.uv.sources]\na = 1\n\n[tool.uv]\ncache-keys = {LIST}\n"),
-    (
-        "[tool.freshwheel]\nbackend = 'x'\n\n[tool.z]\n",
-        f"[tool.freshwheel]\nbackend = 'x'\n\n[tool.uv]\ncache-keys = {LIST}\n\n[tool.z]\n",
-    ),
 ]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 @pytest.mark.parametrize(("before", "after"), WRITTEN)
-def test_the_list_is_written(before, after, mark, end):
-    """All else stays byte for byte, comments, line ends and byte order mark; a second time changes nothing."""
-    before, after = (mark + text.replace("\n", end).encode() for text in (before, after))
-    assert uv_table.written(before, KEYS) == after
-    assert uv_table.written(after, KEYS) == after
+def test_the_list_is_written(before, after, end):
+    """All else stays byte for byte, comments and line ends; a second time changes nothing."""
+    before, after = (text.replace("\n", end).encode() for text in (before, after))
+    assert uv.written(before, KEYS) == after
+    assert uv.written(after, KEYS) == after
 
 
 @pytest.mark.parametrize(
@@ -208,5 +194,45 @@ def test_the_list_is_written(before, after, mark, end):
 def test_a_file_that_is_not_changed(text):
     """Where it makes no sense, or `tool.uv` has no header, it is left alone, and what to write by hand is said."""
     with pytest.raises(FreshwheelError) as caught:
-        uv_table.written(text.encode(), KEYS)
+        uv.written(text.encode(), KEYS)
     assert '{ file = "pyproject.toml" }' in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("pyproject", "requires", "expected"),
+    [
+        ({}, ["setuptools>=61", "setuptools-scm[toml]>=8"], True),
+        ({}, ["setuptools_scm"], True),
+        ({"tool": {"setuptools_scm": {}}}, [], True),
+        ({}, ["hatchling", "hatch-vcs"], True),
+        ({"tool": {"hatch": {"version": {"source": "vcs"}}}}, [], True),
+        ({}, ["vcs-versioning"], True),
+        ({}, ["versioningit~=3.0"], True),
+        ({"tool": {"versioningit": {}}}, [], True),
+        ({}, ["dunamai"], True),
+        ({}, ["poetry-dynamic-versioning>=1"], True),
+        ({}, ["uv-dynamic-versioning"], True),
+        ({}, ["setuptools-git-versioning<3"], True),
+        ({}, ["versioneer[toml]==0.29"], True),
+        ({"tool": {"versioneer": {"VCS": "git"}}}, [], True),
+        ({}, ["flit_scm"], True),
+        ({"tool": {"pdm": {"version": {"source": "scm"}}}}, ["pdm-backend"], True),
+        ({"tool": {"pdm": {"version": {"source": "file"}}}}, ["pdm"], False),
+        (
+            {
+                "tool": {
+                    "scikit-build": {"metadata": {"version": {"provider": "scikit_build_core.metadata.setuptools_scm"}}}
+                }
+            },
+            ["scikit-build-core"],
+            True,
+        ),
+        ({}, ["scikit-build-core", "maturin>=1", "setuptools", "hatchling"], False),
+        ({"tool": {"hatch": {"version": {"path": "x.py"}}}}, [], False),
+        ({"tool": "odd"}, ["???", ""], False),
+        ({"tool": {"hatch": {"version": {"source": ["vcs"]}}}}, [], True),
+    ],
+)
+def test_a_version_from_version_control_is_noticed(pyproject, requires, expected):
+    """Whoever takes the base version from tags is known by requirement or table."""
+    assert uv.versioned(pyproject, requires) == expected

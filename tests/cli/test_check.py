@@ -157,10 +157,12 @@ PLAIN = '[build-system]\nrequires = ["maturin"]\n{backend}\n[project]\nname = "d
 HALF = '[tool.freshwheel]\nbackend = "maturin"\n'
 
 
-@pytest.mark.parametrize("verb", ["digest", "inputs", "why", "uv", "check"])
-def test_each_verb_names_the_way_in(desk, verb):
+@pytest.mark.parametrize(
+    ("verb", "backend"), [*((verb, "maturin") for verb in ("digest", "inputs", "why", "uv")), ("check", "pdm.backend")]
+)
+def test_each_verb_names_the_way_in(desk, verb, backend):
     """In a project that is not switched; whoever is told to write a table would have one that nobody reads."""
-    desk.files("demo/pyproject.toml", of=PLAIN.format(backend='build-backend = "maturin"'))
+    desk.files("demo/pyproject.toml", of=PLAIN.format(backend=f'build-backend = "{backend}"'))
     code, _, err = desk(verb)
     assert (code, "`freshwheel init` switches this project" in err) == (2, True)
 
@@ -205,7 +207,7 @@ def climbing(desk, ours=""):
 
 
 def test_what_lies_outside_is_named_before_any_build(desk):
-    """By file, line and path, with the line that declares it, which settles it; and init says the same."""
+    """By file, line and path, with the line that declares it, which settles it."""
     climbing(desk)
     assert findings(desk) == [("outside", "../core"), ("outside", "../include/b.h")]
     code, out, _ = desk("check")
@@ -215,11 +217,6 @@ def test_what_lies_outside_is_named_before_any_build(desk):
     assert line in out
     assert findings(climbing(desk, line)) == []
     assert findings(climbing(desk, 'exclude = ["../core"]\ninclude = ["../include/*"]')) == []
-    plain = '[build-system]\nrequires = ["scikit-build-core"]\nbuild-backend = "scikit_build_core.build"\n'
-    desk.files("demo/pyproject.toml", of=plain)
-    [found] = [one for one in desk.json("init")[1]["remarks"] if one["kind"] == "include"]
-    assert found["where"][0] == "CMakeLists.txt:2 ../core/**"
-    assert line in found["todo"]
 
 
 def test_an_observed_build_knows_better(desk):

@@ -5,8 +5,6 @@ import sys
 
 import pytest
 
-from freshwheel.cli.main import main
-
 TAG = "Signature: 8a477f597d28d172789f06886806bc55\n"
 odd_names = pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="such names are refused there")
 
@@ -94,14 +92,6 @@ def test_any_name_survives_json(desk):
         desk.files(b"demo/" + name, of="x")
     found = [one["path"].encode("utf-8", "surrogateescape") for one in desk.json("inputs")[1]["inputs"]]
     assert sorted(found) == sorted([*names, b"pyproject.toml"])
-
-
-@odd_names
-def test_nul_output_is_exactly_the_names(desk):
-    """With -0 nothing else is written, and each name has a NUL behind it."""
-    desk.pyproject().files(b"demo/a\nb", b"demo/\xff", of="x")
-    assert main(["inputs", "-0", str(desk.project)]) == 0
-    assert desk.capture.readouterr() == (b"a\nb\0pyproject.toml\0\xff\0", b"")
 
 
 @odd_names

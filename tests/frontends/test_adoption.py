@@ -39,8 +39,9 @@ requires-python = ">=3.10"
 package-dir = { "" = "src" }
 packages = ["demo"]
 """
-HATCHLING = """build-system.requires = ["hatchling>=1.27"]
-build-system.build-backend = "hatchling.build"
+HATCHLING = """[build-system]
+requires = ["hatchling>=1.27"]
+build-backend = "hatchling.build"
 
 [project]
 name = "demo-hatchling-pure"
@@ -134,6 +135,16 @@ def test_what_tools_and_guides_begin_can_be_switched(init, uv, tmp_path, name):
     uv.wheel(tree, tmp_path / "dist")
 
 
+def test_what_is_compiled_of_no_source_in_the_tree_is_compiled_once(init, uv, workshop, tmp_path):
+    """As cffi does, by a text in a Python file."""
+    tree = tmp_path / "cffi"
+    shutil.copytree(STARTED / "cffi-guide", tree)
+    assert init(tree)[0] == 0
+    for number in range(2):
+        uv.wheel(tree, tmp_path / f"dist-{number}")
+    assert "hit in" in workshop.module("freshwheel", "why", str(tree))
+
+
 @pytest.mark.parametrize(
     ("more", "files"),
     [
@@ -182,6 +193,30 @@ setup(cmdclass={"sdist": Writing}, py_modules=["demo"])
     uv.release(tree, tmp_path / "dist")
     with tarfile.open(tmp_path / "dist" / "demo-1.2.3.tar.gz") as archive:
         assert archive.extractfile("demo-1.2.3/VERSION").read() == b"1.2.3"
+
+
+PDM = """from setuptools import Extension
+
+
+def pdm_build_update_setup_kwargs(context, kwargs):
+    kwargs["ext_modules"] = [Extension("demo._x", ["demo/x.c"], define_macros=[("VERSION", '"1"')])]
+"""
+
+
+def test_a_backend_that_gives_setuptools_a_folder_finds_the_modules_there(init, tmp_path):
+    """As pdm-backend does, which runs a `setup.py` of its own to build in a folder of its own."""
+    text = SYSTEM.format('["pdm-backend", "setuptools>=77"]').replace("setuptools.build_meta", "pdm.backend")
+    text += f"{DEMO}version = '1.2.3'\n[tool.pdm.build]\nrun-setuptools = true\n"
+    for path, content in {
+        "pyproject.toml": text,
+        "pdm_build.py": PDM,
+        "demo/__init__.py": "",
+        "demo/x.c": SOURCE,
+    }.items():
+        (tmp_path / "demo" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "demo" / path).write_text(content)
+    code, said = init(tmp_path / "demo")
+    assert (code, "the wheels are the same" in said) == (0, True), said
 
 
 def test_a_plug_in_that_is_switched_on_by_its_name_goes_on(init, uv, tmp_path, outside):

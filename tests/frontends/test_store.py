@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from freshwheel.base import backends
-from freshwheel.inner import packages
-from freshwheel.inner.extras import extras
+from freshwheel.inner import distributions
+from freshwheel.inner.distributions import extras
 
 from .conftest import make_venv, pyproject, run
 
@@ -43,7 +43,7 @@ PROC = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="no run 
 def bare(tmp_path_factory, wheelhouse):
     """The environment of a run that must not build: no inner backend to install, and no compiler to start."""
     folder = tmp_path_factory.mktemp("bare")
-    ours = packages.closure(["freshwheel"], packages.installed(sys.path))
+    ours = distributions.closure(["freshwheel"], distributions.installed(sys.path))
     for path in wheelhouse.glob("*.whl"):
         if path.name.partition("-")[0].replace("_", "-").lower() in ours:
             shutil.copy(path, folder)

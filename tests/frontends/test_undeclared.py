@@ -253,6 +253,26 @@ def test_lock_file_that_an_observed_build_makes(desk):
     assert "is from the store" in done.stderr
 
 
+@OBSERVED
+def test_file_that_each_build_writes_anew(desk):
+    """As it was: that is no edit, and the next call is a hit. It stays a finding, since a fresh clone has none."""
+    one = desk("setuptools-c")
+    one.write("../.gitignore", "dist\ncache\n")
+    subprocess.run(["git", "init", "-q", str(one.tree.parent)], check=True)  # some plug-ins of setuptools ask git
+    script = (one.tree / "setup.py").read_text()
+    one.write("setup.py", f"open('src/demo/made.py', 'w').write('WORD = 1\\n')\n{script}")
+    first = one.build()[0]
+    second = one.build()[0]
+    assert (first.settled, second.settled) == (False, True)
+    assert second.label == one.label()
+    assert "is from the store" in one.run("-c", BUILD, str(one.tree.parent / "dist")).stderr
+    assert one.check()[1] == ['exclude = ["src/demo/made.py"]']
+    one.write(
+        "setup.py", f"open('src/demo/made.py').read()\nopen('src/demo/made.py', 'w').write('WORD = 1\\n')\n{script}"
+    )
+    assert not one.build()[0].settled
+
+
 def test_lock_file_that_the_build_makes(desk):
     """Where nobody observes that, and git does not ignore it, it is named, and in the label from the next build on."""
     one = desk("maturin-nodeps")

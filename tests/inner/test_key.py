@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freshwheel.inner import build_key
-from freshwheel.inner.build_key import Component, component, secret
+from freshwheel.inner.build_key import component, secret
 
 SALT = b"salt of one store"
 VALUES = st.recursive(
@@ -126,38 +126,12 @@ def test_a_difference_is_told_by_name():
 
 
 BASE = {
-    "source": lambda: build_key.source("0" * 32, hook="build_wheel"),
-    "inner": lambda: build_key.inner("maturin", "maturin"),
+    "source": lambda: [component("source digest", "0" * 32), component("hook", "build_wheel")],
     "settings": lambda: build_key.settings({"build-args": ["-a", "-b"], "x": "1"}),
-    "interpreter": lambda: build_key.facts(
-        "interpreter",
-        {
-            "implementation": "cpython",
-            "version": "3.11.7 (main)",
-            "cache tag": "cpython-311",
-            "pointer bits": 64,
-            "platform": "linux-x86_64",
-            "EXT_SUFFIX": ".cpython-311-x86_64-linux-gnu.so",
-            "MULTIARCH": "x86_64-linux-gnu",
-            "Py_DEBUG": 0,
-            "Py_GIL_DISABLED": None,
-            "SOABI": "cpython-311-x86_64-linux-gnu",
-        },
-    ),
-    "platform": lambda: build_key.facts(
-        "platform", {"name": "posix", "system": "linux", "machine": "x86_64", "libc": "glibc 2.36"}
-    ),
+    "platform": lambda: build_key.facts("platform", {"machine": "x86_64", "libc": "glibc 2.36"}),
     "requirements": lambda: build_key.requirements(["maturin>=1.9,<2", "cffi"]),
     "distributions": lambda: build_key.distributions({"numpy": ("2.1.0", "a" * 64)}),
-    "constraints": lambda: build_key.constraints({"PIP_CONSTRAINT": b"numpy<3\n"}),
-    "tools": lambda: build_key.tools(
-        {"rustc": "rustc 1.95.0\nhost: x86_64\n", "cargo": "cargo 1.95.0", "ld": "absent"}
-    ),
-    "environment": lambda: build_key.environment({"CFLAGS": "-O2", "LDFLAGS": ""}),
-    "commands": lambda: build_key.commands({"pkg-config --modversion openssl": ("ok", b"3.0.1\n")}),
-    "repository": lambda: build_key.facts(
-        "repository", {"reader": "setuptools-scm", "head": "abc", "branch": "main", "tags": "t", "changed": False}
-    ),
+    "environment": lambda: build_key.secrets("environment", {"CFLAGS": "-O2", "LDFLAGS": ""}),
 }
 """The components of one build, group by group."""
 
@@ -167,19 +141,7 @@ def whole(**changed):
     return build_key.key([one for name, group in BASE.items() for one in changed.get(name, group())])
 
 
-def fact(group, name, value):
-    """One component of a group with another value."""
-    full = f"{group} {name}"
-    assert full in [one.name for one in BASE[group]()]
-    return {group: [Component(name=full, value=value) if one.name == full else one for one in BASE[group]()]}
-
-
 FLIPS = {
-    "source digest": {"source": build_key.source("1" * 32, hook="build_wheel")},
-    "hook": {"source": build_key.source("0" * 32, hook="build_editable")},
-    "backend name": {"inner": build_key.inner("generic", "maturin")},
-    "backend module": {"inner": build_key.inner("maturin", "maturin:api")},
-    "in-tree backend": {"inner": build_key.inner("maturin", "maturin", backend_path=["_build"])},
     "no settings": {"settings": build_key.settings(None)},
     "setting: value": {"settings": build_key.settings({"build-args": ["-a", "-b"], "x": "2"})},
     "setting: name": {"settings": build_key.settings({"build-args": ["-a", "-b"], "y": "1"})},
@@ -187,22 +149,8 @@ FLIPS = {
     "setting: a list of one": {"settings": build_key.settings({"build-args": ["-a", "-b"], "x": ["1"]})},
     "setting: one string": {"settings": build_key.settings({"build-args": "-a -b", "x": "1"})},
     "setting: an empty list": {"settings": build_key.settings({"build-args": [], "x": "1"})},
-    "implementation": fact("interpreter", "implementation", "pypy"),
-    "interpreter release": fact("interpreter", "version", "3.11.8 (main)"),
-    "interpreter build": fact("interpreter", "version", "3.11.7 (other)"),
-    "cache tag": fact("interpreter", "cache tag", "cpython-312"),
-    "pointer width": fact("interpreter", "pointer bits", 32),
-    "get_platform": fact("interpreter", "platform", "linux-aarch64"),
-    "EXT_SUFFIX": fact("interpreter", "EXT_SUFFIX", ".so"),
-    "MULTIARCH": fact("interpreter", "MULTIARCH", "x86_64-linux-musl"),
-    "debug build": fact("interpreter", "Py_DEBUG", 1),
-    "free threading": fact("interpreter", "Py_GIL_DISABLED", 1),
-    "SOABI": fact("interpreter", "SOABI", "cpython-311t-x86_64-linux-gnu"),
-    "os.name": fact("platform", "name", "nt"),
-    "sys.platform": fact("platform", "system", "darwin"),
-    "machine": fact("platform", "machine", "aarch64"),
-    "C library": fact("platform", "libc", "musl 1.2.4"),
-    "C library version": fact("platform", "libc", "glibc 2.39"),
+    "a fact": {"platform": build_key.facts("platform", {"machine": "aarch64", "libc": "glibc 2.36"})},
+    "no fact": {"platform": build_key.facts("platform", {"machine": "x86_64", "libc": None})},
     "requirement: text": {"requirements": build_key.requirements(["maturin>=1.10,<2", "cffi"])},
     "requirement: more": {"requirements": build_key.requirements(["maturin>=1.9,<2", "cffi", "puccinialin"])},
     "requirement: fewer": {"requirements": build_key.requirements(["maturin>=1.9,<2"])},
@@ -213,34 +161,9 @@ FLIPS = {
         "distributions": build_key.distributions({"numpy": ("2.1.0", "a" * 64), "cython": ("3", "c" * 64)})
     },
     "distribution: none": {"distributions": []},
-    "constraint: content": {"constraints": build_key.constraints({"PIP_CONSTRAINT": b"numpy<2\n"})},
-    "constraint: other variable": {"constraints": build_key.constraints({"UV_CONSTRAINT": b"numpy<3\n"})},
-    "constraint: unreadable": {"constraints": build_key.constraints({"PIP_CONSTRAINT": None})},
-    "constraint: empty": {"constraints": build_key.constraints({"PIP_CONSTRAINT": b""})},
-    "rustc": {
-        "tools": build_key.tools({"rustc": "rustc 1.96.0\nhost: x86_64\n", "cargo": "cargo 1.95.0", "ld": "absent"})
-    },
-    "rustc host": {
-        "tools": build_key.tools({"rustc": "rustc 1.95.0\nhost: arm\n", "cargo": "cargo 1.95.0", "ld": "absent"})
-    },
-    "cargo": {
-        "tools": build_key.tools({"rustc": "rustc 1.95.0\nhost: x86_64\n", "cargo": "cargo 1.96.0", "ld": "absent"})
-    },
-    "ld appears": {
-        "tools": build_key.tools({"rustc": "rustc 1.95.0\nhost: x86_64\n", "cargo": "cargo 1.95.0", "ld": "2"})
-    },
-    "variable: value": {"environment": build_key.environment({"CFLAGS": "-O3", "LDFLAGS": ""})},
-    "variable: unset": {"environment": build_key.environment({"CFLAGS": "-O2"})},
-    "variable: more": {"environment": build_key.environment({"CFLAGS": "-O2", "LDFLAGS": "", "CC": "gcc"})},
-    "command: output": {"commands": build_key.commands({"pkg-config --modversion openssl": ("ok", b"3.0.2\n")})},
-    "command: failed": {"commands": build_key.commands({"pkg-config --modversion openssl": ("failed: exit 3", b"")})},
-    "command: other": {"commands": build_key.commands({"pkg-config --modversion ssl": ("ok", b"3.0.1\n")})},
-    "command: none": {"commands": []},
-    "HEAD": fact("repository", "head", "def"),
-    "branch": fact("repository", "branch", "other"),
-    "tags": fact("repository", "tags", "u"),
-    "changed files": fact("repository", "changed", 1),
-    "reader of versions": fact("repository", "reader", "versioningit"),
+    "variable: value": {"environment": build_key.secrets("environment", {"CFLAGS": "-O3", "LDFLAGS": ""})},
+    "variable: unset": {"environment": build_key.secrets("environment", {"CFLAGS": "-O2"})},
+    "variable: more": {"environment": build_key.secrets("environment", {"CFLAGS": "-O2", "LDFLAGS": "", "CC": "gcc"})},
 }
 
 
@@ -255,20 +178,10 @@ def test_no_two_flips_have_one_key():
     assert len({whole(**changed) for changed in FLIPS.values()} | {whole()}) == len(FLIPS) + 1
 
 
-def test_the_edition_is_in_the_key(monkeypatch):
-    """A freshwheel that writes wheels otherwise finds nothing of an earlier one."""
-    before = whole()
-    monkeypatch.setattr(build_key, "EDITION", build_key.EDITION + 1)
-    assert whole() != before
-
-
 SAME = {
     "settings: order of names": {"settings": build_key.settings({"x": "1", "build-args": ["-a", "-b"]})},
     "requirements: order": {"requirements": build_key.requirements(["cffi", "maturin>=1.9,<2"])},
     "requirements: twice": {"requirements": build_key.requirements(["cffi", "maturin>=1.9,<2", " cffi"])},
-    "tools: line end": {
-        "tools": build_key.tools({"cargo": "cargo 1.95.0\n", "rustc": "rustc 1.95.0\nhost: x86_64", "ld": "absent"})
-    },
 }
 
 
@@ -283,7 +196,7 @@ def test_no_settings_and_empty_settings_are_one():
     assert build_key.settings(None) == build_key.settings({}) == []
 
 
-@pytest.mark.parametrize("odd", [True, 1, None, 1.5, b"x", {"a": 1}, ["x", ["y"]], {1: {2: object}}])
+@pytest.mark.parametrize("odd", [True, 1, None, 1.5, {"a": 1}, ["x", ["y"]], {1: {2: object}}])
 def test_a_setting_may_hold_anything(odd):
     """Frontends pass what they like; it has a key, another one than its text has."""
     found = build_key.settings({"x": odd})
@@ -297,43 +210,3 @@ def test_credentials_in_requirements_are_neither_shown_nor_counted():
     other = build_key.requirements([text.format("changed", "same") for text in texts])
     assert one == other
     assert "same" not in str(build_key.parts(one, salt=SALT))
-
-
-@pytest.mark.parametrize(
-    ("pyproject", "requires", "expected"),
-    [
-        ({}, ["setuptools>=61", "setuptools-scm[toml]>=8"], "setuptools-scm"),
-        ({}, ["setuptools_scm"], "setuptools-scm"),
-        ({"tool": {"setuptools_scm": {}}}, [], "setuptools-scm"),
-        ({}, ["hatchling", "hatch-vcs"], "hatch-vcs"),
-        ({"tool": {"hatch": {"version": {"source": "vcs"}}}}, [], "hatch-vcs"),
-        ({}, ["vcs-versioning"], "vcs-versioning"),
-        ({}, ["versioningit~=3.0"], "versioningit"),
-        ({"tool": {"versioningit": {}}}, [], "versioningit"),
-        ({}, ["dunamai"], "dunamai"),
-        ({}, ["poetry-dynamic-versioning>=1"], "poetry-dynamic-versioning"),
-        ({}, ["uv-dynamic-versioning"], "uv-dynamic-versioning"),
-        ({}, ["setuptools-git-versioning<3"], "setuptools-git-versioning"),
-        ({}, ["versioneer[toml]==0.29"], "versioneer"),
-        ({"tool": {"versioneer": {"VCS": "git"}}}, [], "versioneer"),
-        ({}, ["flit_scm"], "flit-scm"),
-        ({"tool": {"pdm": {"version": {"source": "scm"}}}}, ["pdm-backend"], "pdm"),
-        ({"tool": {"pdm": {"version": {"source": "file"}}}}, ["pdm"], None),
-        (
-            {
-                "tool": {
-                    "scikit-build": {"metadata": {"version": {"provider": "scikit_build_core.metadata.setuptools_scm"}}}
-                }
-            },
-            ["scikit-build-core"],
-            "scikit-build-core",
-        ),
-        ({}, ["scikit-build-core", "maturin>=1", "setuptools", "hatchling"], None),
-        ({"tool": {"hatch": {"version": {"path": "x.py"}}}}, [], None),
-        ({"tool": "odd"}, ["???", ""], None),
-        ({"tool": {"hatch": {"version": {"source": ["vcs"]}}}}, [], None),
-    ],
-)
-def test_a_version_from_version_control_is_noticed(pyproject, requires, expected):
-    """Whoever takes the base version from tags is known by requirement or table."""
-    assert build_key.versioned(pyproject, requires) == expected

@@ -1,13 +1,13 @@
 """Builds for the processor at hand: where that is asked for, and by what processors are told apart."""
 
 import os
+import socket
 import sys
-from types import SimpleNamespace
 
 import pytest
 
 from freshwheel.base import backends
-from freshwheel.inner import build_key, machine, processor
+from freshwheel.inner import build_key, machine
 from freshwheel.inner.machine import Subject
 from freshwheel.inner.programs import Answer
 
@@ -40,13 +40,13 @@ OTHERS = (
 @pytest.mark.parametrize("text", ASKING)
 def test_a_flag_that_asks_for_the_processor_at_hand(text):
     """It is seen however it is written."""
-    assert processor.wanted([b"", text])
+    assert machine.is_native([b"", text])
 
 
 @pytest.mark.parametrize("text", OTHERS)
 def test_a_text_that_asks_for_no_such_thing(text):
     """It is left alone."""
-    assert not processor.wanted([text])
+    assert not machine.is_native([text])
 
 
 def test_files_in_which_flags_stand(tmp_path):
@@ -65,7 +65,7 @@ def test_files_in_which_flags_stand(tmp_path):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(path)
     paths = [os.fsencode(path) for path in (*yes, *no, "gone/setup.py")]
-    assert [text.decode() for text in processor.recipes(str(tmp_path), paths)] == list(yes)
+    assert [text.decode() for text in machine.recipes(str(tmp_path), paths)] == list(yes)
 
 
 CPUINFO = """processor\t: {number}
@@ -83,7 +83,7 @@ def test_linux_tells_processors_apart_by_what_they_can(tmp_path):
 
     def said(*stanzas):
         (tmp_path / "cpuinfo").write_text("".join(stanzas))
-        return processor.features({}, run=silent, platform="linux", cpuinfo=str(tmp_path / "cpuinfo"))
+        return machine.processor({}, run=silent, platform="linux", cpuinfo=str(tmp_path / "cpuinfo"))
 
     one = CPUINFO.format(number=0, clock=1000, flags="avx2")
     assert said(one) == said(one, CPUINFO.format(number=1, clock=2000, flags="avx2"))
@@ -98,22 +98,21 @@ def silent(*_, **__):
 
 
 def test_other_systems_say_what_they_know():
-    """That of Apple by a program, Windows by its variables; nobody else knows anything."""
+    """That of Apple by a program, Windows by a variable."""
 
     def says(*_, **__):
         return Answer(status=1, output=b"machdep.cpu.brand_string: Apple M1\n")
 
-    assert "M1" in processor.features({}, run=says, platform="darwin")
-    assert processor.features({}, run=silent, platform="darwin") is None
-    assert processor.features({"PROCESSOR_LEVEL": "6"}, run=silent, platform="win32") == "PROCESSOR_LEVEL=6"
-    assert processor.features({}, run=silent, platform="freebsd14", cpuinfo="/nowhere") is None
+    assert "M1" in machine.processor({}, run=says, platform="darwin")
+    environ = {"PROCESSOR_IDENTIFIER": "AMD64 Family 25"}
+    assert machine.processor(environ, run=silent, platform="win32") == "AMD64 Family 25"
 
 
-def test_windows_says_which_features_are_there(monkeypatch):
-    """By their numbers."""
-    library = SimpleNamespace(kernel32=SimpleNamespace(IsProcessorFeaturePresent=lambda number: number == 40))
-    monkeypatch.setattr("ctypes.windll", library, raising=False)
-    assert processor.features({}, run=silent, platform="win32") == "40"
+def test_where_nobody_knows_the_processor_the_wheel_is_for_this_machine(monkeypatch):
+    """By its name."""
+    monkeypatch.setattr(socket, "gethostname", lambda: "this-one")
+    for platform in ("darwin", "win32", "freebsd14"):
+        assert machine.processor({}, run=silent, platform=platform, cpuinfo="/nowhere") == "this-one"
 
 
 def gathered(tree, environ=None, *, inputs=(), settings=None):
@@ -129,37 +128,31 @@ def gathered(tree, environ=None, *, inputs=(), settings=None):
         inputs=inputs,
         settings=settings,
     )
-    return machine.gather(about, {"PATH": "", "HOME": str(tree), **(environ or {})}, cache=None, salt=b"", path=[])
+    return machine.gather(about, {"PATH": "", "HOME": str(tree), **(environ or {})}, path=[])
 
 
 def test_a_build_for_the_processor_at_hand_has_it_in_its_key(tmp_path, monkeypatch):
     """Asked for by a variable, a setting or a file; another processor is another key, and rows prove nothing."""
     (tmp_path / "CMakeLists.txt").write_text("add_compile_options(-march=native)\n")
+    (tmp_path / "tools.cmake").write_text("set(CMAKE_C_FLAGS -mcpu=native)\n")
     asked = (
         {"environ": {"CFLAGS": "-march=native"}},
+        {"environ": {"CMAKE_TOOLCHAIN_FILE": "tools.cmake"}},
         {"settings": {"cmake.args": ["-DCMAKE_C_FLAGS=-march=native"]}},
         {"inputs": [b"CMakeLists.txt", b"a.c"]},
     )
     for each in asked:
         keys = []
         for can in ("avx2", "avx512f"):
-            monkeypatch.setattr(processor, "features", lambda *_, can=can, **__: can)
+            monkeypatch.setattr(machine, "processor", lambda *_, can=can, **__: can)
             found = gathered(tmp_path, **each)
-            assert found.watch.untrusted
-            assert found.unknown == ()
+            assert found.lookout.untrusted
             keys.append(build_key.key(found.components))
         assert keys[0] != keys[1]
     assert "processor features" not in {one.name for one in gathered(tmp_path, inputs=[b"a.c"]).components}
 
 
-def test_a_processor_that_nobody_knows(tmp_path, monkeypatch):
-    """What is built for it is not stored."""
-    monkeypatch.setattr(processor, "features", lambda *_, **__: None)
-    found = gathered(tmp_path, {"CXXFLAGS": "-march=native"})
-    assert found.unknown == ("what this processor can do, which it is built for",)
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="reads what this machine says")
 def test_this_machine_says_something():
     """A processor has a model or features."""
-    assert processor.features({}, run=silent)
+    assert machine.processor({}, run=silent)

@@ -22,8 +22,8 @@ def git(folder, *words):
 
 def facts(folder):
     """What is found for a tree, which must be all there is to know."""
-    found, gap = repository.facts(str(folder), {**os.environ, **AS}, AS["PATH"].split(os.pathsep), run)
-    assert gap == ""
+    found = repository.facts(str(folder), {**os.environ, **AS}, AS["PATH"].split(os.pathsep), run)
+    assert found is not None
     return found
 
 
@@ -147,7 +147,6 @@ def test_a_submodule_is_a_part_of_the_state(tmp_path, tree):
     git(tree / "sub", "commit", "-qam", "x")
     seen.append(facts(tree))
     assert len({repr(one) for one in seen}) == 4
-    assert repository.top(str(tree / "sub" / "below")) == os.path.realpath(tree / "sub")
     assert facts(tree / "sub")["head"] != facts(tree)["head"]
 
 
@@ -162,14 +161,13 @@ def test_a_repository_without_a_commit(tmp_path):
 
 def test_a_tree_without_a_repository(tmp_path):
     """There is nothing to know."""
-    assert repository.top(str(tmp_path)) is None
-    assert facts(tmp_path) == {"head": None}
+    assert facts(tmp_path) == {}
 
 
 def test_a_repository_that_git_can_not_read(tree):
-    """What it says is not known, and there is a word for it."""
+    """What it says is not known."""
     (tree / ".git" / "HEAD").write_text("what")
-    assert repository.facts(str(tree), os.environ, AS["PATH"].split(os.pathsep), run)[1]
+    assert repository.facts(str(tree), os.environ, AS["PATH"].split(os.pathsep), run) is None
 
 
 def test_nothing_that_a_repository_names_is_started(tmp_path, tree):
@@ -201,9 +199,15 @@ def test_nothing_that_a_repository_names_is_started(tmp_path, tree):
     assert not (tmp_path / "started").exists()
 
 
+def test_another_version_control_is_not_asked(tmp_path):
+    """What it says is not known."""
+    (tmp_path / ".hg").mkdir()
+    assert repository.facts(str(tmp_path), os.environ, [], run) is None
+
+
 def test_a_submodule_that_leads_back(tree):
     """There is an end to it."""
     head = subprocess.run([GIT, "rev-parse", "HEAD"], cwd=tree, check=True, capture_output=True, text=True).stdout
     git(tree, "update-index", "--add", "--cacheinfo", f"160000,{head.strip()},loop")
     (tree / "loop").symlink_to(tree, target_is_directory=True)
-    assert repository.facts(str(tree), {**os.environ, **AS}, AS["PATH"].split(os.pathsep), run)[1]
+    assert repository.facts(str(tree), {**os.environ, **AS}, AS["PATH"].split(os.pathsep), run) is None

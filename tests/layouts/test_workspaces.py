@@ -289,6 +289,7 @@ def at_the_root(layout, request):
             "assets/logo.svg": "",
             "CHANGELOG.md": "",
             "tests/data.txt": "",
+            "golden/of_tests.csv": "",
             "Cargo.lock": "",
         }
     )
@@ -302,7 +303,13 @@ def at_the_root(layout, request):
                 #[path = "../shared/more.rs"]
                 pub mod more;
                 """,
-            "src/folder.rs": 'fn folder() { root().join("assets") }',
+            "src/folder.rs": """\
+                fn folder() { root().join("assets") }
+                #[cfg(test)]
+                mod tests {
+                    const OF_TESTS: &str = include_str!("../golden/of_tests.csv");
+                }
+                """,
         }
     )
     if request.param != ".":
@@ -320,8 +327,10 @@ SPOKEN_OF = (
 
 
 def test_what_sources_of_a_crate_at_the_root_speak_of_counts(at_the_root):
-    """By an include, a build script, a module, and what these speak of in turn."""
-    assert set(SPOKEN_OF) <= set(at_the_root.inputs())
+    """By an include, a build script, a module, and what these speak of in turn; not by its tests."""
+    found = set(at_the_root.inputs())
+    assert set(SPOKEN_OF) <= found
+    assert "golden/of_tests.csv" not in found
     at_the_root.is_free_of_places()
 
 
@@ -403,3 +412,14 @@ def test_what_a_build_reads_and_no_source_speaks_of_joins_the_inputs(layout, wor
     third = workshop.wheel(found)
     assert third.version != second.version
     assert third.holds("two\n")
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.rst", "README.txt", "README"])
+def test_a_readme_that_nobody_names_counts_at_the_root(layout, name):
+    """Cargo takes one for the description, and maturin does with one more ending."""
+    found = layout(".")
+    found.files({name: "", "TODO.rst": ""})
+    found.crate(".", "rooted")
+    found.pyproject("rooted")
+    assert name in found.inputs()
+    assert "TODO.rst" not in found.inputs()

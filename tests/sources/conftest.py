@@ -385,6 +385,7 @@ class NaiveProject(Naive):
             b".ignore",
             b"README",
             b"README.md",
+            b"README.rst",
             b"README.txt",
             b"Cargo.toml",
             b"Cargo.lock",
@@ -401,7 +402,8 @@ class NaiveProject(Naive):
                 if os.path.isdir(os.path.join(self.root, one)) and not self.is_excluded(one):
                     trial.walk(one, one)
             sources = [path for path, (kind, _) in trial.entries.items() if path.endswith(b".rs") and kind in b"fx"]
-            text = b"".join(Path(os.fsdecode(os.path.join(self.root, path))).read_bytes() for path in sources)
+            texts = [Path(os.fsdecode(os.path.join(self.root, path))).read_bytes() for path in sources]
+            text = b"".join(re.split(rb"#\[cfg\(test\)\]\s*(?:pub\s+)?mod\s+\w+\s*\{", one)[0] for one in texts)
             names = os.listdir(os.path.join(self.root, folder))
             more = {name for name in names if any(name + end in text for end in (b"/", b'"', b"\\"))} - only
             if not more:

@@ -1,8 +1,9 @@
-"""The second opinion: on planted records, and after real builds."""
+"""What cargo's records say of a build: planted ones, and those of real builds."""
 
 import os
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -11,11 +12,6 @@ from freshwheel.build import opinion
 from freshwheel.build.tree_view import Scope
 from freshwheel.sources import digest
 from freshwheel.sources.cargo import Closure, Crate
-
-try:
-    import tomllib
-except ImportError:  # Python 3.10
-    import tomli as tomllib
 
 OLD = 1_700_000_000_000_000_000
 NEW = OLD + 60_000_000_000
@@ -58,35 +54,30 @@ class Ground:
             self.write(path, text)
             self.inputs.append(Input(path=path.encode(), kind=b"f", content=digest.of(text.encode())))
 
-    def compiled(self, *reads, name="demo", profile="release", stamp=OLD, lists=False):
-        """Plants the dep-info of one compilation, or cargo's own list."""
+    def compiled(self, *reads, name="demo", profile="release", stamp=NEW):
+        """Plants the record of one compilation."""
         files = " ".join(one.replace(" ", "\\ ") for one in reads)
-        record = f"{name}.d" if lists else f"deps/{name}-0123.d"
-        return self.write(f"target/{profile}/{record}", f"out: {files}\n", stamp)
+        return self.write(f"target/{profile}/deps/{name}-0123.d", f"out: {files}\n\n# env-dep:X\n", stamp)
 
-    def listed(self, *paths, **more):
-        """Plants cargo's own list of the sources of an artefact."""
-        self.compiled(*(os.path.join(self.tree, path) for path in paths), lists=True, **more)
-
-    def script(self, *lines, package="demo", stamp=OLD):
-        """Plants the output of a build script."""
+    def script(self, *paths, package="demo", stamp=NEW):
+        """Plants what a build script asks to be run again for."""
         folder = f"target/release/build/{package}-0123"
         self.write(f"{folder}/root-output", "")
-        return self.write(f"{folder}/output", "".join(f"cargo:rerun-if-{line}\n" for line in lines), stamp)
+        return self.write(f"{folder}/output", "".join(f"cargo:rerun-if-changed={one}\n" for one in paths), stamp)
 
-    def scope(self, **more):
-        """What opinions are held against."""
-        return Scope(**{"tree": self.tree, "repository": self.repository, "inputs": self.inputs, **more})
+    def reads(self, *, target=None, **more):
+        """What a build that began at `NEW` has missed."""
+        scope = Scope(**{"tree": self.tree, "repository": self.repository, "inputs": self.inputs, **more})
+        return opinion.records(scope, self.crates, [target or self.target], since=NEW).missed
 
-    def second(self, since=None, **more):
-        """The second opinion."""
-        return opinion.second(self.scope(**more), self.crates, [self.target], since=since)
+    def system(self, **more):
+        """The absolute paths elsewhere on the machine that such a build has read."""
+        scope = Scope(**{"tree": self.tree, "repository": self.repository, "inputs": self.inputs, **more})
+        return [read.path for read in opinion.records(scope, self.crates, [self.target], since=NEW).system]
 
-    def missed(self, since=None, **more):
-        """The paths that it finds missed."""
-        found = self.second(since, **more)
-        assert not found.reason
-        return [read.path for read in found.missed]
+    def missed(self, **more):
+        """The paths of that."""
+        return [read.path for read in self.reads(**more)]
 
 
 @pytest.fixture
@@ -95,91 +86,55 @@ def ground(tmp_path):
     return Ground(tmp_path)
 
 
-def test_included_file_outside_is_missed(ground):
-    """A file that rustc read beside the inputs is named, and who read it."""
+def test_file_outside_is_missed(ground):
+    """A file that was taken beside the inputs is named, and who has taken it."""
     ground.write("../a b#.txt")
     ground.compiled("src/lib.rs", os.path.join(ground.tree, "src/../../a b#.txt"))
-    (read,) = ground.second().missed
-    assert (read.path, read.by) == ("../a b#.txt", "src/lib.rs of demo")
+    (read,) = ground.reads()
+    assert (read.path, read.by) == ("../a b#.txt", "demo")
+
+
+def test_system_header(ground, tmp_path):
+    """What lies outside of the repository has an absolute path, whichever crate asked for it."""
+    header = tmp_path / "include" / "z.h"
+    header.parent.mkdir()
+    header.touch()
+    ground.script(header, header.parent / "gone.h", package="libz-sys")
+    assert (ground.system(), ground.missed()) == ([str(header)], [])
+    assert ground.system(apart=[str(header.parent)]) == []
 
 
 def test_nothing_missed(ground):
-    """Where all that was read is an input, or was built, there is an opinion and nothing in it."""
-    ground.compiled("src/lib.rs", ground.write("target/release/build/demo-0123/out/gen.rs"))
-    assert ground.second() == opinion.Opinion()
-
-
-def test_file_that_is_gone_is_not_missed(ground):
-    """A record of an earlier build may name what is not there any more."""
-    ground.compiled("src/lib.rs", "src/gone.rs")
+    """What is an input, is gone, or lies elsewhere on the machine is not missed, and neither is what was built."""
+    header = ground.write("../../include/z.h")
+    built = ground.write("target/release/build/demo-0123/out/gen.rs")
+    ground.compiled("src/lib.rs", "src/gone.rs", header, built)
     assert ground.missed() == []
 
 
-@pytest.mark.parametrize(("stamp", "more"), [(OLD, {}), (NEW, {"outputs": ["src/gone.rs"]}), (NEW, {"apart": True})])
-def test_file_that_is_gone_is_no_doubt(ground, stamp, more):
-    """What an earlier build read may be gone, and so may what nobody counts."""
-    if more.get("apart"):
-        more = {"apart": [os.path.join(ground.tree, "src")]}
-    ground.compiled("src/lib.rs", "src/gone.rs", stamp=stamp)
-    assert ground.missed(since=NEW, **more) == []
-
-
-def test_file_that_this_build_read_and_is_gone(ground):
-    """Nobody knows what it was; what else was read is told all the same."""
-    ground.compiled("src/lib.rs", "src/gone.rs", ground.write("../x.txt"), stamp=NEW)
-    found = ground.second(since=NEW)
-    assert found.reason == "src/gone.rs was read by src/lib.rs of demo, and is not there"
-    assert [read.path for read in found.missed] == ["../x.txt"]
-
-
-@pytest.mark.skipif(os.name == "nt", reason="the system goes by the text there")
-def test_crate_behind_a_link(ground):
-    """What lies above it lies above where the link leads, also as cargo lists it."""
-    for name in ("Cargo.toml", "src/lib.rs"):
-        ground.sources(f"real/deep/core/{name}")
-    os.symlink("real/deep/core", os.path.join(ground.tree, "core"))
-    ground.crates = closure(crate("", "demo"), crate("core", "core"))
-    ground.write("real/deep/a.txt")
-    ground.write("real/deep/b.txt")
-    ground.compiled("core/src/lib.rs", "core/src/../../a.txt", name="core", stamp=NEW)
-    ground.listed("core/src/lib.rs", "core/src/../../a.txt", "core/../b.txt", stamp=NEW)
-    ground.script("changed=../b.txt", package="core")
-    assert ground.missed(since=NEW) == ["real/deep/a.txt", "real/deep/b.txt"]
-
-
-@pytest.mark.skipif(os.name == "nt", reason="the system goes by the text there")
-def test_climbing_in_a_tree_behind_a_link(ground, tmp_path):
-    """Where the link to the tree stands, nothing is read."""
-    ground.write("../x.txt")
-    ground.compiled("src/lib.rs", "src/../../x.txt")
-    os.symlink(ground.tree, tmp_path / "py")
-    ground.tree = str(tmp_path / "py")
+@pytest.mark.parametrize("profile", ["debug", "release", "x86_64-unknown-linux-gnu/release"])
+def test_every_profile_counts(ground, profile):
+    """With a target triple and without."""
+    ground.compiled("src/lib.rs", ground.write("../x.txt"), profile=profile)
     assert ground.missed() == ["../x.txt"]
 
 
-def test_record_whose_crate_is_gone(ground):
-    """A record whose own source is gone belongs to no crate."""
-    ground.write("../x.txt")
-    ground.compiled("src/gone.rs", os.path.join(ground.repository, "x.txt"))
+def test_record_of_an_earlier_build_does_not_count(ground):
+    """What that one took is known since then, or is read no more."""
+    ground.compiled("src/lib.rs", ground.write("../x.txt"), stamp=OLD)
+    ground.script("../x.txt", stamp=OLD)
     assert ground.missed() == []
 
 
 def test_crate_outside_of_the_closure(ground):
-    """What other crates in the same target folder read is none of this project's business."""
+    """What other crates in the same build folder read is none of this project's business."""
     ground.write("../other/Cargo.toml")
-    ground.write("../x.txt")
-    source = ground.write("../other/src/lib.rs")
-    ground.compiled(source, os.path.join(ground.repository, "x.txt"), name="other")
-    ground.script("changed=../x.txt", f"changed={ground.repository}/x.txt", package="other")
+    source, text = ground.write("../other/src/lib.rs"), ground.write("../x.txt")
+    ground.compiled(source, text, name="other")
+    ground.script(text, package="other")
     assert ground.missed() == []
     ground.crates = closure(crate("", "demo"), crate("../other", "other"))
     assert ground.missed() == ["../other/src/lib.rs", "../x.txt"]
-
-
-def test_crate_with_its_source_elsewhere(ground):
-    """A crate whose `[lib] path` leads out of its folder is known by its name."""
-    ground.compiled(ground.write("../common/lib.rs"))
-    assert ground.missed() == ["../common/lib.rs"]
 
 
 def test_workspace_above(ground):
@@ -190,71 +145,45 @@ def test_workspace_above(ground):
     assert ground.missed() == ["../x.txt"]
 
 
-def test_cargo_knows_which_records_are_left(ground):
-    """A file that cargo's own list lacks was read by an earlier build."""
-    ground.write("../old.txt")
-    ground.write("../new.txt")
-    paths = [os.path.join(ground.repository, name) for name in ("old.txt", "new.txt")]
-    ground.compiled("src/lib.rs", *paths)
-    assert ground.missed() == ["../new.txt", "../old.txt"]
-    ground.listed("src/lib.rs", "../new.txt")
-    assert ground.missed() == ["../new.txt"]
+def test_newer_layout(ground):
+    """Records are found as well where cargo keeps one folder for each unit of a package."""
+    ground.write("../a.txt")
+    ground.write("../b.txt")
+    stem = "target/release/build/demo"
+    ground.write(f"{stem}/01/out/demo-01.d", "out: src/lib.rs ../b.txt", NEW)
+    ground.write(f"{stem}/02/run/root-output")
+    ground.write(f"{stem}/02/run/stdout", "cargo::rerun-if-changed=../a.txt \n", NEW)
+    assert ground.missed() == ["../a.txt", "../b.txt"]
 
 
-def test_crate_that_cargo_does_not_list(ground):
-    """A list of artefacts without the crate says nothing of it; then the time decides."""
-    ground.write("../x.txt")
-    ground.compiled("src/lib.rs", os.path.join(ground.repository, "x.txt"))
-    ground.listed("../elsewhere/lib.rs", stamp=NEW)
-    assert ground.missed() == ["../x.txt"]
-    assert ground.missed(since=NEW) == []
+@pytest.mark.skipif(os.name == "nt", reason="the system goes by the text there")
+def test_crate_behind_a_link(ground):
+    """What lies above it lies above where the link leads."""
+    for name in ("Cargo.toml", "src/lib.rs"):
+        ground.sources(f"real/deep/core/{name}")
+    os.symlink("real/deep/core", os.path.join(ground.tree, "core"))
+    ground.crates = closure(crate("", "demo"), crate("real/deep/core", "core"))
+    ground.write("real/deep/a.txt")
+    ground.compiled("core/src/lib.rs", "core/src/../../a.txt", name="core")
+    assert ground.missed() == ["real/deep/a.txt"]
 
 
-def test_profile_of_another_build(ground):
-    """A profile where nothing is new counts only if that is so everywhere."""
-    for profile, name in (("debug", "a"), ("release", "b"), ("x86_64-unknown-linux-gnu/release", "c")):
-        ground.compiled("src/lib.rs", ground.write(f"../{name}.txt"), profile=profile)
-    assert ground.missed() == ["../a.txt", "../b.txt", "../c.txt"]
-    assert ground.missed(since=NEW) == []
-    ground.listed("src/lib.rs", "../a.txt", "../b.txt", "../c.txt", profile="debug")
-    ground.listed("src/lib.rs", "../a.txt", "../b.txt", "../c.txt", profile="release", stamp=NEW)
-    assert ground.missed(since=NEW) == ["../b.txt", "../c.txt"]
-
-
-def test_build_that_did_nothing(ground):
-    """Where cargo had nothing to do, what it read earlier still counts."""
-    ground.write("../x.txt")
-    ground.compiled("src/lib.rs", os.path.join(ground.repository, "x.txt"))
-    ground.listed("src/lib.rs", "../x.txt")
-    assert ground.missed(since=NEW) == ["../x.txt"]
-
-
-def test_build_script_names_a_folder(ground):
-    """A folder stands for all files below it: missed are those that are no inputs, litter aside."""
+def test_folder_of_a_build_script(ground):
+    """It stands for all files below it: missed are those that are no inputs, litter and other crates aside."""
     ground.sources("../shared/known.txt")
     for name in ("a/x.txt", "x.pyc", ".git/HEAD", "node_modules/.package-lock.json", "crate/Cargo.toml", "crate/y.rs"):
         ground.write(f"../shared/{name}")
-    ground.script("changed=../shared", "env-changed=FOO", "changed=nowhere")
-    found = ground.second()
-    assert [(read.path, read.by) for read in found.missed] == [("../shared/a/x.txt", "the build script of demo")]
-    assert found.names == ("FOO",)
+    ground.script("../shared", "nowhere")
+    assert [(read.path, read.by) for read in ground.reads()] == [("../shared/a/x.txt", "the build script of demo")]
 
 
-def test_variables_are_those_of_all_profiles(ground):
-    """Where cargo had nothing to do, it does not ask again, and the variable decides all the same."""
-    ground.script("env-changed=OPENSSL_DIR")
-    ground.compiled("src/lib.rs", profile="debug")
-    ground.listed("src/lib.rs", profile="debug", stamp=NEW)
-    assert ground.second(since=NEW).names == ("OPENSSL_DIR",)
-
-
-def test_build_script_names_its_own_crate(ground):
-    """Tests of a crate are no inputs, even where a build script names the folder of the crate."""
+def test_folder_of_the_crate_itself(ground):
+    """Tests of a crate are no inputs, unless they are named."""
     ground.write("tests/a.rs")
     ground.write("examples/b.rs")
-    ground.script("changed=")
+    ground.script("")
     assert ground.missed() == []
-    ground.script("changed=", "changed=tests")
+    ground.script("", "tests")
     assert ground.missed() == ["tests"]
 
 
@@ -262,40 +191,22 @@ def test_folder_of_which_nothing_is_an_input_stays_a_folder(ground):
     """A file that is born there later counts as well, because the build script would be run again for it."""
     ground.write("../shared/a/x.txt")
     ground.write("../shared/y.txt")
-    ground.script("changed=../shared", "changed=../shared/y.txt")
+    ground.script("../shared", "../shared/y.txt")
     assert ground.missed() == ["../shared"]
-
-
-def test_system_header(ground, tmp_path):
-    """What lies outside of the repository has an absolute path, whichever crate asked for it."""
-    header = tmp_path / "include" / "z.h"
-    header.parent.mkdir()
-    header.touch()
-    ground.script(f"changed={header}", f"changed={header.parent}/gone.h", package="libz-sys")
-    found = ground.second()
-    assert ([read.path for read in found.system], found.missed) == ([header.as_posix()], ())
-    assert ground.second(known=[header.as_posix()]).system == ()
-    assert ground.second(apart=[str(tmp_path / "include")]).system == ()
 
 
 def test_excluded_and_declared_files(ground):
     """What somebody said is no input was not missed."""
-    for name in ("gen/a.rs", "gen/b.rs", "gen/c.rs"):
+    for name in ("gen/a.rs", "gen/b.rs", "gen/c.rs", "../x/a.txt"):
         ground.write(name)
-    ground.script("changed=gen")
-    assert ground.missed(exclude=["gen/a.*"], outputs=["gen/b.rs"]) == ["gen/c.rs"]
-    assert ground.missed(exclude=["**/gen"]) == []
-
-
-def test_excluded_file_outside(ground):
-    """A pattern may climb."""
-    ground.compiled("src/lib.rs", ground.write("../x/a.txt"), ground.write("../b.txt"))
-    assert ground.missed(exclude=["../x/**"]) == ["../b.txt"]
+    ground.script("gen", "../x/a.txt")
+    assert ground.missed(exclude=["gen/a.*", "../x/**"], outputs=["gen/b.rs"]) == ["gen/c.rs"]
+    assert ground.missed(exclude=["**/gen", "../x/a.txt"]) == []
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
 def test_input_under_another_name(ground):
-    """A file that is an input through a link was not missed, nor one that tools reach without it."""
+    """A file that is an input through a link was not missed."""
     os.makedirs(os.path.join(ground.repository, "protos"))
     os.symlink("../protos", os.path.join(ground.tree, "protos"))
     ground.sources("protos/a.proto")
@@ -305,62 +216,57 @@ def test_input_under_another_name(ground):
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
 def test_tree_behind_a_link(ground, tmp_path):
-    """Tools may spell the tree as it really is, while it was opened through a link; or the other way round."""
+    """Tools may spell the tree as it really is, while it was opened through a link."""
     ground.sources("src/a.rs")
-    ground.compiled("src/lib.rs", os.path.join(ground.tree, "src/a.rs"), ground.write("../x.txt"))
-    ground.script(f"changed={ground.write('target/y.txt')}", package="foreign")
+    ground.compiled("src/lib.rs", "src/a.rs", ground.write("../x.txt"))
     os.symlink(ground.repository, tmp_path / "link")
     ground.tree = str(tmp_path / "link" / "py")
-    assert [read.path for read in ground.second().missed] == ["../x.txt"]
-    assert ground.second().system == ()
+    assert ground.missed() == ["../x.txt"]
 
 
-def test_newer_layout(ground):
-    """Records are found as well where cargo keeps one folder for each unit of a package."""
-    ground.write("../a.txt")
-    ground.write("../b.txt")
-    stem = "target/release/build/demo"
-    ground.write(f"{stem}/01/fingerprint/x")
-    ground.write(f"{stem}/01/out/demo-01.d", "out: src/lib.rs ../b.txt")
-    ground.write(f"{stem}/02/fingerprint/x")
-    ground.write(f"{stem}/02/run/root-output")
-    ground.write(f"{stem}/02/run/stdout", "cargo:rerun-if-changed=../a.txt")
-    assert ground.missed() == ["../a.txt", "../b.txt"]
+def test_variables_of_all_units(ground):
+    """What rustc has on record in any profile, and what cargo does not set itself, in either layout of its folder."""
+    records = {
+        "release/deps/demo-01.d": "src/lib.rs:\n\n# env-dep:ODD_NAME=a b\\nc=d\n# env-dep:CARGO_MANIFEST_DIR=/a\n",
+        "debug/build/demo-01/build_script_build-01.d": "# env-dep:UNSET\r\n# env-dep:OUT_DIR=/x\n",
+        "x86_64-unknown-linux-gnu/release/build/demo/01/out/demo-01.d": "# env-dep:NEWER=\n",
+    }
+    for path, text in records.items():
+        ground.write(f"target/{path}", text)
+    assert opinion.variables([ground.target, str(ground.tree)]) == {"ODD_NAME", "UNSET", "NEWER"}
 
 
-def test_no_records(ground):
-    """Without records there is no opinion, and a reason."""
-    assert ground.second() == opinion.Opinion(reason="cargo left no records in its target folder")
-
-
-@pytest.mark.parametrize("text", ["", "\0", "out: \0 a\0b\n", "out: a" + "\udcff\n", "out: src/lib.rs src/\0/x /\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "\0",
+        "out: \0 a\0b\n",
+        "out: a" + "\udcff\n",
+        "out: src/lib.rs src/\0/x /\n",
+        "cargo:rerun-if-changed=\0\n",
+        "cargo:rerun-if-changed=" + "x" * 9000,
+    ],
+)
 def test_odd_records(ground, text):
     """No record makes an opinion fail."""
-    where = ground.compiled()
-    with open(where, "wb") as file:
-        file.write(text.encode("utf-8", "surrogateescape"))
-    with open(ground.script(), "wb") as file:
-        file.write(
-            b"cargo:rerun-if-changed=\0\ncargo:rerun-if-changed=\xff\n" + b"cargo:rerun-if-changed=" + b"x" * 9000
-        )
-    assert ground.second().missed == ()
+    for where in (ground.compiled(), ground.script()):
+        with open(where, "wb") as file:
+            file.write(text.encode("utf-8", "surrogateescape"))
+        os.utime(where, ns=(NEW, NEW))
+    assert ground.missed() == []
+    assert opinion.variables([ground.target]) == set()
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="the system refuses nothing")
-def test_unreadable_records(ground):
-    """What the system refuses ends in no opinion, and a reason."""
-    os.chmod(ground.compiled("src/lib.rs"), 0)
-    assert ground.second().reason.startswith("the records of cargo can't be read: ")
+def test_refusals_are_no_error(ground, monkeypatch):
+    """What the system refuses says nothing."""
+    ground.compiled("src/lib.rs", ground.write("../x.txt"))
 
-
-def test_refusals_end_in_a_reason(ground, monkeypatch):
-    """Any error of the system is the reason why there is no opinion."""
-
-    def refused(folder):
+    def refused(folder, _=None):
         raise PermissionError(13, "Permission denied", folder)
 
-    monkeypatch.setattr(opinion, "units", refused)
-    assert ground.second() == opinion.Opinion(reason="the records of cargo can't be read: Permission denied")
+    monkeypatch.setattr(opinion.build_folders, "files", refused)
+    assert (ground.missed(), opinion.variables([ground.target])) == ([], set())
 
 
 # What cargo really does. Each test builds crates without dependencies, so nothing comes from a network.
@@ -378,13 +284,24 @@ def manifest(name, more=""):
     return f'[package]\nname = "{name}"\nversion = "1.0.0"\nedition = "2021"\n{more}'
 
 
+def since_now(ground, *arguments):
+    """What a build that begins now is told to have missed, as paths."""
+    scope = Scope(tree=ground.tree, repository=ground.repository, inputs=ground.inputs)
+    started = time.time_ns() - 10**7
+    build(ground.tree, *arguments)
+    return [read.path for read in opinion.records(scope, ground.crates, [ground.target], since=started).missed]
+
+
 @pytest.fixture
 def cargo(ground):
     """A crate with a path dependency beside it, both with all their files as inputs."""
     if shutil.which("cargo") is None:
         pytest.skip("there is no cargo")
     ground.inputs.clear()
-    ground.sources("Cargo.toml", text=manifest("demo", '[dependencies]\nthe-other = { path = "../other" }\n'))
+    ground.sources(
+        "Cargo.toml",
+        text=manifest("demo", '[lib]\ncrate-type = ["cdylib"]\n[dependencies]\nthe-other = { path = "../other" }\n'),
+    )
     ground.sources("src/lib.rs", text="pub use the_other::X;")
     ground.sources("../other/Cargo.toml", text=manifest("the-other"))
     ground.sources("../other/src/lib.rs", text='pub const X: &str = "";')
@@ -406,28 +323,18 @@ def test_includes_of_cargo(cargo):
     )
     for name in ("outside.txt", "odd d #$x/fi le#$.bin", "shared/part.rs", "shared/unread.rs"):
         cargo.write(f"../{name}")
-    build(cargo.tree)
-    found = cargo.second()
-    assert [read.path for read in found.missed] == ["../odd d #$x/fi le#$.bin", "../outside.txt", "../shared/part.rs"]
-    assert {read.by for read in found.missed} == {"src/lib.rs of the-other"}
-    assert found.names == ("ODD_NAME",)
+    assert since_now(cargo) == ["../odd d #$x/fi le#$.bin", "../outside.txt", "../shared/part.rs"]
+    assert opinion.variables([cargo.target]) == {"ODD_NAME"}
 
 
 @pytest.mark.slow
 def test_file_that_is_not_included_any_more(cargo):
     """Records that cargo leaves of another build with the same target folder name nothing as missed."""
     cargo.write("../old.txt")
-    cargo.sources("../other/Cargo.toml", text=manifest("the-other", "[features]\nold = []\n"))
-    cargo.sources(
-        "../other/src/lib.rs",
-        text='#[cfg(feature = "old")] pub const O: &str = include_str!("../../old.txt"); pub const X: &str = "";',
-    )
-    build(cargo.tree, "--features", "the-other/old")
-    assert cargo.missed() == ["../old.txt"]
-    build(cargo.tree)
-    records = [name for name in os.listdir(os.path.join(cargo.target, "release", "deps")) if name.endswith(".d")]
-    assert len([name for name in records if name.startswith("the_other-")]) == 2
-    assert cargo.missed() == []
+    cargo.sources("src/lib.rs", text='pub const O: &str = include_str!("../../old.txt");')
+    assert since_now(cargo) == ["../old.txt"]
+    cargo.write("src/lib.rs", "pub use the_other::X;", time.time_ns())
+    assert since_now(cargo) == []
 
 
 SCRIPT = 'fn main() {{ std::fs::read("../shared/x.txt").unwrap(); {} }}'
@@ -438,15 +345,9 @@ def test_build_script_that_says_what_it_reads(cargo):
     """What a build script asks to be run again for is found; what it includes itself as well."""
     cargo.write("../shared/x.txt")
     cargo.write("../shared/part.rs", "fn part() {}")
-    lines = 'println!("cargo:rerun-if-changed=../shared/x.txt"); println!("cargo::rerun-if-env-changed=FOO"); part();'
+    lines = 'println!("cargo:rerun-if-changed=../shared/x.txt"); part();'
     cargo.sources("../other/build.rs", text='include!("../shared/part.rs");' + SCRIPT.format(lines))
-    build(cargo.tree)
-    found = cargo.second()
-    assert [(read.path, read.by) for read in found.missed] == [
-        ("../shared/part.rs", "build.rs of the-other"),
-        ("../shared/x.txt", "the build script of the-other"),
-    ]
-    assert found.names == ("FOO",)
+    assert since_now(cargo) == ["../shared/part.rs", "../shared/x.txt"]
 
 
 @pytest.mark.slow
@@ -454,20 +355,7 @@ def test_build_script_that_says_nothing(cargo):
     """What a build script reads without a word is beyond an opinion: cargo does not know of it either."""
     cargo.write("../shared/x.txt")
     cargo.sources("../other/build.rs", text=SCRIPT.format(""))
-    build(cargo.tree)
-    assert cargo.missed() == []
-
-
-@pytest.mark.slow
-def test_opinion_holds_where_cargo_does_nothing(cargo):
-    """A file that was missed is found again by a build that compiles nothing."""
-    cargo.write("../outside.txt")
-    cargo.sources("src/lib.rs", text='pub const X: &str = include_str!("../../outside.txt");')
-    build(cargo.tree)
-    build(cargo.tree)
-    record = os.path.join(cargo.target, "release", "deps")
-    newest = max(os.stat(os.path.join(record, name)).st_mtime_ns for name in os.listdir(record))
-    assert cargo.missed(since=newest + 1) == ["../outside.txt"]
+    assert since_now(cargo) == []
 
 
 @pytest.mark.slow
@@ -478,12 +366,10 @@ def test_other_member_of_the_workspace(cargo):
     for name in ("x.txt", "y.txt"):
         cargo.write(f"../{name}")
     cargo.write("../apart/src/lib.rs", 'pub const X: &str = include_str!("../../x.txt");')
-    cargo.write("../apart/build.rs", 'fn main() { println!("cargo:rerun-if-changed=../x.txt"); }')
     cargo.sources("src/lib.rs", text='pub const X: &str = include_str!("../../y.txt");')
-    cargo.crates = closure(*cargo.crates.crates, locks=("../Cargo.lock",))
     cargo.target = os.path.join(cargo.repository, "target")
-    build(cargo.repository, "--workspace")
-    assert cargo.missed() == ["../y.txt"]
+    cargo.crates = closure(*cargo.crates.crates, locks=("../Cargo.lock",))
+    assert since_now(cargo, "--workspace") == ["../y.txt"]
 
 
 FIXTURES = os.path.join(os.path.dirname(__file__), "..", "..", "fixtures")
@@ -491,17 +377,13 @@ FIXTURES = os.path.join(os.path.dirname(__file__), "..", "..", "fixtures")
 
 @pytest.mark.slow
 def test_fixture_without_dependencies(ground):
-    """A real project, built, misses nothing."""
+    """A real project, built, misses nothing; what is no input is found."""
     if shutil.which("cargo") is None:
         pytest.skip("there is no cargo")
     shutil.rmtree(ground.tree)
     shutil.copytree(os.path.join(FIXTURES, "maturin-nodeps"), ground.tree)
-    with open(os.path.join(ground.tree, "Cargo.toml"), "rb") as file:
-        name = tomllib.load(file)["package"]["name"]
-    ground.crates = closure(crate("", name))
-    ground.inputs.clear()
-    ground.inputs += [Input(path=one, kind=b"f", content=b"") for one in (b"Cargo.toml", b"src/main.rs")]
-    build(ground.tree)
-    assert ground.second() == opinion.Opinion()
+    ground.inputs[:] = [Input(path=one, kind=b"f", content=b"") for one in (b"Cargo.toml", b"src/main.rs")]
+    assert since_now(ground) == []
     ground.inputs.pop()
-    assert ground.missed() == ["src/main.rs"]
+    shutil.rmtree(ground.target)
+    assert since_now(ground) == ["src/main.rs"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from freshwheel.build.unwatched import Change, forced, unit
+from freshwheel.build.unwatched import forced, unit
 
 CRATES = {"": "demo", "core": "demo-core"}
 PRESENT = ["src/lib.rs", "src/a.rs", "build.rs", "core/src/lib.rs", "core/build.rs", "data.txt"]
@@ -10,12 +10,11 @@ PRESENT = ["src/lib.rs", "src/a.rs", "build.rs", "core/src/lib.rs", "core/build.
 
 def force(path, readers, *, how="changed", around=False):
     """The sources and the build scripts that a change of `path` forces."""
-    changes = [Change(path=path, how=how)] if path else []
-    found = forced(changes, CRATES, PRESENT, readers, around=around)
+    found = forced({path: how} if path else {}, CRATES, PRESENT, readers, around=around)
     return sorted(found.paths), sorted(found.scripts)
 
 
-ALL = (["core/src/lib.rs", "src/a.rs", "src/lib.rs"], ["demo", "demo-core"])
+ALL = (["build.rs", "core/build.rs", "core/src/lib.rs", "src/a.rs", "src/lib.rs"], ["demo", "demo-core"])
 
 
 def test_build_script_that_has_read_a_file_runs_again():
@@ -37,7 +36,7 @@ def test_crate_whose_macro_has_read_a_file_is_compiled_again():
 def test_source_is_known_from_any_workspace():
     """Rustc names it as seen from there; one that is not known stands for any."""
     assert force("data.txt", {"data.txt": ["rustc /repository/demo/core/src/lib.rs"]})[0] == ["core/src/lib.rs"]
-    assert force("data.txt", {"data.txt": ["rustc elsewhere/main.rs"]})[0] == ["build.rs", "core/build.rs", *ALL[0]]
+    assert force("data.txt", {"data.txt": ["rustc elsewhere/main.rs"]}) == ALL
 
 
 def test_compilation_of_a_build_script_is_its_own():
@@ -93,6 +92,7 @@ def test_nothing_changed():
 def test_units_are_called_by_what_they_are():
     """A build script by its package, rustc by its source, and all else by its name."""
     assert unit("/t/release/build/demo-core-0123456789abcdef/build-script-build", ()) == "build script demo-core"
+    assert unit("/t/release/build/demo-core/0123/out/build-script-build", ()) == "build-script-build"
     assert unit("/opt/bin/rustc", ("rustc", "--crate-name", "demo_core", "core/src/lib.rs")) == "rustc core/src/lib.rs"
     assert unit("/opt/bin/rustc", ("rustc", "-vV")) == "rustc"
     assert unit("/usr/bin/cc1", ()) == "cc1"

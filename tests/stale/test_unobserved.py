@@ -82,3 +82,24 @@ def test_build_in_python_alone_tells_what_it_reads(unobserved):
     os.unlink(unobserved.path("../word.txt"))
     last = unobserved.build()
     assert (last.word, last.decided) == ("none", "hit")
+
+
+@requires_cargo
+def test_file_that_a_build_script_names_counts_in_each_later_build(unobserved):
+    """Also where the user vouches for the rest: what cargo has on record of an earlier build is still what it read."""
+    outside = unobserved.path("../outside/word.txt")
+    os.makedirs(os.path.dirname(outside))
+    unobserved.write("../outside/word.txt", "one")
+    script = (
+        f'fn main() {{ println!("cargo:rerun-if-changed={outside}"); '
+        f'println!("cargo:rustc-env=WORD={{}}", std::fs::read_to_string("{outside}").unwrap()); }}'
+    )
+    unobserved.maturin(main('env!("WORD")'), script=script, table='store = "on"')
+    unobserved.settle()
+    assert unobserved.build().word == "one"
+    unobserved.write("src/main.rs", main('env!("WORD")') + "// more\n")
+    unobserved.settle()
+    assert unobserved.build().decided == "built"
+    unobserved.write("../outside/word.txt", "two")
+    unobserved.settle()
+    assert unobserved.build().word == "two"

@@ -1,5 +1,6 @@
 """Stores, wheels, and a system that refuses."""
 
+import builtins
 import contextlib
 import copy
 import hashlib
@@ -10,19 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel.store.store import Store
-from freshwheel.store.write import Draft, Finished
+from freshwheel.store import upkeep
+from freshwheel.store.store import Draft, Store
 
-CALLS = (
-    *("open", "read", "write", "close", "fsync", "fstat", "stat", "lstat", "mkdir", "rename", "replace", "link"),
-    *("unlink", "utime", "scandir"),
-)
+CALLS = ("open", "fstat", "stat", "lstat", "mkdir", "rename", "replace", "unlink", "utime", "scandir")
 KEY = "ab" * 32
 TAG = bytes(range(16))
 
 
 class Faults:
-    """The functions of `os`, their calls for files below some folders counted, and one of them made to go wrong.
+    """The functions of `os`, and of open files below some folders, their calls counted, and one made to go wrong.
 
     `reached` is called with the name before call number `at`, and may raise; after it, too, if it is to `last`.
     """
@@ -37,9 +35,7 @@ class Faults:
 
     def hits(self, where):
         """Whether a call is about the folders."""
-        if isinstance(where, int):
-            return where in self.handles
-        return os.fsdecode(where).startswith(self.folders)
+        return where in self.handles if isinstance(where, int) else os.fsdecode(where).startswith(self.folders)
 
     def is_there(self, path):
         """Whether there is such a folder."""
@@ -49,42 +45,78 @@ class Faults:
             return False
         return True
 
+    def counted(self, name, otherwise=lambda: None):
+        """One call; `otherwise` is what it does where it goes wrong."""
+        number, self.count = self.count, self.count + 1
+        if number == self.at or (self.last and number > self.at):
+            otherwise()
+            self.reached(name)
+
     def wrapped(self, name, real):
         """One function of `os`."""
 
         def call(where, *more, **options):
             watched = self.hits(where) and (name != "scandir" or self.is_there(where))
             if watched:
-                number, self.count = self.count, self.count + 1
-                if number == self.at or (self.last and number > self.at):
-                    if name == "close":
-                        self.handles.discard(where)
-                        real(where)
-                    elif name == "write":
-                        real(where, bytes(more[0])[: len(more[0]) // 2])
-                    self.reached(name)
-            if name == "fsync" and watched:
-                return None  # the disk is not what is tested
+                self.counted(name)
             answer = real(where, *more, **options)
             if name == "open" and watched:
                 self.handles.add(answer)
-            if name == "close":
-                self.handles.discard(where)
             return answer
 
         return call
 
+    def opened(self, where, *more, **options):
+        """As `open`."""
+        watched = self.hits(where)
+        file = self.real_open(where, *more, **options)
+        self.handles.discard(where)
+        return Watched(file, self) if watched else file
+
     @contextlib.contextmanager
     def active(self):
         """While the functions are replaced."""
-        self.real = real = {name: getattr(os, name) for name in CALLS}
+        self.real, self.real_open = {name: getattr(os, name) for name in CALLS}, open
         try:
-            for name, function in real.items():
+            builtins.open = self.opened
+            for name, function in self.real.items():
                 setattr(os, name, self.wrapped(name, function))
             yield self
         finally:
-            for name, function in real.items():
+            builtins.open = self.real_open
+            for name, function in self.real.items():
                 setattr(os, name, function)
+
+
+class Watched:
+    """An open file, whose calls are counted."""
+
+    def __init__(self, file, faults):
+        self.file = file
+        self.faults = faults
+
+    def __enter__(self):
+        """Itself."""
+        return self
+
+    def __exit__(self, *_):
+        """As that of a file."""
+        self.close()
+
+    def read(self, *size):
+        """As that of a file."""
+        self.faults.counted("read")
+        return self.file.read(*size)
+
+    def write(self, data):
+        """As that of a file; where it goes wrong, half of it is written."""
+        self.faults.counted("write", lambda: self.file.write(bytes(data)[: len(data) // 2]))
+        return self.file.write(data)
+
+    def close(self):
+        """As that of a file, which is closed even where that goes wrong."""
+        self.faults.counted("close", self.file.close)
+        self.file.close()
 
 
 class Bench:
@@ -119,13 +151,17 @@ class Bench:
 
     def draft(self, key=KEY, **more):
         """What a build leaves."""
-        fields = {"base": "1.0", "info": {"METADATA": b"Name: demo\n"}, "parts": {"abi": "cp311"}, "milliseconds": 9}
+        fields = {"base": "1.0", "parts": {"abi": "cp311"}, "milliseconds": 9}
         return Draft(key=key, **{**fields, **more})
 
     def put(self, content=b"wheel", key=KEY, finished=(), **more):
         """What comes of storing a wheel with this content."""
-        made = {tag: Finished(path=self.wheel(text), label="s0") for tag, text in dict(finished).items()}
+        made = {tag: self.wheel(text) for tag, text in dict(finished).items()}
         return self.store.put(self.draft(key, **more), self.wheel(content), made)
+
+    def flaws(self):
+        """What is wrong in the store."""
+        return upkeep.flaws(self.store.shelf)
 
     def taken(self, key=KEY, tree=None):
         """The bytes that a hit hands out; None where there is none."""

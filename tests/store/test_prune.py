@@ -1,12 +1,11 @@
 """What is cleared away, and what is not."""
 
-import concurrent.futures
 import os
 import time
 
 import pytest
 
-from freshwheel.store import locks, survey
+from freshwheel.store import upkeep
 
 KEY = "ab" * 32
 KEYS = [f"{number:02x}" * 32 for number in range(1, 6)]
@@ -40,7 +39,7 @@ def filled(bench, *ages, size=10_000, finished=()):
 
 def swept(bench, **more):
     """What comes of a sweep now."""
-    return bench.store.prune(int(NOW * 10**9), **{"force": True, **more})
+    return upkeep.prune(bench.store.shelf, now=int(NOW * 10**9), **{"force": True, **more})
 
 
 def left(bench):
@@ -56,7 +55,7 @@ def test_what_is_unused_for_long_goes(bench):
     assert (removed.entries, removed.blobs, removed.reason) == (1, 1, "")
     assert removed.size > 10_000
     assert bench.taken(KEYS[1]) == b"\2" * 10_000
-    assert bench.store.verify() == []
+    assert bench.flaws() == []
 
 
 def test_what_is_too_much_goes(bench):
@@ -65,22 +64,8 @@ def test_what_is_too_much_goes(bench):
     removed = swept(bench, size=25_000)
     assert left(bench) == [2, 3]
     assert (removed.entries, removed.blobs) == (2, 2)
-    assert bench.store.info().size <= 25_000
-    assert bench.store.verify() == []
-
-
-def test_finished_wheels_go_first(bench):
-    """They can be made again, so every wheel still is a hit."""
-    filled(bench, 5 * DAY, 4 * DAY, size=10_000, finished=[TAG])
-    removed = swept(bench, size=25_000)
-    assert left(bench) == [0, 1]
-    assert (removed.entries, removed.blobs) == (0, 2)
-    assert [bench.taken(key) is not None for key in KEYS[:2]] == [True, True]
-    assert bench.store.verify() == []
-    known = bench.store.find(KEYS[0])
-    assert not bench.store.hand_out(known.finished[TAG].blob, str(bench.target))
-    assert bench.put(b"\1" * 10_000, key=KEYS[0], finished={TAG: b"\1" * 10_000 + TAG}).reason == ""
-    assert bench.store.hand_out(known.finished[TAG].blob, str(bench.target))
+    assert upkeep.info(bench.store.shelf).size <= 25_000
+    assert bench.flaws() == []
 
 
 def test_what_was_used_in_the_last_hour_stays(bench):
@@ -144,38 +129,28 @@ def test_what_was_put_away_goes_after_a_week(bench):
 
 def test_what_is_remembered_of_old_trees_goes(bench):
     """Of those that were neither written nor read for as long."""
-    for kind, suffix in (("answers", "bin"), ("memory", "bin"), ("trees", "json"), ("builds", "bin"), ("code", "pyc")):
-        folder = bench.cache / kind
-        folder.mkdir()
+    for kind in ("answers", "memory", "trees", "builds", "code", "differences/ab/stored"):
+        folder, suffix = bench.cache / kind, "bin"
+        folder.mkdir(parents=True)
         for name, seconds in (("old", 31 * DAY), ("new", 29 * DAY)):
             (folder / f"{name}.{suffix}").touch()
             aged(folder / f"{name}.{suffix}", seconds)
-        (folder / "other.txt").touch()
-        aged(folder / "other.txt", YEAR)
         (folder / f"read.{suffix}").touch()
         os.utime(folder / f"read.{suffix}", (NOW - DAY, NOW - 40 * DAY))
-    assert swept(bench).files == 5
-    assert sorted({path.stem for path in bench.cache.glob("*/*.*")}) == ["new", "other", "read"]
+    assert swept(bench).files == 6
+    assert sorted({path.stem for path in bench.cache.rglob("*.bin")}) == ["new", "read"]
 
 
 def test_once_a_day_is_enough(bench):
     """Unless forced, or the last time is in the future."""
     filled(bench, 40 * DAY)
     now = int(NOW * 10**9)
-    assert bench.store.prune(now).entries == 1
+    assert upkeep.prune(bench.store.shelf, now=now).entries == 1
     filled(bench, 40 * DAY)
-    assert "less than a day" in bench.store.prune(now + 23 * HOUR * 10**9).reason
+    assert "less than a day" in upkeep.prune(bench.store.shelf, now=now + 23 * HOUR * 10**9).reason
     assert left(bench) == [0]
-    assert bench.store.prune(now, force=True).entries == 1
-    assert bench.store.prune(now - DAY * 10**9).reason == ""
-
-
-def test_one_sweep_at_a_time(bench):
-    """The other one steps aside at once."""
-    filled(bench, 40 * DAY)
-    with locks.hold(bench.store.shelf, "prune", "", 1), concurrent.futures.ThreadPoolExecutor(1) as pool:
-        assert "another process" in pool.submit(swept, bench).result().reason
-    assert left(bench) == [0]
+    assert upkeep.prune(bench.store.shelf, now=now, force=True).entries == 1
+    assert upkeep.prune(bench.store.shelf, now=now - DAY * 10**9).reason == ""
 
 
 def test_an_entry_that_can_not_be_read_keeps_its_blobs(bench, faults):
@@ -195,14 +170,14 @@ def test_an_entry_that_can_not_be_read_keeps_its_blobs(bench, faults):
 def test_what_is_used_during_a_sweep_stays(bench, monkeypatch):
     """It was old when it was listed, and a build has found it since."""
     filled(bench, 40 * DAY)
-    listing = survey.listing
+    listing = upkeep._listing
 
     def used_meanwhile(shelf):
         found = listing(shelf)
         assert bench.store.find(KEYS[0]) is not None
         return found
 
-    monkeypatch.setattr(survey, "listing", used_meanwhile)
+    monkeypatch.setattr(upkeep, "_listing", used_meanwhile)
     assert swept(bench, size=0).entries == 0
     assert bench.taken(KEYS[0]) == b"\1" * 10_000
 
@@ -211,15 +186,13 @@ def test_what_is_used_during_a_sweep_stays(bench, monkeypatch):
 def test_a_clock_that_jumps_costs_builds_at_most(bench, years):
     """Ten years on or back: no error, no wrong wheel, what is used now stays."""
     filled(bench, 0, 2 * HOUR, finished=[TAG])
-    (bench.cache / "v1" / "blobs" / ".left.tmp").touch()
     now = int((NOW + years * YEAR) * 10**9)
-    bench.store.prune(now)
+    upkeep.prune(bench.store.shelf, now=now)
     assert left(bench) == ([] if years > 0 else [0, 1])
-    assert bench.store.verify() == []
-    assert not list(bench.cache.rglob("*.tmp"))
-    assert bench.store.prune(now).reason != ""
+    assert bench.flaws() == []
+    assert upkeep.prune(bench.store.shelf, now=now).reason != ""
     filled(bench, -years * YEAR)
-    assert bench.store.prune(now, force=True).entries == 0
+    assert upkeep.prune(bench.store.shelf, now=now, force=True).entries == 0
     assert bench.taken(KEYS[0]) == b"\1" * 10_000
 
 
@@ -230,7 +203,7 @@ def test_times_decide_nothing_else(bench):
         for path in bench.lying():
             os.utime(bench.cache / "v1" / path, (seconds, seconds))
         assert bench.taken() == b"wheel"
-        assert bench.store.verify() == []
+        assert bench.flaws() == []
 
 
 def test_another_format_is_left_alone(bench):
@@ -240,5 +213,5 @@ def test_another_format_is_left_alone(bench):
     (other / KEY).write_bytes(b"?")
     aged(other / KEY, YEAR)
     swept(bench)
-    bench.store.clear()
+    upkeep.clear(bench.store.shelf, now=0)
     assert (other / KEY).exists()

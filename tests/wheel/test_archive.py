@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from freshwheel.base.errors import WheelError
 from freshwheel.base.model import Mark
-from freshwheel.wheel import archive, parts
+from freshwheel.wheel import archive
 from freshwheel.wheel import mark as marks
 
 OLD, NEW = "1.0", "2.5.dev1+s5e1fa9c03b7d"
@@ -218,7 +218,7 @@ def test_compressed_bytes_stay_as_they_are(forge, made, target):
 
 
 def test_a_streamed_wheel_of_the_standard_library(forge, target, tmp_path):
-    """Descriptors as `zipfile` writes them stay with untouched members and go from renamed ones."""
+    """Headers state sizes themselves, so that descriptors behind the bytes go."""
 
     class Stream(io.RawIOBase):
         """A file that can only be written on."""
@@ -241,15 +241,7 @@ def test_a_streamed_wheel_of_the_standard_library(forge, target, tmp_path):
     path.write_bytes(stream.data)
     new = rewritten(str(path), target)
     with zipfile.ZipFile(new) as found:
-        assert {info.filename: bool(info.flag_bits & 8) for info in found.infolist()} == {
-            "demo/__init__.py": True,
-            "demo/native.so": True,
-            "demo/日本.txt": True,
-            f"demo-{NEW}.dist-info/METADATA": False,
-            f"demo-{NEW}.dist-info/WHEEL": False,
-            f"demo-{NEW}.dist-info/{marks.NAME}": False,
-            f"demo-{NEW}.dist-info/RECORD": False,
-        }
+        assert not any(info.flag_bits & 8 for info in found.infolist())
     assert [name for name, *_ in facts(new)][2] == "demo/日本.txt"
 
 
@@ -315,15 +307,14 @@ def test_a_build_tag(made, target):
 
 
 def test_the_order_of_the_rows(forge, made, target):
-    """RECORD keeps the order and the hashes of its rows; the mark stands just before RECORD itself."""
+    """RECORD keeps the order and the hashes of its rows; last stand the mark and RECORD itself."""
     path = made(forge.Entry(name="demo/more.py", data=b""), rows=lambda rows: rows[::-1])
     before, after = rows(path), rows(rewritten(path, target))
-    assert before[0] == "demo-1.0.dist-info/RECORD,,"
-    assert after[0].startswith(f"demo-{NEW}.dist-info/{marks.NAME},sha256=")
-    assert after[1] == f"demo-{NEW}.dist-info/RECORD,,"
+    assert after[-2].startswith(f"demo-{NEW}.dist-info/{marks.NAME},sha256=")
+    assert after[-1] == f"demo-{NEW}.dist-info/RECORD,,"
     changed = f"demo-{NEW}.dist-info/METADATA"
     kept = [row.replace("demo-1.0.", f"demo-{NEW}.") for row in before[1:]]
-    assert [row for row in after[2:] if changed not in row] == [row for row in kept if changed not in row]
+    assert [row for row in after[:-2] if changed not in row] == [row for row in kept if changed not in row]
 
 
 def test_folders_in_record(forge, made, target):
@@ -338,35 +329,6 @@ def test_large_members(forge, made, target):
     path = made(forge.Entry(name="demo/large.bin", data=noise, method=0, descriptor=True))
     assert (found := {name: data for name, data, *_ in facts(rewritten(path, target))})["demo/large.bin"] == noise
     assert len(found) == 7
-
-
-def no_kernel(*_args):
-    """A file system that can't copy."""
-    raise OSError(errno.EXDEV, "Invalid cross-device link")
-
-
-def nothing_done(*_args):
-    """A kernel that says it did nothing."""
-    return 0
-
-
-def half_done(copy):
-    """A kernel that does only some of what it is asked for."""
-    return lambda source, target, count, *places: copy(source, target, min(count, 100_000), *places)
-
-
-@pytest.mark.skipif(not hasattr(os, "copy_file_range"), reason="this platform has no such call")
-@pytest.mark.parametrize("kind", ["missing", "refuses", "nothing", "half"])
-def test_a_kernel_that_copies_otherwise(kind, forge, made, target, monkeypatch):
-    """The result is the same, however the bytes went."""
-    path = made(forge.Entry(name="demo/large.bin", data=bytes(range(256)) * 4000, method=0))
-    expected = content(rewritten(path, target))
-    if kind == "missing":
-        monkeypatch.delattr(os, "copy_file_range")
-    else:
-        other = {"refuses": no_kernel, "nothing": nothing_done, "half": half_done(os.copy_file_range)}[kind]
-        monkeypatch.setattr(os, "copy_file_range", other)
-    assert content(rewritten(path, target)) == expected
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
@@ -386,19 +348,7 @@ def test_a_wheel_cut_off_after_it_was_read(made, target):
     wheel = archive.read(path)
     with open(path, "r+b") as file:
         file.truncate(60)
-    with pytest.raises(WheelError, match="changed while it was read"):
-        archive.rewrite(wheel, target, version=NEW, mark=MARK)
-    assert os.listdir(target) == []
-
-
-def test_a_wheel_replaced_after_it_was_read(forge, made, target):
-    """What does not fit what was read is found before it is handed out."""
-    path = made()
-    wheel = archive.read(path)
-    os.replace(made(forge.Entry(name="demo/a_first.py", data=b"x" * 99, method=0)), path)
-    with open(path, "r+b") as file:
-        file.write(b"PK\x05\x06")
-    with pytest.raises(WheelError):
+    with pytest.raises(WheelError, match="or is cut off"):
         archive.rewrite(wheel, target, version=NEW, mark=MARK)
     assert os.listdir(target) == []
 
@@ -410,17 +360,8 @@ def test_a_disk_that_is_full(made, target, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     wheel = archive.read(made())
-    monkeypatch.setattr(parts, "_copy", full)
+    monkeypatch.setattr(archive._Writer, "copy", full)
     with pytest.raises(OSError, match="No space left"):
-        archive.rewrite(wheel, target, version=NEW, mark=MARK)
-    assert os.listdir(target) == []
-
-
-def test_a_rewrite_that_went_wrong(made, target, monkeypatch):
-    """A METADATA that keeps its old version contradicts the new file name: an error, not a wheel."""
-    monkeypatch.setattr(archive.metadata, "with_version", lambda text, _version: text)
-    wheel = archive.read(made())
-    with pytest.raises(WheelError, match=r"METADATA says version 1\.0"):
         archive.rewrite(wheel, target, version=NEW, mark=MARK)
     assert os.listdir(target) == []
 
@@ -430,8 +371,8 @@ def test_what_is_read(forge, made):
     path = made(forge.Entry(name="demo-1.0.data/scripts/run", data=b"x"))
     wheel = archive.read(path)
     assert (wheel.path, wheel.version, wheel.metadata) == (path, OLD, forge.metadata)
-    assert (wheel.dist_info, wheel.data) == (forge.info, "demo-1.0.data")
-    assert [member.name for member in wheel.members] == [name for name, *_ in facts(path)]
+    assert wheel.stem == "demo-1.0"
+    assert [member.filename for member in wheel.members] == [name for name, *_ in facts(path)]
 
 
 def test_a_file_that_is_not_there(tmp_path, forge):

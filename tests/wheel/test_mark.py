@@ -93,7 +93,7 @@ def test_mark_of_an_earlier_version():
 
 
 @pytest.mark.parametrize(
-    "key", [*(field.name for field in dataclasses.fields(Mark) if field.name != "native"), "format"]
+    "key", [*(field.name for field in dataclasses.fields(Mark) if field.name not in ("label", "native")), "format"]
 )
 @pytest.mark.parametrize("value", [..., 1.5, [], {}, ""])
 def test_a_field_of_another_type_or_none(key, value):
@@ -105,20 +105,16 @@ def test_a_field_of_another_type_or_none(key, value):
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (altered(format=2), "format is 2"),
-        (altered(format=True), "format has the wrong type"),
-        (altered(settled=1), "settled has the wrong type"),
-        (altered(settled=None), "settled has the wrong type"),
-        (altered(base=None), "base has the wrong type"),
-        (altered(native=1), "native digest is not"),
-        (altered(native=""), "native digest is not"),
+        (altered(format=2), "format 1"),
+        (altered(settled=1), "its settled can't be 1"),
+        (altered(settled=None), "its settled can't be None"),
+        (altered(base=None), "its base can't be None"),
+        (altered(native=1), "its native can't be 1"),
         (altered(digest="5E1FA9C03B7D" + "0" * 20), "digest is not"),
         (altered(digest="5e1fa9c03b7d" + "0" * 21), "digest is not"),
-        (altered(label="s000000000000"), "label is not that of its digest"),
-        (altered()[:-1] + b', "format": 1}', "a key twice"),
-        (altered().decode().encode("utf-16"), "decode"),
+        (altered(label="s000000000000"), "its label not of it"),
         (b"[" * 100_000, "nested too deeply"),
-        (b"[]", "not a JSON object"),
+        (b"[]", "no table"),
         (b"", "Expecting value"),
     ],
 )

@@ -11,10 +11,11 @@ import sys
 import tempfile
 from collections.abc import Mapping
 
-from freshwheel.base.errors import FreshwheelError
+from freshwheel.base.errors import FreshwheelError, InputError
+from freshwheel.inner import build_folders
 from freshwheel.sources import not_sources, surroundings
 from freshwheel.sources.disk import Disk, MovedError
-from freshwheel.wheel import archive, contents
+from freshwheel.wheel import archive
 from freshwheel.wheel.archive import Wheel
 
 _SIDES = ("unwrapped", "wrapped")
@@ -27,36 +28,52 @@ def differences(tree: str, before: bytes, after: bytes, environ: Mapping[str, st
     """What the wheel by the text `after` has otherwise than that by `before`, by member; label, mark and RECORD aside.
 
     All builds are made at one path, since compilers write that down. A member that differs between two builds by
-    `before` alone says nothing. Raises FreshwheelError where the project can't be built as it is.
+    `before` alone says nothing; in the second one setuptools works in a folder of its own, as in the switched project.
+    Raises FreshwheelError where the project can't be built as it is.
     """
     with tempfile.TemporaryDirectory(prefix="freshwheel-likeness-", ignore_cleanup_errors=True) as scratch:
         bench = _Bench(tree, scratch, environ)
-        one = bench.built(before, "unwrapped")
+        unwrapped = bench.built(before, _SIDES[0])
         try:
-            other = bench.built(after, "wrapped")
+            wrapped = bench.built(after, _SIDES[1])
         except FreshwheelError as error:
             return {"": f"it can't be built any more: {error.message}"}
-        found = _held(one, other, scratch)
-        if found:
-            for name in contents.differences(one, bench.built(before, "again"), _SIDES):
-                found.pop(name, None)
-        return found
+        differing = _differing(unwrapped, wrapped, scratch)
+        if differing:
+            bench.environ |= build_folders.setuptools(bench.scratch, bench.environ, "build_wheel")
+            for name in archive.differences(unwrapped, bench.built(before, "again"), _SIDES):
+                differing.pop(name, None)
+        return differing
 
 
-def _held(one: Wheel, other: Wheel, scratch: str) -> dict[str, str]:
-    """What an unwrapped wheel and a wrapped one differ in."""
-    mark = archive.mark_of(other.path)
+def is_left(folder: str, name: str) -> bool:
+    """Whether something in a folder was left there by tools, or is no file: a clone does not have it."""
+    disk, path = Disk(folder), os.fsencode(name)
+    try:
+        kind = disk.kind(path)
+        if kind != stat.S_IFDIR:
+            return kind not in (stat.S_IFREG, None)
+        inside = disk.entries(path)
+    except (InputError, MovedError):
+        return False
+    why = not_sources.folder(path, inside, lambda file: disk.head(path + b"/" + file))
+    return path == b"__pycache__" or why is not None
+
+
+def _differing(unwrapped: Wheel, wrapped: Wheel, scratch: str) -> dict[str, str]:
+    """What two wheels differ in."""
+    mark = archive.mark_of(wrapped.path)
     if mark is None:
         return {"": "it has no mark: the wheel has a form that freshwheel does not know"}
-    found = {}
-    if one.name.with_version(mark.base) != one.name:
-        found["version"] = f"{one.version}, and wrapped {mark.base}"
-    if (one.name.tags, one.name.build) != (other.name.tags, other.name.build):
-        found["tags"] = f"{one.name.filename}, and wrapped {other.name.filename}"
-    again = os.path.join(scratch, "unlabelled")
-    os.mkdir(again)
-    path = os.path.join(again, archive.rewrite(other, again, version=one.version, mark=b"{}"))
-    return found | contents.differences(one, archive.read(path), _SIDES)
+    differing = {}
+    if unwrapped.name.with_version(mark.base) != unwrapped.name:
+        differing["version"] = f"{unwrapped.version}, and wrapped {mark.base}"
+    if unwrapped.name.rest != wrapped.name.rest:
+        differing["tags"] = f"{unwrapped.name.filename}, and wrapped {wrapped.name.filename}"
+    folder = os.path.join(scratch, "unlabelled")
+    os.mkdir(folder)
+    path = os.path.join(folder, archive.rewrite(wrapped, folder, version=unwrapped.version, mark=b"{}"))
+    return differing | archive.differences(unwrapped, archive.read(path), _SIDES)
 
 
 class _Bench:
@@ -81,7 +98,7 @@ class _Bench:
             self.hide(copy, project)
             done = self.build(project, out)
             if done.returncode == 0:
-                return archive.read(os.path.join(out, next(one for one in os.listdir(out) if one.endswith(".whl"))))
+                return archive.read(os.path.join(out, next(made for made in os.listdir(out) if made.endswith(".whl"))))
         except (OSError, MovedError, StopIteration) as error:
             raise FreshwheelError(f"a copy of {self.repository} can't be built: {error}") from error
         raise FreshwheelError(f"the project can't be built {name}:\n{(done.stdout + done.stderr)[-_LAST:].strip()}")
@@ -96,7 +113,10 @@ class _Bench:
         """One build by a frontend, isolated as the builds of users are."""
         uv = self.environ.get("UV") or shutil.which("uv", path=self.environ.get("PATH"))  # uvx says where it is
         if uv is not None:
-            return self.run(uv, "build", "--wheel", "--python", sys.executable, "--out-dir", out, project)
+            # uv would take its own copy of uv_build, of another version.
+            return self.run(
+                uv, "build", "--force-pep517", "--wheel", "--python", sys.executable, "--out-dir", out, project
+            )
         if importlib.util.find_spec("pip") is None:
             raise FreshwheelError("nothing is here to build with", hint="install uv, or pip beside freshwheel")
         return self.run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", out, project)
@@ -115,15 +135,37 @@ class _Bench:
         )
 
 
+def _build(project: str, out: str, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """One build by a frontend, isolated as the builds of users are."""
+    search = environ.get("PATH")
+    git, uv = shutil.which("git", path=search), environ.get("UV") or shutil.which("uv", path=search)  # uvx names it
+    if git is not None:
+        # A version that is made from the state of the repository would tell of the change.
+        _run([git, "-C", project, "update-index", "--skip-worktree", _NAME], environ)
+    if uv is not None:
+        return _run([uv, "build", "--wheel", "--python", sys.executable, "--out-dir", out, project], environ)
+    if importlib.util.find_spec("pip") is None:
+        raise FreshwheelError("nothing is here to build with", hint="install uv, or pip beside freshwheel")
+    return _run([sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", out, project], environ)
+
+
+def _run(command: list[str], environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """What a program has answered."""
+    return subprocess.run(  # noqa: S603 - what a person asked for
+        command,
+        check=False,
+        env={**environ, "GIT_OPTIONAL_LOCKS": "0"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+
+
+def _left(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if is_left(folder, name)]
+
+
 def _left_out(folder: str, names: list[str]) -> list[str]:
     """What tools have left in a folder, and what is no file; a clone has none of it."""
-    disk = Disk(folder)
-    kinds = disk.entries(b"")
-    return [name for name in names if _is_left(disk, os.fsencode(name), kinds[os.fsencode(name)])]
-
-
-def _is_left(disk: Disk, name: bytes, kind: int) -> bool:
-    if kind != stat.S_IFDIR:
-        return kind == stat.S_IFIFO
-    reason = not_sources.folder(name, disk.entries(name), lambda file: disk.head(name + b"/" + file))
-    return name == b"__pycache__" or reason is not None
+    return [name for name in names if is_left(folder, name)]

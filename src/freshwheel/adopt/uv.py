@@ -1,20 +1,26 @@
-"""The recipe of `uv`: what a project is made from becomes the keys by which uv decides whether to ask its backend."""
+"""The cache keys of a project: the files, variables and commits by which uv decides whether to ask its backend.
+
+uv knows no negation, and walks whatever lies below the first wildcard. So a glob is one folder and one suffix, and only
+where it covers no file that is known to be no input. Any other file has its name.
+"""
 
 from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+import posixpath
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
-from freshwheel.adopt import uv_keys, uv_table
-from freshwheel.adopt.uv_keys import Layout
-from freshwheel.base import frame
+from freshwheel.adopt import toml_statements
+from freshwheel.base import files, requirements
+from freshwheel.base import toml_access as tables
 from freshwheel.base.errors import InputError
 from freshwheel.build.plan import Call, Plan
-from freshwheel.inner import build_key
 from freshwheel.memory import discoveries
 from freshwheel.sources import not_sources
 from freshwheel.sources.disk import Disk, MovedError
@@ -23,64 +29,124 @@ _MOST = 100_000
 """Files that are looked at."""
 _FEW = 100
 """Files in one folder that no input is in: they only show that a glob would cover some."""
+_OF_VERSION_CONTROL = re.compile(
+    r"scm|vcs|git-versioning|versioneer|versioningit|dunamai|dynamic-versioning|pbr|setupmeta"
+)
+"""In the names of what does that."""
 _FLAGS = {"maturin": ("MATURIN_PEP517_ARGS",)}
 """Variables that say how to build, by the backend that reads them."""
+_DEFAULTS = ("pyproject.toml", "setup.cfg", "setup.py")
+"""What uv looks at where there is no list."""
+_GROUNDS = ("Cargo.toml", "package.json", "pyproject.toml", "setup.py")
+"""A folder with one of these is one where build tools leave their own."""
+_BUILT = (".a", ".dll", ".dylib", ".lib", ".o", ".pyd", ".so", ".whl")
+_MANY = 4
+"""Folders that share a pattern."""
+_MAGIC = re.compile(r"[*?\[\]{}]")
+_UNSPELLABLE = re.compile(r"[\\\x00-\x1f\x7f\ud800-\udfff]|(?:(?<=/)|\A)[!#]|[ ](?=/|\Z)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
+class Layout:
+    """What lies where, as far as cache keys are concerned. Paths are relative to the project, with `/`."""
+
+    watched: frozenset[str]
+    """The files that uv must watch, whether they are there or not."""
+    others: frozenset[str] = frozenset()
+    """Files that it must not watch, whether they are there or not."""
+    linked: frozenset[str] = frozenset()
+    """Symbolic links to folders, behind which no glob of uv looks."""
+    env: frozenset[str] = frozenset()
+    """The environment names that the build is known to read."""
+    versioned: bool = False
+    """Whether something takes the version from git."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Keys:
     """The cache keys of a project, as elements of the list."""
 
-    keys: list[dict[str, Any]]
+    wanted: list[dict[str, Any]]
     missing: list[dict[str, Any]]
-    """Keys that do not stand there."""
-    others: list[Any]
-    """What stands there, and is none of the keys."""
-    before: bytes
-    """The bytes of `pyproject.toml`."""
+    """Those that do not stand there."""
+    superfluous: list[Any]
+    """What stands there, and is none of them."""
     after: bytes
-    """Those with the keys in it; the same where these stand there."""
+    """The bytes of `pyproject.toml` with them in it; the same where these stand there."""
 
 
-def look(call: Call, before: bytes, *, names: bool = False) -> Found:
-    """The keys of a project beside those in `before`, its `pyproject.toml`; `names`: without globs outside of it.
+def look(call: Call, before: bytes) -> Keys:
+    """The keys of a project beside those in `before`, its `pyproject.toml`.
 
     Raises what `Plan` raises, InputError where the tree does not keep still, and FreshwheelError where the file can't
     be changed safely.
     """
     plan = Plan.of(call)
-    keys = uv_keys.keys(_layout(plan), names=names)
-    present = uv_table.present(plan.project.pyproject, keys)
-    missing = [one for one in keys if one not in present]
-    others = [one for one in present if one not in keys]
-    after = uv_table.written(before, keys) if missing or others else before
-    return Found(keys=keys, missing=missing, others=others, before=before, after=after)
+    wanted = keys(_layout(plan))
+    present = listed(plan.project.pyproject, wanted)
+    missing = [key for key in wanted if key not in present]
+    superfluous = [key for key in present if key not in wanted]
+    after = written(before, wanted) if missing or superfluous else before
+    return Keys(wanted=wanted, missing=missing, superfluous=superfluous, after=after)
+
+
+def listed(pyproject: Mapping[str, Any], wanted: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """The elements that stand there, in their long form; without a list `wanted`, if uv looks at these by itself."""
+    present = tables.at(pyproject, "tool.uv.cache-keys")
+    if present is None:
+        return [*wanted] if all(key.get("file") in _DEFAULTS for key in wanted) else []
+    return (
+        [{"file": key} if isinstance(key, str) else key for key in present] if isinstance(present, list) else [present]
+    )
+
+
+def written(data: bytes, wanted: Sequence[Mapping[str, Any]]) -> bytes:
+    """`data` with these keys in `[tool.uv]`. Raises FreshwheelError where it can't be changed safely."""
+    lines = "".join(["cache-keys = [\n", *(f"    {shown(key)},\n" for key in wanted), "]\n"])
+
+    def edit(text: str) -> str:
+        head, statements, rest = toml_statements.parted(text, "tool.uv", add=True)
+        others = [statement for statement in statements if statement.key != "cache-keys"]
+        return head + toml_statements.joined(others) + lines + rest
+
+    def expect(pyproject: dict[str, Any]) -> None:
+        pyproject.setdefault("tool", {}).setdefault("uv", {})["cache-keys"] = [*wanted]
+
+    return toml_statements.changed(data, edit, expect, hint=f"write by hand, in [tool.uv]:\n{lines}")
 
 
 def _layout(plan: Plan) -> Layout:
     plan.snapshot()  # an include that matches nothing is an error
     try:
-        found = plan.select(Disk(plan.call.tree))
+        selection = plan.select(Disk(plan.call.tree))
     except MovedError as error:
         raise InputError(f"{error} keeps changing while it is read", hint="wait for what writes there") from None
-    links = {_text(path): link.kind for path, link in found.tree.links.items()}
-    written = discoveries.load(frame.cache_directory(plan.call.environ), plan.call.tree).written
-    inputs = {*map(_text, found.tree.files), *(path for path, kind in links.items() if kind == b"f")}
-    watched = inputs.difference(written).union(found.locks)
-    tops = sorted({folders[-1] for path in watched if (folders := uv_keys.above(path))})
-    pruned = {_text(path) for path in found.tree.pruned}
+    links = {_text(path): link.kind for path, link in selection.tree.links.items()}
+    made = discoveries.load(files.cache_directory(plan.call.environ), plan.call.tree).written
+    inputs = {*map(_text, selection.tree.files), *(path for path, kind in links.items() if kind == b"f")}
+    watched = inputs.difference(made).union(selection.locks)
+    tops = sorted({folders[-1] for path in watched if (folders := above(path))})
+    pruned = {_text(path) for path in selection.tree.pruned}
     lying = itertools.chain.from_iterable(_lying(plan.call.tree, top, pruned) for top in tops)
-    others = {*written, *found.left_out, *plan.config.exclude, *itertools.islice(lying, _MOST)}
+    others = {*made, *selection.left_out, *plan.config.exclude, *itertools.islice(lying, _MOST)}
     variables = {*plan.variables, *_FLAGS.get(plan.backend.name, ())}
-    if any(os.path.basename(path) == b"Cargo.toml" for path in found.tree.files):
+    if any(os.path.basename(path) == b"Cargo.toml" for path in selection.tree.files):
         variables.add("RUSTFLAGS")
     return Layout(
         watched=frozenset(watched),
         others=frozenset(others - watched),
         linked=frozenset(path for path, kind in links.items() if kind == b"d"),
         env=frozenset(name for name in variables if "*" not in name),
-        versioned=build_key.versioned(plan.project.pyproject, plan.requires) is not None,
+        versioned=versioned(plan.project.pyproject, plan.requires),
     )
+
+
+def versioned(pyproject: Mapping[str, Any], requires: Iterable[str]) -> bool:
+    """Whether something is named that takes the version from version control; it may do nothing of the kind."""
+    texts = [*requirements.names(requires), *tables.table(pyproject, "tool")]
+    for path in ("hatch.version", "pdm.version", "scikit-build.metadata"):
+        texts += tables.strings(tables.at(pyproject, f"tool.{path}"))
+    return any(_OF_VERSION_CONTROL.search(requirements.normal(text)) for text in texts)
 
 
 def _lying(tree: str, top: str, pruned: AbstractSet[str]) -> Iterator[str]:
@@ -95,3 +161,81 @@ def _lying(tree: str, top: str, pruned: AbstractSet[str]) -> Iterator[str]:
 
 def _text(path: bytes) -> str:
     return path.decode("utf-8", "surrogateescape")
+
+
+def keys(layout: Layout) -> list[dict[str, Any]]:
+    """The elements of `cache-keys`."""
+    grounds = {folder for path in layout.watched if posixpath.basename(path) in _GROUNDS for folder in above(path)}
+    taken = {(folder, f".{path.rpartition('.')[2]}") for path in layout.others for folder in above(path)}
+    patterns = _joined({_covering(path, layout, grounds, taken) for path in layout.watched}, layout)
+    files = sorted(patterns, key=lambda text: (text != "pyproject.toml", text.count("../"), text))
+    git = [{"git": {"commit": True, "tags": True}}] if layout.versioned else []
+    return [*({"file": text} for text in files), *({"env": name} for name in sorted(layout.env)), *git]
+
+
+def shown(element: Any) -> str:
+    """One element in TOML, whatever it is."""
+    if isinstance(element, Mapping):
+        return f"{{ {', '.join(f'{name} = {shown(value)}' for name, value in element.items())} }}"
+    return toml_statements.written(element) if isinstance(element, str | bool) else str(element)
+
+
+def above(path: str) -> list[str]:
+    """The folders that hold a path, the innermost first; without the project directory and those above it."""
+    folders = []
+    while not _is_dots(path := posixpath.dirname(path)):
+        folders.append(path)
+    return folders
+
+
+def spelled(path: str, *, in_glob: bool = False) -> str:
+    """What matches `path` and, but for names that no glob can spell, nothing else; as a part of a glob where asked."""
+    unspellable = any("\ud800" <= char <= "\udfff" for char in path)
+    if not (in_glob or unspellable or _MAGIC.search(path)):
+        return path
+    return re.sub(r"[*?\[\]{}]", r"[\g<0>]", _UNSPELLABLE.sub("\0", path)).replace("\0", "?")
+
+
+def _is_dots(folder: str) -> bool:
+    """Whether a folder is the project directory, or one above it."""
+    return set(folder.split("/")) <= {"", ".", ".."}
+
+
+def _covering(path: str, layout: Layout, grounds: set[str], taken: set[tuple[str, str]]) -> str:
+    """The name of a file, or the glob for all files of its suffix in the outermost folder where that may be."""
+    folders, suffix = above(path), posixpath.splitext(path)[1]
+    if not suffix or suffix in _BUILT or not layout.linked.isdisjoint(folders):
+        return spelled(path)
+    for folder in reversed(folders):
+        if not (folder in grounds or (folder, suffix) in taken or _UNSPELLABLE.search(f"{folder}/{suffix}")):
+            return f"{spelled(folder, in_glob=True)}/**/*{spelled(suffix, in_glob=True)}"
+    return spelled(path)
+
+
+def _joined(patterns: set[str], layout: Layout) -> set[str]:
+    """The patterns, those that differ in one folder alone made one where that covers nothing else."""
+    groups: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for text in patterns:
+        parts = [] if _UNSPELLABLE.search(text) else text.split("/")
+        for place in range(1, len(parts) - 1):
+            head = "/".join(parts[:place])
+            if not (_is_dots(head) or _MAGIC.search(f"{head}/{parts[place]}")):
+                groups[head, "/".join(parts[place + 1 :])].add(text)
+    for (head, rest), group in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
+        if len(group & patterns) >= _MANY and _is_free(head, rest, layout):
+            patterns = (patterns - group) | {f"{head}/*/{rest}"}
+    return patterns
+
+
+def _is_free(head: str, rest: str, layout: Layout) -> bool:
+    """Whether no tool builds in the folder `head`, and `rest` covers nothing but inputs in any folder of it."""
+    names = [path.removeprefix(f"{head}/") for path in layout.others if path.startswith(f"{head}/")]
+    grounds = [f"{head}/{name}" for name in _GROUNDS]
+    return layout.watched.isdisjoint(grounds) and not any(_covers(rest, name.partition("/")[2]) for name in names)
+
+
+def _covers(text: str, path: str) -> bool:
+    """Whether a name or a glob of this module matches a path."""
+    start, deep, end = text.partition("**/*")
+    name = spelled(path, in_glob=True)
+    return name.startswith(start) and name.endswith(end) if deep else name == text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -10,30 +9,25 @@ from typing import Literal
 
 from freshwheel.base import name_patterns, requirements
 
-_VERSIONS = ("SETUPTOOLS_SCM_*", "VCS_VERSIONING_*")
-_C = (
+ENV: tuple[str, ...] = (
+    # Of C compilers and linkers, and of who finds libraries for them.
     *("AR", "ARCHFLAGS", "ARFLAGS", "CC", "CFLAGS", "CL", "CPATH", "CPLUS_INCLUDE_PATH", "CPP", "CPPFLAGS", "CXX"),
-    *("CXXFLAGS", "C_INCLUDE_PATH", "INCLUDE", "IPHONEOS_DEPLOYMENT_TARGET", "LD", "LDCXXSHARED", "LDFLAGS"),
-    *("LDSHARED", "LIB", "LIBPATH", "LIBRARY_PATH", "MACOSX_DEPLOYMENT_TARGET", "NM", "PKG_CONFIG*", "RANLIB"),
-    *("SDKROOT", "SOURCE_DATE_EPOCH", "STRIP", "VSCMD_ARG_*", "_CL_", "_LINK_", "_PYTHON_HOST_PLATFORM"),
-    "_PYTHON_SYSCONFIGDATA_NAME",
-)
-_CMAKE = ("CMAKE_*", "CUDA*", "FC", "FFLAGS", "NINJA", "Python_*", "*_ROOT")
-_RUST = (
-    *_C,
+    *("CXXFLAGS", "C_INCLUDE_PATH", "DEVELOPER_DIR", "FC", "FFLAGS", "INCLUDE", "IPHONEOS_DEPLOYMENT_TARGET", "LD"),
+    *("LDCXXSHARED", "LDFLAGS", "LDSHARED", "LIB", "LIBPATH", "LIBRARY_PATH", "MACOSX_DEPLOYMENT_TARGET", "NM"),
+    *("PKG_CONFIG*", "RANLIB", "SDKROOT", "SOURCE_DATE_EPOCH", "STRIP", "TOOLCHAINS", "VSCMD_ARG_*", "_CL_", "_LINK_"),
     # What the crate `cc` looks for besides: one per target triple.
     *("AR_*", "CC_*", "CFLAGS_*", "CXXFLAGS_*", "CXXSTDLIB*", "CXX_*", "HOST_*", "RANLIB_*", "TARGET_*"),
-    *("CARGO", "CARGO_*", "CMAKE_*", "PYO3_*", "PYTHON_SYS_EXECUTABLE", "RUSTC", "RUSTC_*", "RUSTFLAGS"),
-    *("RUSTUP_TOOLCHAIN", "RUST_TARGET_PATH"),
+    # Of cargo, rustc, maturin and CMake.
+    *("ANDROID_API_LEVEL", "CARGO", "CARGO_*", "CMAKE_*", "MATURIN_*", "PYO3_*", "PYTHON_SYS_EXECUTABLE", "RUSTC"),
+    *("RUSTC_*", "RUSTFLAGS", "RUSTUP_TOOLCHAIN", "RUST_TARGET_PATH"),
+    # Which variables of Python's own build hold; and what is read here, on behalf of setuptools.
+    *("DIST_EXTRA_CONFIG", "_PYTHON_HOST_PLATFORM", "_PYTHON_SYSCONFIGDATA_NAME"),
 )
-_SETUPTOOLS = (*_C, *_VERSIONS, "DISTUTILS_*", "DIST_EXTRA_CONFIG", "SETUPTOOLS_*")
-_HATCH = ("CARGO", "CARGO_BUILD_TARGET", "HATCH_BUILD_*", "HATCH_METADATA_*", "PYAPP_*")
-_MESON = ("CIBUILDWHEEL", "CMAKE_*", "FC", "FFLAGS", "MESON", "NASM*", "NINJA")
-_MATURIN = ("ANDROID_API_LEVEL", "MATURIN_*")
-_SCIKIT_BUILD = ("CI", "SKBUILD_*")
-_OTHERS = ("FLIT_ALLOW_INVALID", "PDM_BUILD_*", "POETRY_DYNAMIC_VERSIONING_*", "UV_DYNAMIC_VERSIONING_*")
-_ANY = (*_RUST, *_CMAKE, *_SETUPTOOLS, *_HATCH, *_MESON, *_MATURIN, *_SCIKIT_BUILD, *_OTHERS)
-_COMPILERS = ("c++", "cc", "ld")
+"""The environment that shapes wheels: names, and families with one `*`; but for those in `HARMLESS`.
+
+What else a program asks for an observed build shows: of Python by name, of a program that nobody knows all variables.
+"""
+_COMPILERS = ("c++", "cc", "cl", "ld")
 
 HARMLESS = (
     # Jobs, terminals, logs and networks.
@@ -118,9 +112,6 @@ class Backend:
         "tool.uv.build-backend",
     )
     """The tables and keys of pyproject that configure it."""
-    env: tuple[str, ...] = _ANY
-    """The environment that shapes its wheels: names, and families with one `*`; but for those in `HARMLESS`. An unknown
-    backend may read whatever any other one does."""
     tools: tuple[str, ...] = (*_COMPILERS, "cargo", "cmake", "meson", "ninja", "rustc")
     """The programs whose identity counts."""
     lean_extras: tuple[Extra, ...] = ()
@@ -130,7 +121,12 @@ class Backend:
     inputs: Literal["closure", "whole"] = "whole"
     """Where its inputs are: the closure of its crates and what is declared beside, or the whole project directory."""
 
+    def may_compile(self, requires: Sequence[str]) -> bool:
+        """Whether a requirement may make extension modules of any file, as those of cffi, mypy and Cython do."""
+        return bool(requirements.names(requires).difference(self.distributions, _PLAIN))
 
+
+_PLAIN = ("freshwheel", "wheel")
 _WHEEL = Extra(requirement="wheel")  # asked for by a setuptools before 70.1; later ones have their own
 _NINJAS = ("ninja", "ninja-build", "samu")
 
@@ -145,7 +141,6 @@ KNOWN = (
         variables=MappingProxyType({"MATURIN_NO_MISSING_BUILD_BACKEND_WARNING": "1"}),
         own_version=True,
         tables=("tool.maturin",),
-        env=(*_RUST, *_MATURIN),
         tools=(*_COMPILERS, "cargo", "rustc"),
         lean_extras=(
             Extra(requirement="puccinialin", programs=("cargo",), unless="MATURIN_NO_INSTALL_RUST"),
@@ -162,7 +157,6 @@ KNOWN = (
         base_python="SETUPTOOLS_RUST_PEP517_USE_BASE_PYTHON",
         own_version=True,
         tables=("tool.setuptools-rust", "tool.setuptools", "tool.distutils"),
-        env=(*_RUST, *_SETUPTOOLS),
         tools=(*_COMPILERS, "cargo", "rustc"),
         lean_extras=(_WHEEL,),
         store="on",
@@ -173,7 +167,6 @@ KNOWN = (
         distributions=("setuptools", "setuptools-scm"),
         own_version=True,
         tables=("tool.setuptools", "tool.distutils"),
-        env=_SETUPTOOLS,
         tools=_COMPILERS,
         lean_extras=(_WHEEL,),
         store="extensions",
@@ -183,7 +176,6 @@ KNOWN = (
         modules=("scikit_build_core.build", "scikit_build_core.setuptools.build_meta"),
         distributions=("scikit-build-core",),
         tables=("tool.scikit-build", "tool.dynamic-metadata", "tool.setuptools"),
-        env=(*_SETUPTOOLS, *_CMAKE, *_SCIKIT_BUILD),
         tools=(*_COMPILERS, "cmake", "ninja"),
         lean_extras=(
             Extra(requirement="cmake>=3.15", programs=("cmake", "cmake3"), unless="CMAKE_EXECUTABLE"),
@@ -196,7 +188,6 @@ KNOWN = (
         modules=("mesonpy",),
         distributions=("meson-python",),
         tables=("tool.meson-python",),
-        env=(*_C, *_VERSIONS, *_MESON),
         tools=(*_COMPILERS, "meson", "ninja", "patchelf"),
         lean_extras=(
             Extra(requirement="ninja >= 1.8.2", programs=_NINJAS, unless="NINJA"),
@@ -209,7 +200,6 @@ KNOWN = (
         modules=("hatchling.build",),
         distributions=("hatchling", "hatch-vcs", "hatch-fancy-pypi-readme"),
         tables=("tool.hatch.build", "tool.hatch.metadata", "tool.hatch.version"),
-        env=(*_C, *_VERSIONS, *_HATCH),
         tools=_COMPILERS,
         lean_extras=(Extra(requirement="editables~=0.3", editable=True),),
     ),
@@ -218,15 +208,12 @@ KNOWN = (
         modules=("flit_core.buildapi", "flit.buildapi"),
         distributions=("flit-core", "flit"),
         tables=("tool.flit",),
-        env=("FLIT_ALLOW_INVALID", "SOURCE_DATE_EPOCH"),
         tools=(),
     ),
 )
 
 BASE_PYTHON_VARIABLES = tuple(known.base_python for known in KNOWN if known.base_python is not None)
 """Set for every inner backend: an in-tree one may call any of those that read them, and the others ignore them."""
-
-_NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 
 
 def find(backend: str, requires: Sequence[str], *, in_tree: bool = False) -> Backend:
@@ -236,7 +223,7 @@ def find(backend: str, requires: Sequence[str], *, in_tree: bool = False) -> Bac
     generic whatever its name, since only its author knows what it wraps.
     """
     module = backend.partition(":")[0]
-    wanted = names(requires)
+    wanted = requirements.names(requires)
     for known in () if in_tree else KNOWN:
         if module in known.modules and (known.companion is None or known.companion in wanted):
             return known
@@ -245,7 +232,7 @@ def find(backend: str, requires: Sequence[str], *, in_tree: bool = False) -> Bac
 
 def guess(requires: Sequence[str]) -> Backend | None:
     """The one known backend that `requires` bring, None when they bring none or several."""
-    wanted = names(requires)
+    wanted = requirements.names(requires)
     found = [known for known in KNOWN if wanted.intersection(known.distributions)]
     if any(known.companion for known in found):
         # A companion never stands alone: the backend whose module it shares is usually among the requirements too.
@@ -262,11 +249,6 @@ def misnamed(backend: str) -> Backend | None:
     return next((known for known in KNOWN if name in known.distributions), None)
 
 
-def names(requires: Sequence[str]) -> frozenset[str]:
-    """The normalised names of the distributions that `requires` ask for; what is no requirement is left out."""
-    return frozenset(requirements.normal(match[1]) for text in requires if (match := _NAME.match(text)))
-
-
-def shapes(backend: Backend, name: str) -> bool:
-    """Whether the environment variable `name` shapes the wheels of `backend`."""
-    return name_patterns.matcher(backend.env)(name) and not name_patterns.matcher(HARMLESS)(name)
+def shapes(name: str) -> bool:
+    """Whether the environment variable `name` shapes wheels."""
+    return name_patterns.matcher(ENV)(name) and not name_patterns.matcher(HARMLESS)(name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from freshwheel.base import backends, config_values
+from freshwheel.base import backends, config_values, requirements
 from freshwheel.base import toml_access as tables
 from freshwheel.base.errors import Problem
 from freshwheel.base.model import Config, OwnVersion, Project
@@ -57,11 +57,16 @@ def idle(pyproject: Mapping[str, Any]) -> str:
     """Why nobody reads `[tool.freshwheel]`, in words; nothing where the backend is freshwheel, or may call it."""
     system, ours = tables.table(pyproject, "build-system"), tables.text(pyproject, f"{_TABLE}.backend")
     module = tables.text(system, "build-backend")
-    if "backend-path" in system or (module or "").partition(":")[0] == "freshwheel":
+    if _may_be_ours(system):
         return ""
     if module not in (None, ours) and not backends.find(module or "", ()).distributions:
         return ""
     return f"[build-system] build-backend {f'is {module}' if module else 'is not stated'}, and not freshwheel"
+
+
+def _may_be_ours(system: Mapping[str, Any]) -> bool:
+    """Whether `[build-system]` names freshwheel, or a backend of the project that may call it."""
+    return "backend-path" in system or (tables.text(system, "build-backend") or "").partition(":")[0] == "freshwheel"
 
 
 def parse(
@@ -118,7 +123,7 @@ def _table(pyproject: Mapping[str, Any], build_requires: Sequence[str]) -> Mappi
 
 def _advice(pyproject: Mapping[str, Any], build_requires: Sequence[str]) -> str:
     """What to do where the inner backend is not named."""
-    if idle(pyproject):
+    if not _may_be_ours(tables.table(pyproject, "build-system")):
         return "`freshwheel init` switches this project to freshwheel"
     known = backends.guess(build_requires)
     if known is None:
@@ -204,7 +209,7 @@ def _brought(
     """What is wrong where the backend is not installed."""
     module = backend.partition(":")[0].partition(".")[0]
     if known.distributions:
-        if backends.names([*requires, *build_requires]).intersection(known.distributions):
+        if requirements.names([*requires, *build_requires]).intersection(known.distributions):
             return None
         hint = f'add "{known.distributions[0]}" to [{_TABLE}] requires or to [build-system] requires'
         return Problem(f"{_TABLE}.backend", f"{known.name} is not installed, and no requirement asks for it", hint)
@@ -212,7 +217,7 @@ def _brought(
         # What such a backend asks for beside these can only be asked of itself, before these are installed.
         what = f"{module} is not installed, and freshwheel does not know its own requirements"
         return Problem(f"{_TABLE}.requires", what, "move these to [build-system] requires")
-    if backends.names(build_requires) - {"freshwheel"}:
+    if requirements.names(build_requires) - {"freshwheel"}:
         return None
     hint = "add the distribution that brings it to [build-system] requires"
     return Problem(f"{_TABLE}.backend", f"{module} is not installed, and no requirement asks for it", hint)

@@ -77,11 +77,10 @@ def list_of(read: Reader[T]) -> Reader[tuple[T, ...]]:
 def requirement(value: Any, where: str) -> str:
     """A requirement (PEP 508) on anything but freshwheel."""
     found = _text(value, where)
-    wanted = requirements.read(found)
-    if wanted is None:
+    if not requirements.is_valid(found):
         what = "this" if "://" in found else shown(found)  # a URL may hold a password
         raise wrong(where, f"{what} is not a requirement (PEP 508)", 'write it as "maturin>=1.9,<2"')
-    if requirements.normal(wanted.name) == "freshwheel":
+    if requirements.named(found)[0] == "freshwheel":
         raise wrong(where, "freshwheel can't be asked for here", "it must stand in [build-system] requires")
     return found
 

@@ -12,13 +12,13 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from freshwheel.base import backends, frame, rows
+from freshwheel.base import backends, files, frame, rows
 from freshwheel.base.isolation import folders, isolation
 from freshwheel.base.phrases import few
 from freshwheel.build.plan import Plan
 from freshwheel.inner import programs, repository
 from freshwheel.inner.machine import NEW_EVERY_TIME
-from freshwheel.inner.watch import Lookout
+from freshwheel.inner.programs import Lookout
 from freshwheel.memory import answers
 from freshwheel.sources import digest, disk, not_sources, selection
 from freshwheel.store.entry import Discovered
@@ -191,7 +191,7 @@ def _looked(about: Surroundings, path: bytes, kind: str) -> tuple[bytes, bytes] 
     if kind == CONTROL:
         return _control(about, everything=path == REFERENCES)
     if kind == PROGRAM:
-        found = programs.which([os.fsdecode(path)], about.folders, Lookout(), cwd=about.tree, environ=about.environ)
+        found = programs.which(os.fsdecode(path), about.folders, Lookout(), cwd=about.tree, environ=about.environ)
         return os.fsencode(found or ""), b""
     where = disk.at(os.fsencode(about.tree), path)
     try:
@@ -214,9 +214,11 @@ def _looked(about: Surroundings, path: bytes, kind: str) -> tuple[bytes, bytes] 
 
 def _control(about: Surroundings, *, everything: bool) -> tuple[bytes, bytes] | None:
     """What git says, now."""
-    found, gap = repository.facts(about.tree, about.environ, about.folders, programs.run, everything=everything)
+    found = repository.facts(about.tree, about.environ, about.folders, programs.run, everything=everything)
+    if found is None:
+        return None
     texts = [part for name, value in sorted(found.items()) for part in (name, str(value))]
-    return None if gap else (digest.of(frame.framed(*(text.encode("utf-8", "surrogatepass") for text in texts))), b"")
+    return (digest.of(frame.framed(*(text.encode("utf-8", "surrogatepass") for text in texts))), b"")
 
 
 def _file(where: bytes, path: bytes, status: os.stat_result) -> bytes | None:
@@ -254,7 +256,7 @@ def _left_out(about: Surroundings, where: bytes, path: bytes, folders: Iterable[
     """Those of the folders in a folder in which nothing is a source."""
     from freshwheel.build.tree_view import Ground, Scope  # noqa: PLC0415 - most hits need none of it
 
-    apart = frame.set_apart(about.tree, about.environ)
+    apart = files.set_apart(about.tree, about.environ)
     ground = Ground(Scope(tree=about.tree, repository=about.tree, inputs=(), apart=apart))
     found = set()
     for name in folders:

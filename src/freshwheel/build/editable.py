@@ -1,102 +1,304 @@
-"""Where an editable wheel comes from: the last inner one of this tree, made anew, or a real build, which is kept here.
+"""The editable wheel of one tree: what is kept of its earlier builds, as far as it fits the tree as it is.
 
 An editable wheel leads to the tree. What is compiled for it lies there, and need not be compiled again while all that
 it is made from is as it was: then only what leads there is made anew, under the label of the tree as it is now.
+
+Nothing here can fail a build. Whatever is in doubt means that one is needed.
 """
 
 from __future__ import annotations
 
-import contextlib
+import importlib.machinery
 import os
+import sysconfig
 import time
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from functools import partial
 
-from freshwheel.base import frame
-from freshwheel.build import deliver, explanation, finish, inner_build, lookup, make, obtain
-from freshwheel.build.editable_match import SAME, Placement, searched
+from freshwheel.base import rows
+from freshwheel.base.errors import WheelError
+from freshwheel.base.model import Snapshot
+from freshwheel.base.rows import Row
+from freshwheel.build import (
+    discovery,
+    explanation,
+    extension_modules,
+    lookup,
+    module_copies,
+    python_inputs,
+    rehearsal,
+    store_policy,
+    wheel_name,
+)
+from freshwheel.build.inner_build import Built
+from freshwheel.build.kept import Purpose, Wheel
 from freshwheel.build.lookup import Case
+from freshwheel.build.output import private, written
 from freshwheel.build.plan import Plan
-from freshwheel.memory import lease
-from freshwheel.memory.editables import Record
-from freshwheel.memory.outcome import Outcome
+from freshwheel.inner import build_key
+from freshwheel.inner.build_key import Component
+from freshwheel.memory import editables, journal, memory, outcome
+from freshwheel.memory.editables import Module, Record
+from freshwheel.sources import content, digest, surroundings
+from freshwheel.wheel import archive
+
+SAME = "nothing that is compiled has changed"
+
+_OWN = ("interpreter EXT_SUFFIX", "interpreter SOABI", "interpreter cache tag", "interpreter version")
+"""Parts of a key that differ between Pythons for which one module may do."""
+_NO_MODULE, _NO_PACKAGE = b"/-.py", b"/-"
+"""Names that no setting can give to a module."""
+_STRICT = "__editable__."
+"""A folder of links that setuptools makes for its strict mode: a new file would be missing there."""
 
 
-def wheel(plan: Plan, directory: str) -> tuple[str, str]:
-    """The file name of the editable wheel in `directory`, and that of the inner wheel it was made from."""
-    held, case = deliver.lent(plan), deliver.opened(plan, plan.attempt())
-    if isinstance(case, str):
-        if held is not None and make.withheld(plan):
-            return obtain.leased(plan, held, None, directory)
-        return obtain.wheel(plan, directory)
-    with case.alone():
-        place = Placement.of(case)
-        answer, why = place.answer(directory)
-        if answer is None and held is not None and make.withheld(plan):
-            return obtain.leased(plan, held, None, directory)
-        if held is not None:
-            lease.drop(held)
-        return answer or _built(place, directory, why)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Placement:
+    """One tree, and what is kept of its editable builds."""
 
+    case: Case
+    cache: str
+    tree: bytes
+    """Its real path."""
+    records: Sequence[Record]
 
-def promise(plan: Plan) -> bool:
-    """Whether the wheel of this run can be had without a build, so that nothing need be installed for it."""
-    if not lookup.passing(plan) or (run := deliver.run(plan)) is None:
-        return False
-    case = deliver.opened(plan, plan.attempt())
-    if isinstance(case, str):
-        return False
-    with case.alone(), deliver.private() as folder:
-        place = Placement.of(case)
-        found = place.fitting()
-        if isinstance(found, Record) and place.restored(found) is None:  # later there may be nothing to build with
-            found = ""
-        name = _made(place, found, folder, hook="requires")
+    @classmethod
+    def of(cls, case: Case) -> Placement:
+        """What is kept now."""
+        cache, tree = os.path.dirname(case.store.shelf.root), case.plan.real
+        return cls(case=case, cache=cache, tree=tree, records=editables.load(cache, tree))
+
+    def fetch(self, purpose: Purpose, folder: str) -> Wheel | str:
+        """The wheel, now in `folder`, its modules in the tree; else why there is none, nothing: by what has changed.
+
+        For metadata nothing is put back into the tree.
+        """
+        case, now, record = self.case, time.time_ns(), self.fitting()
+        if isinstance(record, str):
+            return record
+        put = [] if purpose == "metadata" else self.restored(record)
+        if put is None:
+            return "what was kept can't be put back"
+        later = case.plan.attempt(again=True) if purpose == "wheel" else case.found
+        if not isinstance(later, Snapshot) or (later.digest, later.rows) != (case.found.digest, case.found.rows):
+            return "the inputs moved meanwhile"
+        with written(folder):
+            name = self.made(record, folder)
         if not name:
+            return "the wheel that was kept can't be used"
+        if purpose == "wheel" and case.writes:
+            module_copies.used(self.cache, self.tree, record, now)
+        why = f"{SAME}; {', '.join(put)} {'is' if len(put) == 1 else 'are'} back" if put else SAME
+        return Wheel(
+            name=name,
+            inner=record.wheel.name,
+            decided="hit",
+            why=why,
+            said=f"was made without a build: {why}{journal.saved(record.took)}",
+            saved=record.took,
+            key=case.key,
+            digest=case.found.digest,
+        )
+
+    def fitting(self) -> Record | str:
+        """The record of the tree as it is; else why there is none that will do, nothing: there is none."""
+        if self.case.plan.proves:
+            return "it is to be verified"
+        full, _ = _keys(self.case, self.case.found, self.case.locks)
+        record = next((one for one in self.records if one.key == full and self.holds(one)), None)
+        if record is None:
+            return ""
+        states = {one.path: editables.state(self.tree, one, record, self.records) for one in record.modules}
+        foreign = [os.fsdecode(path) for path, state in states.items() if state == "foreign"]
+        return f"{foreign[0]} is not what a build of freshwheel left there" if foreign else record
+
+    def holds(self, record: Record) -> bool:
+        """Whether all is as it was that the build of a record has read beside the native inputs."""
+        if record.whole and record.digest != self.case.found.digest:
             return False
-        lease.sweep(place.cache, time.time())
-        kept = (os.path.join(folder, name), name)
-        return lease.grant(place.cache, run, key=case.key, digest=case.found.digest, wheel=kept) is not None
+        return not record.rests or discovery.held(self.case.about, record.rests)
+
+    def made(self, record: Record, directory: str) -> str:
+        """The file name of the wheel for the tree as it is, made from the inner one of a record, or nothing."""
+        found = self.case.found
+        with private(directory) as folder:
+            path = os.path.join(folder, record.wheel.name)
+            if not module_copies.fetch(self.cache, self.tree, record.wheel, path):
+                return ""
+            try:
+                inner = archive.read(path)
+                name = wheel_name.named(
+                    self.case.plan, found.digest, native=found.native, stated=inner.version, inner=record.wheel.name
+                )
+                made = archive.rewrite(inner, directory, version=name.version, mark=name.mark)
+            except (WheelError, OSError):
+                return ""  # a build will say it, if it is the folder of the frontend that can't be written to
+        copy = os.path.join(editables.place(self.cache, self.tree), record.wheel.content.hex())
+        rehearsal.keep_editable(self.case, record, os.path.join(directory, made), copy=copy)
+        return made
+
+    def restored(self, record: Record) -> list[str] | None:
+        """The paths of the modules that were put back, so that all are there; None where one can't be."""
+        put: list[str] = []
+        for one in record.modules:
+            if editables.state(self.tree, one, record, self.records) != "intact":
+                if not module_copies.put_back(self.cache, self.tree, one):
+                    return None
+                put.append(os.fsdecode(one.path))
+        return put
+
+    def reason(self, problem: str) -> str:
+        """Why it must be built, in words; `problem` is what `fetch` has said."""
+        case = self.case
+        outcomes = outcome.load(self.cache, case.plan.call.tree)
+        last = outcome.base(outcomes, "editable")
+        if problem or last is None:
+            return problem or "first build here"
+        before = outcome.inputs(self.cache, case.plan.call.tree, last.digest)
+        differing = explanation.words(
+            explanation.compared(last, outcome.parts(outcomes, last.key), before, case.found, case)
+        )
+        if differing:
+            return "; ".join(differing)
+        return f"nothing was kept of the last one: {last.unstored}" if last.unstored else "what was kept is gone"
+
+    def keep(self, built: Built, before: Mapping[bytes, Row] | None) -> str:
+        """Why nothing of a build is kept now; nothing: it is."""
+        case = self.case
+        unwritten = "" if case.writes else "the store is only read"
+        reason = store_policy.doubt(case, built) or unwritten or _more(built.path, _folders(case))
+        if reason or not isinstance(built.later, Snapshot):
+            return reason or str(built.later)
+        made = searched(case.plan, built.later)
+        if before is None or made is None:
+            return "the tree can't be searched for what it has put there"
+        put = [path for path, row in made.items() if before.get(path) != row]
+        if not put:
+            return "it has put no module into the tree whose name says for which Python it is"
+        ways, free = _ways(case, built.later)
+        rests = store_policy.discovered(case, built, more=_pure(built, built.later))
+        held = content.contents(case.plan.call.tree, [*put, os.fsencode(built.path)])
+        if rests is None or len(held) <= len(put):
+            return "something that it has read or made can't be read again"
+        # A build asks whether its module is there and writes it all the same; here one that is lost is put back.
+        rests = [one for one in rests if one[:2] not in {(path, discovery.PRESENT) for path in put}]
+        full, kin = _keys(case, built.later, content.contents(case.plan.call.tree, _paths(built.later.locks)))
+        record = Record(
+            abi=_abi(),
+            native=built.later.native,
+            digest=built.later.digest,
+            key=full,
+            kin=kin,
+            whole=built.found is None,
+            rests=sorted(rests),
+            ways=ways,
+            free=free,
+            modules=[
+                Module(path=path, content=held[path][1], mode=made[path][0] & 0o777, stamp=rows.UNTRUSTED)
+                for path in sorted(put)
+            ],
+            wheel=editables.Wheel(name=os.path.basename(built.path), content=held[os.fsencode(built.path)][1]),
+            took=built.milliseconds,
+        )
+        files = {one.content: os.path.join(case.plan.call.tree, os.fsdecode(one.path)) for one in record.modules}
+        files[record.wheel.content] = built.path
+        return (
+            ""
+            if module_copies.keep(self.cache, self.tree, record, files)
+            else "it can't be written to the cache directory"
+        )
 
 
-@contextlib.contextmanager
-def ready(plan: Plan, near: str) -> Iterator[str | None]:
-    """As `supply.ready`, of the editable wheel."""
-    held, case = deliver.lent(plan), deliver.opened(plan, plan.attempt())
-    with deliver.private(near) as folder:
-        name = ""
-        if isinstance(case, Case):
-            place = Placement.of(case)
-            name = _made(place, place.fitting(), folder, hook="metadata")
-        if not name and held is not None and make.withheld(plan):
-            name = held.name
-            with deliver.written(folder):
-                frame.copy(held.wheel, os.path.join(folder, name))
-        yield os.path.join(folder, name) if name else None
+def _keys(case: Case, found: Snapshot, locks: Mapping[bytes, tuple[str, bytes]]) -> tuple[str, str]:
+    """The key of the native part, and the one that Pythons have in common for which one module may do.
+
+    All counts that shapes a wheel, but for pure Python; and what the redirection itself may rest on.
+    """
+    plan = case.plan
+    shaping = python_inputs.shaping([one.path for one in found.inputs], plan.project.pyproject, name=plan.backend.name)
+    parts: list[Component] = [
+        *(one for one in case.facts.components if one.name != lookup.SOURCES),
+        *lookup.locked(found.locks, locks),
+        build_key.component("tree", os.fsencode(plan.call.tree)),
+        build_key.component("native digest", found.native),
+        build_key.component("packages", tuple(shaping)),
+    ]
+    return build_key.key(parts), build_key.key([one for one in parts if one.name not in _OWN])
 
 
-def _made(place: Placement, found: Record | str, folder: str, *, hook: str) -> str:
-    """The file name of the wheel, made in `folder` for a hook that delivers none; nothing: it must be built."""
-    made = place.made(found, folder) if isinstance(found, Record) else None
-    name = made[0] if made is not None else ""
-    why = SAME if name else place.reason(found if isinstance(found, str) else "")
-    one = Outcome(hook=hook, decided="hit" if name else "miss", why=why, wheel=name)
-    explanation.note(place.case.plan, place.case, one, place.case.found)
-    return name
+def _pure(built: Built, found: Snapshot) -> list[str]:
+    """The pure Python among the inputs that an observed build has read."""
+    names, column = digest.columns(found.inputs)
+    paths = memory.split(names)
+    pure = (os.fsdecode(paths[number]) for number in digest.pure(paths, column))
+    return [path for path in pure if built.found is not None and path in built.found.readers]
 
 
-def _built(place: Placement, directory: str, found: str) -> tuple[str, str]:
-    """The wheel of a real build, which is kept for this tree if it may be."""
-    case, unstored = place.case, "it is of an unfamiliar form"
-    why, before = place.reason(found), searched(case, case.found)
-    with explanation.failing(case.plan, case, why), deliver.private(directory) as folder:
-        make.check(case.plan)
-        built = inner_build.build(case.plan, folder, watched=case.writes)
-        finish.tell(case.plan, built)
-        place = Placement.of(case := make.followed(case, built))
-        with deliver.written(directory):
-            made, name = finish.finish(case.plan, built, directory)
-        if name is not None:
-            unstored = place.keep(built, before)
-        one = Outcome(hook="editable", decided="built", why=why, wheel=made, unstored=unstored)
-        explanation.built(case.plan, case, built, one)
-        return made, os.path.basename(built.path)
+def _ways(case: Case, found: Snapshot) -> tuple[list[bytes], list[bytes]]:
+    """What leads to the tree may list, and the packages in which another one need not be; as `Record` has them."""
+    paths = [one.path for one in found.inputs]
+    shaping = partial(python_inputs.shaping, pyproject=case.plan.project.pyproject, name=case.plan.backend.name)
+    folders = sorted(digest.packages(paths))
+    listed = shaping([*paths, *(folder + _NO_PACKAGE + b"/__init__.py" for folder in folders), _NO_MODULE[1:]])
+    free = [folder for folder in folders if folder + _NO_PACKAGE not in listed]
+    return shaping(paths), free if _NO_MODULE[1:] in listed else [*free, b"."]
+
+
+def _paths(names: Sequence[str]) -> list[bytes]:
+    return [os.fsencode(name) for name in names]
+
+
+def _abi() -> str:
+    return str(sysconfig.get_config_var("EXT_SUFFIX") or "")
+
+
+def searched(plan: Plan, found: Snapshot) -> dict[bytes, Row] | None:
+    """The extension modules in the tree that this Python could load; None where that can't be told."""
+    roots = [path for path, kind in found.roots if kind in ("crate", "folder")]
+    call = plan.call
+    endings = tuple(importlib.machinery.EXTENSION_SUFFIXES)
+    try:
+        return extension_modules.found(call.tree, roots, endings, surroundings.set_apart(call.tree, call.environ))
+    except (OSError, extension_modules.CrowdedError):
+        return None
+
+
+def _more(wheel: str, folders: AbstractSet[str]) -> str:
+    """What of an editable wheel is more than a redirection into the tree, in words: that is not made anew."""
+    try:
+        with zipfile.ZipFile(wheel) as file:
+            for name in file.namelist():
+                if name.partition("/")[0].endswith(".dist-info") or _is_finder(name):
+                    continue
+                if not name.endswith(".pth") or "/" in name:
+                    return f"its wheel holds {name}"
+                lines = [line for line in file.read(name).decode().splitlines() if line.strip()]
+                if not all(line.startswith("import ") or _leads_to_tree(line, folders) for line in lines):
+                    return f"{name} leads elsewhere than to the sources"
+    except store_policy.REFUSALS:
+        return "its wheel can't be read"
+    return ""
+
+
+def _is_finder(name: str) -> bool:
+    return name.startswith("__editable__") and name.endswith("_finder.py") and "/" not in name
+
+
+def _folders(case: Case) -> frozenset[str]:
+    """The folders that hold inputs, somewhere below them, and the project directory; really, as the system compares."""
+    folders = {""}
+    for one in case.found.inputs:
+        folder = os.fsdecode(one.path).rpartition("/")[0]
+        while folder not in folders and os.path.basename(folder) != "..":
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+    return frozenset(os.path.normcase(os.path.realpath(os.path.join(case.plan.call.tree, one))) for one in folders)
+
+
+def _leads_to_tree(line: str, folders: AbstractSet[str]) -> bool:
+    """Whether a path is that of a folder of sources, and none of links."""
+    known = os.path.isdir(line) and os.path.normcase(os.path.realpath(line)) in folders
+    return known and not any(name.startswith(_STRICT) for name in line.split(os.sep))

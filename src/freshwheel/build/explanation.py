@@ -12,11 +12,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from freshwheel.base import frame, isolation
 from freshwheel.base.errors import FreshwheelError
 from freshwheel.base.model import Snapshot
 from freshwheel.base.phrases import few
-from freshwheel.build import discovery, lookup, requires_age
+from freshwheel.build import discovery, lookup
 from freshwheel.build.lookup import Case
 from freshwheel.build.plan import Plan
 from freshwheel.inner import build_key
@@ -64,7 +63,8 @@ def compared(
     case: Case | str,
 ) -> Comparison:
     """What is now against an outcome, the parts of its key, and its inputs."""
-    inputs = None if before is None else outcome.changes(before, found.inputs)
+    now = {one.path: one.kind + one.content for one in found.inputs}
+    inputs = None if before is None else outcome.changes(before, now)
     sources = last.digest != found.digest
     if isinstance(case, str) or not parts:
         return Comparison(inputs=inputs, sources=sources, parts=None)
@@ -85,9 +85,9 @@ def differing(
         # Another salt: what is shown of a secret differs whatever it is.
         found = [one for one in found if one.name != _STORE and not _is_hidden(one)]
     silent, apart = case.facts.unasked & parts.keys(), list[str]()
-    if isolated != _is_isolated(case.plan):
+    if isolated != (case.plan.private is not None):
         apart = [one.name for one in found if one.name.startswith(_OF_BUILDS)]
-    said = {*apart, *silent, *(f"{one.name}, all" for one in found)}
+    said = {*apart, *silent}
     return tuple(one for one in found if one.name not in said), tuple(apart), tuple(sorted(silent))
 
 
@@ -116,9 +116,8 @@ def words(found: Comparison) -> list[str]:
 
 def lasting(case: Case) -> dict[str, str]:
     """The parts of the key of a case, and which store has shown them."""
-    salt = lookup.salt(case.store)
-    shown = build_key.parts(case.facts.components, salt=salt)
-    return {**shown, _STORE: f"#{hashlib.sha256(b'store' + salt).hexdigest()[:16]}"}
+    shown = build_key.parts(case.facts.components, salt=case.salt)
+    return {**shown, _STORE: f"#{hashlib.sha256(b'store' + case.salt).hexdigest()[:16]}"}
 
 
 def note(plan: Plan, case: Case | str | None, one: Outcome, found: Snapshot | None) -> None:
@@ -134,8 +133,8 @@ def note(plan: Plan, case: Case | str | None, one: Outcome, found: Snapshot | No
     took = one.took
     if not took and found is not None and found.started:
         took = max(0, plan.call.now() - found.started) // 10**6
-    full = replace(one, digest=digest, isolated=_is_isolated(plan), when=int(time.time()), took=took)
-    outcome.add(frame.cache_directory(plan.call.environ), plan.call.tree, full, found)
+    full = replace(one, digest=digest, isolated=plan.private is not None, when=int(time.time()), took=took)
+    outcome.add(plan.cache, plan.call.tree, full, found)
 
 
 @contextlib.contextmanager
@@ -173,7 +172,7 @@ def _of_entry(case: Case) -> str:
         return case.store.remarks[0]
     if case.store.find(case.key, tree=case.tree) is None:
         return ""
-    if aged := requires_age.reason(case):
+    if aged := case.aged():
         return aged
     if case.entry() is not None:
         return "its wheel can't be used"
@@ -183,7 +182,7 @@ def _of_entry(case: Case) -> str:
 
 def _of_last(plan: Plan, case: Case) -> str:
     """Why the store has nothing, by what was built the last time."""
-    cache, tree = frame.cache_directory(plan.call.environ), plan.call.tree
+    cache, tree = plan.cache, plan.call.tree
     outcomes = outcome.load(cache, tree)
     last = outcome.base(outcomes, "wheel")
     if last is None:
@@ -195,10 +194,6 @@ def _of_last(plan: Plan, case: Case) -> str:
     if last.unstored:
         return f"the last one was not stored: {last.unstored}"
     return "the store does not have it" if last.key else "the store had no say the last time"
-
-
-def _is_isolated(plan: Plan) -> bool:
-    return isolation.isolation(plan.call.environ) is not None
 
 
 def _is_hidden(one: Difference) -> bool:

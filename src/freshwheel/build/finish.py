@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 
-from freshwheel.base import frame
+from freshwheel.base import files
 from freshwheel.base.errors import InputError, WheelUnfamiliarError
 from freshwheel.base.model import Snapshot
 from freshwheel.base.phrases import few
@@ -22,7 +22,7 @@ _MOST = 5
 def place(path: str, directory: str) -> str:
     """The name under which a file was copied into `directory`: its own."""
     name = os.path.basename(path)
-    frame.copy(path, os.path.join(directory, name))
+    files.copy(path, os.path.join(directory, name))
     return name
 
 

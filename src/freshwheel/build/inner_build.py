@@ -13,21 +13,21 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from freshwheel.base import backends, frame
+from freshwheel.base import backends
 from freshwheel.base.errors import InputError
 from freshwheel.base.model import Snapshot
 from freshwheel.base.phrases import few
 from freshwheel.build import discovery, notice, observation, opinion, unwatched
 from freshwheel.build.observation import Found, Watch
-from freshwheel.build.opinion import Opinion
+from freshwheel.build.opinion import Read, Records
 from freshwheel.build.plan import Plan
 from freshwheel.build.tree_view import Scope
 from freshwheel.build.workplace import Workplace
-from freshwheel.inner import force, interpreter, kept_folders, process, target_folders
-from freshwheel.inner.build_records import Read
+from freshwheel.inner import build_folders, force, interpreter, process
 from freshwheel.inner.force import Record, Seen
 from freshwheel.memory import accounts, discoveries
 from freshwheel.memory.accounts import Page
+from freshwheel.memory.discoveries import State
 from freshwheel.observe.account import Account
 from freshwheel.observe.judgement import Taken
 from freshwheel.sources import selection, surroundings
@@ -57,9 +57,9 @@ class Built:
     unobserved: str = ""
     """Why nobody did."""
     system: Mapping[str, str] = field(default_factory=dict)
-    """Absolute paths outside of the repository that the records of tools name, and who has read them."""
-    names: tuple[str, ...] = ()
-    """Variables that the records of tools name, sorted."""
+    """Absolute paths outside of the repository that cargo's records name, and who has read them."""
+    names: frozenset[str] = frozenset()
+    """Variables that cargo's records name."""
     milliseconds: int = 0
 
     @property
@@ -99,330 +99,349 @@ def build(plan: Plan, private: str, *, clean: bool = False, watched: bool = Fals
         with notice.fresh(plan, private) as (variables, _), opened(plan, variables) as inner:
             path = inner.build(plan.call.hook, private, plan.config.inner_settings)
         return Built(path=path, earlier=before, later=plan.attempt(again=True))
-    with _Bench.of(plan, before) as bench, _watched(plan, watched=watched) as bench.watch:
-        return bench.cleanly(private) if clean else bench.build(private)
+    site = Site.of(plan, before)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(site.work.alone())
+        watch = Watch.of(plan, _temporary(stack, "watch")) if watched else None
+        ready = _cleaned(site, private) if clean else _forced(site, watch, _temporary(stack, "target"))
+        variables, empty = stack.enter_context(notice.fresh(plan, private))
+        inner = stack.enter_context(opened(plan, {**ready.variables, **variables}, watch=watch))
+        started, seen = time.time_ns(), None
+        try:
+            path = inner.build(plan.call.hook, private, ready.settings)
+        finally:
+            if not clean:
+                # After a failure as well: only what broke need be compiled again.
+                seen = _looked(site, ready, watch, [private, empty] if empty else [private])
+        ready = replace(ready, doubt=ready.doubt or notice.used(plan, empty, path))
+        seen = seen or Look(earlier=before, later=plan.attempt(again=True))
+        return _judged(site, ready, seen, path, started)
 
 
-@contextlib.contextmanager
-def _watched(plan: Plan, *, watched: bool) -> Iterator[Watch | None]:
-    """An observation, if there is to be one."""
-    if not watched:
-        yield None
-        return
-    with tempfile.TemporaryDirectory(prefix="freshwheel-watch-", ignore_cleanup_errors=True) as folder:
-        yield Watch.of(plan, folder)
+def _temporary(stack: contextlib.ExitStack, name: str) -> str:
+    """A new folder, which goes with the stack."""
+    return stack.enter_context(tempfile.TemporaryDirectory(prefix=f"freshwheel-{name}-", ignore_cleanup_errors=True))
 
 
-@dataclass(kw_only=True)
-class _Bench:
-    """The place where one build is made: the tree, and the folders that cargo works in."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Site:
+    """Where one build is made: the tree, and the folders that tools work in."""
 
     plan: Plan
     before: Snapshot
     closure: Closure
     places: list[str] | None
-    """The build folders of cargo; None where they are not known, or can't be trusted."""
-    work: Workplace
+    """The build folders of cargo; None where they are not known."""
     kept: str | None
     """The build folder that CMake or Meson keep, if they do."""
-    doubt: str = ""
-    """What can't be forced, in words."""
-    spare: tempfile.TemporaryDirectory[str] | None = None
-    """An empty folder for cargo, instead of those."""
-    watch: Watch | None = None
-    complete: bool = True
-    """Whether all that lies in these folders was built under observation."""
-    page: Page = field(default_factory=Page)
-    """What earlier builds in the folders that are kept have taken; nothing where these are empty."""
+    work: Workplace
 
     @classmethod
-    @contextlib.contextmanager
-    def of(cls, plan: Plan, before: Snapshot) -> Iterator[_Bench]:
-        """The bench for a plan and the inputs that it found."""
+    def of(cls, plan: Plan, before: Snapshot) -> Site:
+        """The site of a plan with the inputs that it found."""
         manifests, closure = selection.crates(plan.call.tree, plan.project.pyproject, plan.backend, before.inputs)
         places: list[str] | None = []
         if closure.crates:
             arguments = notice.arguments(plan)
-            places = target_folders.build_folders(
-                manifests, plan.call.environ, tree=plan.call.tree, arguments=arguments
-            )
-        folder = notice.kept_folder(plan)
-        tree = os.path.realpath(plan.call.tree)
+            places = build_folders.cargo(manifests, plan.call.environ, tree=plan.call.tree, arguments=arguments)
+        kept, tree = notice.kept_folder(plan), os.path.realpath(plan.call.tree)
         work = Workplace(
-            cache=frame.cache_directory(plan.call.environ),
-            folders=[*map(os.path.realpath, [*(places or []), *([folder] if folder else [])])],
+            cache=plan.cache,
+            folders=[*map(os.path.realpath, [*(places or []), *([kept] if kept else [])])],
             tree=tree,
             repository=surroundings.repository(tree, [crate.folder for crate in closure.crates]),
         )
-        bench = cls(plan=plan, before=before, closure=closure, places=places, work=work, kept=folder)
-        try:
-            with work.alone():
-                yield bench
-        finally:
-            if bench.spare is not None:
-                bench.spare.cleanup()
+        return cls(plan=plan, before=before, closure=closure, places=places, kept=kept, work=work)
 
-    def build(self, private: str) -> Built:
-        """Forces what must be noticed, builds, and looks at what that has done."""
-        found = self.look()
-        self.page = self.work.page() if found else self.page
-        shared = [os.fsencode(one.path) for one in self.shared(self.before)]
-        record = self.work.record([*(one.path for one in self.before.inputs), *shared])
-        if found:
-            recipe = notice.recipe(self.plan, self.before)
-            self.complete = self.page.complete and force.is_ours(record, found, recipe)
-        earlier = self.forced(record, found)
-        more = {} if self.spare is None else target_folders.private({}, self.spare.name)
-        started = time.time_ns()
-        with (
-            notice.fresh(self.plan, private) as (variables, empty),
-            opened(self.plan, more | variables, watch=self.watch) as inner,
-        ):
-            try:
-                path = inner.build(self.plan.call.hook, private, self.plan.config.inner_settings)
-            finally:
-                # After a failure as well: only what broke need be compiled again.
-                after = self.look()
-                later = self.plan.attempt(again=True)
-                account = None if self.watch is None else self.watch.account()
-                earlier = self.with_lock(account, earlier, later)
-                taken = self.taken(account, later, [private, empty] if empty else [private])
-                self.keep(record, found, after, earlier, later)
-            self.doubt = self.doubt or notice.used(self.plan, empty, path)
-            return self.judged(path, started, earlier, later, taken)
+    def profiles(self, places: Sequence[str]) -> dict[str, build_folders.Profile]:
+        """The state of these build folders of cargo, and of the one that is kept."""
+        return build_folders.look(places, self.kept)
 
-    def cleanly(self, private: str) -> Built:
-        """Builds in empty folders, and looks at what that has done."""
-        with tempfile.TemporaryDirectory(prefix="freshwheel-clean-", dir=private, ignore_cleanup_errors=True) as folder:
-            settings, more = kept_folders.fresh(self.plan.config.inner_settings, os.path.join(folder, "build"))
-            if self.closure.crates:
-                self.apart()
-            more |= {} if self.spare is None else target_folders.private({}, self.spare.name)
-            started = time.time_ns()
-            with notice.fresh(self.plan, private) as (variables, empty), opened(self.plan, more | variables) as inner:
-                path = inner.build(self.plan.call.hook, private, settings)
-                self.doubt = self.doubt or notice.used(self.plan, empty, path)
-        return self.judged(path, started, self.before, self.plan.attempt(again=True), None)
-
-    def apart(self) -> None:
-        """Gives cargo an empty folder to work in."""
-        if any(word.partition("=")[0] == "--target-dir" for word in notice.arguments(self.plan)):
-            self.doubt = "an argument chooses the target folder of cargo, where not everything can be forced"
-        self.places, self.page = None, Page()
-        self.spare = tempfile.TemporaryDirectory(prefix="freshwheel-target-", ignore_cleanup_errors=True)
-
-    def look(self) -> dict[str, target_folders.Profile]:
-        """The state of all build folders."""
-        found = target_folders.look(self.places or [])
-        return found if self.kept is None else found | kept_folders.look(self.kept)
-
-    def forced(self, record: Record | None, found: Mapping[str, target_folders.Profile]) -> Snapshot | InputError:
-        """The inputs, when all that cargo must notice has a new mtime; else it gets an empty folder to work in."""
-        refused, times = self.places is None, {}
-        if found:
-            seen, now = self.seen(self.before), time.time_ns()
-            times = force.pending(record, found, seen, now=now)
-            newest = force.newest(record, found, seen.recipe)
-            self.doubt = notice.doubt(self.kept, record, found, seen) or self.unknown(found)
-            unseen = notice.unseen(
-                self.before.inputs, self.closure, record, seen, self.page if self.complete else None, anew=self.is_all
-            )
-            profiles = force.profiles(record, found, seen.recipe)
-            refused = refused or not self.rerun(profiles, None if self.is_all else unseen.scripts)
-            times |= notice.times(map(os.fsencode, unseen.paths), seen, newest=newest, now=now)
-            left = force.touch(os.fsencode(self.plan.call.tree), times, newest=newest)
-            refused = refused or bool(left)
-            if left and self.kept in found:
-                self.doubt = f"{os.fsdecode(left[0])} can't be touched, and may be stale in {self.kept}"
-        if refused and self.closure.crates:
-            self.apart()
-        # Where one refused, others were touched all the same.
-        return self.plan.attempt(again=True) if times else self.before
-
-    @property
-    def is_first(self) -> bool:
-        """Whether this build is observed, and something in the folders that are kept was not.
-
-        Where each build is in doubt, nothing is won by one that compiles all.
-        """
-        return not (self.complete or self.page.doubt or self.watch is None or self.watch.reason)
-
-    @property
-    def is_all(self) -> bool:
-        """Whether all of the project is compiled again: what is excluded, and who has read it, nobody knows else."""
-        return self.is_first or not (self.complete or not self.plan.config.exclude)
-
-    def unknown(self, found: Mapping[str, target_folders.Profile]) -> str:
-        """Why nobody knows what went into the folder that CMake or Meson keep, in words."""
-        kept = self.kept if self.is_first and self.kept in found else None
-        return f"{kept} holds what was built while nobody observed it; remove that folder" if kept else ""
-
-    def rerun(self, profiles: Iterable[str], scripts: Mapping[str, str] | None) -> bool:
-        """Whether cargo will run these build scripts again, or all; nothing is to be done for a crate that has none."""
-        try:
-            target_folders.rerun([one for one in profiles if one != self.kept], scripts)
-        except OSError:
-            return False
-        return True
-
-    def seen(self, found: Snapshot) -> Seen:
+    def seen(self, found: Snapshot, page: Page) -> Seen:
         """The inputs, for a build script may read any of them, and what chooses how cargo is called.
 
         With them stands what is to become an input, since a unit that another tree has built reads it.
         """
-        inputs = {one.path: one.kind + one.content for one in found.inputs}
-        mtimes = {one.path: row[2] for one, row in zip(found.inputs, found.rows, strict=True)}
+        inputs = {file.path: file.kind + file.content for file in found.inputs}
+        mtimes = {file.path: row[2] for file, row in zip(found.inputs, found.rows, strict=True)}
         around = b""
         if self.work.folders:
-            around = notice.around(self.plan, self.work, self.page)
-            for path, content, mtime in notice.looked(self.plan, [one.path for one in self.shared(found)]):
+            around = notice.around(self.plan, self.work, page)
+            for path, content, mtime in notice.looked(self.plan, [read.path for read in self.shared(found, page)]):
                 inputs[path], mtimes[path] = content, mtime
         return Seen(recipe=notice.recipe(self.plan, found), inputs=inputs, mtimes=mtimes, around=around)
 
-    def keep(
-        self,
-        record: Record | None,
-        before: Mapping[str, target_folders.Profile],
-        after: Mapping[str, target_folders.Profile],
-        earlier: Snapshot | InputError,
-        later: Snapshot | InputError,
-    ) -> None:
-        """Writes the record; if anything moved there is none, and the next build counts everything as changed."""
-        if not self.work.folders:
-            return
-        with contextlib.suppress(OSError):
-            if self.places is None or not isinstance(earlier, Snapshot) or not _stood_still(earlier, later):
-                self.work.forget()
-                return
-            self.page = self.work.page()  # what the build has taken is on record by now
-            seen = self.seen(earlier)
-            fresh = force.recorded(record, before, after, seen)
-            self.work.keep(replace(fresh, doubt=self.doubt), others=force.is_ours(record, before, seen.recipe))
-
-    @property
-    def used(self) -> list[str]:
-        """The folders in which the build does its own work."""
-        cargo = [self.spare.name] if self.spare is not None else self.places or []
-        return [*cargo, *([self.kept] if self.kept else [])]
-
-    def taken(self, account: Account | None, later: Snapshot | InputError, apart: Sequence[str]) -> Found | None:
-        """What an observed build has taken, now on record; None where nobody observed it."""
-        found = None if self.watch is None else self.accounted(self.watch, account, later, apart)
-        if found is not None and self.spare is None:
-            # What was not observed is compiled again by now, or is about to be.
-            self.work.save(found.page(self.page, complete=not (found.doubt or self.page.doubt)))
-        elif self.page.complete and (self.spare is None or self.kept is not None):
-            self.work.save(replace(self.page, complete=False))
-        return None if found is None else replace(found, doubt=found.doubt or self.page.doubt)
-
-    def accounted(
-        self, watch: Watch, account: Account | None, later: Snapshot | InputError, apart: Sequence[str]
-    ) -> Found | None:
-        """What a build has taken, now on record for people; None where it has no account."""
-        cache, tree = frame.cache_directory(self.plan.call.environ), self.plan.call.tree
-        if account is not None and watch.records and self.closure.crates:
-            watch.reason += ", and what build scripts and macros read is on no record"
-            account = None
-        if account is None or isinstance(later, InputError):
-            accounts.save(cache, tree, Page(reason=watch.reason))
-            return None
-        scope = self.scope(later, private=apart[0])
-        found = observation.found(self.plan, account, scope, later, [*self.used, *apart, *watch.private], self.page)
-        accounts.save(cache, tree, found.page(self.page, complete=True))
-        return found
-
-    def with_lock(
-        self, account: Account | None, earlier: Snapshot | InputError, later: Snapshot | InputError
-    ) -> Snapshot | InputError:
-        """The inputs that the build was made from: those before it, and a lock that it was seen to make."""
-        if account is None or isinstance(earlier, InputError) or isinstance(later, InputError):
-            return earlier
-        made = observation.made_locks(account, os.fsencode(self.work.tree), earlier, later)
-        if not made:
-            return earlier
-        self.plan.call.say(f"{few(made)} was made by this build, and is an input now: commit it, or have git ignore it")
-        return later
-
-    def shared(self, found: Snapshot) -> list[Read]:
+    def shared(self, found: Snapshot, page: Page) -> list[Read]:
         """What units of this closure have read when another tree built them, and what is no input here."""
-        inputs = {os.fsdecode(one.path) for one in found.inputs}
+        inputs = {os.fsdecode(file.path) for file in found.inputs}
         names = {crate.name for crate in self.closure.crates}
         return [
             Read(path=path, by=by)
-            for path, by in self.page.joined.items()
-            if path not in inputs and unwatched.concerns(self.page.readers.get(path, ()), names, inputs)
+            for path, by in page.joined.items()
+            if path not in inputs and unwatched.concerns(page.readers.get(path, ()), names, inputs)
         ]
 
-    def judged(
-        self,
-        path: str,
-        started: int,
-        earlier: Snapshot | InputError,
-        later: Snapshot | InputError,
-        found: Found | None,
-    ) -> Built:
-        """What was built, with what it has taken, which is written into the state of the tree."""
-        if isinstance(later, InputError) or isinstance(earlier, InputError):
-            return Built(path=path, earlier=earlier, later=later, doubt=self.doubt)
-        tree = self.plan.call.tree
-        scope = self.scope(later, private=os.path.dirname(path))
-        observed = found is not None and (self.complete or self.spare is not None)
-        second = self.opinion(scope, started, observed=observed)
-        reads = [] if found is None else [*map(_read, found.missed()), *self.shared(later)]
-        missed = {one.path: one for one in (*second.missed, *reads)}
-        system = {one.path: one.by for one in second.system}
-        written = _written(earlier, later)
-        self.note(missed.values(), system, written)
-        doubts = [self.doubt, second.reason, found.doubt if found is not None else ""]
-        items = () if found is None else found.items
-        outside = [*system, *(os.fsdecode(path) for path, kind, *_ in items if kind == discovery.FILE)]
-        return Built(
-            path=path,
-            earlier=earlier,
-            later=later,
-            missed=tuple(missed.values()),
-            written=written,
-            doubt=next(filter(None, doubts), "") or _restless(tree, outside, started, observed=found is not None),
-            found=found,
-            unobserved="" if self.watch is None else self.watch.reason,
-            system=system,
-            names=second.names,
-            milliseconds=(time.time_ns() - started) // 10**6,
-        )
-
-    def opinion(self, scope: Scope, started: int, *, observed: bool) -> Opinion:
-        """What the records of cargo say; where the build was observed, they say no more than names."""
-        if not self.closure.crates:
-            return Opinion()
-        used = [self.spare.name] if self.spare is not None else self.places or []
-        second = opinion.second(scope, self.closure, used, since=started)
-        return Opinion(names=second.names) if observed else second
-
-    def note(self, missed: Iterable[Read], system: Mapping[str, str], written: Mapping[str, str]) -> None:
-        """Puts on record what the build has shown of its tree."""
-        cache, tree = frame.cache_directory(self.plan.call.environ), self.plan.call.tree
-        known = discoveries.load(cache, tree)
-        fresh = discoveries.State(
-            built=True,
-            discovered={**known.discovered, **{one.path: one.by for one in missed}},
-            system={**known.system, **system},
-            written=written,
-        )
-        if fresh != known:
-            discoveries.save(cache, tree, fresh)
-
     def scope(self, found: Snapshot, private: str) -> Scope:
-        """What the opinions are held against."""
-        tree, environ = self.plan.call.tree, self.plan.call.environ
+        """What is held against the inputs."""
+        tree = self.plan.call.tree
         return Scope(
             tree=tree,
             repository=surroundings.repository(tree, [crate.folder for crate in self.closure.crates]),
             inputs=found.inputs,
             exclude=self.plan.config.exclude,
             outputs=list(selection.left_out(self.plan.project.pyproject, self.plan.backend)),
-            apart=[private, *surroundings.apart(tree, environ)],
-            known=list(discoveries.load(frame.cache_directory(environ), tree).system),
+            apart=[private, *surroundings.apart(tree, self.plan.call.environ)],
         )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ready:
+    """What was prepared for one build: all that must be noticed looks new, or the folders are empty."""
+
+    earlier: Snapshot | InputError
+    """The inputs, after all that was forced."""
+    settings: Mapping[str, str | Sequence[str]] | None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    places: Sequence[str] = ()
+    """Where cargo works in this build."""
+    is_apart: bool = False
+    """Whether that is a folder for this build alone."""
+    doubt: str = ""
+    """What can't be forced, in words."""
+    complete: bool = True
+    """Whether all that lies in the folders that are kept was built under observation."""
+    page: Page = field(default_factory=Page)
+    """What earlier builds in these folders have taken; nothing where they are empty."""
+    record: Record | None = None
+    profiles: Mapping[str, build_folders.Profile] = field(default_factory=dict)
+    """Their state before the build."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Look:
+    """What is seen when a build has ended."""
+
+    earlier: Snapshot | InputError
+    """The inputs that it was made from."""
+    later: Snapshot | InputError
+    rewritten: frozenset[str] = frozenset()
+    """Inputs that the build has made, or written anew as they were."""
+    found: Found | None = None
+    """What it has taken; None: nobody observed it."""
+    unobserved: str = ""
+    """Why nobody did."""
+    page: Page = field(default_factory=Page)
+    """What all builds in its folders have taken."""
+
+
+def _cleaned(site: Site, private: str) -> Ready:
+    """Empty folders, in `private`, for all tools."""
+    folder = tempfile.mkdtemp(prefix="freshwheel-clean-", dir=private)
+    settings, variables = build_folders.fresh(site.plan.config.inner_settings, os.path.join(folder, "build"))
+    target = os.path.join(folder, "target")
+    if not site.closure.crates:
+        return Ready(earlier=site.before, settings=settings, variables=variables)
+    return Ready(
+        earlier=site.before,
+        settings=settings,
+        variables={**variables, **build_folders.private(target)},
+        places=[target],
+        is_apart=True,
+        doubt=_chosen(site),
+    )
+
+
+def _chosen(site: Site) -> str:
+    """Why cargo may not work in a folder that it is given, in words."""
+    chosen = any(word.partition("=")[0] == "--target-dir" for word in notice.arguments(site.plan))
+    return "an argument chooses the target folder of cargo, where not everything can be forced" if chosen else ""
+
+
+def _forced(site: Site, watch: Watch | None, apart: str) -> Ready:
+    """Gives all that tools must notice a new mtime; where that can't be, cargo works in the empty folder `apart`."""
+    plan, before = site.plan, site.before
+    found = site.profiles(site.places or [])
+    page = site.work.page() if found else Page()
+    record = site.work.record(
+        [*(file.path for file in before.inputs), *(os.fsencode(read.path) for read in site.shared(before, page))]
+    )
+    ready = Ready(
+        earlier=before,
+        settings=plan.config.inner_settings,
+        places=site.places or [],
+        complete=not found or (page.complete and force.is_ours(record, found, notice.recipe(plan, before))),
+        page=page,
+        record=record,
+        profiles=found,
+    )
+    ready, times, refused = _touched(site, ready, watch) if found else (ready, {}, False)
+    if (refused or site.places is None) and site.closure.crates:
+        variables = build_folders.private(apart)
+        doubt = _chosen(site) or ready.doubt
+        ready = replace(ready, variables=variables, places=[apart], is_apart=True, page=Page(), doubt=doubt)
+    # Where one refused, others were touched all the same.
+    return replace(ready, earlier=plan.attempt(again=True)) if times else ready
+
+
+def _touched(site: Site, ready: Ready, watch: Watch | None) -> tuple[Ready, Mapping[bytes, int], bool]:
+    """What is ready now, the new mtimes, and whether something refused: then nobody knows what cargo will notice."""
+    plan, found, record = site.plan, ready.profiles, ready.record
+    # Where each build is in doubt, nothing is won by one that compiles all.
+    is_first = not (ready.complete or ready.page.doubt or watch is None or watch.reason)
+    # What is excluded, and who has read it, nobody knows else.
+    is_all = is_first or not (ready.complete or not plan.config.exclude)
+    seen, now = site.seen(site.before, ready.page), time.time_ns()
+    newest = force.newest(record, found, seen.recipe)
+    doubt = notice.doubt(site.kept, record, found, seen)
+    if not doubt and is_first and site.kept in found:
+        doubt = f"{site.kept} holds what was built while nobody observed it; remove that folder"
+    readers = ready.page if ready.complete else None
+    unseen = notice.unseen(site.before.inputs, site.closure, record, seen, readers, anew=is_all)
+    profiles = [name for name in force.profiles(record, found, seen.recipe) if name != site.kept]
+    refused = False
+    try:
+        build_folders.rerun(profiles, None if is_all else unseen.scripts)
+    except OSError:
+        refused = True
+    times = force.pending(record, found, seen, now=now, forced={os.fsencode(path) for path in unseen.paths})
+    left = force.touch(os.fsencode(plan.call.tree), times, newest=newest)
+    if left and site.kept in found:
+        doubt = f"{os.fsdecode(left[0])} can't be touched, and may be stale in {site.kept}"
+    return replace(ready, doubt=doubt), times, refused or bool(left)
+
+
+def _looked(site: Site, ready: Ready, watch: Watch | None, private: Sequence[str]) -> Look:
+    """What is seen when a build has ended, now on record; `private` are the folders that were made for it."""
+    after = site.profiles([] if ready.is_apart else ready.places)
+    later = site.plan.attempt(again=True)
+    account = _account(site, watch)
+    earlier, rewritten = _with_made(site, account, ready.earlier, later)
+    found = None
+    if account is not None and watch is not None and isinstance(later, Snapshot):
+        apart = [*ready.places, *([site.kept] if site.kept else []), *private, *watch.private]
+        scope = site.scope(later, private=private[0])
+        found = observation.found(site.plan, account, scope, later, apart, ready.page)
+    if watch is not None:
+        page = Page(reason=watch.reason) if found is None else found.page(ready.page, complete=True)
+        accounts.save(site.plan.cache, site.plan.call.tree, page)
+    _take(site, ready, found)
+    return Look(
+        earlier=earlier,
+        later=later,
+        rewritten=rewritten,
+        found=None if found is None else replace(found, doubt=found.doubt or ready.page.doubt),
+        unobserved="" if watch is None else watch.reason,
+        page=_keep(site, ready, after, earlier, later),
+    )
+
+
+def _account(site: Site, watch: Watch | None) -> Account | None:
+    """What a watched build has taken, as it was seen; None where that is not all."""
+    account = None if watch is None else watch.account()
+    if account is None or watch is None or not (watch.records and site.closure.crates):
+        return account
+    watch.reason += ", and what build scripts and macros read is on no record"
+    return None
+
+
+def _with_made(
+    site: Site, account: Account | None, earlier: Snapshot | InputError, later: Snapshot | InputError
+) -> tuple[Snapshot | InputError, frozenset[str]]:
+    """The inputs that the build was made from: those before it, and what it was seen to make of them itself; those."""
+    if account is None or isinstance(earlier, InputError) or isinstance(later, InputError):
+        return earlier, frozenset()
+    made = observation.made(account, os.fsencode(site.work.tree), earlier, later)
+    if made is None:
+        return earlier, frozenset()
+    locks = [path for path in made if os.fsencode(path) not in {file.path for file in earlier.inputs}]
+    if locks:
+        what = f"{few(locks)} was made by this build, and is an input now"
+        site.plan.call.say(f"{what}: commit it, or have git ignore it")
+    return later, frozenset(made)
+
+
+def _take(site: Site, ready: Ready, found: Found | None) -> None:
+    """Puts on record what the folders that are kept were built from."""
+    if found is not None and not ready.is_apart:
+        # What was not observed is compiled again by now, or is about to be.
+        site.work.save(found.page(ready.page, complete=not (found.doubt or ready.page.doubt)))
+    elif ready.page.complete and (not ready.is_apart or site.kept is not None):
+        site.work.save(replace(ready.page, complete=False))
+
+
+def _keep(
+    site: Site,
+    ready: Ready,
+    after: Mapping[str, build_folders.Profile],
+    earlier: Snapshot | InputError,
+    later: Snapshot | InputError,
+) -> Page:
+    """What the folders were built from, with the record of it; if anything moved there is none for the next build."""
+    page = ready.page
+    if not site.work.folders:
+        return page
+    with contextlib.suppress(OSError):
+        is_lost = site.places is None or ready.is_apart
+        if is_lost or not isinstance(earlier, Snapshot) or not _stood_still(earlier, later):
+            site.work.forget()
+            return page
+        page = site.work.page()  # what the build has taken is on record by now
+        seen = site.seen(earlier, page)
+        fresh = force.recorded(ready.record, ready.profiles, after, seen)
+        others = force.is_ours(ready.record, ready.profiles, seen.recipe)
+        site.work.keep(replace(fresh, doubt=ready.doubt), others=others)
+    return page
+
+
+def _judged(site: Site, ready: Ready, look: Look, path: str, started: int) -> Built:
+    """What was built, with what it has taken, which is written into the state of the tree."""
+    earlier, later, found = look.earlier, look.later, look.found
+    if isinstance(later, InputError) or isinstance(earlier, InputError):
+        return Built(path=path, earlier=earlier, later=later, doubt=ready.doubt)
+    records = Records()
+    if found is None and site.closure.crates:
+        scope = site.scope(later, private=os.path.dirname(path))
+        records = opinion.records(scope, site.closure, ready.places, since=started)
+    reads = [] if found is None else [*map(_read, found.missed()), *site.shared(later, look.page)]
+    missed = {read.path: read for read in (*records.missed, *reads)}
+    known = discoveries.load(site.plan.cache, site.plan.call.tree).written
+    written = {path: word for path, word in known.items() if path in look.rewritten} | _written(earlier, later)
+    state = _discovered(site.plan, [*missed.values()], records.system, written)
+    doubts = [ready.doubt, found.doubt if found is not None else ""]
+    items = () if found is None else found.items
+    outside = [
+        *(read.path for read in records.system),
+        *(os.fsdecode(path) for path, kind, *_ in items if kind == discovery.FILE),
+    ]
+    restless = _restless(site.plan.call.tree, outside, started, observed=found is not None)
+    return Built(
+        path=path,
+        earlier=earlier,
+        later=later,
+        missed=tuple(missed.values()),
+        written=written,
+        doubt=next(filter(None, [*doubts, restless]), ""),
+        found=found,
+        unobserved=look.unobserved,
+        # What an earlier build has read is not read again where nothing of it is compiled again.
+        system={path: by for path, by in state.system.items() if os.path.lexists(path)},
+        names=frozenset(opinion.variables(ready.places)),
+        milliseconds=(time.time_ns() - started) // 10**6,
+    )
+
+
+def _discovered(plan: Plan, missed: Sequence[Read], system: Sequence[Read], written: Mapping[str, str]) -> State:
+    """What builds have shown of their tree by now, which is on record."""
+    known = discoveries.load(plan.cache, plan.call.tree)
+    fresh = State(
+        built=True,
+        discovered={**known.discovered, **{read.path: read.by for read in missed}},
+        system={**known.system, **{read.path: read.by for read in system}},
+        written=written,
+    )
+    if fresh != known:
+        discoveries.save(plan.cache, plan.call.tree, fresh)
+    return fresh
 
 
 def _read(taken: Taken) -> Read:

@@ -1,5 +1,8 @@
 """One build, decided: whether the store has its wheel, and whether that may be handed out.
 
+A hit leaves requirements out of its environment, so nobody asks an index for them. After `requires-age` one run asks
+once more: what an installer then takes is held against what it took for the stored wheel.
+
 Nothing here can fail a build. Whatever is in doubt is a miss, with the reason.
 """
 
@@ -7,26 +10,31 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import xxhash
 
-from freshwheel.base import frame, isolation, requirements, toml_access
+from freshwheel.base import files, requirements, toml_access
+from freshwheel.base.errors import InputError
 from freshwheel.base.model import Snapshot
+from freshwheel.base.phrases import few
 from freshwheel.build import discovery
 from freshwheel.build.plan import Plan
-from freshwheel.inner import build_key, machine, programs
+from freshwheel.inner import build_key, distributions, machine
 from freshwheel.inner.build_key import Component
-from freshwheel.inner.extras import extras
+from freshwheel.inner.distributions import extras
 from freshwheel.inner.machine import Facts, Subject
-from freshwheel.memory import memory, resolved
+from freshwheel.memory import resolved
 from freshwheel.sources import content, digest
 from freshwheel.store.entry import Entry
 from freshwheel.store.store import Refusal, Store
 
 SOURCES = "source digest"
 """The component of a key that is made from the inputs."""
+OVER = "its requirements are resolved once more, as requires-age is over"
+_UNREAD = "the inputs can't be read"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +47,8 @@ class Case:
     facts: Facts
     key: str
     """The build key: 64 hex digits."""
+    salt: bytes
+    """16 bytes that are the store's own, so that what it shows of variables can't be looked up elsewhere."""
     writes: bool
     lean: tuple[str, ...] = ()
     """The requirements that are asked for on a miss only."""
@@ -55,40 +65,104 @@ class Case:
         """All of that; where requirements are withheld, those first that were resolved last."""
         found: Iterable[Entry] = self.store.candidates(self.key, tree=self.tree)
         if self.withheld is not None:
-            cache = frame.cache_directory(self.plan.call.environ)
-            found = sorted(found, key=lambda one: -resolved.latest(cache, one.key))
+            found = sorted(found, key=lambda entry: -resolved.latest(self.plan.cache, entry.key))
         return filter(self.holds, found)
 
     @property
     def tree(self) -> bytes:
         """16 bytes that name the tree, for wheels that belong to one."""
-        return xxhash.xxh3_128_digest(memory.real(self.plan.call.tree))
+        return xxhash.xxh3_128_digest(self.plan.real)
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """Nobody else builds this key or in this tree meanwhile, as far as that can be had."""
-        with self.store.single_flight(self.key), self.store.tree_lock(self.plan.call.tree):
+        tree = os.path.realpath(self.plan.call.tree)
+        with self.store.lock("key", self.key), self.store.lock("tree", tree):
             yield
 
     @property
     def about(self) -> discovery.Surroundings:
         """What the things that builds take are looked at with."""
-        return discovery.about(self.plan, salt(self.store))
+        return discovery.about(self.plan, self.salt)
 
     def holds(self, entry: Entry) -> bool:
         """Whether all is as it was that the build of an entry had discovered."""
         return not entry.discovered or discovery.held(self.about, entry.discovered)
 
+    def current(self) -> Entry | None:
+        """What the store has that may be handed out, in a hook before which requirements may have been installed."""
+        entry = self.entry()
+        if entry is None or not self.expired(entry) or not self._has_requirements():
+            return entry
+        same = next((entry for entry in self.entries() if not self.moved(entry)), None)
+        if same is not None:
+            self.renew(same)
+        return same
 
-def opened(plan: Plan, found: Snapshot, *, ask: bool = True) -> Case | str:
+    def expired(self, entry: Entry) -> bool:
+        """Whether what an entry withholds must be resolved once more before it is handed out."""
+        start, end = self._span(entry)
+        return end is not None and not start <= self.plan.call.now() < end
+
+    def until(self, entry: Entry) -> bytes:
+        """The end of the time for which an entry may be handed out as it is, as an answer keeps it; nothing: no end."""
+        end = self._span(entry)[1]
+        return b"" if end is None else end.to_bytes(8, "little")
+
+    def renew(self, entry: Entry) -> None:
+        """What an entry withholds is resolved, and the same as for its build."""
+        if self.withheld is not None:
+            resolved.renew(self.plan.cache, entry.key, self.plan.call.now())
+
+    def aged(self) -> str:
+        """Why what the store has is not handed out, in words; nothing: its age is no reason."""
+        entry = self.entry()
+        if entry is None or not self.expired(entry):
+            return ""
+        return few(self.moved(entry)) if self._has_requirements() else OVER
+
+    def moved(self, entry: Entry) -> list[str]:
+        """What an installer takes by now instead of what it took for an entry, in words; ours shapes no wheel."""
+        known = self._distributions()
+        ours = distributions.closure(["freshwheel"], known) - distributions.closure(self.withheld or (), known)
+        before, now = dict(entry.installed), self.installed()
+        names = sorted((before.keys() | now.keys()) - ours)
+        return [
+            f"{name} {before.get(name, '(none)')} → {now.get(name, '(none)')}"
+            for name in names
+            if before.get(name) != now.get(name)
+        ]
+
+    def installed(self) -> dict[str, str]:
+        """Name -> version of what an installer had put into the environment for this one build."""
+        return {name: distribution.version for name, distribution in self._distributions().items()}
+
+    def _distributions(self) -> dict[str, distributions.Distribution]:
+        roots = tuple(os.path.join(root, "") for root in self.plan.private or ())
+        return distributions.installed([folder for folder in sys.path if folder.startswith(roots)])
+
+    def _span(self, entry: Entry) -> tuple[int, int | None]:
+        """From when to when an entry may be handed out as it is, in ns; None: for ever."""
+        age = self.plan.config.requires_age
+        start = resolved.latest(self.plan.cache, entry.key)
+        return start, None if self.withheld is None or age is None else start + age * 10**9
+
+    def _has_requirements(self) -> bool:
+        """Whether the requirements were installed for this run; one that was told to leave them out can't be asked."""
+        return not distributions.absent(self.plan.config.requires)
+
+
+def opened(plan: Plan, found: Snapshot | InputError, *, ask: bool = True) -> Case | str:
     """The case of a call, or why the store has no say in it. Without `ask` nothing is started that a tree may name."""
+    if isinstance(found, InputError):
+        return _UNREAD
     reason = _closed(plan, found)
     if reason:
         return reason
-    store = Store.open(frame.cache_directory(plan.call.environ))
+    store = Store.open(plan.cache)
     if isinstance(store, Refusal):
         return store.reason
-    private, withheld = isolation.isolation(plan.call.environ), lean(plan, ask=ask)
+    withheld, salt = lean(plan), _salt(store)
     subject = Subject(
         tree=plan.call.tree,
         digest=found.digest,
@@ -101,13 +175,12 @@ def opened(plan: Plan, found: Snapshot, *, ask: bool = True) -> Case | str:
         commands=plan.config.commands,
         requires=tuple(plan.requires) if withheld else (*plan.requires, *plan.config.requires),
         # Not there yet in the first hook of a run, and there in the last one: the key is to be the same.
-        lean=tuple(withheld or (_extras(plan, private, ask=ask) if private is not None else ())),
-        private=private,
+        lean=tuple(withheld or _extras(plan)),
+        private=plan.private,
         pyproject=plan.project.pyproject,
         inputs=[one.path for one in found.inputs],
     )
-    cache = frame.cache_directory(plan.call.environ)
-    facts = machine.gather(subject, plan.call.environ, cache=cache, salt=salt(store), ask=ask)
+    facts = machine.gather(subject, plan.call.environ, ask=ask)
     locks = content.contents(plan.call.tree, [os.fsencode(path) for path in found.locks])
     return Case(
         plan=plan,
@@ -115,47 +188,36 @@ def opened(plan: Plan, found: Snapshot, *, ask: bool = True) -> Case | str:
         store=store,
         facts=facts,
         key=build_key.key([*facts.components, *locked(found.locks, locks)]),
+        salt=salt,
         writes=plan.config.store != "read",
         lean=tuple(withheld),
-        withheld=tuple(subject.lean) if passing(plan) and (subject.lean or not plan.backend.modules) else None,
+        withheld=tuple(subject.lean) if plan.passing and (subject.lean or not plan.backend.modules) else None,
         locks=locks,
     )
 
 
-def lean(plan: Plan, *, ask: bool = True) -> list[str]:
+def lean(plan: Plan) -> list[str]:
     """The requirements that are installed on a miss only, with what the inner backend would ask for; else nothing."""
-    private = isolation.isolation(plan.call.environ)
-    if private is None or not plan.config.requires or not plan.backend.modules or not passing(plan):
+    if not plan.passing or not plan.config.requires or not plan.backend.modules:
         return []
     if any(_is_placed(plan, text) for text in plan.config.requires):
         return []
-    return [*plan.config.requires, *_extras(plan, private, ask=ask)]
+    return [*plan.config.requires, *_extras(plan)]
 
 
 def _is_placed(plan: Plan, text: str) -> bool:
     """Whether a requirement is found at a place and not on an index, so that its text says nothing of what it is."""
     sources = toml_access.table(plan.project.pyproject, "tool.uv.sources")
-    found = requirements.read(text)
-    name = "" if found is None else requirements.normal(found.name)
+    name = requirements.named(text)[0]
     return "@" in text.partition(";")[0] or any(requirements.normal(source) == name for source in sources)
 
 
-def passing(plan: Plan) -> bool:
-    """Whether the environment was made for this one build, so that a hit may leave it without what a build needs.
-
-    Elsewhere what is there stays there. tox makes its environment anew when fewer are asked for than the last time, so
-    there they are always asked for.
-    """
-    environ = plan.call.environ
-    return isolation.isolation(environ) is not None and not (environ.get("TOX_ENV_NAME") or environ.get("TOX_PACKAGE"))
-
-
-def salt(store: Store) -> bytes:
-    """16 bytes that are the store's own, so that what it shows of variables can't be looked up elsewhere."""
+def _salt(store: Store) -> bytes:
+    """The salt of a store, which is made if there is none."""
     path = os.path.join(store.shelf.root, "salt")
     with contextlib.suppress(OSError):
         if not os.path.exists(path):
-            frame.write(path, os.urandom(16), mode=0o600)
+            files.write(path, os.urandom(16), mode=0o600)
         with open(path, "rb") as file:
             found = file.read(17)
         if len(found) == 16:  # noqa: PLR2004
@@ -163,17 +225,17 @@ def salt(store: Store) -> bytes:
     return os.urandom(16)
 
 
-def _extras(plan: Plan, private: Sequence[str], *, ask: bool) -> list[str]:
+def _extras(plan: Plan) -> list[str]:
     """What the inner backend would ask for beside what is written, if it is one that we know."""
+    if plan.private is None:
+        return []
     return extras(
         plan.backend,
         plan.call.environ,
         tree=plan.call.tree,
         pyproject=plan.project.pyproject,
         hook=plan.call.hook,
-        private=private,
-        cache=frame.cache_directory(plan.call.environ),
-        run=programs.run if ask else programs.mute,
+        private=plan.private,
     )
 
 
@@ -194,6 +256,7 @@ def _closed(plan: Plan, found: Snapshot) -> str:
     mode = plan.config.store or plan.backend.store
     if mode == "off":
         return "the store is off" if plan.config.store else f"the store is off for {plan.backend.name} unless it is set"
-    if mode == "extensions" and not any(one.path.endswith(digest.COMPILED) for one in found.inputs):
+    compiles = any(file.path.endswith(digest.COMPILED) for file in found.inputs)
+    if mode == "extensions" and not (compiles or plan.backend.may_compile([*plan.requires, *plan.config.requires])):
         return "nothing is compiled here"
     return ""

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 from collections.abc import Iterable, Mapping
 
-import xxhash
-
-from freshwheel.base import frame, rows
+from freshwheel.base import files, rows
 from freshwheel.memory import editables
 from freshwheel.memory.editables import Module, Record, Wheel
 
@@ -18,25 +15,25 @@ MOST = 8
 
 _SIZE = 1 << 30
 """Bytes of copies that are kept for one tree; those of the newest record are kept whatever their size."""
-_CHUNK = 1 << 18
 _SLACK = 2 * 10**9
 """Nanoseconds: a file that is younger may change again without another row."""
 
 
-def keep(cache: str, tree: bytes, record: Record, files: Mapping[bytes, str]) -> bool:
-    """Whether a record is kept, before all others, with copies of `files`: content -> path.
+def keep(cache: str, tree: bytes, record: Record, made: Mapping[bytes, str]) -> bool:
+    """Whether a record is kept, before all others, with copies of what was `made`: content -> path.
 
     What does not fit any more goes: records, copies, and all of trees that are gone.
     """
     folder = editables.place(cache, tree)
     try:
-        frame.settle(folder)
-        for content, path in files.items():
+        files.settle(folder)
+        for content, path in made.items():
             target = os.path.join(folder, content.hex())
-            if not _holds(target, content) and not _copied(path, target, content, 0o600):
-                return False
+            if not _holds(target, content):
+                files.copy(path, target, mode=0o600)
         kept = _bounded(folder, [record, *(one for one in editables.load(cache, tree) if not _same(one, record))])
-        frame.write(os.path.join(folder, editables.FILE), editables.dump(tree, kept), mode=0o600)
+        if not editables.save(cache, tree, kept):
+            return False
         _tidy(folder, kept)
         _sweep(editables.top(cache))
     except (OSError, rows.RestlessError):
@@ -49,25 +46,20 @@ def used(cache: str, tree: bytes, record: Record, now: int) -> None:
 
     That it can't be written is no matter.
     """
-    record.modules = tuple(_stamped(tree, one, now) for one in record.modules)
-    keep(cache, tree, record, {})
+    modules = tuple(_stamped(tree, one, now) for one in record.modules)
+    keep(cache, tree, record.but(modules=modules), {})
 
 
 def put_back(cache: str, tree: bytes, module: Module) -> bool:
     """Whether a module lies in the tree again, written beside and renamed: the old file may be mapped."""
     source = os.path.join(editables.place(cache, tree), module.content.hex())
-    try:
-        return _copied(source, os.fsdecode(os.path.join(tree, module.path)), module.content, module.mode)
-    except OSError:
-        return False
+    return _copied(source, os.fsdecode(os.path.join(tree, module.path)), module.content, module.mode)
 
 
 def fetch(cache: str, tree: bytes, wheel: Wheel, target: str) -> bool:
     """Whether the inner wheel lies at the path `target` now."""
-    try:
-        return _copied(os.path.join(editables.place(cache, tree), wheel.content.hex()), target, wheel.content, 0o666)
-    except OSError:
-        return False
+    source = os.path.join(editables.place(cache, tree), wheel.content.hex())
+    return _copied(source, target, wheel.content, 0o666)
 
 
 def total(cache: str) -> tuple[int, int]:
@@ -94,21 +86,11 @@ def clear(cache: str) -> None:
 
 
 def _copied(source: str, target: str, content: bytes, mode: int) -> bool:
-    """Whether `target` holds `content` now, which is what `source` should hold. Raises OSError."""
-    temporary, summary = frame.beside(target), xxhash.xxh3_128()
+    """Whether `target` holds `content` now, which is what `source` should hold."""
     try:
-        with open(os.open(source, editables.READ), "rb", buffering=0) as reader:
-            if not stat.S_ISREG(os.fstat(reader.fileno()).st_mode):
-                return False
-            with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as writer:
-                while chunk := reader.read(_CHUNK):
-                    summary.update(chunk)
-                    writer.write(chunk)
-        if summary.digest() != content:
-            return False
-        os.replace(temporary, target)
-    finally:
-        frame.remove(temporary)
+        files.copy(source, target, content, mode=mode)
+    except (OSError, ValueError):
+        return False
     return True
 
 
@@ -129,7 +111,7 @@ def _stamped(tree: bytes, module: Module, now: int) -> Module:
         found = None
     if found is not None and found[1] == module.content and rows.trusted(found[2], started=now, slack=_SLACK):
         stamp = rows.stamp(rows.packed(found[2]))
-    return Module(path=module.path, content=module.content, mode=module.mode, stamp=stamp)
+    return module.but(stamp=stamp)
 
 
 def _same(one: Record, other: Record) -> bool:
@@ -174,7 +156,7 @@ def _tidy(folder: str, kept: Iterable[Record]) -> None:
     wanted = {content.hex() for record in kept for content in _contents(record)} | {editables.FILE}
     for name in os.listdir(folder):
         if name not in wanted and not name.startswith("."):
-            frame.remove(os.path.join(folder, name))
+            files.discard(os.path.join(folder, name))
 
 
 def _sweep(top: str) -> None:
@@ -186,7 +168,7 @@ def _sweep(top: str) -> None:
             if tree is None or os.path.lexists(tree):
                 continue
             for one in os.listdir(folder):
-                frame.remove(os.path.join(folder, one))
+                files.discard(os.path.join(folder, one))
             os.rmdir(folder)
         except OSError:
             continue

@@ -16,16 +16,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import xxhash
 
-from freshwheel.base import backends, frame, versions
+from freshwheel.base import backends, frame, requirements, versions
 from freshwheel.base.model import Input, Snapshot
 from freshwheel.build import discovery, unwatched
 from freshwheel.build.plan import Plan
 from freshwheel.build.unwatched import Forced
 from freshwheel.build.workplace import Workplace
-from freshwheel.inner import force, kept_folders, packages, setuptools
+from freshwheel.inner import build_folders, distributions, force
+from freshwheel.inner.build_folders import Profile
 from freshwheel.inner.force import Record, Seen
 from freshwheel.inner.machine import NEW_EVERY_TIME
-from freshwheel.inner.target_folders import Profile
 from freshwheel.memory.accounts import Page
 from freshwheel.sources.cargo import Closure
 
@@ -49,13 +49,13 @@ def around(plan: Plan, work: Workplace, page: Page) -> bytes:
 
     Not cargo's own tools, which cargo watches itself; nor the project, and what installers bring for their own use.
     """
-    environ, backend = plan.call.environ, plan.backend
+    environ = plan.call.environ
     names = plan.config.env
-    values = [f"{name}={environ[name]}" for name in sorted(environ) if name in names or backends.shapes(backend, name)]
+    values = [f"{name}={environ[name]}" for name in sorted(environ) if name in names or backends.shapes(name)]
     table = plan.project.pyproject.get("project")
     project = table.get("name") if isinstance(table, Mapping) else None
-    ours = backends.names(["freshwheel", "pip", *([project] if isinstance(project, str) else [])])
-    known = packages.installed(sys.path)
+    ours = requirements.names(["freshwheel", "pip", *([project] if isinstance(project, str) else [])])
+    known = distributions.installed(sys.path)
     others = [f"{name} {one.version} {one.digest}" for name, one in sorted(known.items()) if name not in ours]
     texts = [platform.python_implementation(), sys.version, *values, "", *others]
     said = [text.encode("utf-8", "surrogatepass") for text in texts]
@@ -88,7 +88,7 @@ def looked(plan: Plan, paths: Iterable[str]) -> Iterator[tuple[bytes, bytes, int
 def recipe(plan: Plan, found: Snapshot) -> bytes:
     """What may choose another profile of cargo: hook, settings, environment, files of settings."""
     environ = plan.call.environ
-    names = sorted(name for name in environ if backends.shapes(plan.backend, name))
+    names = sorted(name for name in environ if backends.shapes(name))
     settings = sorted((plan.config.inner_settings or {}).items())
     texts = [plan.call.hook, *map(repr, settings), *(f"{name}={environ[name]}" for name in names)]
     chosen = [one.content for one in found.inputs if _chooses(os.path.basename(one.path))]
@@ -105,25 +105,19 @@ def unseen(  # noqa: PLR0913 - what a build may have read, and what it may have 
     """
     if record is None or not closure.crates:
         return Forced()
-    changes = [unwatched.Change(path=os.fsdecode(path), how=how) for path, how in force.changed(record, seen).items()]
-    crates = {crate.folder: crate.name for crate in closure.crates}
-    readers = None if page is None else page.readers
-    moved = anew or record.seen.around != seen.around
-    return unwatched.forced(changes, crates, [os.fsdecode(one.path) for one in inputs], readers, around=moved)
-
-
-def times(paths: Iterable[bytes], seen: Seen, *, newest: int, now: int) -> dict[bytes, int]:
-    """The mtimes for `unseen` paths: newer than all units and all inputs, for of a crate the newest file counts."""
-    later = max(now, newest + 1, *(mtime + 1 for mtime in seen.mtimes.values()))
-    return {
-        path: later for path in paths if seen.mtimes.get(path, 0) <= newest or os.path.basename(path) == b"Cargo.toml"
-    }
+    return unwatched.forced(
+        {os.fsdecode(path): how for path, how in force.changed(record, seen).items()},
+        {crate.folder: crate.name for crate in closure.crates},
+        [os.fsdecode(one.path) for one in inputs],
+        None if page is None else page.readers,
+        around=anew or record.seen.around != seen.around,
+    )
 
 
 def kept_folder(plan: Plan) -> str | None:
     """The folder that CMake or Meson keep, absolute; None where each build has a new one."""
     settings = plan.config.inner_settings
-    found = kept_folders.folder(plan.backend, plan.project.pyproject, settings, plan.call.environ)
+    found = build_folders.kept(plan.backend, plan.project.pyproject, settings, plan.call.environ)
     return None if found is None else os.path.normpath(os.path.join(plan.call.tree, found))
 
 
@@ -135,7 +129,7 @@ def doubt(folder: str | None, record: Record | None, state: Mapping[str, Profile
         return f"{folder} was not left by the last build of freshwheel; remove it"
     if record.doubt:
         return record.doubt
-    path = kept_folders.unwatched(force.changed(record, seen))
+    path = build_folders.unwatched(force.changed(record, seen))
     if path or record.seen.around != seen.around:
         what = path or "a requirement, a tool or a variable"
         return f"{what} changed, and a command of the build in {folder} may not know; remove that folder"
@@ -145,11 +139,12 @@ def doubt(folder: str | None, record: Record | None, state: Mapping[str, Profile
 @contextlib.contextmanager
 def fresh(plan: Plan, private: str) -> Iterator[tuple[dict[str, str], str]]:
     """The variables that give setuptools an empty folder, in `private`, and that folder; nothing for other backends."""
-    if not setuptools.concerns(plan.backend, plan.config.backend):
+    if not build_folders.runs_setuptools(plan.backend, plan.config.backend):
         yield {}, ""
         return
     with tempfile.TemporaryDirectory(prefix="freshwheel-build-", dir=private, ignore_cleanup_errors=True) as folder:
-        yield setuptools.fresh(folder, plan.call.environ, plan.call.hook, version=_base(plan)), folder
+        known, environ = bool(plan.backend.distributions), plan.call.environ
+        yield build_folders.setuptools(folder, environ, plan.call.hook, known=known, version=_base(plan)), folder
 
 
 def _base(plan: Plan) -> str | None:
@@ -166,7 +161,7 @@ def used(plan: Plan, folder: str, path: str) -> str:
         why = f"setuptools before 66 can't be told the version {base}: what asked for it was given {stated}"
         plan.call.say(f"{why}; require a newer one, or leave the version static")
         return why
-    return setuptools.left(folder, plan.call.tree, plan.call.hook)
+    return build_folders.left_by_setuptools(folder, plan.call.tree, plan.call.hook)
 
 
 def _chooses(name: bytes) -> bool:

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from freshwheel.base import frame
+from freshwheel.base import files
 from freshwheel.base.isolation import isolation
 from freshwheel.base.model import Snapshot
 from freshwheel.build import discovery, unwatched
@@ -55,7 +55,7 @@ class Watch:
     def of(cls, plan: Plan, folder: str) -> Watch:
         """An observation that writes into the private `folder`."""
         off = "" if plan.config.observe else _OFF
-        reason = off or observer.unavailable(frame.cache_directory(plan.call.environ))
+        reason = off or observer.unavailable(files.cache_directory(plan.call.environ))
         return cls(folder=folder, reason=reason, records=bool(reason))
 
     def run(self, command: Sequence[str], cwd: str | None, environ: Mapping[str, str]) -> int:
@@ -157,17 +157,21 @@ def found(  # noqa: PLR0913, PLR0917 - what a judgement rests on
     )
 
 
-def made_locks(account: Account, tree: bytes, earlier: Snapshot, later: Snapshot) -> list[str]:
-    """The locks of cargo that a build has made in `tree` where none was; none if any other input moved."""
-    before, after = (dict(zip((one.path for one in it.inputs), it.rows, strict=True)) for it in (earlier, later))
-    made = sorted(after.keys() - before.keys())
-    written = {os.path.realpath(path) for path, use in account.uses.items() if use.written}
-    ours = all(
-        os.path.basename(path) == b"Cargo.lock" and os.path.realpath(os.path.join(tree, path)) in written
-        for path in made
+def made(account: Account, tree: bytes, earlier: Snapshot, later: Snapshot) -> list[str] | None:
+    """The inputs in `tree` that a build was seen to write, and that make its wheel no other one.
+
+    They are locks of cargo where none was, and files that have the content of before, and that nobody had read when
+    they were written. None where any other input moved.
+    """
+    before, after = (dict(zip(it.inputs, it.rows, strict=True)) for it in (earlier, later))
+    moved = [one for one, row in after.items() if before.get(one) != row]
+    written = {os.path.realpath(path) for path, use in account.uses.items() if use.written and not use.read_before}
+    explained = before.keys() <= after.keys() and all(
+        (one in before or os.path.basename(one.path) == b"Cargo.lock")
+        and os.path.realpath(os.path.join(tree, one.path)) in written
+        for one in moved
     )
-    same = before == {path: row for path, row in after.items() if path not in made}
-    return [*map(os.fsdecode, made)] if ours and same else []
+    return sorted(os.fsdecode(one.path) for one in moved) if explained else None
 
 
 def _said(one: Taken) -> str:
@@ -214,7 +218,7 @@ def _places(plan: Plan, scope: Scope, later: Snapshot, apart: Iterable[str]) -> 
     home = environ.get("HOME") or os.path.expanduser("~")
     cargo = environ.get("CARGO_HOME") or os.path.join(home, ".cargo")
     rustup = environ.get("RUSTUP_HOME") or os.path.join(home, ".rustup")
-    cache = frame.cache_directory(environ)
+    cache = files.cache_directory(environ)
     private = [*(isolation(environ) or ()), *apart, *([cache] if cache else [])]
     own = [*(os.path.join(cargo, name) for name in ("registry", "git")), *_cargo_files(cargo)]
     real = os.path.realpath(os.fsencode(tree))
@@ -230,7 +234,7 @@ def _places(plan: Plan, scope: Scope, later: Snapshot, apart: Iterable[str]) -> 
         temporary=os.path.realpath(os.fsencode(environ.get("TMPDIR") or tempfile.gettempdir())),
         searched=tuple(map(os.fsencode, discovery.searched(plan))),
         shared=_shared(real, home, [cargo, rustup, *_interpreter(environ), *discovery.searched(plan)]),
-        given=_both(one for one in frame.set_apart(tree, environ) if within(os.fsencode(one), (real, repository))),
+        given=_both(one for one in files.set_apart(tree, environ) if within(os.fsencode(one), (real, repository))),
         outputs=frozenset(map(os.fsencode, scope.outputs)),
         declared=lambda path: ground.is_settled(os.fsdecode(path)),
         packaged=packaged.test(),

@@ -1,170 +1,173 @@
-"""Where the wheel of a call comes from: what its run was promised, the store, or a real build, which may be stored."""
+"""Where the wheel of a call comes from: what its run was promised, what is kept, or a real build.
+
+What only a build, or a wheel that must be made anew, needs is not loaded here: a frontend waits for this.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import time
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
-from freshwheel.base import frame
+from freshwheel.base import files
+from freshwheel.base.errors import InputError
 from freshwheel.base.model import Snapshot
-from freshwheel.build import deliver, explanation, requires_age
-from freshwheel.build.deliver import SAME, opened, private, written
+from freshwheel.build import explanation, lookup
+from freshwheel.build.kept import SAME, Kept, Purpose, Wheel
 from freshwheel.build.lookup import Case
+from freshwheel.build.output import written
 from freshwheel.build.plan import Plan
-from freshwheel.memory import journal, lease, outcome
+from freshwheel.memory import answers, journal, lease, outcome
 from freshwheel.memory.lease import Lease
 from freshwheel.memory.outcome import Outcome
 from freshwheel.store.store import Store
-from freshwheel.wheel import archive
 
 _PROMISED = "found when this run began"
 _PREPARED = "this run has built it for its metadata"
 _MOVED = "the sources changed after it was asked what to install"
 _COMPILED = ", and what is compiled may be too; install again"
+_NO_RUN = "this run can't be told from others"
 
 
-def wheel(plan: Plan, directory: str) -> tuple[str, str]:
-    """The file name of the wheel written into `directory`, and that of the inner wheel it was made from."""
-    held, found = _held(plan), plan.attempt()
-    if held is not None and _is_of(held, found):
-        return leased(plan, held, found, directory)
-    case = opened(plan, found)
-    # What must be proved is proved behind the locks.
-    answer = _stored(case, directory) if isinstance(case, Case) and not plan.proves else None
-    if answer is None and held is not None and held.key and _withheld(plan):
-        return leased(plan, held, found, directory)
-    if held is not None:
-        lease.drop(held)
-    if answer is not None:
-        return answer
+def obtain(plan: Plan, purpose: Purpose, folder: str) -> Wheel | None:
+    """The wheel of a call, in `folder`; None where it must be built, and only something else was asked for.
+
+    What was decided is on record.
+    """
+    held, found = (None if purpose == "requires" else promised(plan)), plan.attempt()
+    if held is not None and not plan.in_place and _is_of(held, found):
+        return _leased(plan, held, purpose, folder, found)
+    case = lookup.opened(plan, found)
+    kept = None if isinstance(case, str) else of(case)
+    wheel: Wheel | str = case if isinstance(case, str) else ""
+    with _alone(plan, case) if plan.in_place and purpose != "metadata" else contextlib.nullcontext():
+        if purpose == "requires" and run(plan) is None:
+            wheel = _NO_RUN
+        elif kept is not None and not (plan.proves and purpose == "wheel"):  # that is proved behind the locks
+            wheel = kept.fetch(purpose, folder)
+        if isinstance(wheel, str) and held is not None and held.key and _withheld(plan):
+            return _leased(plan, held, purpose, folder, found)
+    if purpose == "wheel":
+        if held is not None:
+            lease.drop(held)
+        if isinstance(wheel, str):
+            return _built(plan, case, folder)
+    _note(plan, case, purpose, wheel, kept)
+    return None if isinstance(wheel, str) else wheel
+
+
+def _built(plan: Plan, case: Case | str, folder: str) -> Wheel:
+    """The wheel of a real build, unless somebody else has built it while this one waited."""
     from freshwheel.build import make  # noqa: PLC0415 - a hit builds nothing
 
     with _alone(plan, case):
-        # Somebody else may have built it while this one waited.
-        again = _stored(case, directory) if isinstance(case, Case) else None
-        return again or make.make(plan, directory, case)
-
-
-def lend(plan: Plan, path: str) -> None:
-    """The wheel at `path`, built for its metadata, is kept for the later hooks of this run, if it is of the tree."""
-    cache, mark, identity = frame.cache_directory(plan.call.environ), archive.mark_of(path), deliver.run(plan)
-    if plan.call.hook == "build_wheel" and cache and identity and mark is not None and mark.settled:
-        lease.sweep(cache, time.time())
-        lease.grant(cache, identity, key="", digest=mark.digest, wheel=(path, os.path.basename(path)))
-
-
-@contextlib.contextmanager
-def ready(plan: Plan, near: str) -> Iterator[str | None]:
-    """The path of the wheel of this call, while the context lasts; None where it must be built first.
-
-    It may lie in the folder `near`.
-    """
-    held, found = _held(plan), plan.attempt()
-    with private(near) as folder:
-        if held is not None and isinstance(found, Snapshot) and _is_of(held, found):
-            why = _PROMISED if held.key else _PREPARED
-            one = Outcome(hook="metadata", decided="lease", why=why, wheel=held.name, key=held.key)
-            explanation.note(plan, None, one, found)
-            yield _taken(held, folder)
-            return
-        case = opened(plan, found)
-        entry = requires_age.current(case) if isinstance(case, Case) else None
-        answer = deliver.delivered(case, entry, folder) if isinstance(case, Case) and entry is not None else None
-        if answer is None and held is not None and held.key and _withheld(plan):
-            one = Outcome(hook="metadata", decided="lease", why=_MOVED, wheel=held.name, key=held.key)
-            explanation.note(plan, None, one, None)
-            yield _taken(held, folder)
-            return
         if isinstance(case, str):
-            yield None
-            return
-        if answer is None:
-            one = Outcome(hook="metadata", decided="miss", why=explanation.reason(plan, case))
-        else:
-            one = Outcome(hook="metadata", decided="hit", why=SAME, wheel=answer[0])
-        explanation.note(plan, case, one, case.found)
-        yield None if answer is None else os.path.join(folder, answer[0])
+            return make.make(plan, case, folder, case)
+        kept = of(case)
+        wheel = make.proved(case, kept, folder) if plan.proves and not plan.in_place else kept.fetch("wheel", folder)
+        if isinstance(wheel, str):
+            return make.make(plan, case, folder, kept.reason(wheel))
+        if not plan.proves:  # else that is on record already
+            _note(plan, case, "wheel", wheel, kept)
+        return wheel
 
 
-def _held(plan: Plan) -> Lease | None:
-    """As `lent`; of an editable wheel it is not for this module to say."""
-    return deliver.lent(plan) if plan.call.hook == "build_wheel" else None
+def of(case: Case) -> Kept:
+    """What is kept for a case."""
+    if case.plan.in_place:
+        from freshwheel.build.editable import Placement  # noqa: PLC0415 - most calls are about a wheel
+
+        return Placement.of(case)
+    from freshwheel.build.stored import Stored  # noqa: PLC0415 - as above
+
+    return Stored(case)
 
 
-def _withheld(plan: Plan) -> bool:
-    """As `making.withheld`."""
-    from freshwheel.build import make  # noqa: PLC0415 - as above
+def _note(plan: Plan, case: Case | str, purpose: Purpose, wheel: Wheel | str, kept: Kept | None) -> None:
+    """Puts on record what was decided, and tells a person of a wheel."""
+    hook = _hook(plan, purpose)
+    if isinstance(wheel, str):
+        why = kept.reason(wheel) if kept is not None else wheel
+        explanation.note(plan, case, Outcome(hook=hook, decided="miss", why=why), _inputs(case))
+        return
+    known = Outcome(hook=hook, decided=wheel.decided, why=wheel.why, wheel=wheel.name, saved=wheel.saved)
+    explanation.note(plan, case, known, _inputs(case))
+    if purpose == "wheel" and wheel.said:
+        plan.call.say(f"{wheel.name} {wheel.said}")
 
-    return make.withheld(plan)
+
+def _inputs(case: Case | str) -> Snapshot | None:
+    return case.found if isinstance(case, Case) else None
 
 
-def _is_of(held: Lease, found: object) -> bool:
+def _hook(plan: Plan, purpose: Purpose) -> str:
+    return "editable" if purpose == "wheel" and plan.call.hook == "build_editable" else purpose
+
+
+def run(plan: Plan) -> bytes | None:
+    """What this run is known by; None where nobody made an environment for it."""
+    if plan.private is None:
+        return None
+    asked = answers.question(plan.real, plan.call.hook, plan.call.settings, plan.call.environ)
+    return None if asked is None else lease.run(plan.real, plan.call.environ, asked)
+
+
+def promised(plan: Plan) -> Lease | None:
+    """What this run was promised."""
+    own = run(plan)
+    return lease.find(plan.cache, own) if plan.cache is not None and own is not None else None
+
+
+def _is_of(held: Lease, found: Snapshot | InputError) -> bool:
     """Whether the inputs are what they were when the lease was granted."""
     return isinstance(found, Snapshot) and found.digest == held.digest
 
 
-def _taken(held: Lease, folder: str) -> str:
-    """The path of a copy of the wheel that was promised, under its own name."""
-    path = os.path.join(folder, held.name)
+def _withheld(plan: Plan) -> bool:
+    """Whether a real build would miss something here, as after a hit."""
+    from freshwheel.build import make  # noqa: PLC0415 - a hit builds nothing
+
+    return make.withheld(plan)
+
+
+def _leased(plan: Plan, held: Lease, purpose: Purpose, folder: str, found: Snapshot | InputError) -> Wheel:
+    """What was promised, in `folder`; `found` are the inputs now."""
+    from freshwheel.wheel import archive  # noqa: PLC0415 - where a run was promised something
+
+    moved, target = not _is_of(held, found), os.path.join(folder, held.name)
     with written(folder):
-        frame.copy(held.wheel, path)
-    return path
-
-
-def leased(plan: Plan, held: Lease, found: object, directory: str) -> tuple[str, str]:
-    """What was promised: its name, and that of its inner wheel; `found` are the inputs now, if they are known."""
-    moved, editable = not _is_of(held, found), plan.call.hook == "build_editable"
-    target = os.path.join(directory, held.name)
-    with written(directory):
-        frame.copy(held.wheel, target)
-    mark = archive.mark_of(target)
-    lease.drop(held)
+        files.copy(held.wheel, target)
     source, why = ("from the store", _PROMISED) if held.key else ("not built again", _PREPARED)
     why = _MOVED if moved else why
-    hook, saved = "editable" if editable else "wheel", 0
-    if held.key:
-        outcomes = outcome.load(frame.cache_directory(plan.call.environ), plan.call.tree)
-        saved = outcome.cost(outcomes, held.key)
-    one = Outcome(hook=hook, decided="lease", why=why, wheel=held.name, digest=held.digest, key=held.key, saved=saved)
-    explanation.note(plan, None, one, found if isinstance(found, Snapshot) and not moved else None)
-    late = f"{_MOVED}: this wheel is of those before" + (_COMPILED if editable else "")
-    plan.call.say(late if moved else f"{held.name} is {source}: {SAME}{journal.saved(saved)}")
-    return held.name, mark.inner_wheel if mark is not None else held.name
+    saved = outcome.cost(outcome.load(plan.cache, plan.call.tree), held.key) if held.key else 0
+    known = Outcome(
+        hook=_hook(plan, purpose),
+        decided="lease",
+        why=why,
+        wheel=held.name,
+        digest=held.digest,
+        key=held.key,
+        saved=saved,
+    )
+    explanation.note(plan, None, known, found if isinstance(found, Snapshot) and not moved else None)
+    mark = archive.mark_of(target)
+    if purpose == "wheel":
+        lease.drop(held)
+        late = f"{_MOVED}: this wheel is of those before" + (_COMPILED if plan.in_place else "")
+        plan.call.say(late if moved else f"{held.name} is {source}: {SAME}{journal.saved(saved)}")
+    return Wheel(name=held.name, inner=mark.inner_wheel if mark else held.name, decided="lease", why=why)
 
 
-@contextlib.contextmanager
-def _alone(plan: Plan, case: Case | str) -> Iterator[None]:
+def _alone(plan: Plan, case: Case | str) -> AbstractContextManager[object]:
     """Nobody else builds the same, or in this tree, meanwhile, as far as that can be had.
 
     The lock of a tree lies in the store, also where that has no say; what is known to write nothing there needs none,
     nor does an unpacked source distribution, which is the run's own.
     """
+    if isinstance(case, Case):
+        return case.alone()
     writes_nothing = plan.backend.store == "off" and bool(plan.backend.modules)
-    with contextlib.ExitStack() as stack:
-        if isinstance(case, Case):
-            stack.enter_context(case.alone())
-        elif not writes_nothing and plan.project.sdist_version is None:
-            store = Store.open(frame.cache_directory(plan.call.environ))
-            if isinstance(store, Store):
-                stack.enter_context(store.tree_lock(plan.call.tree))
-        yield
-
-
-def _stored(case: Case, directory: str) -> tuple[str, str] | None:
-    """The wheel of the case from the store."""
-    entry = requires_age.current(case)
-    if entry is None:
-        return None
-    if case.plan.proves:
-        from freshwheel.build import make  # noqa: PLC0415 - as above
-
-        return make.proved(case, entry, directory)
-    with written(directory):
-        answer = deliver.delivered(case, entry, directory)
-    if answer is not None:
-        one = Outcome(hook="wheel", decided="hit", why=SAME, wheel=answer[0], saved=entry.milliseconds)
-        explanation.note(case.plan, case, one, case.found)
-        case.plan.call.say(f"{answer[0]} is from the store: {SAME}{journal.saved(entry.milliseconds)}")
-    return answer
+    store = None if writes_nothing or plan.project.sdist_version is not None else Store.open(plan.cache)
+    return (
+        store.lock("tree", os.path.realpath(plan.call.tree)) if isinstance(store, Store) else contextlib.nullcontext()
+    )

@@ -1,220 +1,192 @@
-"""The second opinion: what cargo's records say that a build took.
+"""What cargo's records say of a build: variables that its sources name, and files that it took and that are no inputs.
 
-An opinion never stands in the way: whatever can't be read ends in an opinion without findings, and a reason.
+Nothing here can fail a build: what can't be read says nothing.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-import stat
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from freshwheel.build.tree_view import Ground, Scope
-from freshwheel.inner import build_records
-from freshwheel.inner.build_records import Read
-from freshwheel.inner.cargo_records import Unit, units
+from freshwheel.inner import build_folders
 from freshwheel.sources import not_sources
-from freshwheel.sources.cargo import FOR_TESTS, Closure, Crate
+from freshwheel.sources.cargo import FOR_TESTS, Closure
 
+_WORD = re.compile(r"(?:\\ |[^ ])+")
+_VARIABLE = re.compile(rb"^# env-dep:([^=\r\n]+)", re.MULTILINE)
+_CARGOS_OWN = re.compile(
+    r"CARGO|OUT_DIR|CARGO_(?:MANIFEST_.*|PKG_.*|CRATE_NAME|BIN_.*|PRIMARY_PACKAGE|TARGET_TMPDIR|MAKEFLAGS)", re.DOTALL
+)
+"""Variables that cargo itself sets for what it runs."""
+_RERUN = re.compile(r"^\s*cargo::?rerun-if-changed=(.*?)\s*$", re.MULTILINE)
+_OUTPUTS = ("output", "stdout")
+"""Where the output of a build script is kept, beside `root-output`; newer versions of cargo call it stdout."""
+_DEEPEST = 7
+"""Folders above the record of a compilation: `TRIPLE/release/build/PACKAGE/HASH/out`."""
 _LEVELS = 40
 """How far above a source its manifest is looked for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Opinion:
-    """What went into a build and is no input."""
+class Read:
+    """One file or folder that went into a build."""
 
-    missed: tuple[Read, ...] = ()
-    """Files and folders of the project or its repository, sorted by path: they belong into the label."""
-    system: tuple[Read, ...] = ()
-    """Files and folders elsewhere, with absolute paths: they belong into the build key."""
-    names: tuple[str, ...] = ()
-    """Environment variables that were asked for, sorted."""
-    reason: str = ""
-    """Why there is no opinion, or one on a part only; nothing if there is a whole one."""
+    path: str
+    """As inputs are called."""
+    by: str
+    """Who read it, and who says so, in words."""
 
 
-def second(scope: Scope, closure: Closure, folders: Sequence[str], *, since: int | None = None) -> Opinion:
-    """What cargo's records in the target `folders`, absolute paths, say was read for the crates of `closure`.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Records:
+    """What cargo's records name."""
 
-    With `since`, ns since the epoch, a profile in which nothing is newer counts only if that is so in all of them.
-    A record that contradicts cargo's own list of the sources of an artefact is left from an earlier build.
+    missed: Sequence[Read] = ()
+    """What is no input of the repository, sorted. Of a folder without any input it is the folder: more may come."""
+    system: Sequence[Read] = ()
+    """Absolute paths outside of the repository, sorted."""
+
+
+def variables(folders: Sequence[str]) -> set[str]:
+    """The variables that sources name to rustc, of whatever is compiled in build folders of cargo."""
+    names: set[str] = set()
+    with contextlib.suppress(OSError):
+        for entry in (entry for folder in folders for entry in build_folders.files(folder, _DEEPEST)):
+            if entry.name.endswith(".d"):
+                with open(entry.path, "rb") as file:
+                    names.update(map(os.fsdecode, _VARIABLE.findall(file.read())))
+    return {name for name in names if not _CARGOS_OWN.fullmatch(name)}
+
+
+def records(scope: Scope, closure: Closure, folders: Sequence[str], *, since: int) -> Records:
+    """What the crates of a closure took that is no input.
+
+    What was compiled since then, in ns, is on record in the build folders; what was before is known from that build.
     """
+    search = _Search(replace(scope, apart=(*scope.apart, *folders)), closure)
     try:
-        return _Second(scope, closure, folders).opinion(since)
-    except (OSError, ValueError) as error:
-        return Opinion(reason=f"the records of cargo can't be read: {_why(error)}")
+        taken = {path: by for folder in folders for path, by in search.taken(folder, since)}
+        return Records(missed=search.among(taken), system=search.outside(taken))
+    except (OSError, ValueError):
+        return Records()
 
 
-class _Second:
-    """The second opinion on one build."""
+class _Search:
+    """The search for what is no input."""
 
-    def __init__(self, scope: Scope, closure: Closure, folders: Sequence[str]) -> None:
-        self.ground = Ground(replace(scope, apart=(*scope.apart, *folders)))
-        self.known = scope.known
-        self.folders = folders
-        self.crates = {crate.folder: crate for crate in closure.crates}
-        self.workspaces = [self.ground.at(lock.rpartition("/")[0]) for lock in closure.locks]
-        self.owners: dict[str, Crate | None] = {}
-        self.lost: list[Read] = []
+    def __init__(self, scope: Scope, closure: Closure) -> None:
+        self._ground = Ground(scope)
+        self._crates = {crate.folder: crate.name for crate in closure.crates}
+        self._workspaces = [self._ground.at(os.path.dirname(lock)) for lock in closure.locks]
+        self._known = {_identity(self._ground.at(path)) for path in self._ground.inputs}
 
-    def opinion(self, since: int | None) -> Opinion:
-        """What the records say."""
-        found = [unit for folder in self.folders for unit in units(folder)]
-        if all(unit.kind == "list" for unit in found):
-            return Opinion(reason="cargo left no records in its target folder")
-        reads: list[Read] = []
-        for profile in _profiles(found, since):
-            listed = {path for unit in profile if unit.kind == "list" for path in self.listed(unit)}
-            for unit in profile:
-                if unit.kind == "compiled":
-                    reads += self.compiled(unit, listed, since)
-                elif unit.kind == "script":
-                    reads += self.script(unit, listed, since)
-        return self.judged(reads, sorted({name for unit in found for name in _asked(unit)}))
+    def taken(self, folder: str, since: int) -> Iterator[tuple[str, str]]:
+        """The absolute paths that new records in a build folder name, and who has taken them."""
+        for entry in build_folders.files(folder, _DEEPEST):
+            place = os.path.dirname(entry.path)
+            is_output = entry.name in _OUTPUTS and os.path.isfile(os.path.join(place, "root-output"))
+            if not (is_output or entry.name.endswith(".d")) or entry.stat().st_mtime_ns < since:
+                continue
+            with open(entry.path, encoding="utf-8", errors="surrogateescape") as file:
+                text = file.read()
+            yield from self._script(text, place) if is_output else self._compiled(text)
 
-    def listed(self, unit: Unit) -> Iterator[str]:
-        """The paths in cargo's own list of the sources of an artefact."""
-        yield from (self.ground.placed(path) for path in build_records.dep_info(unit.text).files if os.path.isabs(path))
+    def _compiled(self, text: str) -> Iterator[tuple[str, str]]:
+        """What a record of rustc names: first the source that a crate begins with, seen from its workspace."""
+        # Of all characters only the space is escaped: `#`, `$` and a backslash stand for themselves.
+        paths = [word.replace("\\ ", " ") for word in _WORD.findall(text.partition("\n")[0].partition(": ")[2])]
+        for base in self._workspaces:
+            source = os.path.join(base, paths[0]) if paths else ""
+            if os.path.isfile(source):
+                crate = self._crate(source)
+                yield from ((os.path.join(base, path), crate) for path in paths if crate)
+                return
 
-    def compiled(self, unit: Unit, listed: AbstractSet[str], since: int | None) -> list[Read]:
-        """What was read to compile a crate of the closure."""
-        info = build_records.dep_info(unit.text)
-        base = self.base(unit, info.files)
-        if base is None or (crate := self.owner(os.path.join(base, info.files[0]), unit.name)) is None:
-            return []
-        root = build_records.placed(os.path.join(base, info.files[0]), self.ground.at(crate.folder))
-        by = f"{root} of {crate.name}"
-        reads = [Read(path=self.ground.placed(os.path.join(base, path)), by=by) for path in info.files]
-        # An older record whose files are gone is of no crate of this build: cargo would have compiled that again.
-        if since is not None and unit.stamp >= since:
-            self.lost += [read for read in reads if self.is_lost(read.path)]
-        return self.confirmed(crate, reads, unit, listed, since)
-
-    def script(self, unit: Unit, listed: AbstractSet[str], since: int | None) -> list[Read]:
-        """The files and folders that a build script asks to be run again for.
-
-        Of a crate that is not in the closure, it counts what is a fact about this machine.
-        """
-        output = build_records.script_output(unit.text)
-        by = f"the build script of {unit.name}"
-        reads: list[Read] = []
-        crates = [crate for crate in self.crates.values() if crate.name == unit.name]
-        for crate in crates:
-            paths = [os.path.join(self.ground.at(crate.folder), path) for path in output.files]
-            some = [Read(path=self.ground.placed(path), by=by) for path in paths]
-            reads += self.confirmed(crate, some, unit, listed, since)
-        if not crates:
-            paths = [self.ground.placed(path) for path in output.files if os.path.isabs(path)]
-            foreign = [
-                path for path in paths if not build_records.within(path, self.ground.repository, self.ground.tree)
-            ]
-            reads += [Read(path=path, by=by) for path in foreign]
-        return reads
-
-    def base(self, unit: Unit, files: Sequence[str]) -> str | None:
-        """The folder that the relative ones of `files` are relative to: a workspace, that of the target folder first.
-
-        None where there is none with such a source, which is gone then.
-        """
-        places = sorted(self.workspaces, key=lambda one: not build_records.within(unit.folder, one, self.ground.tree))
-        return next((one for one in places if files and os.path.isfile(os.path.join(one, files[0]))), None)
-
-    def owner(self, root: str, name: str) -> Crate | None:
-        """The crate of the closure with the source `root`, by the nearest manifest, or else by its name."""
-        folder = self.ground.placed(os.path.dirname(root))
-        if folder not in self.owners:
-            self.owners[folder] = self.crates.get(self.manifest(folder))
-        named = (crate for crate in self.crates.values() if crate.name.replace("-", "_") == name)
-        return self.owners[folder] or (None if self.ground.is_apart(folder) else next(named, None))
-
-    def manifest(self, folder: str) -> str:
-        """The nearest folder with a manifest; `folder` itself where there is none."""
-        path = self.ground.at(folder)
+    def _crate(self, source: str) -> str:
+        """The crate of the closure that a source is of, by the nearest manifest; nothing where it is of none."""
+        folder = os.path.realpath(os.path.dirname(source))
         for _ in range(_LEVELS):
-            if os.path.isfile(os.path.join(path, "Cargo.toml")):
-                return self.ground.placed(path)
-            path = os.path.normpath(os.path.join(path, ".."))
-        return folder
+            if os.path.isfile(os.path.join(folder, "Cargo.toml")):
+                path = os.path.relpath(folder, self._ground.tree).replace(os.sep, "/")
+                return self._crates.get("" if path == "." else path, "")
+            folder = os.path.dirname(folder)
+        return ""
 
-    def confirmed(
-        self, crate: Crate, reads: list[Read], unit: Unit, listed: AbstractSet[str], since: int | None
-    ) -> list[Read]:
-        """Those of `reads` that are of the latest build, as far as anything tells."""
-        if any(build_records.within(path, crate.folder, self.ground.tree) for path in listed):
-            return [read for read in reads if read.path in listed]
-        return reads if since is None or unit.stamp >= since else []
+    def _script(self, text: str, place: str) -> Iterator[tuple[str, str]]:
+        """What a build script asks to be run again for, seen from its package."""
+        unit = os.path.basename(place)
+        package = unit.rpartition("-")[0] or os.path.basename(os.path.dirname(os.path.dirname(place)))
+        by = f"the build script of {package}"
+        roots = [self._ground.at(folder) for folder, name in self._crates.items() if name == package]
+        for path in _RERUN.findall(text):
+            yield from ((os.path.join(root, path), by) for root in roots)
+            # Of a crate that is not in the closure it counts what is a fact about this machine.
+            if not roots and os.path.isabs(path) and self._ground.is_outside(path):
+                yield path, by
 
-    def is_lost(self, path: str) -> bool:
-        """Whether nothing is at `path`, and nobody spoke for it."""
-        ground = self.ground
-        return not (ground.is_settled(path) or ground.is_apart(path) or ground.mode(path))
+    def among(self, taken: Mapping[str, str]) -> list[Read]:
+        """What is missed of paths that were taken."""
+        found: dict[str, str] = {}
+        for path, by in sorted(taken.items()):
+            placed = self._ground.placed(path)
+            if placed is not None:
+                left = self._folder(placed) if os.path.isdir(path) else [placed] if self._counts(placed) else []
+                found |= dict.fromkeys(left, by)
+        whole = [path for path in found if os.path.isdir(self._ground.at(path))]
+        return [
+            Read(path=path, by=by)
+            for path, by in sorted(found.items())
+            if not any(path.startswith(f"{folder}/") for folder in whole)
+        ]
 
-    def judged(self, reads: Iterable[Read], names: Sequence[str]) -> Opinion:
-        """The opinion: what is no input, and exists. A folder of which nothing is one yet stays one: more may come."""
-        ground = self.ground
-        inputs = ground.inputs.union(self.known)
-        found = build_records.missed(
-            reads, tree=ground.tree, repository=ground.repository, inputs=inputs, apart=ground.apart
-        )
-        missed: dict[str, Read] = {}
-        folders: dict[str, Read] = {}
-        below: dict[str, frozenset[str]] = {}
-        for read in found.files:
-            mode = ground.mode(read.path)
-            if mode == stat.S_IFDIR:
-                folders[read.path] = read
-                below[read.path] = frozenset(self.below(read.path))
-            for path in below.get(read.path, [read.path] if mode else []):
-                missed.setdefault(path, Read(path=path, by=read.by))
-        left = ground.unsettled(list(missed))
-        whole = {path: read for path, read in folders.items() if below[path] and left.issuperset(below[path])}
-        single = {path: missed[path] for path in left if not any(path in below[folder] for folder in whole)}
-        system = tuple(read for read in found.system if ground.mode(read.path))
-        reads = tuple(read for _, read in sorted({**single, **whole}.items()))
-        reason = next((f"{read.path} was read by {read.by}, and is not there" for read in self.lost), "")
-        return Opinion(missed=reads, system=system, names=tuple(names), reason=reason)
+    def outside(self, taken: Mapping[str, str]) -> list[Read]:
+        """What of paths that were taken lies outside of the repository, and is not set apart."""
+        places = {os.path.normpath(path): by for path, by in taken.items()}
+        return [Read(path=path, by=by) for path, by in sorted(places.items()) if self._ground.is_outside(path)]
 
-    def below(self, folder: str) -> list[str]:
-        """The files below a folder that a build script names, but for what is litter, and for other crates."""
+    def _counts(self, path: str) -> bool:
+        """Whether a file is neither an input, under whatever name, nor was said to be none."""
+        return not self._ground.is_settled(path) and _identity(self._ground.at(path)) not in self._known
 
-        def enters(path: str, names: AbstractSet[str], folders: AbstractSet[str]) -> bool:
-            above, _, name = path.rpartition("/")
-            if name in FOR_TESTS and above in self.crates:
-                return False
-            if "Cargo.toml" in names and path not in self.crates:
-                return False
-            return self.ground.pruned(path, names, folders) is None
+    def _folder(self, path: str) -> list[str]:
+        """What is missed of the files in a folder: those files, or the folder, where it is all of them."""
+        files = list(self._below(path))
+        left = [one for one in files if self._counts(one)]
+        return [path] if left and left == files else left
 
-        return [path for path in self.ground.files(folder, enters) if not _is_litter(path)]
+    def _below(self, start: str) -> Iterator[str]:
+        """The files below a folder, but for what is no source, for tests, and for other crates."""
+        for top, folders, names in os.walk(self._ground.at(start)):
+            path = os.path.relpath(top, self._ground.tree).replace(os.sep, "/")
+            stem = "" if path == "." else f"{path}/"
+            if path != start and self._is_left_out(path, {*folders, *names}, set(folders)):
+                folders.clear()
+                continue
+            tests = FOR_TESTS if stem.rstrip("/") in self._crates else ()
+            folders[:] = [
+                one for one in sorted(folders) if one not in tests and not not_sources.is_bare(os.fsencode(one))
+            ]
+            yield from (stem + one for one in sorted(names) if not _is_litter(stem, one))
 
-
-def _asked(unit: Unit) -> Sequence[str]:
-    """The variables that one record names, of whatever crate and profile: one too many is a needless build at most."""
-    if unit.kind == "compiled":
-        return build_records.dep_info(unit.text).names
-    return build_records.script_output(unit.text).names if unit.kind == "script" else ()
-
-
-def _profiles(found: Sequence[Unit], since: int | None) -> list[list[Unit]]:
-    """The records by profile; where there are profiles with something new, only these."""
-    profiles: dict[str, list[Unit]] = {}
-    for unit in found:
-        profiles.setdefault(unit.profile, []).append(unit)
-    every = [one for _, one in sorted(profiles.items())]
-    return [one for one in every if since is not None and max(unit.stamp for unit in one) >= since] or every
+    def _is_left_out(self, path: str, names: AbstractSet[str], folders: AbstractSet[str]) -> bool:
+        foreign = "Cargo.toml" in names and path not in self._crates
+        return foreign or self._ground.is_apart(path) or self._ground.pruned(path, names, folders) is not None
 
 
-def _is_litter(path: str) -> bool:
-    name = os.fsencode(_base(path))
-    return not_sources.is_dropping(name) or ("/" not in path and not_sources.is_frontends(name))
+def _is_litter(stem: str, name: str) -> bool:
+    encoded = os.fsencode(name)
+    return not_sources.is_dropping(encoded) or (not stem and not_sources.is_frontends(encoded))
 
 
-def _base(path: str) -> str:
-    return path.rpartition("/")[2]
-
-
-def _why(error: BaseException) -> str:
-    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+def _identity(path: str) -> object:
+    """What two names of one file have in common."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return path
+    return found.st_dev, found.st_ino

@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from freshwheel.base import backends, config, frame, name_patterns
+from freshwheel.base import backends, config, files, isolation, name_patterns
 from freshwheel.base.errors import ConfigError, InputError, Problem
 from freshwheel.base.model import Config, Project, Snapshot
 from freshwheel.build import remember
 from freshwheel.inner import interpreter
-from freshwheel.memory import accounts, discoveries
+from freshwheel.memory import accounts, discoveries, memory
 from freshwheel.sources import content, project, selection, surroundings
 from freshwheel.sources.disk import Disk
 
@@ -47,6 +47,12 @@ class Plan:
     project: Project
     config: Config
     backend: backends.Backend
+    cache: str | None
+    """The cache directory; None: there is none."""
+    real: bytes
+    """The real path of the tree."""
+    private: tuple[str, ...] | None
+    """The root folders of the environment that an installer made for this one build; None: there is none."""
 
     @classmethod
     def of(cls, call: Call) -> Plan:
@@ -55,7 +61,15 @@ class Plan:
         settings = config.parse(found, call.settings, call.environ, importable=interpreter.importable)
         named = (*_build_requires(found), *settings.requires)
         backend = backends.find(settings.backend, named, in_tree=bool(settings.backend_path))
-        return cls(call=call, project=found, config=settings, backend=backend)
+        return cls(
+            call=call,
+            project=found,
+            config=settings,
+            backend=backend,
+            cache=files.cache_directory(call.environ),
+            real=memory.real(call.tree),
+            private=isolation.isolation(call.environ),
+        )
 
     def snapshot(self) -> Snapshot:
         """The inputs of the tree as it is now; what was seen is remembered.
@@ -83,15 +97,14 @@ class Plan:
 
     def select(self, look: Disk) -> selection.Selection:
         """Which files are inputs, as `content.snapshot` wants to know."""
-        cache = frame.cache_directory(self.call.environ)
-        if cache is not None:
-            look.text(os.fsencode(discoveries.place(cache, self.call.tree)), 0)  # it decides, so it is watched
+        if self.cache is not None:
+            look.text(os.fsencode(discoveries.place(self.cache, self.call.tree)), 0)  # it decides, so it is watched
         rules = selection.Rules(
             include=self.config.include,
             exclude=self.config.exclude,
             always=("pyproject.toml", *self.own_path),
             tables_of=None if "pyproject.toml" in self.own_path else "pyproject.toml",
-            discovered=discoveries.load(cache, self.call.tree).discovered,
+            discovered=discoveries.load(self.cache, self.call.tree).discovered,
             apart=surroundings.set_apart(self.call.tree, self.call.environ),
         )
         return selection.select(look, self.project.pyproject, self.backend, rules)
@@ -104,7 +117,7 @@ class Plan:
     @property
     def variables(self) -> frozenset[str]:
         """The environment names that the settings declare, and those that the last builds were seen to ask for."""
-        page = accounts.load(frame.cache_directory(self.call.environ), self.call.tree)
+        page = accounts.load(self.cache, self.call.tree)
         return frozenset(self.config.env).union(name for name in page.names if not self.is_harmless(name))
 
     def is_harmless(self, name: str) -> bool:
@@ -132,6 +145,16 @@ class Plan:
         if self.call.environ.get("CIBUILDWHEEL") and (not origin or origin.startswith("[")):
             return "release"
         return "labelled" if self.project.version_is_dynamic else "plain"
+
+    @property
+    def passing(self) -> bool:
+        """Whether the environment was made for this one build, so that a hit may leave it without what a build needs.
+
+        Elsewhere what is there stays there. tox makes its environment anew when fewer are asked for than the last time,
+        so there they are always asked for.
+        """
+        environ = self.call.environ
+        return self.private is not None and not (environ.get("TOX_ENV_NAME") or environ.get("TOX_PACKAGE"))
 
     @property
     def proves(self) -> bool:

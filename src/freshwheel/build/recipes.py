@@ -20,7 +20,7 @@ __all__ = ["Call", "build_inputs", "metadata", "requires", "sdist", "source_dige
 def requires(call: Call) -> list[str]:
     """The requirements that the frontend installs before it builds: those of the table and the inner backend's own."""
     plan = Plan.of(call)
-    if _is_promised(plan):
+    if deliver.promise(plan):
         return []
     wanted = lookup.lean(plan) or list(plan.config.requires)
     if plan.config.backend_path or interpreter.importable(_package(plan.config.backend)):
@@ -33,23 +33,17 @@ def requires(call: Call) -> list[str]:
 
 def metadata(call: Call, directory: str) -> str:
     """The name of the `.dist-info` folder written into `directory`."""
-    from freshwheel.build import output  # noqa: PLC0415 - see the module's docstring
-
-    return output.metadata(Plan.of(call), directory)
+    return deliver.metadata(Plan.of(call), directory)
 
 
 def wheel(call: Call, directory: str) -> str:
     """The file name of the wheel, or editable wheel, written into `directory`."""
-    from freshwheel.build import output  # noqa: PLC0415 - see the module's docstring
-
-    return output.wheel(Plan.of(call), directory)
+    return deliver.wheel(Plan.of(call), directory)
 
 
 def sdist(call: Call, directory: str) -> str:
     """The file name of the source distribution written into `directory`: the inner backend's, never labelled."""
-    from freshwheel.build import output  # noqa: PLC0415 - see the module's docstring
-
-    return output.sdist(Plan.of(call), directory)
+    return deliver.sdist(Plan.of(call), directory)
 
 
 def source_digest(call: Call) -> str:
@@ -67,15 +61,6 @@ def build_inputs(call: Call) -> dict[str, Any]:
         "globs": sorted({*plan.globs(snapshot), *plan.config.include}),
         "env": sorted(plan.variables),
     }
-
-
-def _is_promised(plan: Plan) -> bool:
-    """Whether this run has its wheel already."""
-    if plan.in_place:
-        from freshwheel.build import editable  # noqa: PLC0415 - most runs are about a wheel
-
-        return editable.promise(plan)
-    return plan.call.hook == "build_wheel" and deliver.promise(plan)
 
 
 def _package(backend: str) -> str:

@@ -14,18 +14,17 @@ from typing import TYPE_CHECKING
 
 from freshwheel.base import backends, frame, rows
 from freshwheel.base.errors import WheelError
-from freshwheel.base.isolation import folders, isolation
+from freshwheel.base.isolation import folders
 from freshwheel.base.requirements import normal
 from freshwheel.base.rows import Row
-from freshwheel.build import discovery, requires_age
+from freshwheel.build import discovery
 from freshwheel.build.lookup import Case
-from freshwheel.inner.programs import which
-from freshwheel.inner.watch import Lookout
-from freshwheel.memory import answers, memory
+from freshwheel.inner.programs import Lookout, which
+from freshwheel.memory import answers
 from freshwheel.memory.answers import Answer
 from freshwheel.sources import content, disk
-from freshwheel.store.entry import Discovered, Entry, pack
-from freshwheel.wheel import info
+from freshwheel.store.entry import Discovered, Entry
+from freshwheel.wheel import metadata
 
 if TYPE_CHECKING:
     from freshwheel.memory.editables import Record
@@ -58,7 +57,7 @@ def keep(case: Case, entry: Entry, tag: bytes, wheel: str) -> bool:
             sha256=finished.blob.sha256.encode(),
             size=finished.blob.size.to_bytes(8, "little"),
             xxh3=finished.blob.xxh3,
-            until=requires_age.until(case, entry),
+            until=case.until(entry),
             took=entry.milliseconds.to_bytes(8, "little"),
         ),
     )
@@ -82,7 +81,7 @@ def keep_editable(case: Case, record: Record, wheel: str, *, copy: str) -> bool:
 def _saved(case: Case, answer: Callable[[], Answer | None]) -> bool:
     """Whether there is an answer, and it is kept now."""
     with contextlib.suppress(*_REFUSALS):
-        made, cache = answer(), frame.cache_directory(case.plan.call.environ)
+        made, cache = answer(), case.plan.cache
         return made is not None and cache is not None and answers.save(cache, made)
     return False
 
@@ -94,11 +93,11 @@ def _answer(
 
     It rests on what the build has `taken`, on `modules` that lie in the tree, and on a `copy` being there.
     """
-    call, watch = case.plan.call, case.facts.watch
+    call = case.plan.call
     if case.plan.proves:
         return None  # each one is to be built
-    asked = answers.question(memory.real(call.tree), call.hook, call.settings, call.environ)
-    if asked is None or case.plan.kind == "release" or case.facts.unknown or watch.untrusted:
+    asked = answers.question(case.plan.real, call.hook, call.settings, call.environ)
+    if asked is None or case.plan.kind == "release" or case.facts.lookout.untrusted:
         return None
     lookout = _looked(case, taken)
     for path in modules:
@@ -108,13 +107,13 @@ def _answer(
         return None
     salt = os.urandom(16)
     names = sorted(lookout.names)
-    environ, patterns, harmless = call.environ, case.plan.backend.env, tuple(backends.HARMLESS)
+    environ, patterns, harmless = call.environ, backends.ENV, tuple(backends.HARMLESS)
     if any(kind == discovery.EVERY for _, kind, *_ in taken):
         patterns, harmless = ("*",), discovery.harmless(case.plan.config.ignore_env)
     families = answers.family(environ, patterns, harmless)
-    if not set(watch.families) <= {*families, *names}:
+    if not case.facts.families <= {*families, *names}:
         return None
-    private = isolation(environ) or ()
+    private = case.plan.private or ()
     stored = dict.fromkeys(("entry", "sha256", "size", "xxh3", "until", "data"), b"")
     return Answer(
         asked=asked,
@@ -143,13 +142,13 @@ def _answer(
 
 def _looked(case: Case, taken: Sequence[Discovered]) -> Lookout:
     """All that decided beside the inputs: what the key was made from, the settings, and what the build discovered."""
-    call, watch, found = case.plan.call, case.facts.watch, case.plan.project.looks
+    call, seen, found = case.plan.call, case.facts.lookout, case.plan.project.looks
     tree = os.fsencode(os.path.abspath(call.tree))
     lookout = Lookout()
-    lookout.places |= watch.places
+    lookout.places |= seen.places
     lookout.places |= {disk.at(tree, path): row for path, row in found.places.items() if path not in found.kinds}
-    lookout.absent |= watch.absent | {disk.at(tree, path) for path in found.absent}
-    lookout.names |= watch.names.keys()
+    lookout.absent |= seen.absent | {disk.at(tree, path) for path in found.absent}
+    lookout.names |= seen.names
     lookout.names |= set(discovery.named(taken))
     _discoveries(lookout, case, taken)
     for name in case.found.locks:
@@ -158,11 +157,11 @@ def _looked(case: Case, taken: Sequence[Discovered]) -> Lookout:
     if content.contents(call.tree, [os.fsencode(name) for name in case.found.locks]) != case.locks:
         lookout.distrust("a lock file is another one by now")
     if case.lean:
-        search = folders(call.environ.get("PATH", ""), isolation(call.environ) or ())
+        search = folders(call.environ.get("PATH", ""), case.plan.private or ())
         for extra in case.plan.backend.lean_extras:
             lookout.names |= {extra.unless} if extra.unless is not None else set()
             for program in extra.programs:
-                which([program], search, lookout, cwd=call.tree, environ=call.environ)
+                which(program, search, lookout, cwd=call.tree, environ=call.environ)
     return lookout
 
 
@@ -174,7 +173,7 @@ def _discoveries(lookout: Lookout, case: Case, taken: Sequence[Discovered]) -> N
         if kind == discovery.ABSENT:
             lookout.absent.add(where)
         elif kind == discovery.PROGRAM:
-            which([os.fsdecode(path)], case.about.folders, lookout, cwd=call.tree, environ=call.environ)
+            which(os.fsdecode(path), case.about.folders, lookout, cwd=call.tree, environ=call.environ)
         elif kind == discovery.CONTROL:
             lookout.distrust("git is asked for what the version control of the project says")
         elif kind in (discovery.FILE, discovery.FOLDER) and lookout.look(os.fsdecode(where)) is None:
@@ -228,8 +227,7 @@ def _project(folder: str) -> str:
     return normal(os.path.splitext(folder)[0].partition("-")[0])
 
 
-def _info(wheel: str) -> bytes:
+def _info(wheel: str) -> Mapping[str, bytes]:
     """The `.dist-info` of a wheel as the metadata hook hands it out; nothing where that is too large."""
-    files = info.files(wheel)
-    packed = pack(files)
-    return packed if len(packed) <= answers.LARGEST else b""
+    found = metadata.of_wheel(wheel)
+    return found if sum(map(len, found.values())) <= answers.LARGEST else {}

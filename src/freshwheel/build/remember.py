@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-from freshwheel.base import frame
+from freshwheel.base import files
 from freshwheel.base.model import Project, Snapshot
 from freshwheel.base.rows import Row
 from freshwheel.memory import memory
@@ -19,7 +19,7 @@ Settings = Mapping[str, str | Sequence[str]] | None
 
 def contents(tree: str, environ: Mapping[str, str]) -> dict[bytes, tuple[bytes, bytes, bytes]]:
     """Path -> row hash, kind and content digest of the files that need not be read again while their rows stay."""
-    cache = frame.cache_directory(environ)
+    cache = files.cache_directory(environ)
     known = memory.load(cache, memory.real(tree)) if cache is not None else None
     if known is None or known.device != _device(tree):
         return {}
@@ -28,7 +28,7 @@ def contents(tree: str, environ: Mapping[str, str]) -> dict[bytes, tuple[bytes, 
 
 def keep(project: Project, found: Snapshot, settings: Settings, environ: Mapping[str, str]) -> bool:
     """Whether what was seen is written into the memory of the tree."""
-    cache = frame.cache_directory(environ)
+    cache = files.cache_directory(environ)
     question = memory.question(settings, environ, memory.real(project.tree))
     device = _device(project.tree)
     if cache is None or question is None or device is None:

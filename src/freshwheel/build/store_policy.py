@@ -6,34 +6,44 @@ Nothing here can fail a build. Whatever is in doubt is not kept, with the reason
 from __future__ import annotations
 
 import os
+import time
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from freshwheel.base.errors import InputError
 from freshwheel.base.model import Snapshot
-from freshwheel.build import discovery, lookup, requires_age
+from freshwheel.build import discovery, lookup, rehearsal, stored
 from freshwheel.build.inner_build import Built
 from freshwheel.build.lookup import Case
-from freshwheel.inner import build_key
+from freshwheel.build.wheel_name import Name
+from freshwheel.inner import build_key, machine
 from freshwheel.inner.machine import NEW_EVERY_TIME
-from freshwheel.inner.watch import Lookout, Watch
+from freshwheel.inner.programs import Lookout
 from freshwheel.sources import content
+from freshwheel.store import upkeep
 from freshwheel.store.entry import Discovered, Entry
-from freshwheel.store.write import Draft, Finished
+from freshwheel.store.store import Draft
 
 REFUSALS = (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
 """What a wheel that can't be read ends in."""
 _CHUNK = 1 << 20
 
 
-def keep(case: Case, built: Built, info: Mapping[str, bytes], base: str, finished: Mapping[bytes, Finished]) -> str:
-    """Why a build is not in the store now; nothing: it is."""
+def keep(case: Case, built: Built, name: Name, path: str) -> str:
+    """Why a build, of which `path` is the finished wheel, is not in the store now; nothing: it is."""
+    reason = doubt(case, built) or _put(case, built, name, path)
+    if not reason and (entry := case.entry()) is not None:
+        rehearsal.keep(case, entry, name.tag, path)
+    upkeep.prune(case.store.shelf, now=time.time_ns())
+    return reason
+
+
+def _put(case: Case, built: Built, name: Name, path: str) -> str:
     if case.plan.call.hook != "build_wheel":
         return "editable wheels are not stored"
-    reason = doubt(case, built)
-    if reason or not case.writes:
-        return reason or "the store is only read"
+    if not case.writes:
+        return "the store is only read"
     if isinstance(built.later, InputError):
         return str(built.later)
     rests = discovered(case, built)
@@ -42,21 +52,22 @@ def keep(case: Case, built: Built, info: Mapping[str, bytes], base: str, finishe
     # A lock that the build has made is what it was built from: the next build will find it there.
     made = build_key.key([*case.facts.components, *lookup.locked(built.later.locks, _locks(case, built))])
     # What an earlier entry had discovered is no more, so that it would never be a hit again.
-    stale = [one for one in case.store.candidates(made, tree=case.tree) if not case.holds(one) or _is_old(case, one)]
+    stale = [old for old in case.store.candidates(made, tree=case.tree) if not case.holds(old) or _is_old(case, old)]
     draft = Draft(
         key=made,
-        base=base,
-        info=info,
-        parts=build_key.parts(case.facts.components, salt=lookup.salt(case.store)),
+        base=name.stated,
+        parts=build_key.parts(case.facts.components, salt=case.salt),
         discovered=rests,
         tree=case.tree if _is_bound(case, built) else None,
-        installed=requires_age.installed(case),
+        installed=case.installed(),
         milliseconds=built.milliseconds,
     )
-    put = case.store.put(draft, built.path, finished, stale=stale)
-    if put.entry is not None:
-        requires_age.renew(case, put.entry)
-    return put.reason
+    is_large = os.path.getsize(built.path) >= stored.LARGE
+    put = case.store.put(draft, built.path, {} if is_large else {name.tag: path}, stale=stale)
+    if isinstance(put, str):
+        return put
+    case.renew(put)
+    return ""
 
 
 def doubt(case: Case, built: Built) -> str:
@@ -71,7 +82,7 @@ def doubt(case: Case, built: Built) -> str:
         return "a lock file changed during the build"
     if not _stands(case, built.later):
         return "a tool, a variable or a requirement changed during the build"
-    return built.doubt or next(iter(case.facts.unknown), "")
+    return built.doubt
 
 
 def discovered(case: Case, built: Built, *, more: Sequence[str] = ()) -> list[Discovered] | None:
@@ -81,13 +92,26 @@ def discovered(case: Case, built: Built, *, more: Sequence[str] = ()) -> list[Di
     names = set(built.names)
     if seen is not None:
         names |= {name for name in seen.names if not plan.is_harmless(name)}
+    if seen is None:
+        paths += _unseen(case)
     found = discovery.taken(about, dict.fromkeys(paths))
     if found is None:
         return None
     known = () if seen is None else seen.items
-    named = discovery.variables(about, names - NEW_EVERY_TIME.union(case.facts.watch.families))
+    named = discovery.variables(about, names - NEW_EVERY_TIME.union(case.facts.families))
     every = discovery.every(about) if seen is None or seen.every else ()
     return list({one[:2]: one for one in [*known, *found, *named, *every]}.values())
+
+
+def _unseen(case: Case) -> list[tuple[bytes, str]]:
+    """What a build rests on for all that anybody knows, where nobody has seen what it took, and the user vouches."""
+    plan, found = case.plan, list[tuple[bytes, str]]()
+    if "rustc" in plan.backend.tools:
+        compilers = machine.toolchain(plan.call.tree, plan.call.environ)
+        found += [(os.fsencode(path), discovery.FILE) for path in compilers]
+    if plan.project.version_is_dynamic and plan.config.version is None:
+        found.append((b".", discovery.CONTROL))  # the version may come from there
+    return found
 
 
 def _is_bound(case: Case, built: Built) -> bool:
@@ -106,12 +130,12 @@ def _places(case: Case) -> list[bytes]:
 
 def _is_old(case: Case, entry: Entry) -> bool:
     """Whether an installer took something else for an entry than it does now."""
-    return case.withheld is not None and bool(requires_age.moved(case, entry))
+    return case.withheld is not None and bool(case.moved(entry))
 
 
 def _stands(case: Case, later: Snapshot) -> bool:
     """Whether the key is that of the build's end as well; all is asked again only where something moved."""
-    if _is_unmoved(case.facts.watch):
+    if _is_unmoved(case.facts.lookout):
         return True
     again = lookup.opened(case.plan, later)
     return isinstance(again, Case) and build_key.key(again.facts.components) == build_key.key(case.facts.components)
@@ -123,13 +147,13 @@ def _locks(case: Case, built: Built) -> dict[bytes, tuple[str, bytes]]:
     return content.contents(case.plan.call.tree, [os.fsencode(path) for path in paths])
 
 
-def _is_unmoved(watch: Watch) -> bool:
+def _is_unmoved(seen: Lookout) -> bool:
     """Whether all that was looked at is as it was, so that nothing need be asked again."""
-    look = Lookout()
+    now = Lookout()
     return (
-        not watch.untrusted
-        and all(look.look(os.fsdecode(path)) == row for path, row in watch.places.items())
-        and all(look.look(os.fsdecode(path)) is None for path in watch.absent)
+        not seen.untrusted
+        and all(now.look(os.fsdecode(path)) == row for path, row in seen.places.items())
+        and all(now.look(os.fsdecode(path)) is None for path in seen.absent)
     )
 
 

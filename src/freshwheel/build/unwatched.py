@@ -7,15 +7,13 @@ nothing. An observed build has shown who has read what. What nobody has shown ma
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from freshwheel.sources.cargo import lies_in
 
 _RUSTC, _RUST = "rustc", ".rs"
-_SCRIPT = "build-script-"
-_AROUND = "a requirement, a tool, a variable or a file elsewhere changed"
+_SCRIPT = "build script"
 _PYTHON = "python"
 _HOOK = "_in_process.py"
 """The script in which an inner backend runs."""
@@ -24,22 +22,14 @@ _PACKING = ("cargo", "maturin", _BACKEND)
 """Beginnings of units that read sources to pack them, or watch them by themselves."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Change:
-    """One input that is not what the last build saw."""
-
-    path: str
-    how: Literal["added", "changed", "deleted"]
-
-
 @dataclass(kw_only=True, slots=True)
 class Forced:
     """What must be made to look new."""
 
-    paths: dict[str, str] = field(default_factory=dict)
-    """Sources, and why."""
-    scripts: dict[str, str] = field(default_factory=dict)
-    """Packages whose build scripts must run again, and why."""
+    paths: set[str] = field(default_factory=set)
+    """Sources."""
+    scripts: set[str] = field(default_factory=set)
+    """Packages whose build scripts must run again."""
 
 
 def unit(path: str, words: Sequence[str]) -> str:
@@ -48,8 +38,9 @@ def unit(path: str, words: Sequence[str]) -> str:
     The Python in which the inner backend runs is `backend in NAME`; any other one may be started by a build script.
     """
     folder, name = posixpath.split(path.replace("\\", "/"))
-    if name.startswith(_SCRIPT):
-        return f"build script {posixpath.basename(folder).rpartition('-')[0]}"
+    package = posixpath.basename(folder).rpartition("-")[0]
+    if name.startswith("build-script-") and package:
+        return f"{_SCRIPT} {package}"
     if posixpath.splitext(name)[0] == _RUSTC and "--crate-name" in words:
         return f"{_RUSTC} {next((word for word in words if word.endswith(_RUST)), '')}"
     is_hook = name.startswith(_PYTHON) and any(posixpath.basename(word) == _HOOK for word in words)
@@ -57,45 +48,64 @@ def unit(path: str, words: Sequence[str]) -> str:
 
 
 def forced(
-    changes: Sequence[Change],
+    changes: Mapping[str, str],
     crates: Mapping[str, str],
     present: Collection[str],
     readers: Mapping[str, Sequence[str]] | None,
     *,
     around: bool = False,
 ) -> Forced:
-    """What must be made to look new for these changes; nothing without one.
+    """What must be made to look new for these changes, a path and `added`, `changed` or `deleted`; nothing without one.
 
     `crates` are folder and name of the closure, `present` the inputs, `readers` what units have read or looked for in
     all builds in these folders; None: nobody knows. `around` says that something else than an input has changed.
     """
-    search = _Search(crates, present)
-    if around:
-        search.everything(_AROUND)
-    for change in changes:
-        units = None if readers is None else _concerned(change, readers)
-        why = f"{change.path} was {change.how}, and cargo may not watch it"
-        if units is None:
-            search.everything(why)
-        else:
-            for one in units:
-                search.unit(one, why)
-    return search.found
+    units: set[str] = set()
+    for path, how in changes.items() if readers is not None else ():
+        # Who has listed a folder knows which names are in it, and not what they hold.
+        places = [path] if how == "changed" else [path, posixpath.dirname(path) or "."]
+        units.update(one for place in places for one in (readers or {}).get(place, ()))
+    found = Forced()
+    if around or (changes and readers is None) or any(_may_be_any(one, present) for one in units):
+        found.scripts.update(crates.values())
+        found.paths.update(path for path in present if path.endswith(_RUST))
+    for one in units:
+        kind, _, name = one.rpartition(" ")
+        folders: set[str | None] = set()
+        if kind == _SCRIPT:
+            found.scripts.add(name)
+            # Cargo does not compile a crate again because its script has run again and says something else.
+            folders.update(folder for folder, own in crates.items() if own == name)
+        elif kind == _RUSTC:
+            roots = _roots(name, present)
+            # The compilation of a build script has no other source.
+            found.paths.update(root for root in roots if posixpath.basename(root) == "build.rs")
+            folders.update(_owner(root, crates) for root in roots if posixpath.basename(root) != "build.rs")
+        found.paths.update(_sources(crates, present, folders))
+    return found
 
 
 def concerns(units: Sequence[str], crates: Collection[str], present: Collection[str]) -> bool:
     """Whether what these units have read concerns a closure, which has these crates, by name, and inputs."""
     for one in units:
-        kind, _, crate = one.rpartition(" ")
-        if kind == "build script":
-            known = crate in crates
+        kind, _, name = one.rpartition(" ")
+        if kind == _SCRIPT:
+            known = name in crates
         elif kind == _RUSTC:
-            known = bool(_roots(one.partition(" ")[2], present))
+            known = bool(_roots(name, present))
         else:
             known = not one.startswith(_PACKING)
         if known:
             return True
     return False
+
+
+def _may_be_any(unit: str, present: Collection[str]) -> bool:
+    """Whether nobody knows which unit needs what a program has read: one that a unit has started, or one unheard of."""
+    kind, _, name = unit.rpartition(" ")
+    if kind == _RUSTC:
+        return not _roots(name, present)
+    return kind != _SCRIPT and not unit.startswith(_PACKING)
 
 
 def _roots(source: str, present: Collection[str]) -> list[str]:
@@ -107,63 +117,15 @@ def _roots(source: str, present: Collection[str]) -> list[str]:
     return [path for path in meant if len(path) == max(map(len, meant))]
 
 
-def _concerned(change: Change, readers: Mapping[str, Sequence[str]]) -> list[str]:
-    """The units that have read a path, or listed the folder that it came to or went from."""
-    places = [change.path] if change.how == "changed" else [change.path, posixpath.dirname(change.path) or "."]
-    return sorted({one for place in places for one in readers.get(place, ())})
+def _sources(crates: Collection[str], present: Collection[str], folders: Collection[str | None]) -> set[str]:
+    """The sources of the crates in these folders, but for those of build scripts."""
+    rust = (path for path in present if path.endswith(_RUST) and posixpath.basename(path) != "build.rs")
+    return {path for path in rust if _owner(path, crates) in folders} if folders else set()
 
 
-class _Search:
-    """One search, and what it has found so far."""
-
-    def __init__(self, crates: Mapping[str, str], present: Collection[str]) -> None:
-        self.crates = crates
-        self.present = present
-        self.found = Forced()
-
-    def unit(self, name: str, why: str) -> None:
-        """Forces one unit; a program that a unit has started stands for any of those."""
-        kind, _, crate = name.rpartition(" ")
-        if kind == "build script":
-            self.found.scripts.setdefault(crate, why)
-            # cargo does not compile a crate again because its script has run again and says something else.
-            for folder, own in self.crates.items():
-                if own == crate:
-                    self.crate(folder, why)
-        elif kind == _RUSTC:
-            rust = [path for path in self.present if path.endswith(_RUST)]
-            for source in _roots(name.partition(" ")[2], self.present) or rust:
-                self.compilation(source, why)
-        elif not name.startswith(_PACKING):
-            self.everything(why)
-
-    def compilation(self, source: str, why: str) -> None:
-        """Forces the compilation that begins with a source; that of a build script has no other one."""
-        folder = self.owner(source)
-        if folder is None or posixpath.basename(source) == "build.rs":
-            self.found.paths.setdefault(source, why)
-        else:
-            self.crate(folder, why)
-
-    def everything(self, why: str) -> None:
-        """Forces all crates, and the build scripts among them."""
-        for folder, name in self.crates.items():
-            self.crate(folder, why)
-            self.found.scripts.setdefault(name, why)
-
-    def crate(self, folder: str, why: str) -> None:
-        """Touches the sources of a crate."""
-        for path in self.sources(folder):
-            self.found.paths.setdefault(path, why)
-
-    def sources(self, folder: str) -> Iterator[str]:
-        for path in self.present:
-            if path.endswith(_RUST) and self.owner(path) == folder and posixpath.basename(path) != "build.rs":
-                yield path
-
-    def owner(self, path: str) -> str | None:
-        """The innermost crate that a path lies in."""
-        return max((crate for crate in self.crates if lies_in(path, crate)), key=_depth, default=None)
+def _owner(path: str, crates: Collection[str]) -> str | None:
+    """The innermost crate that a path lies in."""
+    return max((crate for crate in crates if lies_in(path, crate)), key=_depth, default=None)
 
 
 def _depth(folder: str) -> tuple[int, int]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import time
 from collections.abc import Mapping
 
-from freshwheel.base import frame
+from freshwheel.base import files
 from freshwheel.base.errors import DifferenceError, InputError
 from freshwheel.base.phrases import few
 from freshwheel.build import explanation, finish, inner_build
 from freshwheel.build.lookup import Case
 from freshwheel.memory.outcome import Outcome
-from freshwheel.wheel import archive, contents
+from freshwheel.wheel import archive
 
 FOLDER = "differences"
 """In the cache directory: wheels that should have been the same."""
@@ -22,8 +20,6 @@ FOLDER = "differences"
 _SIDES = ("stored", "built")
 _MOST = 20
 """Members that a message names."""
-_AGE = 30 * 24 * 3600
-"""Seconds that wheels are kept."""
 _SAME = "a clean build gives the same"
 _HINT = (
     "a build that writes a time, something random or the path of its folder into a file differs by itself; else "
@@ -46,7 +42,7 @@ def proved(case: Case, stored: str, private: str) -> bool:
     folder = os.path.join(private, "finished")
     os.mkdir(folder)
     fresh = os.path.join(folder, finish.finish(plan, built, folder)[0])
-    differing = contents.differences(archive.read(stored), archive.read(fresh), _SIDES)
+    differing = archive.differences(archive.read(stored), archive.read(fresh), _SIDES)
     if differing:
         why = f"a clean build gives another wheel: {few(list(differing))}"
         one = Outcome(hook="wheel", decided="failed", why=why, wheel=name, took=built.milliseconds)
@@ -72,25 +68,16 @@ def _message(case: Case, differing: Mapping[str, str], stored: str, fresh: str, 
 
 def _kept(case: Case, stored: str, fresh: str) -> str:
     """Where the two wheels are kept, in words."""
-    cache = frame.cache_directory(case.plan.call.environ)
+    cache = files.cache_directory(case.plan.call.environ)
     if cache is None:
         return "neither is kept: there is no cache directory"
     folder = os.path.join(cache, FOLDER, case.key[:16])
     try:
-        _sweep(os.path.dirname(folder))
         shutil.rmtree(folder, ignore_errors=True)
         for side, path in zip(_SIDES, (stored, fresh), strict=True):
             place = os.path.join(folder, side)
-            frame.settle(place)
-            frame.copy(path, os.path.join(place, os.path.basename(path)))
+            files.settle(place)
+            files.copy(path, os.path.join(place, os.path.basename(path)))
     except OSError as error:
         return f"they could not be kept in {folder}: {error.strerror or error}"
     return f"both are kept in {folder}, in the folders {_SIDES[0]} and {_SIDES[1]}"
-
-
-def _sweep(top: str) -> None:
-    """Removes what was kept long ago."""
-    with contextlib.suppress(OSError), os.scandir(top) as listing:
-        for one in list(listing):
-            if one.stat(follow_symlinks=False).st_mtime < time.time() - _AGE:
-                shutil.rmtree(one.path, ignore_errors=True)

@@ -10,11 +10,10 @@ import contextlib
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import xxhash
 
-from freshwheel.base import frame
+from freshwheel.base import files
 from freshwheel.build import discovery
 from freshwheel.inner.force import Record
 from freshwheel.memory import accounts
@@ -22,7 +21,6 @@ from freshwheel.memory.accounts import Page
 from freshwheel.store.entry import Discovered
 from freshwheel.store.store import Store
 
-_Value = TypeVar("_Value")
 _LARGEST = 1 << 28
 _PATHS = (discovery.FILE, discovery.FOLDER, discovery.PRESENT, discovery.ABSENT)
 
@@ -45,7 +43,7 @@ class Workplace:
         with contextlib.ExitStack() as stack:
             store = Store.open(self.cache) if self.folders else None
             if isinstance(store, Store):
-                stack.enter_context(store.folder_lock(self.folders[0]))
+                stack.enter_context(store.lock("folder", self.folders[0]))
             yield
 
     def record(self, present: Collection[bytes]) -> Record | None:
@@ -72,21 +70,20 @@ class Workplace:
             inputs |= {one: raw.seen.inputs[one] for one in there}
             mtimes |= {one: raw.seen.mtimes[one] for one in there}
         if place is not None:
-            frame.settle(os.path.dirname(place))
-            frame.write(place, _with(record, inputs, mtimes).dump(), mode=0o600)
+            files.settle(os.path.dirname(place))
+            files.write(place, _with(record, inputs, mtimes).dump(), mode=0o600)
 
     def forget(self) -> None:
         """Drops the record: the next build counts everything as changed."""
         place = self._place()
         if place is not None:
-            frame.remove(place)
+            files.discard(place)
 
     def page(self) -> Page:
         """What all builds in these folders have taken."""
         if not self.folders:
             return Page()
-        page = accounts.load(self.cache, self.folders[0])
-        return self._translated(page, self.called)
+        return self._translated(accounts.load(self.cache, self.folders[0]), self.called)
 
     def save(self, page: Page) -> None:
         """Puts on record what all builds in these folders have taken."""
@@ -108,18 +105,21 @@ class Workplace:
         return os.path.relpath(path, os.fsencode(self.tree)).replace(os.sep.encode(), b"/") if inside else path
 
     def _translated(self, page: Page, translate: Callable[[bytes], bytes]) -> Page:
+        def named(path: str) -> str:
+            return os.fsdecode(translate(os.fsencode(path)))
+
         return replace(
             page,
             items=tuple(_item(one, translate) for one in page.items),
-            readers=_names(page.readers, translate),
-            joined=_names(page.joined, translate),
+            readers={named(path): units for path, units in page.readers.items()},
+            joined={named(path): by for path, by in page.joined.items()},
         )
 
     def _raw(self) -> Record | None:
         """The record as it is kept."""
         try:
             with open(self._place() or "", "rb") as file:
-                return Record.parse(file.read(_LARGEST)) if frame.is_own(os.fstat(file.fileno())) else None
+                return Record.parse(file.read(_LARGEST)) if files.is_own(os.fstat(file.fileno())) else None
         except OSError:
             return None
 
@@ -137,7 +137,3 @@ def _with(record: Record, inputs: Mapping[bytes, bytes], mtimes: Mapping[bytes, 
 def _item(item: Discovered, translate: Callable[[bytes], bytes]) -> Discovered:
     path, kind, content, row = item
     return (translate(path) if kind in _PATHS else path), kind, content, row
-
-
-def _names(found: Mapping[str, _Value], translate: Callable[[bytes], bytes]) -> dict[str, _Value]:
-    return {os.fsdecode(translate(os.fsencode(path))): value for path, value in found.items()}

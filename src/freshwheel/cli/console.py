@@ -1,39 +1,18 @@
-"""What people see of the command line, and what they type: answers, remarks, questions.
-
-What most calls do without is loaded where it is needed.
-"""
+"""What people see of the command line, and what they type. It loads nothing that a known digest does without."""
 
 import errno
 import os
 import sys
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import threading
-    from collections.abc import Sequence
-
-    from freshwheel.cli.render import Line
-
 FAILED = 1
 """The exit code where something is wrong that a verb looks for."""
-_PATIENCE = 1.0
-"""Seconds before a person is told what takes so long."""
 
 
-def painted(lines: "Sequence[Line]") -> str:
-    """The lines, in colours where a terminal shows them."""
-    from freshwheel.cli import render  # noqa: PLC0415 - see the module's docstring
-
-    is_terminal = sys.stdout is not None and sys.stdout.isatty()
-    return render.coloured(lines) if is_terminal else render.plain(lines)
-
-
-def write(answer: str | bytes, code: int = 0) -> int:
+def write(answer: str, code: int = 0) -> int:
     """`code`, when the answer is written; a reader that has gone had enough of it."""
     if sys.stdout is None:
         return code if not answer else FAILED
-    encoding = sys.stdout.encoding or "utf-8"
-    data = answer.encode(encoding, "backslashreplace") if isinstance(answer, str) else answer
+    data = answer.encode(sys.stdout.encoding or "utf-8", "backslashreplace")
     try:
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
@@ -49,10 +28,8 @@ def write(answer: str | bytes, code: int = 0) -> int:
 
 def say(message: str) -> None:
     """Tells a person something, whatever names are in it."""
-    from freshwheel.cli import render  # noqa: PLC0415 - see the module's docstring
-
-    first, *more = message.split("\n")
-    complain("\n".join([f"freshwheel: {render.visible(first)}", *map(render.visible, more), ""]))
+    lines = [visible(line) for line in message.split("\n")]
+    complain("\n".join(["freshwheel: " + lines[0], *lines[1:], ""]))
 
 
 def complain(text: str) -> None:
@@ -76,13 +53,16 @@ def asked(question: str) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def timer() -> "threading.Timer | None":
-    """What tells a person, who watches, that there is something to wait for."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        return None
-    import threading  # noqa: PLC0415 - see the module's docstring
+def visible(text: str) -> str:
+    """A line in which nothing is hidden and nothing moves the cursor: such characters are escaped."""
+    if text.isprintable():
+        return text
+    return "".join([char if char.isprintable() else char.encode("unicode_escape").decode() for char in text])
 
-    timer = threading.Timer(_PATIENCE, complain, ["freshwheel: looking at the tree...\n"])
-    timer.daemon = True
-    timer.start()
-    return timer
+
+def tree_of(path: str) -> str:
+    """The directory that is asked about; nothing where there is no working directory any more."""
+    try:
+        return os.path.realpath(path if os.path.isabs(path) else os.path.join(os.getcwd(), path))
+    except OSError:
+        return ""

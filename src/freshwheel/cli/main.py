@@ -4,11 +4,13 @@ A door, not a room. The verbs load what they need: `digest` of a tree that has n
 argparse.
 """
 
+# ruff: noqa: PLC0415 - see above
+
 import os
 import sys
 
 from freshwheel.about import __version__
-from freshwheel.cli import console, verbs
+from freshwheel.cli import console
 from freshwheel.memory import replay
 
 TYPE_CHECKING = False
@@ -16,7 +18,11 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-_INTERRUPTED = 130
+    from freshwheel.cli.render import Answer
+
+USAGE = 2
+"""The exit code where the words are wrong."""
+INTERRUPTED = 130
 
 
 def main(argv: "Sequence[str] | None" = None) -> int:
@@ -26,7 +32,7 @@ def main(argv: "Sequence[str] | None" = None) -> int:
         known = _known(words)
         return _run(words) if known is None else console.write(known)
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return INTERRUPTED
 
 
 def _known(words: "Sequence[str]") -> str | None:
@@ -36,41 +42,42 @@ def _known(words: "Sequence[str]") -> str | None:
     more = [word for word in words[1:] if word != "--json"]
     if words[:1] != ["digest"] or len(more) > 1 or any(word.startswith("-") for word in more):
         return None
-    digest = replay.source_digest(verbs.tree_of("".join(more)), os.environ, None)
-    return None if digest is None else verbs.digest_text(digest, as_json="--json" in words)
+    digest = replay.source_digest(console.tree_of("".join(more)), os.environ, None)
+    if digest is None or "--json" not in words:
+        return None if digest is None else f"{digest}\n"
+    return f'{{\n  "digest": "{digest}"\n}}\n'
 
 
 def _run(words: "Sequence[str]") -> int:
     """The exit code of one call, the long way."""
-    from freshwheel.base import errors  # noqa: PLC0415 - see the module's docstring
+    from freshwheel.base.errors import FreshwheelError
+    from freshwheel.cli import arguments, render
 
-    options = _parsed(words)
-    if isinstance(options, int):
-        return options
     try:
-        return verbs.run(options)
-    except errors.FreshwheelError as error:
+        options = arguments.parser().parse_args(words or ["--help"])
+        answer = _answer(options)
+    except SystemExit as stop:  # after the help, or what is wrong with the words
+        return console.write("", stop.code if isinstance(stop.code, int) else USAGE)
+    except FreshwheelError as error:
         console.say(f"error: {error.render()}")
         return error.exit_code
+    return console.write(render.text(answer, as_json=options.json), console.FAILED if answer.wrong else 0)
 
 
-def _parsed(words: "Sequence[str]") -> "argparse.Namespace | int":
-    """What the words say; the exit code where they name no verb, all being said."""
-    from freshwheel.cli import arguments as language  # noqa: PLC0415 - see the module's docstring
+def _answer(options: "argparse.Namespace") -> "Answer":
+    """What a verb has to say. Raises FreshwheelError."""
+    if options.verb in ("init", "uv"):
+        from freshwheel.cli import adopting
 
-    if wrong := language.misspelled(words):
-        console.say(f"error: {wrong}")
-        return verbs.USAGE
-    root = language.parser()
-    try:
-        options = root.parse_args(words)
-    except SystemExit as stop:  # after the help, or what is wrong with the words
-        return console.write("", stop.code if isinstance(stop.code, int) else verbs.USAGE)
-    except BrokenPipeError:  # the help, before Python 3.11
-        return console.write("")
-    if options.version:
-        return console.write(f"freshwheel {__version__}\n")
-    if options.verb is None:
-        console.complain(root.format_help())
-        return verbs.USAGE
-    return options
+        return {"init": adopting.init, "uv": adopting.uv}[options.verb](options)
+    if options.verb == "status":
+        from freshwheel.cli import status
+
+        return status.status(options)
+    if options.verb in ("stats", "store"):
+        from freshwheel.cli import store
+
+        return {"stats": store.stats, "store": store.store}[options.verb](options)
+    from freshwheel.cli import verbs
+
+    return verbs.VERBS[options.verb](options)

@@ -1,161 +1,183 @@
-"""The verb `store`: what lies in the store, what is wrong with it, and clearing it away."""
+"""The verbs that look after what is kept on this machine: `store`, and `stats` of what became of installations."""
 
 from __future__ import annotations
 
+import argparse
+import os
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from typing import Any
 
-from freshwheel.base import frame
+from freshwheel.base import files
 from freshwheel.build import module_copies
-from freshwheel.cli import render
-from freshwheel.cli.render import Answer, Line
-from freshwheel.store.prune import Pruned
-from freshwheel.store.store import AGE, SIZE, Refusal, Store
-from freshwheel.store.survey import Listed
+from freshwheel.cli import console, render
+from freshwheel.cli.render import Answer, Line, UsageError, count
+from freshwheel.memory import journal
+from freshwheel.store import upkeep
+from freshwheel.store.store import Refusal, Store
+from freshwheel.store.upkeep import AGE, SIZE, Listed, Pruned
 
 _KEY = 12
 """Digits of a key that are shown to people."""
+_WEEK = 7 * 24 * 3600
 
 
-_REFUSED = Pruned(reason="nothing was removed")
+def stats(_: argparse.Namespace) -> Answer:
+    """How many installations were hits, and what that has saved: by project and together, as far as is on record."""
+    cache = files.cache_directory(os.environ)
+    if cache is None:
+        return _refused("nothing is counted: there is no cache directory")
+    rows = journal.load(cache)
+    since = min((row[0] for row in rows), default=0)
+    week = _counted(row for row in rows if row[0] > time.time() - _WEEK)
+    every = _counted(rows)
+    lines = [*_counts("this week", week), *_counts(f"since {render.moment(since)}" if since else "so far", every)]
+    return Answer(lines=lines, value={"since": since, "week": week, "all": every})
 
 
-def answer(
-    action: str,
-    environ: Mapping[str, str],
-    *,
-    size: int | None = None,
-    age: float | None = None,
-    agreed: Callable[[str], bool] = lambda _: True,
-) -> Answer:
-    """The answer of one action; `agreed` asks a person whether the store at a place may be cleared."""
-    cache = frame.cache_directory(environ)
-    store = Store.open(cache)
-    if isinstance(store, Refusal):
-        return Answer(lines=[Line(store.reason, "bad")], value={"reason": store.reason}, wrong=True)
-    alone = {"list": _listed, "verify": _verified}
-    if action in alone:
-        return alone[action](store)
-    match action:
-        case "changed":
-            return _changed(store, cache or "")
-        case "prune":
-            limit, longest = SIZE if size is None else size, AGE if age is None else age
-            return _pruned(store.prune(time.time_ns(), size=limit, age=longest, force=True))
-        case "clear":
-            return _cleared(store, cache or "") if agreed(store.shelf.root) else _pruned(_REFUSED)
-        case _:
-            return _info(store, cache or "")
+def _counted(rows: Iterable[journal.Line]) -> dict[str, Any]:
+    """Installations, and ms that their builds took or would have taken."""
+    total = Counter(hits=0, builds=0, failed=0, saved=0, took=0)
+    projects: dict[str, Counter[str]] = {}
+    for _, kind, _, _, name, _, _, took, saved in rows:
+        is_hit = kind not in ("built", "failed")
+        numbers = {"hits": int(is_hit), "builds": int(kind == "built"), "failed": int(kind == "failed")}
+        numbers |= {"saved": saved if is_hit else 0, "took": 0 if is_hit else took}
+        project = name.partition("-")[0].replace("_", "-").lower()
+        for counter in (total, projects.setdefault(project, Counter())):
+            counter.update(numbers)
+    return {"total": total, "projects": dict(sorted(projects.items()))}
 
 
-def _changed(store: Store, cache: str) -> Answer:
+def _counts(when: str, counted: dict[str, Any]) -> list[Line]:
+    """The counts of some time, together and by project."""
+    below = [f"{name}: {_words(counter)}" for name, counter in counted["projects"].items()]
+    return [Line(f"{when}: {_words(counted['total'])}", "head"), *(Line(f"  {text}") for text in below)]
+
+
+def _words(counter: Counter[str]) -> str:
+    text = f"{count(counter['hits'], 'hit')}, {count(counter['builds'], 'build')}"
+    if decided := counter["hits"] + counter["builds"]:
+        saved, took = journal.span(counter["saved"]), journal.span(counter["took"])
+        text += f" ({100 * counter['hits'] // decided} % hits), saved {saved}, built for {took}"
+    return text + (f"; {count(counter['failed'], 'build')} failed" if counter["failed"] else "")
+
+
+def store(options: argparse.Namespace) -> Answer:
+    """What an action of `store` says. Raises UsageError where a person must agree, and none can be asked."""
+    cache = files.cache_directory(os.environ)
+    opened = Store.open(cache)
+    if isinstance(opened, Refusal) or cache is None:
+        return _refused(opened.reason if isinstance(opened, Refusal) else "")
+    actions: dict[str, Callable[[], Answer]] = {
+        "info": lambda: _info(opened, cache),
+        "list": lambda: _listed(opened),
+        "verify": lambda: _verified(opened),
+        "prune": lambda: _pruned(_prune(opened, options)),
+        "clear": lambda: _cleared(opened, cache, options),
+        "changed": lambda: _changed(opened, cache, only_key=options.key),
+    }
+    return actions[options.action]()
+
+
+def _prune(opened: Store, options: argparse.Namespace) -> Pruned:
+    return upkeep.prune(opened.shelf, now=time.time_ns(), size=options.size, age=options.age, force=True)
+
+
+def _refused(reason: str) -> Answer:
+    return Answer(lines=[Line(reason, "bad")], value={"reason": reason}, wrong=True)
+
+
+def _changed(opened: Store, cache: str, *, only_key: bool) -> Answer:
     """Whether there is something new since it was last asked: nothing new is what a script fails by."""
     try:
-        number, key = store.stored(module_copies.names(cache))
+        number, key = upkeep.stored(opened.shelf, module_copies.names(cache))
     except OSError as error:
-        why = f"can't write in {store.shelf.root}: {error.strerror or error}"
-        return Answer(lines=[Line(why, "bad")], value={"reason": why}, wrong=True)
-    what = f"{render.count(number, 'build')} stored since this was last asked"
-    return Answer(
-        lines=[Line(what, "good" if number else "text")], value={"stored": number, "key": key}, wrong=not number
-    )
+        return _refused(f"can't write in {opened.shelf.root}: {error.strerror or error}")
+    text = key if only_key else f"{count(number, 'build')} stored since this was last asked"
+    return Answer(lines=[Line(text)], value={"stored": number, "key": key}, wrong=not number)
 
 
-def _cleared(store: Store, cache: str) -> Answer:
-    """The store is empty, and nothing is kept of editables."""
+def _cleared(opened: Store, cache: str, options: argparse.Namespace) -> Answer:
+    """What was removed: all that the store has, and what is kept of editables."""
+    if not options.yes:
+        if options.json or not console.is_watched():
+            raise UsageError("refusing to clear the store without confirmation; pass --yes")
+        if not console.asked(f"remove everything in {console.visible(opened.shelf.root)}?"):
+            return _pruned(Pruned(reason="nothing was removed"))
     module_copies.clear(cache)
-    return _pruned(store.clear())
+    return _pruned(upkeep.clear(opened.shelf, now=time.time_ns()))
 
 
-def _info(store: Store, cache: str) -> Answer:
-    found, (trees, size) = store.info(), module_copies.total(cache)
+def _info(opened: Store, cache: str) -> Answer:
+    info, (trees, size) = upkeep.info(opened.shelf), module_copies.total(cache)
     value = {
-        "place": found.root,
-        "entries": found.entries,
-        "blobs": found.blobs,
-        "bytes": found.size,
-        "bad": found.bad,
+        "place": info.root,
+        "entries": info.entries,
+        "blobs": info.blobs,
+        "bytes": info.size,
+        "bad": info.bad,
         "editables": {"trees": trees, "bytes": size},
         "limits": {"bytes": SIZE, "seconds": AGE},
     }
-    counts = [render.count(found.entries, "entry", "entries"), render.count(found.blobs, "blob")]
-    lines = [
-        Line(found.root, "head"),
-        Line(", ".join([*counts, _bytes(found.size)])),
-        Line(f"limits: {_bytes(SIZE)}, unused for {AGE // (24 * 3600)} days"),
-    ]
+    counts = f"{count(info.entries, 'entry', 'entries')}, {count(info.blobs, 'blob')}, {_bytes(info.size)}"
+    limits = f"limits: {_bytes(SIZE)}, unused for {AGE // (24 * 3600)} days"
+    lines = [Line(info.root, "head"), Line(counts), Line(limits)]
     if trees:
-        lines.append(Line(f"kept of editables beside it, of {render.count(trees, 'tree')}: {_bytes(size)}"))
-    if found.bad:
-        lines.append(Line(f"{render.count(found.bad, 'file')} put away as damaged", "note"))
+        lines.append(Line(f"kept of editables beside it, of {count(trees, 'tree')}: {_bytes(size)}"))
+    if info.bad:
+        lines.append(Line(f"{count(info.bad, 'file')} put away as damaged", "note"))
     return Answer(lines=lines, value=value)
 
 
-def _listed(store: Store) -> Answer:
-    found = sorted(store.entries(), key=lambda one: (_name(one), -one.item.time, one.entry.key))
-    value = {
-        "entries": [
-            {
-                "wheel": _name(one),
-                "bytes": _size(one),
-                "used": one.item.time // 10**9,
-                "key": one.entry.key,
-                "milliseconds": one.entry.milliseconds,
-                "built_with": dict(one.entry.installed),
-            }
-            for one in found
-        ]
-    }
+def _listed(opened: Store) -> Answer:
+    rows = [_row(listed) for listed in upkeep.entries(opened.shelf)]
+    rows.sort(key=lambda row: (row["wheel"], -row["used"], row["key"]))
     lines = [
-        Line(
-            f"{_name(one)}  {_bytes(_size(one))}  used {render.moment(one.item.time // 10**9)}  {one.entry.key[:_KEY]}"
-        )
-        for one in found
+        Line(f"{row['wheel']}  {_bytes(row['bytes'])}  used {render.moment(row['used'])}  {row['key'][:_KEY]}")
+        for row in rows
     ]
-    return Answer(lines=lines or [Line("no entries", "good")], value=value)
+    return Answer(lines=lines or [Line("no entries", "good")], value={"entries": rows})
 
 
-def _verified(store: Store) -> Answer:
-    flaws = sorted(store.verify(), key=lambda one: (one.path, one.what))
-    lines = [Line(f"{one.path}: {one.what}", "bad") for one in flaws]
-    lines.append(Line(render.count(len(flaws), "flaw") if flaws else "no flaws", "bad" if flaws else "good"))
-    value = {"flaws": [{"path": one.path, "what": one.what} for one in flaws]}
-    return Answer(lines=lines, value=value, wrong=bool(flaws))
-
-
-def _pruned(found: Pruned) -> Answer:
-    value = {
-        "entries": found.entries,
-        "blobs": found.blobs,
-        "files": found.files,
-        "bytes": found.size,
-        "recent": found.recent,
-        "over": found.over,
-        "reason": found.reason,
+def _row(listed: Listed) -> dict[str, Any]:
+    """One entry, under the name that people know: of the finished wheel, or the inner one where that is not kept."""
+    entry, item = listed.entry, listed.item
+    names = sorted(wheel.name for wheel in entry.finished.values())
+    return {
+        "wheel": names[0] if names else entry.inner.name,
+        "bytes": item.size + sum({blob.sha256: blob.size for blob in entry.blobs()}.values()),
+        "used": item.time // 10**9,
+        "key": entry.key,
+        "milliseconds": entry.milliseconds,
+        "built_with": dict(entry.installed),
     }
-    if found.reason:
-        return Answer(lines=[Line(found.reason, "bad")], value=value, wrong=True)
-    counts = [
-        render.count(found.entries, "entry", "entries"),
-        render.count(found.blobs, "blob"),
-        render.count(found.files, "other file"),
-    ]
-    lines = [Line(f"removed {', '.join(counts)}: {_bytes(found.size)}", "good")]
-    if found.over:
-        kept = render.count(found.recent, "entry", "entries")
-        why = f"kept {kept}, used in the last hour: the store has {_bytes(found.over)} more than it should"
-        lines += [Line(why, "note"), Line("  prune it later, or remove everything by `freshwheel store clear`", "do")]
+
+
+def _verified(opened: Store) -> Answer:
+    flaws = upkeep.flaws(opened.shelf)
+    lines = [Line(f"{path}: {what}", "bad") for path, what in flaws]
+    lines.append(Line(count(len(flaws), "flaw"), "bad") if flaws else Line("no flaws", "good"))
+    return Answer(
+        lines=lines, value={"flaws": [{"path": path, "what": what} for path, what in flaws]}, wrong=bool(flaws)
+    )
+
+
+def _pruned(pruned: Pruned) -> Answer:
+    value = asdict(pruned)
+    value["bytes"] = value.pop("size")
+    if pruned.reason:
+        return Answer(lines=[Line(pruned.reason, "bad")], value=value, wrong=True)
+    entries, blobs = count(pruned.entries, "entry", "entries"), count(pruned.blobs, "blob")
+    text = f"removed {entries}, {blobs}, {count(pruned.files, 'other file')}: {_bytes(pruned.size)}"
+    lines = [Line(text, "good")]
+    if pruned.over:
+        kept = f"kept {count(pruned.recent, 'entry', 'entries')}, used in the last hour"
+        lines.append(Line(f"{kept}: the store has {_bytes(pruned.over)} more than it should", "note"))
+        lines.append(Line("  prune it later, or remove everything by `freshwheel store clear`", "do"))
     return Answer(lines=lines, value=value)
-
-
-def _name(one: Listed) -> str:
-    """The wheel that people know: the finished one, or the inner one where that is not kept."""
-    names = sorted(wheel.name for wheel in one.entry.finished.values())
-    return names[0] if names else one.entry.inner.name
-
-
-def _size(one: Listed) -> int:
-    return one.item.size + sum({blob.sha256: blob.size for blob in one.entry.blobs()}.values())
 
 
 def _bytes(number: int) -> str:

@@ -1,236 +1,272 @@
-"""The verbs: each asks a recipe, and writes its answer. Each loads what it needs itself."""
+"""The verbs that explain a project or a wheel: each asks a recipe, and shows what that has found."""
 
+from __future__ import annotations
+
+import argparse
+import glob
 import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
 
-from freshwheel.cli import console
+from freshwheel.base import config, files
+from freshwheel.base import toml_access as tables
+from freshwheel.build.explanation import Comparison
+from freshwheel.build.plan import Call
+from freshwheel.cli import console, render
+from freshwheel.cli.render import Answer, Line, UsageError, count, listed
+from freshwheel.explain import distributions, history, report
+from freshwheel.explain.history import Why
+from freshwheel.inner.build_key import Difference
+from freshwheel.memory import accounts, journal
+from freshwheel.memory.outcome import Outcome
+from freshwheel.sources import project as projects
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Callable
-
-    from freshwheel.build.plan import Call
-    from freshwheel.cli.render import Answer, Line
-
-USAGE = 2
-"""The exit code where the words are wrong."""
+_MOST = 20
+"""Paths below one head."""
 _NEVER_BUILT = (
     "no build of this tree is on record, so there is nothing to compare its inputs with; "
     "build it once, for example with `pip wheel --no-deps .` or `uv build --wheel`"
 )
 
 
-def run(options: "argparse.Namespace") -> int:
-    """The exit code of the verb that was named. Raises FreshwheelError."""
-    return _OTHERS.get(options.verb, _answered)(options)
+def project(path: str) -> str:
+    """The directory of a project. Raises UsageError where there is none."""
+    tree = console.tree_of(path)
+    if not os.path.isdir(tree):
+        raise UsageError(f"{path}: there is no such directory")
+    if not os.path.lexists(os.path.join(tree, "pyproject.toml")):
+        raise UsageError(f"{path}: there is no pyproject.toml in it")
+    return tree
 
 
-def _answered(options: "argparse.Namespace") -> int:
-    """The exit code of a verb, whose answer is written."""
-    tree = tree_of(options.path)
-    if (wrong := _unfit(tree)) is not None:
-        console.say(f"error: {options.path}: {wrong}")
-        return USAGE
-    timer = None if options.json or getattr(options, "null", False) else console.timer()
-    try:
-        found = _VERBS[options.verb](_call(tree), options)
-        _warn(tree, options)
-    finally:
-        if timer is not None:
-            timer.cancel()
-    return _written(found, options)
-
-
-def _warn(tree: str, options: "argparse.Namespace") -> None:
-    """Says that nobody reads the settings, if so; `check` has that among its findings."""
-    from freshwheel.base import config  # noqa: PLC0415 - see the module's docstring
-    from freshwheel.sources import project  # noqa: PLC0415 - as above
-
-    if options.verb != "check" and (why := config.idle(project.read(tree).pyproject)):
+def call(path: str) -> Call:
+    """What a recipe is asked about. A person is told if nobody reads the settings. Raises FreshwheelError."""
+    tree = project(path)
+    pyproject = projects.read(tree).pyproject
+    if tables.table(pyproject, "tool.freshwheel") and (why := config.idle(pyproject)):
         console.say(f"nobody reads [tool.freshwheel]: {why}; `freshwheel init` completes the switch")
-
-
-def _call(tree: str) -> "Call":
-    from freshwheel.build.plan import Call  # noqa: PLC0415 - see the module's docstring
-
     return Call(tree=tree, environ=dict(os.environ), hook="build_wheel", settings=None, say=console.say)
 
 
-def _digest(call: "Call", options: "argparse.Namespace") -> str:
-    from freshwheel.explain import report  # noqa: PLC0415 - see the module's docstring
+def digest(options: argparse.Namespace) -> Answer:
+    """The source digest."""
+    text = report.digest(call(options.path))
+    return Answer(lines=[Line(text)], value={"digest": text})
 
-    return digest_text(report.digest(call), as_json=options.json)
 
-
-def _inputs(call: "Call", options: "argparse.Namespace") -> "Answer | bytes":
-    from freshwheel.cli import render  # noqa: PLC0415 - see the module's docstring
-    from freshwheel.explain import report  # noqa: PLC0415 - see the module's docstring
-
+def inputs(options: argparse.Namespace) -> Answer:
+    """The inputs, each with its reason, and what is none; or what the last build took beside them."""
     if options.account:
-        from freshwheel.cli import accounts  # noqa: PLC0415 - as above
-
-        return accounts.answer(call)
-    found = report.inputs(call)
-    return render.paths(found) if options.null else render.inputs(found, verbose=options.verbose)
-
-
-def _check(call: "Call", _: "argparse.Namespace") -> "Answer":
-    from freshwheel.cli import render  # noqa: PLC0415 - see the module's docstring
-    from freshwheel.explain import report  # noqa: PLC0415 - see the module's docstring
-
-    found = report.check(call)
-    if not found.built:
-        console.say(_NEVER_BUILT)
-    return render.check(found)
-
-
-def _why(call: "Call", _: "argparse.Namespace") -> "Answer":
-    from freshwheel.cli import render  # noqa: PLC0415 - see the module's docstring
-    from freshwheel.explain import history  # noqa: PLC0415 - see the module's docstring
-
-    return render.why(history.why(call))
-
-
-def _uv(call: "Call", options: "argparse.Namespace") -> "Answer":
-    from freshwheel.cli import uv  # noqa: PLC0415 - see the module's docstring
-
-    return uv.answer(call, check=options.check, write=options.yes, names=options.names)
+        return _account(call(options.path))
+    told = report.inputs(call(options.path))
+    groups: dict[str, list[str]] = {}
+    rows = []
+    for item, reason in zip(told.inputs, told.reasons, strict=True):
+        path = item.path.decode("utf-8", "surrogateescape")
+        groups.setdefault(reason, []).append(path)
+        rows.append({"path": path, "kind": item.kind.decode(), "digest": item.content.hex(), "reason": reason})
+    lines = [Line(f"{told.digest}: {count(len(told.inputs), 'input')}", "good")]
+    for reason in sorted(groups):
+        lines += listed(reason, groups[reason])
+    lines += listed("left out", [f"{path}: {why}" for path, why in sorted(told.left_out.items())])
+    if options.verbose:
+        lines += listed("not looked into", [f"{path}: {why}" for path, why in sorted(told.pruned.items())])
+    elif told.pruned:
+        lines.append(Line(f"{count(len(told.pruned), 'folder')} not looked into; -v lists them", "note"))
+    lines += listed("[tool.freshwheel] env", told.env)
+    value = {
+        "digest": told.digest,
+        "inputs": rows,
+        "left_out": dict(told.left_out),
+        "pruned": dict(told.pruned),
+        "env": told.env,
+    }
+    return Answer(lines=lines, value=value)
 
 
-def _checked(options: "argparse.Namespace") -> int:
-    """The exit code of `check`, for a project or for distributions, whose answer is written."""
-    from freshwheel.cli import distributions  # noqa: PLC0415 - see the module's docstring
-
-    if not distributions.are_distributions(options.path):
-        options.path = "".join(options.path) or "."
-        return _answered(options)
-    if (wrong := distributions.refused(options.path)) is not None:
-        console.say(f"error: {wrong}")
-        return USAGE
-    found = distributions.checked(options.path, console.say)
-    return _written(found, options)
-
-
-def _verified(options: "argparse.Namespace") -> int:
-    """The exit code of `verify`, whose answer is written."""
-    from freshwheel.cli import distributions  # noqa: PLC0415 - see the module's docstring
-
-    tree = None if options.path is None else tree_of(options.path)
-    wrong = None if tree is None else _unfit(tree)
-    if wrong is not None or not os.path.isfile(options.wheel):
-        console.say(
-            f"error: {options.wheel}: there is no such file" if wrong is None else f"error: {options.path}: {wrong}"
-        )
-        return USAGE
-    found = distributions.verified(options.wheel, None if tree is None else _call(tree))
-    return _written(found, options)
-
-
-def _init(options: "argparse.Namespace") -> int:
-    """The exit code of `init`, whose answer is written."""
-    from freshwheel.cli import init  # noqa: PLC0415 - see the module's docstring
-
-    tree = tree_of(options.path)
-    if (wrong := _unfit(tree)) is not None:
-        console.say(f"error: {options.path}: {wrong}")
-        return USAGE
-
-    def agreed(lines: "list[Line]") -> bool:
-        return console.write(console.painted(lines)) == 0 and console.asked("write pyproject.toml?")
-
-    asked = agreed if console.is_watched() and not options.json else None
-    found = init.answer(tree, os.environ, options, asked)
-    return _written(found, options)
+def _account(asked: Call) -> Answer:
+    """What is on record of the last build of a tree, by program."""
+    page = accounts.load(files.cache_directory(asked.environ), asked.tree)
+    value = {
+        "observed": page.observed,
+        "reason": page.reason,
+        "account": [asdict(row) for row in page.lines],
+        "variables": page.names,
+        "every_variable": page.every,
+    }
+    if not page.observed:
+        why = page.reason or "no build of this tree that could be stored is on record"
+        return Answer(lines=[Line(f"not observed: {why}", "note")], value=value)
+    counting: dict[str, list[str]] = {}
+    others: dict[str, int] = {}
+    for row in page.lines:
+        if row.counts:
+            counting.setdefault(", ".join(row.by) or "the build", []).append(f"{row.path} ({row.kind}, {row.why})")
+        else:
+            others[row.why] = others.get(row.why, 0) + 1
+    total = sum(map(len, counting.values()))
+    lines = [Line(f"{count(total, 'path')} beside the inputs must stay as they are", "good")]
+    for program in sorted(counting):
+        lines += listed(program, counting[program])
+    lines += listed("does not count", [f"{count(others[why], 'path')}: {why}" for why in sorted(others)])
+    if page.every:
+        lines.append(Line(f"all variables count but harmless ones: {page.every}", "note"))
+    else:
+        lines += listed("variables", page.names)
+    return Answer(lines=lines, value=value)
 
 
-def _store(options: "argparse.Namespace") -> int:
-    """The exit code of an action of `store`, whose answer is written."""
-    from freshwheel.cli import render  # noqa: PLC0415 - see the module's docstring
-    from freshwheel.cli import store as shop  # noqa: PLC0415 - see the module's docstring
-
-    if options.action == "clear" and not options.yes and (options.json or not console.is_watched()):
-        console.say("error: refusing to clear the store without confirmation; pass --yes")
-        return USAGE
-    found = shop.answer(
-        options.action,
-        os.environ,
-        size=getattr(options, "size", None),
-        age=getattr(options, "age", None),
-        agreed=lambda place: options.yes or console.asked(f"remove everything in {render.visible(place)}?"),
-    )
-    if getattr(options, "key", False) and "key" in found.value:
-        return console.write(f"{found.value['key']}\n", console.FAILED if found.wrong else 0)
-    return _written(found, options)
-
-
-def _status(options: "argparse.Namespace") -> int:
-    """The exit code of `status`, whose answer is written."""
-    from freshwheel.cli import status  # noqa: PLC0415 - see the module's docstring
-
-    found = status.answer(options.names, os.environ, folder=tree_of("."), python=options.python)
-    return _written(found, options)
-
-
-def _stats(options: "argparse.Namespace") -> int:
-    """The exit code of `stats`, whose answer is written."""
-    from freshwheel.cli import stats  # noqa: PLC0415 - see the module's docstring
-
-    found = stats.answer(os.environ, zero=options.zero)
-    return _written(found, options)
-
-
-def _written(found: "Answer | str | bytes", options: "argparse.Namespace") -> int:
-    """The exit code of an answer, which is written as it was asked for."""
-    if isinstance(found, str | bytes):
-        return console.write(found, 0)
-    from freshwheel.cli import render  # noqa: PLC0415 - see the module's docstring
-
-    text = render.as_json(found.value) if options.json else console.painted(found.lines)
-    return console.write(text, console.FAILED if found.wrong else 0)
-
-
-_VERBS: "dict[str, Callable[[Call, argparse.Namespace], Answer | str | bytes]]" = {
-    "digest": _digest,
-    "inputs": _inputs,
-    "check": _check,
-    "why": _why,
-    "uv": _uv,
-}
-
-
-_OTHERS: "dict[str, Callable[[argparse.Namespace], int]]" = {
-    "check": _checked,
-    "verify": _verified,
-    "store": _store,
-    "init": _init,
-    "status": _status,
-    "stats": _stats,
-}
-"""Verbs that are asked about something else than one project."""
-
-
-def tree_of(path: str) -> str:
-    """The directory that is asked about; nothing where there is no working directory any more."""
+def check(options: argparse.Namespace) -> Answer:
+    """What is wrong with how the inputs of a project are declared, or with distributions."""
+    paths = options.path
     try:
-        return os.path.realpath(path if os.path.isabs(path) else os.path.join(os.getcwd(), path))
-    except OSError:
-        return ""
+        files = distributions.distributions(paths)
+    except OSError:  # a folder that can't be listed
+        files = []
+    is_project = [os.path.lexists(os.path.join(path, "pyproject.toml")) for path in paths]
+    if len(paths) > 1 and any(is_project):
+        raise UsageError(f"{paths[is_project.index(True)]}: it is a project; those are checked one at a time")
+    if is_project == [True] or not (paths[1:] or files):
+        return _check(paths[0] if paths else ".")
+    for path in paths:
+        if not os.path.lexists(path) and not glob.glob(path):
+            raise UsageError(f"{path}: there is no such file")
+        if os.path.isfile(path) and not distributions.is_one(path):
+            console.say(f"{path} is not looked at: it is neither a wheel nor a source distribution")
+    if not files:
+        raise UsageError("there is neither a wheel nor a source distribution")
+    upload = distributions.check(files)
+    lines = [*render.told(upload.findings, upload.notes), render.verdict(upload.findings)]
+    return Answer(lines=lines, value=asdict(upload), wrong=bool(upload.findings))
 
 
-def _unfit(tree: str) -> str | None:
-    """Why this is no project directory, None if it is one."""
-    if not os.path.isdir(tree):
-        return "there is no such directory"
-    above = tree
-    while not os.path.lexists(os.path.join(above, "pyproject.toml")):
-        above, below = os.path.dirname(above), above
-        if above == below:
-            return "there is no pyproject.toml in it"
-    if above != tree:
-        return f"there is no pyproject.toml in it; {above} has one"
-    return None
+def _check(path: str) -> Answer:
+    """What is wrong with how the inputs of a project are declared, and the settings with all of that done."""
+    told = report.check(call(path))
+    if not told.built:
+        console.say(_NEVER_BUILT)
+    lines = render.told(told.findings, told.notes)
+    lines += listed("[tool.freshwheel] with all of that in it:", told.lines)
+    return Answer(lines=[*lines, render.verdict(told.findings)], value=asdict(told), wrong=bool(told.findings))
 
 
-def digest_text(digest: str, *, as_json: bool) -> str:
-    """A digest as it is written."""
-    return f'{{\n  "digest": "{digest}"\n}}\n' if as_json else f"{digest}\n"
+def verify(options: argparse.Namespace) -> Answer:
+    """What is wrong with one wheel, alone or held against a tree."""
+    if not os.path.isfile(options.wheel):
+        raise UsageError(f"{options.wheel}: there is no such file")
+    told = distributions.inspect(options.wheel, None if options.path is None else call(options.path))
+    value = {
+        "wheel": told.name.filename,
+        **{name: getattr(told.mark, name, None) for name in ("digest", "label", "base", "backend", "settled")},
+        "tree": told.tree or None,
+        "same": told.is_of_tree,
+        "findings": [asdict(finding) for finding in told.findings],
+        "notes": told.notes,
+    }
+    lines = [Line(told.name.filename, "head")]
+    if told.mark is not None:
+        lines.append(Line(f"  built from {told.mark.digest} by {told.mark.backend}"))
+    lines += render.told(told.findings, told.notes)
+    if told.is_of_tree:
+        lines.append(Line("it is what the tree says", "good"))
+    return Answer(lines=[*lines, render.verdict(told.findings)], value=value, wrong=bool(told.findings))
+
+
+def why(options: argparse.Namespace) -> Answer:
+    """What comes next, what differs from the last wheel, and what became of earlier installations."""
+    told = history.why(call(options.path))
+    parts = told.compared.parts
+    value = {
+        "digest": told.digest,
+        "store": told.store,
+        "next": told.next,
+        "cause": told.cause,
+        "last": None if told.last is None else _row(told.last),
+        **asdict(told.compared),
+        "parts": None if parts is None else [_part(part) for part in parts],
+        "outcomes": [_row(outcome) for outcome in told.outcomes],
+    }
+    return Answer(lines=_why(told), value=value)
+
+
+def _why(told: Why) -> list[Line]:
+    unsure = told.compared.apart or told.compared.unasked
+    hit = "next: hit, as far as that can be told from here" if unsure else "next: hit"
+    lines = [Line(f"next: build, {told.cause}", "note") if told.cause else Line(hit, "good")]
+    if told.last is None:
+        lines.append(Line("nothing is on record of this tree: it was not built here", "note"))
+    else:
+        name = told.last.wheel or "the last wheel"
+        lines.append(Line(f"this tree now, against {name} of {render.moment(told.last.when)}", "head"))
+        lines += _compared(told.compared)
+    if told.store:
+        lines.append(Line(f"the store has no say: {told.store}", "note"))
+    rows = [outcome for at, outcome in enumerate(told.outcomes) if at == 0 or outcome.hook in ("wheel", "editable")]
+    return lines + listed("installations, the newest first", [_installation(outcome) for outcome in rows])
+
+
+def _compared(told: Comparison) -> list[Line]:
+    """What differs, each under what it is."""
+    lines: list[Line] = []
+    if told.sources and not told.inputs:
+        lost = "the sources changed; which of them is not on record"
+        lines.append(Line(lost if told.inputs is None else "what selects the inputs changed", "bad"))
+    for verb in ("changed", "added", "removed"):
+        paths = getattr(told.inputs, verb, ())
+        lines += listed(f"{count(len(paths), 'input')} {verb}", paths[:_MOST], "bad")
+        if len(paths) > _MOST:
+            lines.append(Line(f"  and {len(paths) - _MOST} more; --json lists them", "note"))
+    lines += listed("beside the inputs", [difference(part) for part in told.parts or ()], "bad")
+    if not lines:
+        lines.append(Line("nothing that it is made from has changed", "good"))
+    if told.apart:
+        lines.append(Line(f"not compared outside of a build: {', '.join(told.apart)}", "note"))
+    if told.unasked:
+        first = [name for name in told.unasked if not name.startswith("output ") and not name.endswith(", all")]
+        names = dict.fromkeys("git" if name.startswith("repository ") else name for name in first)
+        lines.append(Line(f"not asked, as nothing is started to explain: {', '.join(names)}", "note"))
+    return lines
+
+
+def difference(part: Difference) -> str:
+    """What became of a part of a build key, in words."""
+    before, after = _shown(part.before), _shown(part.after)
+    values = f" ({before} -> {after})" if before is not None and after is not None else ""
+    return part.moved or f"{part.name}: {part.what}{values}"
+
+
+def _part(part: Difference) -> dict[str, Any]:
+    return {"name": part.name, "what": part.what, "before": _shown(part.before), "after": _shown(part.after)}
+
+
+def _shown(value: str | None) -> str | None:
+    """A value that everybody may see; of any other there is only a digest."""
+    return None if value is None or value.startswith("#") else value
+
+
+def _installation(outcome: Outcome) -> str:
+    """One installation: what it was, what it has cost or saved, and why."""
+    took, more = journal.span(outcome.took), ""
+    if outcome.decided == "failed":
+        what, more = f"failed after {took}", f"; {outcome.unstored}" if outcome.unstored else ""
+    elif outcome.decided == "built":
+        what, more = f"built in {took}", f"; it is not stored: {outcome.unstored}" if outcome.unstored else ""
+    else:
+        what = "miss" if outcome.decided == "miss" else f"hit in {took}{journal.saved(outcome.saved)}"
+    hook = "" if outcome.hook == "wheel" else f"{outcome.hook}, "
+    return f"{render.moment(outcome.when)}  {hook}{what}: {outcome.why}{more}"
+
+
+def _row(outcome: Outcome) -> dict[str, Any]:
+    """An outcome without the parts of its key: they are of the installers of this machine."""
+    return {name: value for name, value in asdict(outcome).items() if name != "parts"}
+
+
+VERBS: Mapping[str, Callable[[argparse.Namespace], Answer]] = {
+    "digest": digest,
+    "inputs": inputs,
+    "check": check,
+    "why": why,
+    "verify": verify,
+}

@@ -1,4 +1,4 @@
-"""The recipe of `check` for distributions: what is wrong with files that are about to be uploaded, or handed on.
+"""The recipes of `verify`, and of `check` for distributions: a wheel against RECORD, mark and tree; several together.
 
 Values in, values out: nothing here is printed, and nothing is built.
 """
@@ -7,27 +7,49 @@ from __future__ import annotations
 
 import glob
 import os
+import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from packaging.utils import canonicalize_name
 
-from freshwheel.base import versions
-from freshwheel.base.errors import WheelError
-from freshwheel.base.model import Finding
+from freshwheel.base.errors import WheelError, WheelUnfamiliarError
+from freshwheel.base.model import Finding, Mark
 from freshwheel.base.phrases import few
-from freshwheel.explain import wheel_check
-from freshwheel.explain.wheel_check import Inspection
-from freshwheel.wheel import sdist, version
-from freshwheel.wheel.names import SdistName
+from freshwheel.build.plan import Call, Plan
+from freshwheel.wheel import archive, sdist, version
+from freshwheel.wheel import mark as marks
+from freshwheel.wheel.archive import Wheel
+from freshwheel.wheel.names import FileName
 
 _WHEEL, _SDIST = ".whl", ".tar.gz"
+_AGAIN = "build it again"
 _RELEASE = (
     "build it as a release, with FRESHWHEEL_LABEL=off or the config setting freshwheel.label=off, "
     "or build the wheel from the source distribution, as `python -m build` and `uv build` do"
 )
 _MOST = 5
 """Names in one phrase."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inspection:
+    """What one wheel file says of itself, and what is wrong with that."""
+
+    name: FileName
+    mark: Mark | None = None
+    """None: it has none, or none that can be understood."""
+    tree: str = ""
+    """The source digest of the tree that it was held against; nothing: it was held against none."""
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_of_tree(self) -> bool | None:
+        """Whether the tree says what the wheel says; None: that was not asked, or can't be told."""
+        if not self.tree or self.mark is None or not self.mark.settled:
+            return None
+        return self.mark.digest == self.tree
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,22 +66,20 @@ class Upload:
 class _Distribution:
     """One of them, and what it says of itself."""
 
-    filename: str
-    project: str
-    """The name in its normal form."""
-    base: str
-    """The version in its normal form, without a label."""
-    label: str | None
-    local: bool
-    """Whether the version has a local part beside the label."""
+    name: FileName
     inspected: Inspection | None = None
     """None for a source distribution."""
 
     @property
-    def digest(self) -> str | None:
-        """The source digest of a wheel that freshwheel has made."""
-        mark = self.inspected.mark if self.inspected is not None else None
-        return mark.digest if mark is not None else None
+    def release(self) -> tuple[str, str]:
+        """The name of the project and the version, without a label, in their normal forms."""
+        return str(canonicalize_name(self.name.distribution)), version.base(self.name.version)
+
+    @property
+    def label(self) -> str:
+        """Nothing where there is none."""
+        full = version.normal(self.name.version)
+        return full.rpartition("+")[2].rpartition(".")[2] if full != self.release[1] else ""
 
 
 def is_one(path: str) -> bool:
@@ -75,12 +95,71 @@ def distributions(paths: Iterable[str]) -> list[str]:
     found: list[str] = []
     for path in paths:
         if os.path.isdir(path):
-            found += [os.path.join(path, name) for name in sorted(os.listdir(path)) if is_one(name)]
-        elif not os.path.lexists(path) and glob.has_magic(path):
-            found += sorted(one for one in glob.glob(path) if is_one(one))
-        elif is_one(path):
-            found.append(path)
-    return list(dict.fromkeys(found))
+            found += [os.path.join(path, name) for name in sorted(os.listdir(path))]
+        else:
+            found += [path] if os.path.lexists(path) else sorted(glob.glob(path)) or [path]
+    return list(filter(is_one, dict.fromkeys(found)))
+
+
+def inspect(path: str, call: Call | None = None) -> Inspection:
+    """The wheel at `path`, held against the tree of `call` if there is one.
+
+    Raises WheelError where the file is no wheel at all; a wheel that is broken is a finding.
+    """
+    filename = os.path.basename(path)
+    name = FileName.wheel(filename)
+    if not zipfile.is_zipfile(path):
+        raise WheelError(f"{filename}: it is no wheel: it is no ZIP file, is cut off, or can't be read")
+    tree = "" if call is None else Plan.of(call).snapshot().digest
+    try:
+        wheel = archive.read(path)
+        mark, wrong = _mark(wheel)
+    except WheelError as error:
+        what, kind, todo = error.message.removeprefix(f"{filename}: "), "broken", _AGAIN
+        if isinstance(error, WheelUnfamiliarError):
+            what, kind, todo = f"{what}; nothing was compared", "unfamiliar", "look at it with another tool"
+        return Inspection(name=name, tree=tree, findings=(Finding(kind=kind, where=filename, what=what, todo=todo),))
+    flaws = [Finding(kind="broken", where=one, what=what, todo=_AGAIN) for one, what in archive.flaws(wheel).items()]
+    notes = [] if wrong or (mark is not None and mark.label is not None) else [_unlabelled(mark)]
+    findings = (*flaws, *wrong, *_of_tree(filename, mark, tree))
+    return Inspection(name=name, mark=mark, tree=tree, findings=findings, notes=tuple(notes))
+
+
+def _mark(wheel: Wheel) -> tuple[Mark | None, list[Finding]]:
+    """The mark, and what is wrong with it, or with there being none."""
+    mark, wrong = None, ""
+    data = archive.mark_text(wheel.path)
+    try:
+        if data is not None:
+            mark = marks.parse(data)
+            expected = mark.base if mark.label is None else version.joined(mark.base, mark.label)
+            if version.normal(expected) != version.normal(wheel.version):
+                wrong = f"it is that of version {expected}, and the wheel has {wheel.version}"
+        elif version.normal(wheel.version) != version.base(wheel.version):
+            wrong = f"there is none, and the version {wheel.version} has a label"
+    except (ValueError, WheelError) as error:
+        wrong = f"it is no mark: {error}"
+    return mark, [Finding(kind="mark", where=marks.NAME, what=wrong, todo=_AGAIN)] if wrong else []
+
+
+def _unlabelled(mark: Mark | None) -> str:
+    if mark is None:
+        return "there is no mark: freshwheel has not made this wheel"
+    return "there is no label: this is a plain build, or a release"
+
+
+def _of_tree(filename: str, mark: Mark | None, tree: str) -> Iterator[Finding]:
+    """What is wrong between the mark and a tree with the digest `tree`, or with the mark alone."""
+    if mark is not None and not mark.settled:
+        what = "the sources changed while it was built, so that it is of no tree"
+        yield Finding(kind="moved", where=filename, what=what, todo=_AGAIN)
+    elif tree and mark is None:
+        what = f"nothing says what it was built from; the tree has {tree}"
+        yield Finding(kind="tree", where=filename, what=what, todo="build it with freshwheel")
+    elif tree and mark is not None and mark.digest != tree:
+        what = f"it was built from {mark.digest}, and the tree has {tree}"
+        todo = f"{_AGAIN}; what was built from a source distribution is compared with that one, unpacked"
+        yield Finding(kind="tree", where=filename, what=what, todo=todo if mark.label is None else _AGAIN)
 
 
 def check(paths: Sequence[str]) -> Upload:
@@ -89,64 +168,41 @@ def check(paths: Sequence[str]) -> Upload:
     notes: list[str] = []
     known: list[_Distribution] = []
     for path in sorted(paths, key=os.path.basename):
+        filename = os.path.basename(path)
         try:
-            one = _wheel(path) if path.endswith(_WHEEL) else _sdist(path)
+            one = _distribution(path)
         except WheelError as error:
-            filename = os.path.basename(path)
             what = error.message.removeprefix(f"{filename}: ")
-            findings.append(Finding(kind="broken", where=filename, what=what, todo="build it again"))
+            findings.append(Finding(kind="broken", where=filename, what=what, todo=_AGAIN))
             continue
         known.append(one)
-        findings += _told(one, notes)
+        for found in one.inspected.findings if one.inspected is not None else ():
+            what = found.what if found.where == filename else f"{found.where}: {found.what}"
+            if found.kind == "unfamiliar":
+                notes.append(f"{filename}: {what}")
+            else:
+                findings.append(Finding(kind=found.kind, where=filename, what=what, todo=_AGAIN))
     findings += [*_labels(known), *_labelled(known), *_versions(known)]
-    notes += [*_locals(known), *_trees(known)]
-    names = tuple(sorted(os.path.basename(path) for path in paths))
+    names = tuple(sorted(map(os.path.basename, paths)))
     return Upload(files=names, findings=tuple(findings), notes=tuple(notes))
 
 
-def _wheel(path: str) -> _Distribution:
-    found = wheel_check.inspect(path)
-    return _distribution(os.path.basename(path), found.name.distribution, found.name.version, found)
-
-
-def _sdist(path: str) -> _Distribution:
-    filename = os.path.basename(path)
-    name = SdistName.parse(filename)
-    stated = sdist.version_of(path)
+def _distribution(path: str) -> _Distribution:
+    """Raises WheelError."""
+    if path.endswith(_WHEEL):
+        found = inspect(path)
+        return _Distribution(name=found.name, inspected=found)
+    name, stated = FileName.sdist(os.path.basename(path)), sdist.version_of(path)
     if version.normal(stated) != version.normal(name.version):
         raise WheelError(f"PKG-INFO says version {stated}, the file name {name.version}")
-    return _distribution(filename, name.distribution, name.version, None)
-
-
-def _distribution(filename: str, name: str, spelled: str, inspected: Inspection | None) -> _Distribution:
-    full = version.normal(spelled)
-    found = versions.parsed(full)
-    parts = versions.segments(found) if found is not None else []
-    label = parts[-1] if parts and versions.LABEL.fullmatch(parts[-1]) else None
-    return _Distribution(
-        filename=filename,
-        project=str(canonicalize_name(name)),
-        base=version.base(full),
-        label=label,
-        local=len(parts) > (label is not None),
-        inspected=inspected,
-    )
-
-
-def _told(one: _Distribution, notes: list[str]) -> Iterator[Finding]:
-    """What a wheel says of itself alone; a form that is not known here is no fault."""
-    for found in one.inspected.findings if one.inspected is not None else ():
-        if found.kind == "unfamiliar":
-            notes.append(f"{one.filename}: {found.what}")
-        else:
-            what = found.what if found.where == one.filename else f"{found.where}: {found.what}"
-            yield Finding(kind=found.kind, where=one.filename, what=what, todo="build it again")
+    return _Distribution(name=name)
 
 
 def _labels(known: Sequence[_Distribution]) -> Iterator[Finding]:
     """Wheels of one release that were built from different sources: an installer takes any of them."""
-    for (project, base), wheels in _releases(known):
-        labels = sorted({one.label or "none" for one in wheels})
+    wheels = [one for one in known if one.inspected is not None]
+    for project, base in sorted({one.release for one in wheels}):
+        labels = sorted({one.label or "none" for one in wheels if one.release == (project, base)})
         if len(labels) > 1:
             many = f"{len(labels)} labels: {few(labels, _MOST)}"
             what = f"wheels of {base} have {many}; those of one release are of one tree"
@@ -157,42 +213,19 @@ def _labels(known: Sequence[_Distribution]) -> Iterator[Finding]:
 def _labelled(known: Sequence[_Distribution]) -> Iterator[Finding]:
     """What an index refuses because it has a label."""
     for one in known:
-        if one.label is not None:
+        if one.label:
             what = f"its version has the label {one.label}, and an index refuses local versions"
-            todo = _RELEASE if one.inspected is not None else "build it again: freshwheel gives it no label"
-            yield Finding(kind="label", where=one.filename, what=what, todo=todo)
+            todo = _RELEASE if one.inspected is not None else f"{_AGAIN}: freshwheel gives it no label"
+            yield Finding(kind="label", where=one.name.filename, what=what, todo=todo)
 
 
 def _versions(known: Sequence[_Distribution]) -> Iterator[Finding]:
     """Wheels of freshwheel beside source distributions of other versions only."""
     for one in known:
-        beside = {other.base for other in known if other.inspected is None and other.project == one.project}
-        if one.digest is not None and beside and one.base not in beside:
-            what = f"it is of version {one.base}, and the source distribution beside it of {few(sorted(beside), _MOST)}"
-            todo = "remove the older one, or build both again"
-            yield Finding(kind="versions", where=one.filename, what=what, todo=todo)
-
-
-def _locals(known: Sequence[_Distribution]) -> Iterator[str]:
-    for one in known:
-        if one.local:
-            yield f"{one.filename} has a local version that is no label; PyPI refuses that, other indexes may not"
-
-
-def _trees(known: Sequence[_Distribution]) -> Iterator[str]:
-    for (project, base), wheels in _releases(known):
-        digests = {one.digest for one in wheels if one.digest is not None and one.label is None}
-        if len(digests) > 1:
-            yield (
-                f"the wheels of {project} {base} are of {len(digests)} trees by their marks; "
-                "right only if some were built from a checkout and some from its source distribution"
+        project, base = one.release
+        beside = {other.release[1] for other in known if other.inspected is None and other.release[0] == project}
+        if one.inspected is not None and one.inspected.mark is not None and beside and base not in beside:
+            what = f"it is of version {base}, and the source distribution beside it of {few(sorted(beside), _MOST)}"
+            yield Finding(
+                kind="versions", where=one.name.filename, what=what, todo="remove the older one, or build both again"
             )
-
-
-def _releases(known: Sequence[_Distribution]) -> list[tuple[tuple[str, str], list[_Distribution]]]:
-    """The wheels of one name and base version, together."""
-    found: dict[tuple[str, str], list[_Distribution]] = {}
-    for one in known:
-        if one.inspected is not None:
-            found.setdefault((one.project, one.base), []).append(one)
-    return sorted(found.items())

@@ -9,14 +9,15 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from freshwheel.base import frame
+from freshwheel.base import files
 from freshwheel.build import discovery, explanation, lookup
 from freshwheel.build.explanation import Comparison
 from freshwheel.build.lookup import Case
 from freshwheel.build.plan import Call, Plan
 from freshwheel.memory import editables, memory, outcome
 from freshwheel.memory.outcome import Outcome
-from freshwheel.store.entry import Discovered, Entry
+from freshwheel.store import upkeep
+from freshwheel.store.entry import Discovered
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,8 +30,8 @@ class Why:
     """Why the store would have no say now; nothing: it would."""
     last: Outcome | None
     """What the tree is held against; None: nothing is on record."""
-    found: Comparison | None
-    """What differs; None where nothing is on record."""
+    compared: Comparison
+    """What differs; nothing where nothing is on record."""
     next: str
     """What the next installation will do: `hit` or `build`."""
     cause: str
@@ -41,73 +42,73 @@ class Why:
 
 def why(call: Call) -> Why:
     """The tree now against its last wheel, or against its last editable one if that is newer."""
-    cache = frame.cache_directory(call.environ)
+    cache = files.cache_directory(call.environ)
     outcomes = outcome.load(cache, call.tree)
     last = outcome.base(outcomes, "wheel", "editable")
     plan = Plan.of(call if last is None or last.hook == "wheel" else replace(call, hook="build_editable"))
     snapshot = plan.snapshot()
     case = lookup.opened(plan, snapshot, ask=False)
-    found = None
+    compared = Comparison(inputs=None, sources=False, parts=None)
     if last is not None:
         before = outcome.inputs(cache, call.tree, last.digest)
-        found = explanation.compared(last, outcome.parts(outcomes, last.key), before, snapshot, case)
-    cause = case if isinstance(case, str) else _cause(case, last, found)
+        compared = explanation.compared(last, outcome.parts(outcomes, last.key), before, snapshot, case)
+    cause = case if isinstance(case, str) else _cause(case, last, compared)
     return Why(
         digest=snapshot.digest,
         store=case if isinstance(case, str) else "",
         last=last,
-        found=found,
+        compared=compared,
         next="build" if cause else "hit",
         cause=cause,
         outcomes=tuple(outcomes),
     )
 
 
-def _cause(case: Case, last: Outcome | None, found: Comparison | None) -> str:
+def _cause(case: Case, last: Outcome | None, compared: Comparison) -> str:
     """Why the next installation will build, as far as that can be told from here; nothing: it need not."""
     if case.plan.proves:
         return "a stored wheel is to be verified"
-    if case.plan.in_place:
-        kept = _unfit(case, found)
-    else:
-        reasons = [why for one in case.store.entries() if (why := _unlike(case, one.entry)) is not None]
-        kept = "" if "" in reasons else next(iter(reasons), None)
-    return _reason(case, last, found) if kept is None else kept
-
-
-def _reason(case: Case, last: Outcome | None, found: Comparison | None) -> str:
-    """Why nothing that is kept will do."""
-    if found is None or last is None:
+    unfit = _unfit_editable(case, compared) if case.plan.in_place else _unfit_wheel(case)
+    if unfit is not None:
+        return unfit
+    if last is None:
         return "first build here"
-    if differing := explanation.words(found):
+    if differing := explanation.words(compared):
         return "; ".join(differing)
     if last.unstored:
         return f"the last one was not stored: {last.unstored}"
     return "what was kept is gone" if case.plan.in_place else "the store does not have it"
 
 
-def _unlike(case: Case, entry: Entry) -> str | None:
-    """Why an entry will not do, though it is of the same key; nothing: it will. None: it is of another one."""
-    if entry.parts.get(lookup.SOURCES) != case.found.digest or entry.tree not in (None, case.tree):
-        return None
-    parts = {**entry.parts, "store": explanation.lasting(case)["store"]}
-    differing, *_ = explanation.differing(parts, case, isolated=bool(entry.installed))
-    return None if differing else discovery.difference(case.about, _asked(entry.discovered))
+def _unfit_wheel(case: Case) -> str | None:
+    """Why what the store has will not do; nothing: it will. None: it has nothing of this key."""
+    reasons: list[str] = []
+    for listed in upkeep.entries(case.store.shelf):
+        entry = listed.entry
+        if entry.parts.get(lookup.SOURCES) != case.found.digest or entry.tree not in (None, case.tree):
+            continue
+        parts = {**entry.parts, "store": explanation.lasting(case)["store"]}
+        differing, *_ = explanation.differing(parts, case, isolated=bool(entry.installed))
+        if not differing:
+            reasons.append(discovery.difference(case.about, _known(entry.discovered)))
+    return "" if "" in reasons else next(iter(reasons), None)
 
 
-def _unfit(case: Case, found: Comparison | None) -> str | None:
+def _unfit_editable(case: Case, compared: Comparison) -> str | None:
     """Why an editable build that is kept will not do; nothing: it will. None: none of such a tree is kept."""
-    if found is None or found.parts is None or found.parts:
+    if compared.parts != ():
         return None
-    tree, cache = memory.real(case.plan.call.tree), frame.cache_directory(case.plan.call.environ)
+    tree, cache = memory.real(case.plan.call.tree), files.cache_directory(case.plan.call.environ)
     records = editables.load(cache or "", tree)
-    for one in records:
-        if one.tells(case.found.native, case.found.digest) and discovery.held(case.about, _asked(one.rests)):
-            foreign = [it.path for it in one.modules if editables.state(tree, it, one, records) == "foreign"]
-            return f"{os.fsdecode(foreign[0])} is not what a build of freshwheel left there" if foreign else ""
+    for record in records:
+        if record.tells(case.found.native, case.found.digest) and discovery.held(case.about, _known(record.rests)):
+            for module in record.modules:
+                if editables.state(tree, module, record, records) == "foreign":
+                    return f"{os.fsdecode(module.path)} is not what a build of freshwheel left there"
+            return ""
     return None
 
 
-def _asked(rests: Sequence[Discovered]) -> list[Discovered]:
+def _known(rests: Sequence[Discovered]) -> list[Discovered]:
     """What a build has taken, but for what git says: that is not asked here."""
-    return [one for one in rests if one[1] != discovery.CONTROL]
+    return [item for item in rests if item[1] != discovery.CONTROL]

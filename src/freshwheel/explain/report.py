@@ -12,14 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
-from freshwheel.base import config, frame, globs
+from freshwheel.base import config, files, globs
 from freshwheel.base.errors import InputError
 from freshwheel.base.isolation import folders
 from freshwheel.base.model import Finding, Input
 from freshwheel.base.phrases import few
 from freshwheel.build.plan import Call, Plan
 from freshwheel.inner import programs
-from freshwheel.inner.watch import Lookout
+from freshwheel.inner.programs import Lookout
 from freshwheel.memory import accounts, discoveries
 from freshwheel.sources import content, selection, surroundings
 from freshwheel.sources.cargo import FOR_TESTS, Closure, lies_in, normal
@@ -92,7 +92,7 @@ def check(call: Call) -> Check:
     """What builds have shown to be wrong with the declared inputs, and what is wrong with `exclude` by itself."""
     plan = Plan.of(call)
     snapshot = plan.snapshot()
-    known = discoveries.load(frame.cache_directory(call.environ), call.tree)
+    known = discoveries.load(files.cache_directory(call.environ), call.tree)
     found = content.steady(call.tree, plan.select)
     vital = {*found.rules.always, *_AT_THE_TOP, *_deciding(found.closure)}
     include = [*_missed(plan, found, known), *_outside(plan, found)]
@@ -122,7 +122,7 @@ def check(call: Call) -> Check:
 
 def undeclared(call: Call) -> list[str]:
     """What is an input only because a build was seen to read it, sorted."""
-    plan, known = Plan.of(call), discoveries.load(frame.cache_directory(call.environ), call.tree)
+    plan, known = Plan.of(call), discoveries.load(files.cache_directory(call.environ), call.tree)
     return [path for path, _ in _unnamed(plan, content.steady(call.tree, plan.select), known)]
 
 
@@ -196,7 +196,7 @@ def _outside(plan: Plan, found: Selection) -> Iterator[tuple[Finding, str]]:
 
     Once a build was observed, nobody need guess any more.
     """
-    if accounts.load(frame.cache_directory(plan.call.environ), plan.call.tree).observed:
+    if accounts.load(files.cache_directory(plan.call.environ), plan.call.tree).observed:
         return
     root = surroundings.repository(plan.call.tree, [crate.folder for crate in found.closure.crates])
     paths, exclude = _paths(found), globs.parse(plan.config.exclude)
@@ -267,7 +267,7 @@ def _commands(plan: Plan) -> Iterator[Finding]:
     environ = plan.call.environ
     for words in plan.config.commands:
         searched = folders(environ.get("PATH", ""), ())
-        if programs.which(words[:1], searched, Lookout(), cwd=plan.call.tree, environ=environ) is None:
+        if programs.which(words[0], searched, Lookout(), cwd=plan.call.tree, environ=environ) is None:
             what = f"there is no program {words[0]}, or it can't be run: its output is in no build key here"
             todo = "install it, or take the line out of [tool.freshwheel] commands"
             yield Finding(kind="command", where=shlex.join(words), what=what, todo=todo)

@@ -8,16 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from freshwheel.base import toml_access
 from freshwheel.base.frame import framed
 
 Value: TypeAlias = "bool | int | str | bytes | tuple[Value, ...] | None"
 
-EDITION = 1
+EDITION = 2
 """Of what a key holds. It goes up with every change of that, and of how inner wheels are rewritten."""
 
 _MAGIC = b"freshwheel build key\0"
@@ -25,37 +24,6 @@ _LONGEST = 120
 """Characters of a value that is shown as it is."""
 _USERINFO = re.compile(r"(://)[^\s/?#]*@")
 _DISTRIBUTION = "distribution "
-_NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
-_VERSIONED = {
-    "dunamai": ("tool.dunamai",),
-    "flit-scm": (),
-    "hatch-vcs": (),
-    "pbr": (),
-    "pdm": (),
-    "poetry-dynamic-versioning": ("tool.poetry-dynamic-versioning",),
-    "scikit-build-core": (),
-    "setupmeta": (),
-    "setuptools-git-versioning": ("tool.setuptools-git-versioning",),
-    "setuptools-scm": ("tool.setuptools_scm", "tool.setuptools-scm"),
-    "uv-dynamic-versioning": ("tool.uv-dynamic-versioning",),
-    "vcs-versioning": ("tool.vcs-versioning", "tool.vcs_versioning"),
-    "versioneer": ("tool.versioneer",),
-    "versioningit": ("tool.versioningit",),
-}
-"""Distributions that take a version from version control, and the tables that turn them on."""
-_NOT_BY_REQUIREMENT = frozenset(("pdm", "scikit-build-core"))
-"""Backends that do so only where `_PROVIDERS` says so."""
-_PROVIDERS = {
-    "hatch-vcs": ("tool.hatch.version.source", ("vcs",)),
-    "pdm": ("tool.pdm.version.source", ("scm",)),
-    "scikit-build-core": (
-        "tool.scikit-build.metadata.version.provider",
-        ("scikit_build_core.metadata.setuptools_scm", "vcs_versioning"),
-    ),
-    "uv-dynamic-versioning": ("tool.hatch.version.source", ("uv-dynamic-versioning",)),
-    "versioningit": ("tool.hatch.version.source", ("versioningit",)),
-}
-"""The key of pyproject, dotted, and the values that name a source in version control."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,29 +99,20 @@ def difference(one: Mapping[str, str], other: Mapping[str, str]) -> list[Differe
     ]
 
 
-def source(digest: str, *, hook: str) -> list[Component]:
-    """The source digest, what is built from it, and the edition of all this."""
-    return [component("source digest", digest), component("hook", hook), component("edition", EDITION)]
+def facts(about: str, known: Mapping[str, Value]) -> list[Component]:
+    """What anyone may see of the interpreter, the platform and the like, each under its own name."""
+    return [component(f"{about} {name}", value) for name, value in known.items()]
 
 
-def inner(name: str, module: str, *, backend_path: Sequence[str] = ()) -> list[Component]:
-    """The inner backend: what people call it, "module" or "module:object", and where in the tree it comes from."""
-    return [
-        component("backend", name),
-        component("backend module", module),
-        component("backend in tree", bool(backend_path)),
-        component("backend path", tuple(backend_path)),
-    ]
+def secrets(about: str, known: Mapping[str, Value]) -> list[Component]:
+    """As `facts`, of what nobody may see: variables, files that may hold tokens."""
+    return [secret(f"{about} {name}", value) for name, value in known.items()]
 
 
 def settings(given: Mapping[str, Any] | None) -> list[Component]:
     """The config settings of the inner backend, ours taken out; they may hold anything, so nobody sees their values."""
-    return [secret(f"setting {name}", _value(value)) for name, value in (given or {}).items()]
-
-
-def facts(about: str, known: Mapping[str, Value]) -> list[Component]:
-    """Facts of the interpreter or the platform, each under its own name."""
-    return [component(f"{about} {name}", value) for name, value in known.items()]
+    texts = {name: json.dumps(value, sort_keys=True, default=_odd) for name, value in (given or {}).items()}
+    return secrets("setting", texts)
 
 
 def requirements(texts: Iterable[str]) -> list[Component]:
@@ -163,62 +122,12 @@ def requirements(texts: Iterable[str]) -> list[Component]:
     return [(secret if any("://" in text for text in clean) else component)("requirements", tuple(clean))]
 
 
-def distributions(found: Mapping[str, tuple[str, str]]) -> list[Component]:
+def distributions(installed: Mapping[str, tuple[str, str]]) -> list[Component]:
     """What is installed beside freshwheel: name -> version, digest of the files."""
     return [
-        component(f"{_DISTRIBUTION}{name}", f"{version} ({digest[:32]})") for name, (version, digest) in found.items()
+        component(f"{_DISTRIBUTION}{name}", f"{version} ({digest[:32]})")
+        for name, (version, digest) in installed.items()
     ]
-
-
-def constraints(contents: Mapping[str, bytes | None]) -> list[Component]:
-    """What holds the requirements down: variable -> contents of the files it names; None: they can't be read."""
-    return [secret(name, value) for name, value in contents.items()]
-
-
-def configurations(contents: Mapping[str, bytes]) -> list[Component]:
-    """Files outside of the tree that tell tools how to build; tokens may stand in them."""
-    return [secret(f"configuration {name}", value) for name, value in contents.items()]
-
-
-def tools(outputs: Mapping[str, str]) -> list[Component]:
-    """Programs, by what they say of themselves: the first line for people, and the rest."""
-    found = []
-    for name, output in outputs.items():
-        first, _, rest = output.strip().partition("\n")
-        found.append(component(f"tool {name}", first.strip()))
-        if rest.strip():
-            found.append(component(f"tool {name}, all", rest.strip()))
-    return found
-
-
-def environment(values: Mapping[str, str]) -> list[Component]:
-    """The variables that are set and shape the wheel; one that is not set has no component."""
-    return [secret(f"environment {name}", value) for name, value in values.items()]
-
-
-def commands(results: Mapping[str, tuple[str, bytes]]) -> list[Component]:
-    """The commands of `[tool.freshwheel]`: command -> how it ended, what it wrote."""
-    return [
-        one
-        for name, (ending, output) in results.items()
-        for one in (component(f"command {name}", ending), secret(f"output {name}", output))
-    ]
-
-
-def versioned(pyproject: Mapping[str, Any], requires: Iterable[str]) -> str | None:
-    """What takes the base version from version control, None for nothing that is known to.
-
-    `requires` are all requirements of the build. A plugin may be among them and do nothing: that costs a rebuild.
-    """
-    wanted = {_normal(match[1]) for text in requires if (match := _NAME.match(text))}
-    for name, tables in _VERSIONED.items():
-        where, values = _PROVIDERS.get(name, ("", ()))
-        by_requirement = name in wanted and name not in _NOT_BY_REQUIREMENT
-        if by_requirement or any(toml_access.at(pyproject, table) is not None for table in tables):
-            return name
-        if where and toml_access.at(pyproject, where) in values:
-            return name
-    return None
 
 
 def without_userinfo(text: str) -> str:
@@ -280,17 +189,6 @@ def _digest(data: bytes) -> str:
     return f"#{hashlib.sha256(data).hexdigest()[:16]}"
 
 
-def _value(given: Any) -> Value:
-    """What a config setting holds, whatever its type."""
-    if given is None or isinstance(given, bool | int | str | bytes):
-        return given
-    if isinstance(given, Mapping):
-        pairs = sorted((str(name), _canonical(_value(value))) for name, value in given.items())
-        return ("table", tuple(part for pair in pairs for part in pair))
-    if isinstance(given, list | tuple):
-        return ("list", tuple(_value(one) for one in given))
-    return ("other", type(given).__name__, repr(given))
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+def _odd(value: object) -> list[str]:
+    """What stands in JSON for a value that it has no word for, and for no text."""
+    return [type(value).__name__, repr(value)]

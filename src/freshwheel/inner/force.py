@@ -12,14 +12,15 @@ from __future__ import annotations
 import errno
 import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from freshwheel.base.frame import dumped, framed, parsed, unframed
-from freshwheel.inner.target_folders import Profile
+from freshwheel.base.frame import framed, unframed
+from freshwheel.base.records import dumped, parsed
+from freshwheel.inner.build_folders import Profile
 
-_MAGIC = b"FORCE3\0\0"
+_MAGIC = b"FORCE4\0\0"
 _KIND_AND_CONTENT = 17
 _TIME = struct.Struct("<q")
 _COARSE = 2_000_000_000
@@ -59,8 +60,7 @@ class Record:
     def dump(self) -> bytes:
         """The record as bytes that `parse` reads."""
         profiles, paths = sorted(self.profiles), sorted(self.seen.inputs)
-        return dumped(
-            _MAGIC,
+        fields = (
             self.seen.recipe,
             framed(*map(os.fsencode, profiles)),
             framed(*(self.profiles[name] for name in profiles)),
@@ -70,6 +70,7 @@ class Record:
             framed(*paths),
             b"".join([self.seen.inputs[path] + _TIME.pack(self.seen.mtimes[path]) for path in paths]),
         )
+        return dumped(_MAGIC, fields)
 
     @classmethod
     def parse(cls, data: bytes) -> Record | None:
@@ -115,11 +116,14 @@ def newest(record: Record | None, state: Mapping[str, Profile], recipe: bytes) -
     return max((state[name].newest for name in _held(record, state, recipe)), default=0)
 
 
-def pending(record: Record | None, state: Mapping[str, Profile], seen: Seen, *, now: int) -> dict[bytes, int]:
+def pending(
+    record: Record | None, state: Mapping[str, Profile], seen: Seen, *, now: int, forced: Collection[bytes] = ()
+) -> dict[bytes, int]:
     """The inputs that need another mtime before a build, and which.
 
     With a foreign profile among those that the build may work in: all that do not look new. Else those alone that are
-    not as recorded. What is as recorded but went back in time gets its recorded mtime again, which compiles nothing.
+    not as recorded, and the `forced` ones, whose units must be compiled for another reason. What is as recorded but
+    went back in time gets its recorded mtime again, which compiles nothing.
     """
     counting = profiles(record, state, seen.recipe)
     limit = newest(record, state, seen.recipe)
@@ -135,6 +139,7 @@ def pending(record: Record | None, state: Mapping[str, Profile], seen: Seen, *, 
     # cargo follows links once, and from then on watches where they led: it sees neither a new text nor a new target.
     if any(_is_link(known, path) or _is_link(seen, path) for path in changed):
         return dict.fromkeys(old, later)
+    changed |= {path for path in forced if path in seen.inputs}
     times = {path: later for path in old if path in changed}
     same = sorted(seen.inputs.keys() - changed)
     return times | {path: known.mtimes[path] for path in same if seen.mtimes[path] < known.mtimes[path]}

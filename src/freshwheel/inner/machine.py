@@ -1,40 +1,66 @@
-"""The facts of this machine that shape a wheel, as components of the build key, and what keeps them true."""
+"""The facts of this machine that shape a wheel, as components of the build key, and what keeps them true.
+
+What an observed build has read is held against the machine before each hit. So the key need not know everything; it
+tells apart what builds are told, and says by name what has changed.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import os
 import re
 import shlex
+import socket
 import struct
 import sys
 import sysconfig
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import xxhash
+
 from freshwheel.base import backends
 from freshwheel.base.backends import Backend
-from freshwheel.base.frame import stamp
 from freshwheel.base.isolation import folders
-from freshwheel.inner import _sitecustomize, build_key, packages, platforms, processor, programs, repository
+from freshwheel.inner import _sitecustomize, build_key, distributions, programs
 from freshwheel.inner.build_key import Component, Value
-from freshwheel.inner.programs import Run, which
-from freshwheel.inner.tool_answers import Answers
-from freshwheel.inner.tools import Tools
-from freshwheel.inner.watch import Lookout, Watch
+from freshwheel.inner.distributions import Distribution
+from freshwheel.inner.programs import Lookout, Run, which
 
 _CONSTRAINTS = ("PIP_BUILD_CONSTRAINT", "PIP_CONSTRAINT", "UV_BUILD_CONSTRAINT", "UV_CONSTRAINT")
 NEW_EVERY_TIME = frozenset(("PATH", "PWD", "PYTHONPATH", "TEMP", "TMP", "TMPDIR", "VIRTUAL_ENV"))
 """Variables that installers set anew for each build. What is found by them counts, not where it lies."""
-_NESTED = re.compile(rb"^\s*(?:-c|-r|--constraint|--requirement)[\s=]+(\S+)", re.MULTILINE)
-_DEEPEST = 50
-"""Files that one constraint file may lead to."""
-_NAMED = ("CMAKE_TOOLCHAIN_FILE", "DIST_EXTRA_CONFIG", "PYO3_CONFIG_FILE")
-"""Variables that name a file outside of every tree that tells tools how to build."""
-_SAYING = ("CARGO_HOME", "HOME", "USERPROFILE", *_NAMED)
-"""Variables that say where such files are."""
-_SETUPTOOLS = ("setuptools", "setuptools-rust")
+_PARTS = re.compile(r"[\s=,;\"']+")
+"""What stands between the words of a variable."""
+_HEAD = 4 << 20
+"""Bytes of a file that tell it from others, with its size: a program has the name that its linker gave it there."""
+_TOOLSETS = ("Microsoft Visual Studio/*/*/VC/Tools/MSVC/*", "Windows Kits/10/Lib/*")
+_APPLE = (
+    "usr/bin/clang",
+    "Toolchains/XcodeDefault.xctoolchain/usr/bin/clang",
+    "SDKs/MacOSX.sdk/SDKSettings.json",
+    "Platforms/MacOSX.platform/Developer/SDKs/MacOSX.sdk/SDKSettings.json",
+)
+"""In the tools of Apple that are selected, for which the programs in `/usr/bin` only stand."""
+_SELECTED = "/var/db/xcode_select_link"
+_CARGO_FILES = ("config", "config.toml")
+_NATIVE = re.compile(
+    rb"(?:arch|cpu|tune|baseline)[\"']?[\s=:,]+[\"']?native\b|-tp[= ](?:host|native)\b|[-/]q?xhost\b", re.IGNORECASE
+)
+"""As compilers spell it, in a flag or in two words of a list."""
+_RECIPE = re.compile(
+    r"(?:.*/)?(?:CMakeLists\.txt|.+\.cmake|CMake(?:User)?Presets\.json|meson\.(?:build|options)|meson_options\.txt"
+    r"|setup\.(?:py|cfg)|pyproject\.toml|(?:GNU)?[Mm]akefile[^/]*|.+\.mk|build\.rs|\.cargo/config(?:\.toml)?)"
+)
+_LARGEST = 256 << 10
+"""Bytes."""
+_CPUINFO = "/proc/cpuinfo"
+_LINES = re.compile(
+    r"(?:vendor_id|cpu family|model|stepping|cache size|[Ff]eatures|flags|CPU \w+|cpu|isa|uarch|m\w+id)\s*:.*"
+)
+"""What a compiler may go by, of all that Linux says of a processor on one of its architectures."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,13 +97,12 @@ class Facts:
     """What the build key is made from, and what keeps it true."""
 
     components: tuple[Component, ...]
-    watch: Watch
+    lookout: Lookout
+    """All that was looked at beside the inputs."""
+    families: frozenset[str]
+    """The variables that are set and shape the wheel."""
     distributions: tuple[str, ...]
     """The `.dist-info` folders on `sys.path` that are there whether or not anything is built, sorted."""
-    resolved: Mapping[str, str]
-    """Name -> version of the distributions that count."""
-    unknown: tuple[str, ...] = ()
-    """What shapes the wheel and is not in the key, in words: with any of these nothing may be stored."""
     unasked: frozenset[str] = frozenset()
     """Components that are not there because nothing may be started, by name."""
 
@@ -86,45 +111,41 @@ def gather(  # noqa: PLR0913 - what a test replaces
     subject: Subject,
     environ: Mapping[str, str],
     *,
-    cache: str | None,
-    salt: bytes,
     run: Run = programs.run,
     ask: bool = True,
     path: Sequence[str] | None = None,
     platform: str = sys.platform,
-    now: Callable[[], int] = time.time_ns,
 ) -> Facts:
-    """The facts for one build. `cache` is the cache directory, `salt` that of the store, `path` is `sys.path`.
+    """The facts for one build; `path` is `sys.path`. Nothing that the machine says or refuses to say is an error.
 
-    Without `ask` nothing is started that the tree may name: no command, no git, and no tool.
-
-    Nothing that the machine says or refuses to say is an error: what can't be known is in `unknown`, or not trusted.
+    Without `ask` no command of the project is started.
     """
-    about = _Gathering(subject=subject, environ=environ, run=run, ask=ask, salt=salt, platform=platform)
-    configurations = about.configurations()
+    about = _Gathering(subject, environ, run=run, ask=ask, platform=platform)
+    shaping, staying = about.distributions(sys.path if path is None else path)
     components = [
-        *build_key.source(subject.digest, hook=subject.hook),
-        *build_key.inner(subject.backend.name, subject.module, backend_path=subject.backend_path),
+        build_key.component("source digest", subject.digest),
+        build_key.component("hook", subject.hook),
+        build_key.component("edition", build_key.EDITION),
+        build_key.component("backend", subject.backend.name),
+        build_key.component("backend module", subject.module),
+        build_key.component("backend path", subject.backend_path),
         *build_key.settings(subject.settings),
         *build_key.facts("interpreter", interpreter(about.lookout)),
-        *build_key.facts("platform", platforms.facts(environ, about.lookout, run=run, platform=platform)),
+        *build_key.facts("platform", about.platform()),
         *build_key.requirements([*subject.requires, *subject.lean]),
-        *build_key.constraints(about.constraints()),
-        *build_key.configurations(configurations),
-        *about.processor(configurations),
-        *build_key.environment(about.environment()),
-        *build_key.commands(about.commands()),
-        *build_key.tools(about.tools(Answers(cache), started=now())),
-        *build_key.facts("repository", about.repository()),
+        *build_key.secrets("environment", {name: environ[name] for name in about.shaping}),
+        *build_key.secrets("file of", about.files()),
+        *about.processor(),
+        *about.commands(),
+        *build_key.facts("tool", about.tools()),
+        *build_key.distributions({name: (one.version, one.digest) for name, one in shaping.items()}),
     ]
-    shaping, staying = about.packages(sys.path if path is None else path)
-    components += build_key.distributions({name: (one.version, one.digest or "") for name, one in shaping.items()})
+    about.lookout.names.update(subject.env, about.shaping, _CONSTRAINTS)
     return Facts(
         components=tuple(components),
-        watch=about.watch(),
+        lookout=about.lookout,
+        families=frozenset(about.shaping),
         distributions=tuple(sorted(one.folder for one in staying.values())),
-        resolved={name: one.version for name, one in shaping.items()},
-        unknown=tuple(about.unknown),
         unasked=frozenset(about.unasked),
     )
 
@@ -146,213 +167,208 @@ def interpreter(lookout: Lookout) -> dict[str, Value]:
         "cache tag": sys.implementation.cache_tag,
         "pointer bits": 8 * struct.calcsize("P"),
         "platform": sysconfig.get_platform(),
-        **{name: _simple(variables.get(name)) for name in names},
+        **{name: None if variables.get(name) is None else str(variables[name]) for name in names},
     }
+
+
+def is_native(texts: Iterable[bytes]) -> bool:
+    """Whether one of these texts, flags or files that hold flags, asks for the processor at hand."""
+    return any(_NATIVE.search(text) for text in texts)
+
+
+def recipes(tree: str, inputs: Iterable[bytes]) -> Iterator[bytes]:
+    """What stands in those inputs of a tree that tell how to build; of large ones the beginning."""
+    for path in map(os.fsdecode, inputs):
+        if _RECIPE.fullmatch(path):
+            with contextlib.suppress(OSError), open(os.path.join(tree, path), "rb") as file:
+                yield file.read(_LARGEST)
+
+
+def processor(environ: Mapping[str, str], *, run: Run, platform: str = sys.platform, cpuinfo: str = _CPUINFO) -> str:
+    """What a compiler may know of the processor; where nobody says that, the name of this machine."""
+    said = ""
+    if platform == "win32":
+        said = environ.get("PROCESSOR_IDENTIFIER", "")
+    elif platform == "darwin":
+        said = run(("/usr/sbin/sysctl", "machdep.cpu", "hw.optional"), cwd="/", environ=environ).output.decode()
+    else:
+        with contextlib.suppress(OSError), open(cpuinfo, encoding="utf-8", errors="replace") as file:
+            # There may be several kinds of cores, and as many as there are of each.
+            kinds = {"\n".join(sorted(filter(_LINES.fullmatch, one.splitlines()))) for one in file.read().split("\n\n")}
+            said = "\n\n".join(sorted(kinds - {""}))
+    return said or socket.gethostname()
+
+
+def toolchain(tree: str, environ: Mapping[str, str], *, run: Run = programs.run) -> list[str]:
+    """The files that decide which compiler of Rust a tree is built with, where a build has not shown it.
+
+    Its rustc is asked: rustup may stand for it, and goes by its settings.
+    """
+    path = which("rustc", folders(environ.get("PATH", ""), ()), Lookout(), cwd=tree, environ=environ)
+    answer = programs.Answer(status=None) if path is None else run([path, "--print=sysroot"], cwd=tree, environ=environ)
+    if answer.status != 0:
+        return []
+    compilers = glob.glob(os.path.join(glob.escape(os.fsdecode(answer.output).strip()), "bin", "rustc*"))
+    settings = os.path.join(environ.get("RUSTUP_HOME") or os.path.expanduser("~/.rustup"), "settings.toml")
+    return [*sorted(compilers), *([settings] if os.path.exists(settings) else [])]
 
 
 class _Gathering:
     """One run of `gather`: the parts that ask something, and what they saw."""
 
-    def __init__(  # noqa: PLR0913 - as for `gather`
-        self, *, subject: Subject, environ: Mapping[str, str], run: Run, ask: bool, salt: bytes, platform: str
-    ) -> None:
+    def __init__(self, subject: Subject, environ: Mapping[str, str], *, run: Run, ask: bool, platform: str) -> None:
         self.lookout = Lookout()
-        self.unknown: dict[str, None] = {}
+        self.unasked: list[str] = []
+        self.shaping = sorted(name for name in environ if name in subject.env or backends.shapes(name))
         self._subject = subject
         self._environ = environ
         self._run = run
         self._ask = ask
-        self.unasked: list[str] = []
-        self._salt = salt
         self._platform = platform
         self._folders = folders(environ.get("PATH", ""), subject.private or ())
-        self._named = subject.env
-        self._shaping = sorted(
-            name for name in environ if name in self._named or backends.shapes(subject.backend, name)
-        )
+        self._texts: list[bytes] = []
+        """What stands in files that may hold flags."""
 
-    def environment(self) -> dict[str, str]:
-        """The variables that are set and shape the wheel."""
-        self.lookout.names.update(self._named)
-        return {name: self._environ[name] for name in self._shaping}
-
-    def watch(self) -> Watch:
-        """What was seen."""
-        path = stamp(self._salt, "PATH", *self._folders)
-        return self.lookout.watch(self._environ, self._shaping, path=path, salt=self._salt)
-
-    def tools(self, answers: Answers, *, started: int) -> dict[str, str]:
-        """What the tools of the backend say of themselves; new answers are kept."""
-        in_environment = self._subject.private is None and sys.prefix != sys.base_prefix
-        asked = Tools(
-            tree=self._subject.tree,
-            environ=self._environ,
-            folders=self._folders,
-            scripts=[sysconfig.get_path("scripts")] if in_environment else [],
-            lookout=self.lookout,
-            answers=answers,
-            run=self._run if self._ask else programs.mute,
-            platform=self._platform,
-            started=started,
-        )
-        named = {name: self._environ[name] for name in self._shaping}
-        python = sysconfig.get_config_var("CC")
-        found = asked.identities(self._subject.backend.tools, named=named, python=str(python) if python else None)
-        answers.save()
-        silent = [name for name, said in found.items() if programs.UNASKED in said]
-        self.unasked += [part for name in silent for part in (f"tool {name}", f"tool {name}, all")]
+    def platform(self) -> dict[str, Value]:
+        """System, machine and C library; on Windows the toolsets and kits that are there."""
+        found: dict[str, Value] = {"system": self._platform}
+        if hasattr(os, "uname"):
+            found["machine"] = os.uname().machine
+        if self._platform == "linux":
+            found["libc"] = _glibc() or " ".join(map(self._identity, sorted(glob.glob("/lib/ld-musl-*"))))
+        elif self._platform == "darwin":
+            found["release"] = os.uname().release.partition(".")[0]
+        elif self._platform == "win32":
+            found["toolsets"] = tuple(sorted(self._toolsets()))
         return found
 
-    def packages(
-        self, path: Iterable[str]
-    ) -> tuple[dict[str, packages.Distribution], dict[str, packages.Distribution]]:
-        """What `packages.counted` says of `sys.path`; folders that outlive this build are looked at."""
-        home = os.path.dirname(os.__file__)
-        used = [one for one in path if os.path.isabs(one) and not _sitecustomize.is_standard(one, home)]
-        private = set(folders(os.pathsep.join(used), self._subject.private or ()))
-        for folder in used:
-            if folder in private:
-                self.lookout.look(folder)
-        project = self._subject.pyproject.get("project")
-        name = project.get("name") if isinstance(project, Mapping) else None
-        shaping, staying = packages.counted(
-            packages.installed(used),
-            requires=self._subject.requires,
-            lean=self._subject.lean,
-            isolated=self._subject.private is not None,
-            project=name if isinstance(name, str) else "",
-        )
-        for one in shaping.values():
-            if one.digest is None:
-                what = f"what is in {one.name} {one.version}"
-                self.unknown[f"{what}: no record lists its files, or they lie elsewhere"] = None
-            elif one.direct:
-                self.lookout.distrust(f"{one.name} does not come from an index: its version says little")
-        return shaping, staying
+    def _toolsets(self) -> Iterator[str]:
+        """The folders that Microsoft's compilers and kits lie in, without their place."""
+        for variable in ("ProgramFiles", "ProgramFiles(x86)"):
+            self.lookout.names.add(variable)
+            root = self._environ.get(variable)
+            for pattern in _TOOLSETS if root else ():
+                for path in glob.glob(os.path.join(glob.escape(root or ""), pattern)):
+                    self.lookout.look(os.path.dirname(path))
+                    yield os.path.relpath(path, root).replace(os.sep, "/")
 
-    def constraints(self) -> dict[str, bytes | None]:
-        """What the constraint files hold, by the variable that names them."""
-        self.lookout.names.update(_CONSTRAINTS)
-        found: dict[str, bytes | None] = {}
+    def files(self) -> dict[str, Value]:
+        """What is in the files and programs that variables name, and in cargo's own configuration."""
+        texts = {name: self._environ[name] for name in self.shaping}
+        texts["CC in Python's own build"] = str(sysconfig.get_config_var("CC") or "")
+        found: dict[str, Value] = {}
+        for name, text in texts.items():
+            paths = [path for word in dict.fromkeys((text, *_PARTS.split(text))) if (path := self._named(word))]
+            if paths:
+                found[name] = tuple(map(self._identity, paths))
         for name in _CONSTRAINTS:
-            contents = [self._constraint(name, one, []) for one in self._environ.get(name, "").split()]
-            if contents:
-                found[name] = None if None in contents else b"\0".join(one for one in contents if one is not None)
+            words = self._environ.get(name, "").split()
+            found[name] = tuple([self._identity(path) if (path := self._named(word)) else word for word in words])
+        if "rustc" in self._subject.backend.tools:
+            cargo = self._home("CARGO_HOME", ".cargo")
+            found |= {f"cargo, {name}": self._identity(os.path.join(cargo, name)) for name in _CARGO_FILES}
         return found
 
-    def _constraint(self, name: str, path: str, seen: list[str]) -> bytes | None:
-        path = os.path.join(self._subject.tree, path)
-        if path in seen or len(seen) > _DEEPEST:
-            return b""
-        seen.append(path)
-        data = None
-        if "://" not in path and self.lookout.look(path) is not None:
-            data = _bytes(path)
-        if data is None:
-            self.unknown[f"what {name} names: it can't be read"] = None
+    def _named(self, word: str) -> str | None:
+        """The file that a word of a variable may name, by its path or as a program on PATH.
+
+        Only what is there is on record: a word may be a secret.
+        """
+        if not word or word.startswith("-"):
             return None
-        nested = [os.fsdecode(one) for one in _NESTED.findall(data)]
-        below = [self._constraint(name, os.path.join(os.path.dirname(path), one), seen) for one in nested]
-        return b"\0".join([data, *[one or b"" for one in below]])
+        path = os.path.join(self._subject.tree, word)
+        if os.path.isfile(path):
+            return path
+        return (
+            None
+            if os.path.dirname(word)
+            else which(word, self._folders, Lookout(), cwd=self._subject.tree, environ=self._environ)
+        )
 
-    def configurations(self) -> dict[str, bytes]:
-        """What is in the files by which a person tells tools how to build, as far as they are there."""
-        found: dict[str, bytes] = {}
-        self.lookout.names.update(_SAYING)
-        for name, path in _personal(self._subject.backend, self._environ, tree=self._subject.tree).items():
-            if self.lookout.look(path) is None or os.path.isdir(path):
-                continue
-            data = _bytes(path)
-            if data is None:
-                self.unknown[f"what is in {name}: it can't be read"] = None
-            elif b"include" in data and "cargo" in name:
-                self.unknown[f"what {name} includes"] = None
-            found[name] = data or b""
-        return found
-
-    def processor(self, configurations: Mapping[str, bytes]) -> list[Component]:
+    def processor(self) -> list[Component]:
         """The processor, where something asks the compilers to build for the one at hand."""
-        texts = [
-            *(self._environ[name].encode("utf-8", "surrogatepass") for name in self._shaping),
-            repr(self._subject.settings).encode("utf-8", "surrogatepass"),
-            *configurations.values(),
-            *processor.recipes(self._subject.tree, self._subject.inputs),
-        ]
-        if not processor.wanted(texts):
+        values = [*(self._environ[name] for name in self.shaping), repr(self._subject.settings)]
+        texts = [*(one.encode("utf-8", "surrogatepass") for one in values), *self._texts]
+        if not is_native([*texts, *recipes(self._subject.tree, self._subject.inputs)]):
             return []
         self.lookout.distrust("the processor has no row, and this is built for the one at hand")
-        found = processor.features(self._environ, run=self._run, platform=self._platform)
-        if found is None:
-            self.unknown["what this processor can do, which it is built for"] = None
-        return [build_key.component("processor features", found)]
+        said = processor(self._environ, run=self._run, platform=self._platform)
+        return [build_key.component("processor features", said)]
 
-    def commands(self) -> dict[str, tuple[str, bytes]]:
+    def commands(self) -> list[Component]:
         """How the commands of the project ended, and what they wrote."""
-        found = {}
+        found: list[Component] = []
         for words in self._subject.commands:
             name = shlex.join(words)
             if not self._ask:
                 self.unasked += [f"command {name}", f"output {name}"]
                 continue
             self.lookout.distrust(f"only {words[0] if words else 'the command'} itself can say what it says")
-            tree = self._subject.tree
-            program = which(words[:1], self._folders, Lookout(), cwd=tree, environ=self._environ)
-            if program is None:
-                found[name] = "absent", b""
-                continue
-            answer = self._run([program, *words[1:]], cwd=tree, environ=self._environ)
-            found[name] = answer.ending, b"" if answer.status else answer.output
+            program = self._which(words[0]) if words else None
+            answer = None
+            if program is not None:
+                answer = self._run([program, *words[1:]], cwd=self._subject.tree, environ=self._environ)
+            output = b"" if answer is None or answer.status else answer.output
+            found.append(build_key.component(f"command {name}", "absent" if answer is None else answer.ending))
+            found.append(build_key.secret(f"output {name}", output))
         return found
 
-    def repository(self) -> dict[str, Value]:
-        """What the base version is taken from, where it is taken from version control."""
-        subject = self._subject
-        reader = build_key.versioned(subject.pyproject, [*subject.requires, *subject.lean])
-        if reader is None:
-            return {}
-        # A changed file that is no input makes a repository dirty, and nothing shows it.
-        self.lookout.distrust(f"{reader} takes the version from version control")
-        if not self._ask:
-            self.unasked += [f"repository {name}" for name in repository.NAMES]
-            return {"reader": reader}
-        found, gap = repository.facts(subject.tree, self._environ, self._folders, self._run)
-        if gap:
-            self.unknown[gap] = None
-        return {"reader": reader, **found}
+    def tools(self) -> dict[str, Value]:
+        """The programs that the backend uses, by what is in them; `absent` for one that is not there."""
+        found: dict[str, Value] = {}
+        for name in self._subject.backend.tools:
+            path = self._which(name)
+            found[name] = "absent" if path is None else self._identity(path)
+        if self._platform == "darwin" and "cc" in found:
+            selected = self._environ.get("DEVELOPER_DIR") or _SELECTED
+            found |= {name: self._identity(os.path.join(selected, name)) for name in _APPLE}
+        return found
+
+    def distributions(self, path: Iterable[str]) -> tuple[dict[str, Distribution], dict[str, Distribution]]:
+        """What `distributions.counted` says of `sys.path`; folders that outlive this build are looked at."""
+        home = os.path.dirname(os.__file__)
+        used = [one for one in path if os.path.isabs(one) and not _sitecustomize.is_standard(one, home)]
+        for folder in folders(os.pathsep.join(used), self._subject.private or ()):
+            self.lookout.look(folder)
+        project = self._subject.pyproject.get("project")
+        name = project.get("name") if isinstance(project, Mapping) else None
+        shaping, staying = distributions.counted(
+            distributions.installed(used),
+            requires=self._subject.requires,
+            lean=self._subject.lean,
+            isolated=self._subject.private is not None,
+            project=name if isinstance(name, str) else "",
+        )
+        for one in shaping.values():
+            if one.direct:
+                self.lookout.distrust(f"{one.name} does not come from an index: its version says little")
+        return shaping, staying
+
+    def _home(self, variable: str, name: str) -> str:
+        """Where a tool keeps its own files: the folder that a variable names, or one of the person's home."""
+        self.lookout.names.update((variable, "HOME", "USERPROFILE"))
+        home = self._environ.get("HOME") or self._environ.get("USERPROFILE") or os.path.expanduser("~")
+        return os.path.join(self._subject.tree, self._environ.get(variable) or os.path.join(home, name))
+
+    def _which(self, name: str) -> str | None:
+        return which(name, self._folders, self.lookout, cwd=self._subject.tree, environ=self._environ)
+
+    def _identity(self, path: str) -> str:
+        """What tells a file from others, wherever it lies; `absent` where there is none."""
+        if self.lookout.look(path) is None or not os.path.isfile(path):
+            return "absent"
+        try:
+            with open(path, "rb") as file:
+                head, size = file.read(_HEAD), os.fstat(file.fileno()).st_size
+        except OSError:
+            return "unreadable"
+        if b"\0" not in head:
+            self._texts.append(head)
+        return f"{xxhash.xxh3_128_hexdigest(head)} of {size} bytes"
 
 
-def _simple(value: object) -> Value:
-    return value if value is None or isinstance(value, int | str) else str(value)
-
-
-def _bytes(path: str) -> bytes | None:
+def _glibc() -> str | None:
     try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError:
+        return os.confstr("CS_GNU_LIBC_VERSION")
+    except (AttributeError, OSError, ValueError):
         return None
-
-
-def _personal(backend: Backend, environ: Mapping[str, str], *, tree: str) -> dict[str, str]:
-    """Where a person tells tools how to build, whether there is a file or not: what people call it -> its path."""
-    home = environ.get("HOME") or environ.get("USERPROFILE") or _account()
-    found = {f"file of {name}": environ[name] for name in _NAMED if environ.get(name)}
-    cargo = environ.get("CARGO_HOME") or (os.path.join(home, ".cargo") if home else "")
-    if cargo and "cargo" in backend.tools:
-        found |= {f"cargo's own {name}": os.path.join(cargo, name) for name in ("config", "config.toml")}
-    if backend.name in _SETUPTOOLS or not backend.modules:
-        found["distutils.cfg"] = os.path.join(os.path.dirname(os.__file__), "distutils", "distutils.cfg")
-        if home:
-            name = ".pydistutils.cfg" if os.name == "posix" else "pydistutils.cfg"
-            found["the user's distutils"] = os.path.join(home, name)
-    return {name: os.path.join(tree, path) for name, path in found.items()}
-
-
-def _account() -> str:
-    """The home that the system has on record, which tools go by where no variable says another one."""
-    try:
-        import pwd  # noqa: PLC0415 - not everywhere
-
-        return pwd.getpwuid(os.getuid()).pw_dir
-    except (AttributeError, ImportError, KeyError):
-        return ""

@@ -240,17 +240,10 @@ def _contained(tree: str, backend_path: Sequence[str]) -> list[str]:
 
 
 def _outside(tree: str, entry: str) -> str | None:
-    if os.path.isabs(entry):
-        return "must be relative to the project"
-    path = os.path.normpath(os.path.join(tree, entry))
-    if not (_is_within(path, os.path.normpath(tree)) and _is_within(os.path.realpath(path), os.path.realpath(tree))):
+    root, path = (os.path.normcase(os.path.realpath(os.path.join(tree, one))) for one in ("", entry))
+    if path != root and not path.startswith(os.path.join(root, "")):
         return "leads out of the project"
     return None if os.path.isdir(path) else "is not a folder of the project"
-
-
-def _is_within(path: str, folder: str) -> bool:
-    path, folder = os.path.normcase(path), os.path.normcase(folder)
-    return path == folder or path.startswith(os.path.join(folder, ""))
 
 
 def _last_line(traceback: str) -> str:

@@ -12,11 +12,8 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from freshwheel.inner.build_key import Value
-from freshwheel.inner.programs import Run, which
-from freshwheel.inner.watch import Lookout
+from freshwheel.inner.programs import Lookout, Run, which
 
-NAMES = ("head", "branch", "tags", "shallow", "index", "state")
 _OTHERS = (".hg", ".svn", ".bzr", ".fslckout", ".jj")
 _QUIET = ("--no-optional-locks", "-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}")
 _VARIABLES = {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
@@ -29,28 +26,23 @@ _CHUNK = 1 << 20
 
 def facts(
     tree: str, environ: Mapping[str, str], folders: Sequence[str], run: Run, *, everything: bool = False
-) -> tuple[dict[str, Value], str]:
-    """All that git can be asked about a repository, and what of it can't be known, in words.
+) -> dict[str, str | None] | None:
+    """All that git can be asked about a repository; None where there is one of which that can't be known.
 
     That are HEAD, the branch, the tags, whether the history is cut off, the index, and the state of the tree; with
     `everything` all other branches and references, too. Nothing where there is no repository: then what a build wants
     to know comes from a file, which is an input.
     """
     kept, folder = _kept(tree)
-    if folder is None:
-        return {"head": None}, ""
-    program = which(("git",), folders, Lookout(), cwd=tree, environ=environ) if kept == ".git" else None
+    if not kept:
+        return {}
+    program = which("git", folders, Lookout(), cwd=tree, environ=environ) if kept == ".git" else None
     if program is None:
-        return {"head": None}, f"what {kept.lstrip('.')} says of the version"
+        return None
     try:
-        return _Git(program, folder, environ, run).facts(everything=everything), ""
+        return _Git(program, folder, environ, run).facts(everything=everything)
     except _SilentError:
-        return {"head": None}, "what git says of the version"
-
-
-def top(tree: str) -> str | None:
-    """The folder of the repository that the tree is in, a real path; None: it is in none."""
-    return _kept(tree)[1]
+        return None
 
 
 class _SilentError(Exception):
@@ -70,7 +62,7 @@ class _Git:
         self._environ = {**environ, **_VARIABLES}
         self._run = run
 
-    def facts(self, *, everything: bool = False) -> dict[str, Value]:
+    def facts(self, *, everything: bool = False) -> dict[str, str | None]:
         """All of it, by name."""
         index = self._ask("ls-files", "-s", "-z")
         head, branch, changed = self._status()
@@ -151,7 +143,7 @@ def _content(path: str) -> str | None:
     return digest.hexdigest()
 
 
-def _kept(tree: str) -> tuple[str, str | None]:
+def _kept(tree: str) -> tuple[str, str]:
     """What version control keeps for the tree, in it or above, and the folder that it is in."""
     folder = os.path.realpath(tree)
     while True:
@@ -160,5 +152,5 @@ def _kept(tree: str) -> tuple[str, str | None]:
                 return name, folder
         above = os.path.dirname(folder)
         if above == folder:
-            return "", None
+            return "", ""
         folder = above

@@ -6,17 +6,14 @@ the next wheel as well, though nobody reads it again.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 
-from freshwheel.base import frame, json_files
+from freshwheel.base import files, records
 from freshwheel.memory import memory
 from freshwheel.store.entry import Discovered
 
-_EDITION = 2
-_ENDING = "account.json"
+_MAGIC = b"FWACC\0\0\3"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,49 +56,13 @@ class Page:
 
 def load(cache: str | None, tree: str) -> Page:
     """What is on record of a tree; an empty page where nothing is, or nothing that can be used."""
-    if cache is None:
-        return Page()
-    try:
-        where = memory.real(tree)
-        return _page(json_files.load(json_files.place(cache, where, _ENDING), _EDITION, where))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return Page()
+    where = memory.real(tree)
+    table = records.load(records.place(cache, where, "account"), _MAGIC, where) if cache is not None else None
+    return Page() if table is None else Page(**{**table, "lines": tuple([Line(**one) for one in table["lines"]])})
 
 
 def save(cache: str | None, tree: str, page: Page) -> None:
     """Puts a page on record, for its owner alone; where that can't be, the earlier one goes."""
-    if cache is None:
-        return
     where = memory.real(tree)
-    path = json_files.place(cache, where, _ENDING)
-    try:
-        items = [[os.fsdecode(path), kind, content.hex(), row.hex()] for path, kind, content, row in page.items]
-        said = {**asdict(replace(page, items=(), salt=b"")), "items": items, "salt": page.salt.hex()}
-        json_files.save(path, _EDITION, said, where)
-    except (OSError, ValueError):
-        frame.discard(path)
-
-
-def _page(found: Mapping[str, Any]) -> Page:
-    """The page in a table. Raises what a table of another form leads to."""
-    return Page(
-        observed=found["observed"] is True,
-        complete=found["complete"] is True,
-        reason=str(found["reason"]),
-        doubt=str(found["doubt"]),
-        lines=tuple([Line(**{**one, "by": tuple(one["by"])}) for one in found["lines"]]),
-        names=_texts(found["names"]),
-        every=str(found["every"]),
-        items=tuple([_item(*one) for one in found["items"]]),
-        salt=bytes.fromhex(found["salt"]),
-        readers={str(path): _texts(names) for path, names in found["readers"].items()},
-        joined={str(path): str(by) for path, by in found["joined"].items()},
-    )
-
-
-def _item(path: str, kind: str, content: str, row: str) -> Discovered:
-    return os.fsencode(path), kind, bytes.fromhex(content), bytes.fromhex(row)
-
-
-def _texts(found: Sequence[Any]) -> tuple[str, ...]:
-    return tuple([str(one) for one in found])
+    if cache is not None and not records.save(records.place(cache, where, "account"), _MAGIC, asdict(page), where):
+        files.discard(records.place(cache, where, "account"))

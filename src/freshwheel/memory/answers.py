@@ -11,10 +11,10 @@ import sys
 
 import xxhash
 
-from freshwheel.base import frame, isolation, name_patterns, rows
+from freshwheel.base import frame, isolation, name_patterns, records, rows
+from freshwheel.base.records import Value
 from freshwheel.memory import memory
-from freshwheel.store import shelf
-from freshwheel.store.entry import Blob, is_key, is_name, unpack
+from freshwheel.store.entry import Blob
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ LARGEST = 1 << 20
 MOST = 8
 """Answers to one question, for as many states of the sources."""
 
-_MAGIC = b"FWANS\0\0\3"
+_MAGIC = b"FWANS\0\0\4"
 """The last byte is the edition of this format."""
 _OURS = "freshwheel."
 _INFO = (".dist-info", ".egg-info")
@@ -39,8 +39,8 @@ _FIELDS = (
 """In the order of the file."""
 
 
-class Answer:
-    """A value: nobody changes one. Lists of texts have a NUL between two."""
+class Answer(Value):
+    """What was answered. Lists of texts have a NUL between two."""
 
     __slots__ = _FIELDS
 
@@ -86,16 +86,12 @@ class Answer:
     """Whether nothing need be installed: one byte, or none."""
     until: bytes
     """When requirements must be resolved once more, in ns; nothing: never."""
-    info: bytes
-    """The `.dist-info` that was handed out, packed; nothing: it is not kept."""
+    info: "Mapping[str, bytes]"
+    """The `.dist-info` that was handed out, by path; nothing: it is not kept."""
     data: bytes
     """The finished wheel, if it is an editable one."""
     took: bytes
     """ms that the build of the wheel has taken."""
-
-    def __init__(self, **fields: bytes) -> None:
-        for name in _FIELDS:
-            setattr(self, name, fields[name])
 
     @property
     def wheel(self) -> str:
@@ -105,7 +101,7 @@ class Answer:
     @property
     def blob(self) -> Blob:
         """The finished wheel."""
-        return Blob(self.sha256.decode(), int.from_bytes(self.size, "little"), self.xxh3)
+        return Blob(sha256=self.sha256.decode(), size=int.from_bytes(self.size, "little"), xxh3=self.xxh3)
 
 
 def question(tree: bytes, hook: str, settings: object, environ: "Mapping[str, str]") -> bytes | None:
@@ -191,44 +187,16 @@ def split(data: bytes) -> list[str]:
     return data.decode("utf-8", "surrogatepass").split("\0") if data else []
 
 
-def dump(answer: Answer) -> bytes:
-    """The answer as it lies in its file."""
-    return frame.dumped(_MAGIC, *[getattr(answer, name) for name in _FIELDS])
-
-
-def parse(data: bytes) -> Answer | None:
-    """The answer that was dumped, None for anything else."""
-    try:
-        answer = Answer(**dict(zip(_FIELDS, frame.parsed(_MAGIC, data), strict=True)))
-        return answer if _fits(answer) else None
-    except ValueError:
-        return None
-
-
 def load(cache: str, asked: bytes, digest: str) -> Answer | None:
     """What was answered to a question for sources with this digest; None where there is nothing that can be used."""
-    try:
-        handle = os.open(_place(cache, asked, digest), shelf.READ)
-        with open(handle, "rb", buffering=0) as file:
-            status = os.fstat(handle)
-            if not stat.S_ISREG(status.st_mode) or shelf.hostile(status, shelf.identity()):
-                return None
-            answer = parse(file.read(4 * LARGEST))
-    except OSError:
-        return None
-    return answer if answer is not None and (answer.asked, answer.digest) == (asked, digest.encode()) else None
+    fields = records.load(_place(cache, asked, digest), _MAGIC, (asked, digest))
+    return None if fields is None else Answer.of(fields)
 
 
 def save(cache: str, answer: Answer) -> bool:
     """Whether the answer could be written into the cache directory, for its owner alone. The oldest may have to go."""
-    path = _place(cache, answer.asked, answer.digest.decode())
-    try:
-        frame.settle(os.path.dirname(path))
-        frame.write(path, dump(answer), mode=0o600)
-        frame.thin(path, MOST)
-    except (OSError, ValueError):
-        return False
-    return True
+    about = answer.asked, answer.digest.decode()
+    return records.save(_place(cache, *about), _MAGIC, answer, about, most=MOST)
 
 
 def _place(cache: str, asked: bytes, digest: str) -> str:
@@ -270,29 +238,3 @@ def presence(place: bytes) -> bytes:
 def _is_present(place: bytes) -> bool:
     kind, _, path = place.partition(b"\n")
     return presence(path) == kind
-
-
-def _fits(answer: Answer) -> bool:
-    """Whether the fields are what they must be."""
-    info = unpack(answer.info)
-    stored = () if answer.data else (answer.entry, answer.sha256)
-    return (
-        [len(answer.asked), len(answer.digest), len(answer.path)] == [16, 32, 8]
-        and len(answer.xxh3) == (0 if answer.data else 16)
-        and len(answer.stamps) == 8 * len(memory.split(answer.places))
-        and len(answer.values) == 8 * len(split(answer.names))
-        and all(map(os.path.isabs, memory.split(answer.places) + memory.split(answer.absent)))
-        and all(is_key(text.decode("ascii")) for text in (answer.key, *stored))
-        and is_name(answer.wheel)
-        and [len(answer.took), len(answer.until)] in ([8, 0], [8, 8])
-        and info is not None
-        and all(map(_is_inside, info))
-        and len({name.partition("/")[0] for name in info}) <= 1
-    )
-
-
-def _is_inside(name: str) -> bool:
-    """Whether a path leads to a file in a `.dist-info` folder, and nowhere else, on every system."""
-    folder, *rest = name.split("/")
-    odd = any(part in {"", ".", ".."} or any(sign in '\\:*?"<>|\0' for sign in part) for part in rest)
-    return is_name(f"{folder}.whl") and folder.endswith(".dist-info") and bool(rest) and not odd

@@ -13,7 +13,7 @@ import sys
 import xxhash
 
 from freshwheel.about import __version__
-from freshwheel.base import frame, isolation
+from freshwheel.base import files, isolation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _for_others(tree: str, environ: "Mapping[str, str]", settings: object) -> bo
 
 def _stem(environ: "Mapping[str, str]") -> str | None:
     """How the paths of what is kept begin; None where nothing may be. Raises OSError."""
-    cache = frame.cache_directory(environ)
+    cache = files.cache_directory(environ)
     if (
         cache is None
         or isolation.isolation(environ) is None
@@ -71,8 +71,8 @@ def _stem(environ: "Mapping[str, str]") -> str | None:
     ):
         return None
     folder = os.path.join(cache, _FOLDER)
-    frame.settle(folder)
-    is_own = all(frame.is_own(os.stat(path)) for path in (cache, folder))
+    files.settle(folder)
+    is_own = all(files.is_own(os.stat(path)) for path in (cache, folder))
     return os.path.join(folder, __version__) if is_own else None
 
 
@@ -96,7 +96,7 @@ def _loader(base: "Any", stem: str) -> "Any":
 
         try:
             hashed = data[:4] + _CHECKED + util.source_hash(self.source) + data[16:]
-            frame.write(place(self, path), hashed + xxhash.xxh3_128_digest(hashed), mode=0o600)
+            files.write(place(self, path), hashed + xxhash.xxh3_128_digest(hashed), mode=0o600)
         except Exception:  # noqa: BLE001 - as above
             return
 

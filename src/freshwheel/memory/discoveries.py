@@ -6,16 +6,14 @@ complete, so that nothing is left out because of it.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import posixpath
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
-from freshwheel.base import json_files
+from freshwheel.base import records
 from freshwheel.memory import memory
 
-_EDITION = 1
+_MAGIC = b"FWDIS\0\0\2"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +25,7 @@ class State:
     discovered: Mapping[str, str] = field(default_factory=dict)
     """Files that a build has read or packed, and that were no inputs. They are inputs from the next build on."""
     system: Mapping[str, str] = field(default_factory=dict)
-    """Absolute paths outside of the repository that a build has read: other machines have other ones."""
+    """Absolute paths outside of the repository that builds have read while nobody observed them."""
     written: Mapping[str, str] = field(default_factory=dict)
     """Inputs that the last build itself has made or changed, so that a built tree differs from a fresh one."""
 
@@ -37,60 +35,29 @@ def place(cache: str, tree: str) -> str:
 
     Only these decide about a digest. So a memory need only watch this one.
     """
-    return json_files.place(cache, memory.real(tree), "json")
+    return records.place(cache, memory.real(tree), "discovered")
 
 
 def load(cache: str | None, tree: str) -> State:
     """The state of a tree; an empty one where none can be read."""
     if cache is None:
         return State()
-    found: dict[str, object] = {"discovered": {}, "system": {}, "written": {}}
-    try:
-        for path in (place(cache, tree), _beside(cache, tree)):
-            with contextlib.suppress(FileNotFoundError):
-                found |= json_files.load(path, _EDITION, memory.real(tree))
-        return _parsed(found)
-    except (OSError, ValueError):
-        return State()
+    where = memory.real(tree)
+    state = State(**(records.load(_beside(cache, tree), _MAGIC, where) or {}))
+    return replace(state, discovered=records.load(place(cache, tree), _MAGIC, where) or {})
 
 
 def save(cache: str | None, tree: str, state: State) -> bool:
     """Whether the state could be written, for its owner alone."""
     if cache is None:
         return False
-    path, where, fields = place(cache, tree), memory.real(tree), asdict(state)
-    discovered = {"discovered": fields.pop("discovered")}
-    try:
-        json_files.save(_beside(cache, tree), _EDITION, fields, where)
-        if state.discovered or os.path.lexists(path):
-            json_files.save(path, _EDITION, discovered, where)
-    except (OSError, ValueError):
-        return False
-    return True
+    path, where = place(cache, tree), memory.real(tree)
+    is_saved = records.save(_beside(cache, tree), _MAGIC, asdict(state), where)
+    if state.discovered or os.path.lexists(path):
+        is_saved &= records.save(path, _MAGIC, dict(state.discovered), where)
+    return is_saved
 
 
 def _beside(cache: str, tree: str) -> str:
     """Where all else lies."""
-    return json_files.place(cache, memory.real(tree), "build.json")
-
-
-def _parsed(found: Mapping[str, object]) -> State:
-    """What was dumped; an empty state for anything else. Raises ValueError for paths that no file can have."""
-    tables: dict[str, dict[str, str]] = {}
-    for name in ("discovered", "system", "written"):
-        table = found.get(name)
-        if not isinstance(table, dict) or not all(isinstance(text, str) for text in table.values()):
-            return State()
-        if name != "system" and not all(map(_is_input, table)):
-            return State()
-        tables[name] = table
-    return State(built=found.get("built") is True, **tables)
-
-
-def _is_input(path: str) -> bool:
-    """Whether an input can be called so. Raises ValueError for what no file can be called."""
-    os.fsencode(path)
-    name = path.rpartition("/")[2]
-    return (
-        not path.startswith("/") and posixpath.normpath(path) == path and name not in (".", "..") and "\0" not in path
-    )
+    return records.place(cache, memory.real(tree), "build")

@@ -9,12 +9,13 @@ import os
 
 import xxhash
 
-from freshwheel.base import frame, rows
+from freshwheel.base import records, rows
+from freshwheel.base.records import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Literal
+    from typing import Any, Literal
 
     from freshwheel.store.entry import Discovered
 
@@ -24,21 +25,14 @@ if TYPE_CHECKING:
 
 FILE = "records"
 """The name of the file, beside which the copies lie."""
-READ = os.O_RDONLY | sum(
-    getattr(os, name, 0) for name in ("O_BINARY", "O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_NOINHERIT")
-)
-"""How a file is opened that is not believed to be one."""
-_LARGEST = 1 << 24
-_MAGIC = b"FWPLACE\4"
-_HEAD = 24
-"""Where the fields begin."""
+_MAGIC = b"FWPLACE\5"
 _SHARED = (b".abi3.so", b".abi3t.so")
 """How modules end that are one for all versions of Python."""
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 
 
-class Module:
-    """A value: one extension module that a build put into the tree."""
+class Module(Value):
+    """One extension module that a build put into the tree."""
 
     __slots__ = ("content", "mode", "path", "stamp")
 
@@ -51,15 +45,9 @@ class Module:
     stamp: bytes
     """The hash of the row that stands for this content; `rows.UNTRUSTED`: none does."""
 
-    def __init__(self, *, path: bytes, content: bytes, mode: int, stamp: bytes = rows.UNTRUSTED) -> None:
-        self.path = path
-        self.content = content
-        self.mode = mode
-        self.stamp = stamp
 
-
-class Wheel:
-    """A value: the editable wheel that the inner backend made with the modules."""
+class Wheel(Value):
+    """The editable wheel that the inner backend made with the modules."""
 
     __slots__ = ("content", "name")
 
@@ -67,13 +55,9 @@ class Wheel:
     """Its file name."""
     content: bytes
 
-    def __init__(self, *, name: str, content: bytes) -> None:
-        self.name = name
-        self.content = content
 
-
-class Record:
-    """A value: what one editable build of a tree was made from, and what it made."""
+class Record(Value):
+    """What one editable build of a tree was made from, and what it made."""
 
     __slots__ = ("abi", "digest", "free", "key", "kin", "modules", "native", "rests", "took", "ways", "wheel", "whole")
 
@@ -100,49 +84,9 @@ class Record:
     took: int
     """ms of the build."""
 
-    def __init__(  # noqa: PLR0913 - a value
-        self,
-        *,
-        abi: str,
-        native: str,
-        digest: str,
-        key: str,
-        kin: str,
-        whole: bool,
-        rests: "Iterable[Discovered]",
-        ways: "Iterable[bytes]",
-        free: "Iterable[bytes]",
-        modules: "Iterable[Module]",
-        wheel: Wheel,
-        took: int = 0,
-    ) -> None:
-        self.abi = abi
-        self.native = native
-        self.digest = digest
-        self.key = key
-        self.kin = kin
-        self.whole = whole
-        self.rests = tuple(sorted(rests))
-        self.ways = tuple(ways)
-        self.free = tuple(free)
-        self.modules = tuple(modules)
-        self.wheel = wheel
-        self.took = took
-
     def tells(self, native: str, digest: str) -> bool:
         """Whether it is of a tree with these digests, as far as they can tell."""
         return self.native == native and (not self.whole or self.digest == digest)
-
-
-def dump(tree: bytes, records: "Iterable[Record]") -> bytes:
-    """The bytes of the file with the records of a tree."""
-    return frame.dumped(_MAGIC, tree, *map(_dumped, records))
-
-
-def parsed(data: bytes, tree: bytes) -> "list[Record]":
-    """The records that were dumped for a tree; none for those of another. Raises ValueError and IndexError."""
-    fields = frame.parsed(_MAGIC, data)
-    return list(map(_record, fields[1:])) if fields[0] == tree else []
 
 
 def top(cache: str) -> str:
@@ -157,23 +101,21 @@ def place(cache: str, tree: bytes) -> str:
 
 def load(cache: str, tree: bytes) -> "list[Record]":
     """The records of a tree, a real path, the last used first; none where they can't be read or believed."""
-    try:
-        handle = os.open(os.path.join(place(cache, tree), FILE), READ)
-        with open(handle, "rb") as file:
-            if not frame.is_own(os.fstat(handle)):
-                return []
-            return parsed(file.read(_LARGEST), tree)
-    except (OSError, ValueError, IndexError):
-        return []
+    return [_record(one) for one in records.load(os.path.join(place(cache, tree), FILE), _MAGIC, tree) or ()]
+
+
+def save(cache: str, tree: bytes, kept: "Iterable[Record]") -> bool:
+    """Whether these are the records of a tree now."""
+    return records.save(os.path.join(place(cache, tree), FILE), _MAGIC, tuple(kept), tree)
 
 
 def owner(folder: str) -> bytes | None:
     """The tree that a folder in the cache directory is for; None where that can't be told."""
     try:
-        with open(os.path.join(folder, FILE), "rb") as file:
-            return frame.unframed(file.read(_LARGEST)[_HEAD:])[0]
-    except (OSError, ValueError, IndexError):
+        tree: bytes = records.read(os.path.join(folder, FILE), _MAGIC)[0]
+    except (OSError, ValueError):
         return None
+    return tree
 
 
 def state(tree: bytes, module: Module, record: Record, records: "Iterable[Record]") -> "State":
@@ -251,43 +193,6 @@ def _known(module: Module, content: bytes, record: Record, records: "Iterable[Re
     return "known" if owners else "foreign"
 
 
-def _dumped(record: Record) -> bytes:
-    texts = (record.abi, record.native, record.digest, record.key, record.kin, record.wheel.name)
-    rests = [part for path, kind, *more in record.rests for part in (path, kind.encode(), *more)]
-    modules = [part for one in record.modules for part in (one.path, one.content, b"%d" % one.mode, one.stamp)]
-    return frame.framed(
-        *(text.encode("utf-8", "surrogateescape") for text in texts),
-        record.wheel.content,
-        b"1" if record.whole else b"",
-        frame.framed(*rests),
-        frame.framed(*modules),
-        frame.framed(*record.ways),
-        frame.framed(*record.free),
-        b"%d" % record.took,
-    )
-
-
-def _record(data: bytes) -> Record:
-    fields = frame.unframed(data)
-    abi, native, digest, key, kin, name = (field.decode("utf-8", "surrogateescape") for field in fields[:6])
-    rests, modules = frame.unframed(fields[8]), frame.unframed(fields[9])
-    return Record(
-        abi=abi,
-        native=native,
-        digest=digest,
-        key=key,
-        kin=kin,
-        whole=bool(fields[7]),
-        rests=[
-            (path, kind.decode(), content, row)
-            for path, kind, content, row in zip(rests[::4], rests[1::4], rests[2::4], rests[3::4], strict=True)
-        ],
-        ways=frame.unframed(fields[10]),
-        free=frame.unframed(fields[11]),
-        modules=[
-            Module(path=modules[at], content=modules[at + 1], mode=int(modules[at + 2]), stamp=modules[at + 3])
-            for at in range(0, len(modules), 4)
-        ],
-        wheel=Wheel(name=name, content=fields[6]),
-        took=int(fields[12]),
-    )
+def _record(fields: "Any") -> Record:
+    record = Record.of(fields)
+    return record.but(wheel=Wheel.of(record.wheel), modules=tuple([Module.of(one) for one in record.modules]))

@@ -2,7 +2,7 @@
 
 import os
 
-from freshwheel.base import frame, rows
+from freshwheel.base import files, rows
 from freshwheel.memory import editables, memory, replay
 from freshwheel.sources import digest
 
@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from freshwheel.memory.editables import Finding, Record
     from freshwheel.memory.installs import Install
 
-    State = Literal["current", "stale", "unknown"]
+    Standing = tuple[Literal["current", "stale", "unknown"], str, tuple[str, ...]]
+    """How what is installed stands to its tree. Why, in words; of what is current: nothing, or what need not concern
+    anybody. And the files in the tree that must be removed, where that is all that is wrong."""
 
-_IN_PLACE = (b"maturin", b"setuptools.build_meta")
+_IN_PLACE = ("maturin", "setuptools.build_meta")
 """Backends whose editable builds put modules into the tree."""
 _APART = (
-    *(b"scikit_build_core.build", b"mesonpy"),
-    *(b"hatchling.build", b"flit_core.buildapi", b"flit.buildapi", b"uv_build"),
+    *("scikit_build_core.build", "mesonpy"),
+    *("hatchling.build", "flit_core.buildapi", "flit.buildapi", "uv_build"),
 )
 """Those whose modules lie where they were installed, or are built when they are imported; and those without any."""
 _STALE = {
@@ -28,8 +30,8 @@ _STALE = {
     "known": "is that of other sources",
     "foreign": "is not one that is on record",
     "read": "is other now, and the build of its modules has read it",
-    "first": "is imported instead of the module that was built: remove it",
-    "left": "is of other sources, and is not built any more: remove it",
+    "first": "is imported instead of the module that was built",
+    "left": "is of other sources, and is not built any more",
 }
 _UNKNOWN = {
     "whole": "nobody observed its build, which may have read what was edited",
@@ -46,43 +48,21 @@ class Digests:
 
     __slots__ = ("column", "native", "paths", "source")
 
-    source: str
-    native: str
-    paths: "list[bytes]"
-    column: bytes
-    """Kind and content, 17 bytes for each path."""
-
     def __init__(self, *, source: str, native: str, paths: "list[bytes]", column: bytes) -> None:
         self.source = source
         self.native = native
         self.paths = paths
         self.column = column
+        """Kind and content, 17 bytes for each path."""
 
     def held(self) -> "dict[bytes, bytes]":
         """Path -> kind and content."""
         return {path: self.column[_WIDTH * number :][:_WIDTH] for number, path in enumerate(self.paths)}
 
 
-class Standing:
-    """A value: how what is installed stands to its tree."""
-
-    __slots__ = ("state", "superfluous", "why")
-
-    state: "State"
-    why: str
-    """In words; of what is current: nothing, or what need not concern anybody."""
-    superfluous: "tuple[str, ...]"
-    """The files in the tree that must be removed, where that is all that is wrong."""
-
-    def __init__(self, state: "State", why: str = "", superfluous: "tuple[str, ...]" = ()) -> None:
-        self.state = state
-        self.why = why
-        self.superfluous = superfluous
-
-
 def digests(tree: str, environ: "Mapping[str, str]") -> Digests | None:
     """The digests of a tree that the memory of it still knows; None where it does not."""
-    source, cache = replay.source_digest(tree, environ, None), frame.cache_directory(environ)
+    source, cache = replay.source_digest(tree, environ, None), files.cache_directory(environ)
     known = memory.load(cache, memory.real(tree)) if source is not None and cache is not None else None
     if source is None or known is None or known.digest.hex() != source:
         return None
@@ -94,18 +74,18 @@ def digests(tree: str, environ: "Mapping[str, str]") -> Digests | None:
     )
 
 
-def judged(install: "Install", now: Digests, environ: "Mapping[str, str]", suffix: str) -> Standing:
+def judged(install: "Install", now: Digests, environ: "Mapping[str, str]", suffix: str) -> "Standing":
     """How an installed distribution with a mark stands to its tree; `suffix` ends extension modules of its Python."""
     then = install.marked("digest")
     if not then:
-        return Standing("stale", "the sources moved while it was built")
+        return "stale", "the sources moved while it was built", ()
     if not install.editable:
-        return Standing("current") if then == now.source else Standing("stale", "the sources are others now")
+        return ("current", "", ()) if then == now.source else ("stale", "the sources are others now", ())
     if install.marked("native") != now.native:
-        return Standing("stale", "the sources of its extension modules are others now")
+        return "stale", "the sources of its extension modules are others now", ()
     standing = _of_modules(install, now, environ, suffix)
-    if standing.state == "current" and then != now.source:
-        return Standing("current", "only Python was edited, which is live; the version is of the sources before")
+    if standing[0] == "current" and then != now.source:
+        return "current", "only Python was edited, which is live; the version is of the sources before", ()
     return standing
 
 
@@ -115,21 +95,21 @@ def others(record: "Record", held: "Mapping[bytes, bytes]", tree: bytes) -> "lis
     `read` is a file that it has read and that is other now; `ways`, with no path, says that there are other packages.
     What was read in `tree` and is no input is looked at there. Variables and what lies outside are left out.
     """
-    found: list[tuple[bytes, Finding]] = [
+    read: list[tuple[bytes, Finding]] = [
         (path, "read")
         for path, kind, content, _ in record.rests
         if kind == "f" and not os.path.isabs(path) and (held.get(path) or _now(tree, path)) != content
     ]
-    return found or ([] if _leads(record, list(held)) else [(b"", "ways")])
+    return read or ([] if _leads(record, list(held)) else [(b"", "ways")])
 
 
 def _now(tree: bytes, path: bytes) -> bytes:
     """Kind and content of a file; nothing where none can be read."""
     try:
-        found = rows.read(os.path.join(tree, path), follow=True)
+        known = rows.read(os.path.join(tree, path), follow=True)
     except (OSError, ValueError, rows.RestlessError):
         return b""
-    return b"" if found is None else found[0] + found[1]
+    return b"" if known is None else known[0] + known[1]
 
 
 def _leads(record: "Record", paths: "list[bytes]") -> bool:
@@ -144,26 +124,27 @@ def _leads(record: "Record", paths: "list[bytes]") -> bool:
     return ways.issuperset(loose) and ways <= folders.union(loose)
 
 
-def _of_modules(install: "Install", now: Digests, environ: "Mapping[str, str]", suffix: str) -> Standing:
+def _of_modules(install: "Install", now: Digests, environ: "Mapping[str, str]", suffix: str) -> "Standing":
     """As `judged`, of an editable one whose native sources are those of its mark."""
-    cache, backend = frame.cache_directory(environ), install.backend()
+    cache, backend = files.cache_directory(environ), install.backend()
     compiles = any(path.endswith(digest.COMPILED) for path in now.paths)
     if backend in _APART or (backend not in _IN_PLACE and not compiles):
-        return Standing("current")
+        return "current", "", ()
     if backend not in _IN_PLACE:
-        return Standing("unknown", f"where the builds of {os.fsdecode(backend)} put its modules is not known")
-    tree = memory.real(install.tree)
-    held, found = now.held(), None
+        return "unknown", f"where the builds of {backend} put its modules is not known", ()
+    tree, held, findings = memory.real(install.tree), now.held(), None
     if cache is not None:
-        found = editables.check(
-            cache, tree, now.native, now.source, abi=suffix, others=lambda one: others(one, held, tree)
+        findings = editables.check(
+            cache, tree, now.native, now.source, abi=suffix, others=lambda record: others(record, held, tree)
         )
-    if found is None:
-        return Standing("unknown", "no build of its modules is on record") if compiles else Standing("current")
-    wrong = [(os.fsdecode(path), finding) for path, finding in found if finding in _STALE]
+    if findings is None:
+        return ("unknown", "no build of its modules is on record", ()) if compiles else ("current", "", ())
+    wrong = [(os.fsdecode(path), finding) for path, finding in findings if finding in _STALE]
     if wrong:
         superfluous = all(finding in _SUPERFLUOUS for _, finding in wrong)
         why = "; ".join([f"{path} {_STALE[finding]}" for path, finding in wrong])
-        return Standing("stale", why, tuple([path for path, _ in wrong]) if superfluous else ())
-    doubts = [_UNKNOWN[finding] for _, finding in found if finding in _UNKNOWN]
-    return Standing("unknown", doubts[0]) if doubts else Standing("current")
+        return "stale", why, tuple([path for path, _ in wrong]) if superfluous else ()
+    for _, finding in findings:
+        if finding in _UNKNOWN:
+            return "unknown", _UNKNOWN[finding], ()
+    return "current", "", ()

@@ -16,7 +16,6 @@ _INFO = ".dist-info"
 _DIRECT = "direct_url.json"
 _MARK = "freshwheel.json"
 _LARGEST = 1 << 16
-_DIGITS = 32
 
 
 class Install:
@@ -24,47 +23,36 @@ class Install:
 
     __slots__ = ("editable", "info", "mark", "name", "origin", "tree", "version")
 
-    name: str
-    version: str
-    info: str
-    """The path of its `.dist-info`."""
-    origin: "Origin"
-    """A folder; or version control, or an archive."""
-    tree: str
-    """That folder."""
-    editable: bool
-    mark: bytes | None
-    """What its mark says; None where it has none."""
-
     def __init__(self, *, info: str, origin: "Origin", tree: str, editable: bool) -> None:
         self.info = info
-        name, _, self.version = os.path.basename(info)[: -len(_INFO)].partition("-")
-        head = (_read(os.path.join(info, "METADATA")) or b"").partition(b"\nName: ")[2]
-        self.name = head.partition(b"\n")[0].decode("utf-8", "replace").strip() or name
+        """The path of its `.dist-info`."""
+        self.name, _, self.version = os.path.basename(info)[: -len(_INFO)].partition("-")
         self.origin = origin
+        """A folder; or version control, or an archive."""
         self.tree = tree
+        """That folder."""
         self.editable = editable
         self.mark = _read(os.path.join(info, _MARK))
+        """What its mark says; None where it has none."""
 
     def installer(self) -> str:
         """The name of the program that installed it; nothing where that is not said."""
         return (_read(os.path.join(self.info, "INSTALLER")) or b"").decode("utf-8", "replace").strip()
 
-    def backend(self) -> bytes:
+    def backend(self) -> str:
         """The module of the inner backend, as its mark says; nothing where it does not."""
-        rest = (self.mark or b"").partition(b'"backend": "')[2]
-        return rest.partition(b'"')[0].partition(b":")[0]
+        return self._said("backend").partition(":")[0]
 
     def marked(self, field: str) -> str:
         """A digest of its mark: `digest` or `native`; nothing where there is none, or where it is of no tree."""
-        data = self.mark or b""
-        start = data.find(f'"{field}": "'.encode()) + len(field) + 5
-        digest = data[start : start + _DIGITS].decode("ascii", "replace")
-        is_one = start > len(field) + 4 and data[start + _DIGITS : start + _DIGITS + 1] == b'"'
-        return digest if is_one and b'"settled": true' in data else ""
+        return self._said(field) if b'"settled": true' in (self.mark or b"") else ""
+
+    def _said(self, field: str) -> str:
+        rest = (self.mark or b"").partition(f'"{field}": "'.encode())[2]
+        return rest.partition(b'"')[0].decode("utf-8", "replace")
 
 
-def found(path: "Iterable[str]", name: str | None = None) -> "Iterator[Install]":
+def listed(path: "Iterable[str]", name: str | None = None) -> "Iterator[Install]":
     """The distributions in the folders of `path`, of which the first of a name counts; `name`: only those of it."""
     wanted = None if name is None else normal(name)
     known = set()
@@ -96,10 +84,9 @@ def _infos(folder: str) -> list[str]:
 def _read(path: str) -> bytes | None:
     try:
         with open(path, "rb") as file:
-            data = file.read(_LARGEST)
+            return file.read(_LARGEST)
     except OSError:
         return None
-    return data
 
 
 def _origin(data: bytes) -> "tuple[Origin, str, bool] | None":

@@ -1,7 +1,7 @@
 """What became of installations, for people: a line each, of all trees in one file. Part of the light column.
 
 The recipes put on record what they decided, and why. An answer that is given again has no new reason: its line here is
-all there is of it. `stats` counts the lines. Nothing goes by them.
+all there is of it. `stats` counts the lines. Nothing goes by them. Those of a long file go into another one beside it.
 """
 
 import os
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     `failed`. The hook. What the tree is known by. The file name of the wheel, or of the project where there is none.
     The source digest and the build key, as far as they are known. ms that it took; ms of the build that was saved."""
 
-_LARGEST = 1 << 24
-"""Bytes; a longer record begins anew, if nobody has counted what is in it before."""
+_LARGEST = 1 << 19
+"""Bytes of one file, some thousand lines."""
 _DIGITS = 12
 """Of the largest number that is one: what is damaged may have more than can be read."""
 _KINDS = ("again", "hit", "built", "failed")
@@ -29,47 +29,51 @@ def identity(tree: bytes) -> str:
     return xxhash.xxh3_128_hexdigest(tree)
 
 
-def place(cache: str) -> str:
-    """Where the record lies in the cache directory."""
-    return os.path.join(cache, "journal")
+def places(cache: str) -> tuple[str, str]:
+    """Where the record lies in the cache directory: the lines of today, and older ones."""
+    return os.path.join(cache, "journal"), os.path.join(cache, "journal.old")
 
 
 def add(cache: str, line: "Line") -> None:
     """One more line is on record, if it can be."""
     words = ["".join([sign for sign in str(word) if sign.isprintable() and sign != " "]) or _NOTHING for word in line]
     flags = [getattr(os, name, 0) for name in ("O_CLOEXEC", "O_NOFOLLOW", "O_BINARY")]
+    path, older = places(cache)
     try:
-        handle = os.open(place(cache), os.O_WRONLY | os.O_APPEND | os.O_CREAT | sum(flags), 0o600)
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | sum(flags), 0o600)
         try:
-            if os.fstat(handle).st_size > _LARGEST:
-                os.ftruncate(handle, 0)
             os.write(handle, f"{' '.join(words)}\n".encode("utf-8", "replace"))
         finally:
             os.close(handle)
+        if os.stat(path).st_size > _LARGEST:
+            os.replace(path, older)
     except OSError:
         return
 
 
-def load(path: str) -> "list[Line]":
-    """The lines of a record, the newest first; what is damaged is passed over."""
-    try:
-        with open(path, "rb") as file:
-            lines = file.read(2 * _LARGEST).decode("utf-8", "replace").splitlines()
-    except OSError:
-        return []
-    found: list[Line] = []
-    for line in reversed(lines):
-        words = line.split(" ")
-        numbers = [words[0], *words[-2:]]
-        if (
-            len(words) == _FIELDS
-            and words[1] in _KINDS
-            and all(one.isdecimal() and len(one) <= _DIGITS for one in numbers)
-        ):
-            hook, tree, name, digest, key = ("" if word == _NOTHING else word for word in words[2:7])
-            when, took, spared = map(int, numbers)
-            found.append((when, words[1], hook, tree, name, digest, key, took, spared))
-    return found
+def load(cache: str) -> "list[Line]":
+    """The lines on record, the newest first; what is damaged is passed over."""
+    lines: list[Line] = []
+    for path in places(cache):
+        try:
+            with open(path, "rb") as file:
+                texts = file.read(2 * _LARGEST).decode("utf-8", "replace").splitlines()
+        except OSError:
+            continue
+        lines += [line for text in reversed(texts) if (line := _parsed(text)) is not None]
+    return lines
+
+
+def _parsed(text: str) -> "Line | None":
+    words = text.split(" ")
+    numbers = [words[0], *words[-2:]]
+    if len(words) != _FIELDS or words[1] not in _KINDS:
+        return None
+    if any(not word.isdecimal() or len(word) > _DIGITS for word in numbers):
+        return None
+    hook, tree, name, digest, key = ["" if word == _NOTHING else word for word in words[2:7]]
+    when, took, spared = map(int, numbers)
+    return when, words[1], hook, tree, name, digest, key, took, spared
 
 
 def saved(milliseconds: int) -> str:

@@ -6,28 +6,27 @@ for. A run is known by all that its hooks have in common, never by one thing alo
 """
 
 import os
-import stat
 import sys
 
 import xxhash
 
-from freshwheel.base import frame
+from freshwheel.base import files, frame, records, rows
+from freshwheel.base.records import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_MAGIC = b"FWLEASE\1"
+_MAGIC = b"FWLEASE\2"
 _WHEEL = "wheel"
-_TERMS = "terms"
 _AGE = 24 * 3600
 """Seconds. No run lasts longer."""
 _YOUNG = 60
 """Seconds. It takes no longer to write a lease."""
 
 
-class Lease:
-    """A value: what one run was promised."""
+class Lease(Value):
+    """What one run was promised."""
 
     __slots__ = ("digest", "folder", "key", "name", "prefix")
 
@@ -41,13 +40,6 @@ class Lease:
     """The file name of the wheel that is kept here; nothing: it was a miss, and the requirements were given out."""
     prefix: str
     """The environment of the run; once it is gone, so is the run."""
-
-    def __init__(self, *, folder: str, key: str, digest: str, name: str, prefix: str) -> None:
-        self.folder = folder
-        self.key = key
-        self.digest = digest
-        self.name = name
-        self.prefix = prefix
 
     @property
     def wheel(self) -> str:
@@ -75,36 +67,42 @@ def grant(cache: str, identity: bytes, *, key: str, digest: str, wheel: "tuple[s
     lease = Lease(folder=folder, key=key, digest=digest, name=wheel[1] if wheel else "", prefix=_prefix())
     try:
         drop(lease)
-        frame.settle(folder)
+        files.settle(folder)
         if wheel is not None:
-            frame.copy(wheel[0], lease.wheel)
-        frame.write(os.path.join(folder, _TERMS), _dump(lease, identity), mode=0o600)
+            files.copy(wheel[0], lease.wheel)
+        if records.save(_terms(folder), _MAGIC, (_content(lease), key, digest, lease.name, lease.prefix), identity):
+            return lease
     except OSError:
-        drop(lease)
-        return None
-    return lease
+        pass
+    drop(lease)
+    return None
 
 
 def find(cache: str, identity: bytes) -> "Lease | None":
     """The lease of a run; None where there is none that can be used."""
-    folder = _folder(cache, identity)
-    try:
-        with open(os.path.join(folder, _TERMS), "rb") as file:
-            found = _parsed(file.read(), folder, identity)
-        if found is not None and not (frame.is_own(os.lstat(folder)) and (not found.name or _sum(found.wheel))):
-            return None
-    except (OSError, ValueError):
+    return _found(_folder(cache, identity), identity)
+
+
+def _found(folder: str, identity: bytes) -> "Lease | None":
+    """The lease that was granted to this run, with the very wheel."""
+    terms = records.load(_terms(folder), _MAGIC, identity)
+    if terms is None:
         return None
-    return found
+    content, key, digest, name, prefix = terms
+    lease = Lease(folder=folder, key=key, digest=digest, name=name, prefix=prefix)
+    try:
+        return lease if files.is_own(os.lstat(folder)) and _content(lease) == content else None
+    except (OSError, rows.RestlessError):
+        return None
 
 
 def drop(lease: "Lease") -> None:
     """Removes a lease."""
-    frame.discard(os.path.join(lease.folder, _TERMS))
+    files.discard(_terms(lease.folder))
     try:
         # Somebody may have been killed while the wheel was written.
         for name in os.listdir(lease.folder):
-            frame.discard(os.path.join(lease.folder, name))
+            files.discard(os.path.join(lease.folder, name))
         os.rmdir(lease.folder)
     except OSError:
         return
@@ -121,8 +119,7 @@ def sweep(cache: str, now: float) -> None:
         folder, age = os.path.join(top, name), 0.0
         try:
             age = abs(now - os.stat(folder).st_mtime)
-            with open(os.path.join(folder, _TERMS), "rb") as file:
-                found = _parsed(file.read(), folder, bytes.fromhex(name))
+            found = _found(folder, bytes.fromhex(name))
         except (OSError, ValueError):
             found = None
         # What is none may be one that is being written.
@@ -149,33 +146,11 @@ def _started(process: int) -> bytes | None:
         return None
 
 
-def _sum(path: str) -> bytes | None:
-    """XXH3-128 of a regular file; None where there is none."""
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
-    try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            return None
-        summary = xxhash.xxh3_128()
-        while chunk := os.read(handle, 1 << 18):
-            summary.update(chunk)
-        return summary.digest()
-    finally:
-        os.close(handle)
+def _content(lease: Lease) -> bytes:
+    """The content digest of the wheel; nothing where there is none."""
+    found = rows.read(os.fsencode(lease.wheel), follow=False) if lease.name else None
+    return found[1] if found is not None else b""
 
 
-def _dump(lease: Lease, identity: bytes) -> bytes:
-    wheel = (_sum(lease.wheel) or b"") if lease.name else b""
-    texts = [os.fsencode(text) for text in (lease.key, lease.digest, lease.name, lease.prefix)]
-    return frame.dumped(_MAGIC, identity, wheel, *texts)
-
-
-def _parsed(data: bytes, folder: str, identity: bytes) -> "Lease | None":
-    """The lease that was dumped for this run, with the very wheel; else None, ValueError, or OSError."""
-    fields = frame.parsed(_MAGIC, data)
-    if len(fields) != 6 or fields[0] != identity:  # noqa: PLR2004
-        return None
-    key, digest, name, prefix = (os.fsdecode(field) for field in fields[2:])
-    lease = Lease(folder=folder, key=key, digest=digest, name=name, prefix=prefix)
-    if name and _sum(lease.wheel) != fields[1]:
-        return None
-    return lease
+def _terms(folder: str) -> str:
+    return os.path.join(folder, "terms")

@@ -9,12 +9,12 @@ import os
 import xxhash
 
 from freshwheel.about import __version__
-from freshwheel.base import frame, rows
+from freshwheel.base import files, frame, records, rows
+from freshwheel.base.records import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Container, Mapping, Sequence
 
     from freshwheel.base.rows import Row
 
@@ -27,21 +27,16 @@ WATCHED, KIND = b".k"
 _SETTING = "freshwheel."
 _VARIABLE = "FRESHWHEEL_"
 _NO_SETTING = "FRESHWHEEL_CACHE_DIR"
-_MAGIC = b"FWMEM\0\0\4"
+_MAGIC = b"FWMEM\0\0\5"
 """The last byte is the edition of this format."""
 _STRICT_SLACK = 60 * 10**9
 """Of the rows of files on a file system that is not known to keep exact times."""
-_FIELDS = (
-    *("tree", "device", "slack", "question", "rules", "digest", "inputs", "column", "stamps"),
-    *("links", "places", "flags", "absent", "seal"),
-)
-"""In the order of the file; answers follow."""
 _WIDTH = 17
 """Bytes of a kind and a content."""
 
 
-class Memory:
-    """A value: nobody changes one. Paths have a NUL between two; they are relative to the tree, or absolute."""
+class Memory(Value):
+    """What a run observed. Paths have a NUL between two; they are relative to the tree, or absolute."""
 
     __slots__ = (
         *("absent", "answers", "column", "device", "digest", "flags", "inputs", "links", "places"),
@@ -77,22 +72,6 @@ class Memory:
     """What `rows.seal` says of links and places, then of the inputs, those of each block of `frame.blocks` together."""
     answers: "Mapping[str, bytes]"
     """What else was answered, by name."""
-
-    def __init__(self, **fields: "bytes | int | Mapping[str, bytes] | None") -> None:
-        for name in self.__slots__:
-            setattr(self, name, fields[name])
-
-    def __eq__(self, other: object) -> bool:
-        """Whether all fields are equal."""
-        return isinstance(other, Memory) and dump(self) == dump(other)
-
-    def __hash__(self) -> int:
-        """As `__eq__`."""
-        return hash(dump(self))
-
-    def but(self, **fields: "bytes | Mapping[str, bytes]") -> "Memory":
-        """The same memory with other values in some fields."""
-        return Memory(**{**{name: getattr(self, name) for name in self.__slots__}, **fields})
 
 
 def observed(  # noqa: PLR0913 - one for each thing that was observed
@@ -167,7 +146,7 @@ def question(settings: object, environ: "Mapping[str, str]", tree: bytes) -> byt
     variables = [_framed(name, environ[name]) for name in sorted(names)]
     about = _framed(__version__, str(rows.EDITION))
     top = os.path.join(os.fsdecode(tree), "")
-    apart = [path for path in frame.set_apart(os.fsdecode(tree), environ) if path.startswith(top)]
+    apart = [path for path in files.set_apart(os.fsdecode(tree), environ) if path.startswith(top)]
     return frame.framed(about, frame.framed(*variables), frame.framed(*sorted(ours)), _framed(*apart))
 
 
@@ -191,40 +170,6 @@ def split(paths: bytes) -> list[bytes]:
     return paths.split(b"\0") if paths else []
 
 
-def dump(memory: Memory) -> bytes:
-    """The memory as it lies in its file."""
-    slack = b"" if memory.slack is None else b"%d" % memory.slack
-    numbers = {"device": b"%d" % memory.device, "slack": slack}
-    fields = [numbers.get(name, getattr(memory, name)) for name in _FIELDS]
-    fields += [field for name, answer in sorted(memory.answers.items()) for field in (name.encode(), answer)]
-    pieces = [piece for field in fields for piece in (len(field).to_bytes(8, "little"), field)]
-    return b"".join([_MAGIC, frame.summary(fields), *pieces])
-
-
-def parse(data: bytes) -> Memory | None:
-    """The memory that was dumped, None for anything else."""
-    return _parsed(frame.reader(data), len(data))
-
-
-def _parsed(read: "Callable[[int], bytes]", size: int) -> Memory | None:
-    """The memory in the next `size` bytes; field by field, for a large one should not be held twice."""
-    if read(8) != _MAGIC:
-        return None
-    total = read(16)
-    try:
-        fields = frame.fields(read, size - 24)
-        found: dict[str, Any] = dict(zip(_FIELDS, fields, strict=False))
-        answers = fields[len(_FIELDS) :]
-        if total != frame.summary(fields) or len(found) < len(_FIELDS):
-            return None
-        found["device"], found["slack"] = int(found["device"]), int(found["slack"]) if found["slack"] else None
-        found["answers"] = dict(zip([name.decode() for name in answers[::2]], answers[1::2], strict=True))
-    except ValueError:
-        return None
-    memory = Memory(**found)
-    return memory if _fits(memory) else None
-
-
 def real(tree: str) -> bytes:
     """The real path of a tree, as a memory names it."""
     return os.fsencode(os.path.realpath(tree))
@@ -239,29 +184,18 @@ def place(cache: str, tree: bytes) -> str:
 
 def load(cache: str, tree: bytes) -> Memory | None:
     """The memory of the tree, a real path; None where there is none that can be used."""
-    try:
-        with open(place(cache, tree), "rb", buffering=0) as file:
-            status = os.fstat(file.fileno())
-            if not frame.is_own(status):
-                return None
-            memory = _parsed(file.read, status.st_size)
-    except (OSError, ValueError):
-        return None
-    return memory if memory is not None and memory.tree == tree else None
+    fields = records.load(place(cache, tree), _MAGIC, tree)
+    return None if fields is None else Memory.of(fields)
 
 
 def save(cache: str, memory: Memory) -> bool:
     """Whether the memory could be written into the cache directory, for its owner alone."""
     path = place(cache, memory.tree)
-    try:
-        frame.settle(os.path.dirname(path))
-        data = dump(memory)
-        frame.remove(path)  # what is renamed over a file is flushed by some systems, and no loss of a memory matters
-        frame.write(path, data, mode=0o600)
-        if not os.path.join(memory.tree, b"").startswith(os.path.join(real(cache), b"")):
-            frame.tag(cache)
-    except (OSError, ValueError):
+    files.discard(path)  # what is renamed over a file is flushed by some systems, and no loss of a memory matters
+    if not records.save(path, _MAGIC, memory, memory.tree):
         return False
+    if not os.path.join(memory.tree, b"").startswith(os.path.join(real(cache), b"")):
+        files.tag(cache)
     return True
 
 
@@ -282,19 +216,6 @@ def _seals(names: bytes, found: "Sequence[Row]", stamps: "Sequence[bytes]") -> b
         start, end = end, end + len(paths)
         seals += rows.seal(found[start:end], stamps[start:end])
     return seals
-
-
-def _fits(memory: Memory) -> bool:
-    """Whether the fields are as long as they must be."""
-    count, rest = divmod(len(memory.stamps), 8)
-    inputs, places = (paths.count(b"\0") + 1 if paths else 0 for paths in (memory.inputs, memory.places))
-    return (
-        not rest
-        and inputs == count
-        and len(memory.column) == _WIDTH * count
-        and len(memory.flags) == places
-        and [len(memory.rules), len(memory.digest), len(memory.seal) % 16] == [16, 16, 0]
-    )
 
 
 def _framed(*texts: str) -> bytes:

@@ -5,17 +5,16 @@ Nothing goes by it and nothing watches it: it is for people. It is lost with the
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Literal
 
 import xxhash
 
-from freshwheel.base import frame, json_files
-from freshwheel.base.model import Input, Snapshot
-from freshwheel.memory import journal, memory, stats
+from freshwheel.base import records
+from freshwheel.base.model import Snapshot
+from freshwheel.memory import journal, memory
 
 MOST = 20
 """Installations that are kept."""
@@ -24,16 +23,13 @@ Decided = Literal["hit", "miss", "lease", "built", "failed"]
 """From the store; not in the store, and left to a later hook; what the run was promised; by a real build, or not."""
 
 _UNMOVED = "nothing that it is made from has changed"
-_EDITION = 2
-_LARGEST_INPUTS = 1 << 28
+_MAGIC, _INPUTS = b"FWOUT\0\0\3", b"FWINPUT\2"
 _WITH_PARTS = 4
 """Outcomes whose key is kept with all its parts."""
-_MAGIC = b"FWINPUT\1"
 _MOST_INPUTS = 4
 """States of the sources whose inputs are kept."""
 _WIDTH = 17
 """Bytes of kind and content."""
-_NUMBERS = ("when", "took", "saved")
 _WHEELS = ("wheel", "editable")
 """Hooks that deliver."""
 
@@ -85,8 +81,8 @@ class Changes:
 
 def place(cache: str, tree: str, digest: str | None = None) -> str:
     """Where the record of a tree lies in the cache directory: its outcomes, or its inputs with this digest."""
-    of = "outcomes.json" if digest is None else f"{xxhash.xxh3_64_hexdigest(digest.encode())}.inputs"
-    return json_files.place(cache, memory.real(tree), of)
+    of = "outcomes" if digest is None else f"{xxhash.xxh3_64_hexdigest(digest.encode())}.inputs"
+    return records.place(cache, memory.real(tree), of)
 
 
 def load(cache: str | None, tree: str) -> list[Outcome]:
@@ -97,7 +93,7 @@ def load(cache: str | None, tree: str) -> list[Outcome]:
     if cache is None:
         return []
     decided, own = _decided(cache, tree), journal.identity(memory.real(tree))
-    isolated = {one.key for one in decided if one.isolated}
+    isolated = {outcome.key for outcome in decided if outcome.isolated}
     again = [
         Outcome(
             hook=hook,
@@ -111,36 +107,29 @@ def load(cache: str | None, tree: str) -> list[Outcome]:
             saved=saved,
             when=when,
         )
-        for when, kind, hook, where, name, digest, key, took, saved in journal.load(journal.place(cache))
+        for when, kind, hook, where, name, digest, key, took, saved in journal.load(cache)
         if (kind, where) == ("again", own)
     ]
-    return sorted([*again, *decided], key=lambda one: -one.when)[:MOST]
+    return sorted([*again, *decided], key=lambda outcome: -outcome.when)[:MOST]
 
 
 def _decided(cache: str, tree: str) -> list[Outcome]:
     """Those that the recipes have decided."""
-    try:
-        found = json_files.load(place(cache, tree), _EDITION, memory.real(tree))
-        return [_parsed(one) for one in found["outcomes"]][:MOST]
-    except (OSError, ValueError, TypeError, KeyError):
-        return []
+    return [Outcome(**one) for one in records.load(place(cache, tree), _MAGIC, memory.real(tree)) or ()]
 
 
-def add(cache: str | None, tree: str, outcome: Outcome, found: Snapshot | None = None) -> bool:
-    """Whether an outcome is on record now, and, for a hook that delivers, the inputs `found` of its wheel."""
+def add(cache: str | None, tree: str, outcome: Outcome, snapshot: Snapshot | None = None) -> bool:
+    """Whether an outcome is on record now, and, for a hook that delivers, the inputs of its wheel."""
     if cache is None:
         return False
     before = _decided(cache, tree)
     outcome = replace(outcome, parts=outcome.parts or parts(before, outcome.key))
     # One of an earlier hook is for as long as its installation has not ended.
-    kept = [one for one in before if one.hook in _WHEELS or (outcome.hook == "metadata" and one.hook == "requires")]
-    outcomes = _slimmed([outcome, *kept][:MOST])
-    record = {"outcomes": [asdict(one) for one in outcomes]}
-    try:
-        if found is not None and outcome.hook in _WHEELS:
-            _keep(place(cache, tree, found.digest), found)
-        json_files.save(place(cache, tree), _EDITION, record, memory.real(tree))
-    except (OSError, ValueError):
+    lasting = (*_WHEELS, "requires") if outcome.hook == "metadata" else _WHEELS
+    outcomes = _slimmed([outcome, *(earlier for earlier in before if earlier.hook in lasting)][:MOST])
+    if snapshot is not None and outcome.hook in _WHEELS:
+        _keep(place(cache, tree, snapshot.digest), snapshot)
+    if not records.save(place(cache, tree), _MAGIC, list(map(asdict, outcomes)), memory.real(tree)):
         return False
     if outcome.hook in _WHEELS:
         _count(cache, tree, outcomes)
@@ -154,46 +143,40 @@ def _count(cache: str, tree: str, outcomes: Sequence[Outcome]) -> None:
         return
     kind = outcome.decided if outcome.decided in ("built", "failed") else "hit"
     folder, where = os.path.basename(os.path.realpath(tree)), journal.identity(memory.real(tree))
-    name = next((one.wheel for one in outcomes if one.wheel), folder.replace("-", "_"))
+    name = next((known.wheel for known in outcomes if known.wheel), folder.replace("-", "_"))
     told = (outcome.hook, where, name, outcome.digest, outcome.key, outcome.took, outcome.saved)
     journal.add(cache, (outcome.when, kind, *told))
-    stats.fold(cache, now=outcome.when)
 
 
 def base(outcomes: Sequence[Outcome], *hooks: str) -> Outcome | None:
     """The last outcome that delivered something by one of the hooks; None: there is none on record."""
-    return next((one for one in outcomes if one.hook in hooks and one.decided not in ("miss", "failed")), None)
+    delivered = (outcome for outcome in outcomes if outcome.decided not in ("miss", "failed"))
+    return next((outcome for outcome in delivered if outcome.hook in hooks), None)
 
 
 def parts(outcomes: Sequence[Outcome], key: str) -> Mapping[str, str]:
     """The components of a key; nothing where they are not on record any more."""
-    return next((one.parts for one in outcomes if key and one.key == key and one.parts), {})
+    return next((outcome.parts for outcome in outcomes if key and outcome.key == key and outcome.parts), {})
 
 
 def cost(outcomes: Sequence[Outcome], key: str) -> int:
     """The ms that the build of a key has taken, as far as that is on record."""
-    return max((one.saved or one.took * (one.decided == "built") for one in outcomes if one.key == key), default=0)
+    builds = (outcome for outcome in outcomes if outcome.key == key)
+    return max((outcome.saved or outcome.took * (outcome.decided == "built") for outcome in builds), default=0)
 
 
 def inputs(cache: str | None, tree: str, digest: str) -> dict[bytes, bytes] | None:
     """Path -> kind and content of the inputs with this digest; None where they are not on record."""
-    if cache is None or not digest:
+    known = records.load(place(cache, tree, digest), _INPUTS, digest) if cache is not None and digest else None
+    if known is None:
         return None
-    with contextlib.suppress(OSError, ValueError):
-        with open(place(cache, tree, digest), "rb") as file:
-            head = _head(digest)
-            if file.read(len(head)) != head:
-                return None
-            paths, column, summary = frame.unframed(file.read(_LARGEST_INPUTS))
-        names = paths.split(b"\0") if paths else []
-        if frame.summary([paths, column]) == summary and len(column) == _WIDTH * len(names):
-            return {name: column[_WIDTH * at : _WIDTH * (at + 1)] for at, name in enumerate(names)}
-    return None
+    paths, column = known
+    names = paths.split(b"\0") if paths else []
+    return {name: column[_WIDTH * at : _WIDTH * (at + 1)] for at, name in enumerate(names)}
 
 
-def changes(before: Mapping[bytes, bytes], now: Sequence[Input]) -> Changes:
-    """What the inputs have that they did not have before."""
-    after = {one.path: one.kind + one.content for one in now}
+def changes(before: Mapping[bytes, bytes], after: Mapping[bytes, bytes]) -> Changes:
+    """What two states of the inputs, path -> kind and content, differ in."""
     return Changes(
         changed=_texts(path for path in before.keys() & after.keys() if before[path] != after[path]),
         added=_texts(after.keys() - before.keys()),
@@ -201,58 +184,24 @@ def changes(before: Mapping[bytes, bytes], now: Sequence[Input]) -> Changes:
     )
 
 
-def _keep(path: str, found: Snapshot) -> None:
-    """The inputs are on record. Raises OSError."""
-    frame.settle(os.path.dirname(path))
-    head = _head(found.digest)
-    with contextlib.suppress(OSError), open(path, "rb") as file:
-        if file.read(len(head)) == head:
-            return
-    paths = b"\0".join([one.path for one in found.inputs])
-    column = b"".join([one.kind + one.content for one in found.inputs])
-    frame.write(path, head + frame.framed(paths, column, frame.summary([paths, column])), mode=0o600)
-    frame.thin(path, _MOST_INPUTS)
-
-
-def _head(digest: str) -> bytes:
-    """How the record of inputs with this digest begins."""
-    return _MAGIC + frame.framed(digest.encode())
+def _keep(path: str, snapshot: Snapshot) -> None:
+    """The inputs are on record, if they can be."""
+    if records.load(path, _INPUTS, snapshot.digest) is None:
+        paths = b"\0".join([item.path for item in snapshot.inputs])
+        column = b"".join([item.kind + item.content for item in snapshot.inputs])
+        records.save(path, _INPUTS, (paths, column), snapshot.digest, most=_MOST_INPUTS)
 
 
 def _slimmed(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """The outcomes, with the parts of the last few keys alone, each once."""
     slim: list[Outcome] = []
     known: set[str] = set()
-    for one in outcomes:
-        keeps = bool(one.parts) and one.key not in known and len(known) < _WITH_PARTS
+    for outcome in outcomes:
+        keeps = bool(outcome.parts) and outcome.key not in known and len(known) < _WITH_PARTS
         if keeps:
-            known.add(one.key)
-        slim.append(one if keeps or not one.parts else replace(one, parts={}))
+            known.add(outcome.key)
+        slim.append(outcome if keeps else replace(outcome, parts={}))
     return slim
-
-
-def _parsed(found: Mapping[str, Any]) -> Outcome:
-    """One outcome as it was dumped. Raises KeyError, TypeError and ValueError for anything else."""
-    texts = ("hook", "decided", "why", "wheel", "digest", "key", "unstored")
-    values: dict[str, Any] = {name: _text(found[name]) for name in texts}
-    values |= {name: _names(found[name]) for name in ("missed", "written")}
-    values["parts"] = {_text(name): _text(value) for name, value in dict(found["parts"]).items()}
-    values |= {name: found[name] for name in _NUMBERS}
-    if values["decided"] not in get_args(Decided) or not all(isinstance(values[name], int) for name in _NUMBERS):
-        raise ValueError("an outcome of another kind")
-    return Outcome(**values, isolated=found["isolated"] is True)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError("no text")
-    return value
-
-
-def _names(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise TypeError("no list")
-    return tuple(map(_text, value))
 
 
 def _texts(paths: Iterable[bytes]) -> tuple[str, ...]:

@@ -6,10 +6,9 @@ It steps aside, which is None, wherever it can't be sure, and whatever goes wron
 import os
 import time
 
-from freshwheel.base import frame, isolation
+from freshwheel.base import files, isolation
 from freshwheel.memory import answers, lease, memory, recheck
 from freshwheel.store import shelf
-from freshwheel.store.entry import unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,14 +107,14 @@ class _Case:
         self, tree: str, environ: "Mapping[str, str]", settings: object, hook: str, now: "Callable[[], int]"
     ) -> None:
         self.started = now()
-        where, cache = memory.real(tree), frame.cache_directory(environ)
+        where, cache = memory.real(tree), files.cache_directory(environ)
         asked = answers.question(where, hook, settings, environ)
         digest = (
             _source_digest(tree, environ, settings, self.started) if cache is not None and asked is not None else None
         )
         if cache is None or asked is None or digest is None:
             raise _AsideError
-        answer, found = answers.load(cache, asked, digest), shelf.at(cache, shelf.identity())
+        answer, found = answers.load(cache, asked, digest), shelf.at(cache)
         if answer is None or isinstance(found, str) or not answers.holds(answer, environ):
             raise _AsideError
         if not answer.data:
@@ -149,7 +148,7 @@ class _Case:
     def hand_out(self, target: str) -> None:
         """`target` holds the wheel."""
         if self.answer.data:
-            frame.write(target, self.answer.data)
+            files.write(target, self.answer.data)
             return
         if self.shelf.hand_out(self.answer.blob, target):
             raise _AsideError
@@ -172,16 +171,16 @@ def _wheel(case: _Case, directory: str, say: "Callable[[str], object]") -> str |
 
 
 def _metadata(case: _Case, directory: str) -> str | None:
-    files = unpack(case.answer.info)
+    info = case.answer.info
     case.held()
-    if not files:
+    if not info:
         return None
-    for name, data in files.items():
+    for name, data in info.items():
         path = os.path.join(directory, *name.split("/"))
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as file:
             file.write(data)
-    return next(iter(files)).partition("/")[0]
+    return next(iter(info)).partition("/")[0]
 
 
 def _requires(case: _Case) -> list[str] | None:
@@ -189,23 +188,23 @@ def _requires(case: _Case) -> list[str] | None:
     if not answer.lean or case.run is None:
         return None
     leases = os.path.join(case.cache, "leases")
-    frame.settle(leases)
+    files.settle(leases)
     if len(os.listdir(leases)) > _LEASES:
         lease.sweep(case.cache, case.now() / 1e9)
-    path = frame.beside(os.path.join(case.cache, "wheel"))
+    path = files.beside(os.path.join(case.cache, "wheel"))
     try:
         case.hand_out(path)
         kept = (path, answer.wheel)
         held = lease.grant(case.cache, case.run, key=answer.key.decode(), digest=answer.digest.decode(), wheel=kept)
     finally:
-        frame.remove(path)
+        files.discard(path)
     return None if held is None else []
 
 
 def _source_digest(tree: str, environ: "Mapping[str, str]", settings: object, started: int) -> str | None:
     where = memory.real(tree)
     asked = memory.question(settings, environ, where)
-    cache = frame.cache_directory(environ)
+    cache = files.cache_directory(environ)
     if asked is None or cache is None:
         return None
     known = memory.load(cache, where)

@@ -22,8 +22,8 @@ _LICENSES = ("LICEN[CS]E*", "COPYING*", "NOTICE*", "AUTHORS*")
 """What maturin, setuptools and others take for licence files, if none are named."""
 IGNORING = (".gitignore", ".ignore")
 """Files by which maturin leaves out what lies in a Python package; those in the package itself count anyway."""
-READMES = ("README", "README.md", "README.txt")
-"""What cargo takes for the description of a crate that names none."""
+READMES = ("README", "README.md", "README.rst", "README.txt")
+"""What cargo and maturin take for the description of a crate that names none."""
 _OF_MATURIN = ("Cargo.toml", "rust/Cargo.toml")
 """Where it looks for its manifest."""
 _REPOSITORIES = {".gitignore": ".git", ".hgignore": ".hg"}

@@ -7,6 +7,7 @@ order they are asked, and reads what they want to know.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from freshwheel.sources.walk import Tree, Walk
 
 _ENDS = (b"/", b'"', b"\\")
 """What follows the name of a file or folder in a source that speaks of it."""
+_TESTS = re.compile(rb"#\[cfg\(test\)\]\s*(?:pub\s+)?mod\s+\w+\s*\{")
+"""Where the tests in a source begin, which no build reads; they come last."""
 _POINTER = b"gitdir: "
 _OPAQUE = ("Cargo.lock", "rust-toolchain")
 """Files that decide something, but nothing that must be understood."""
@@ -175,7 +178,8 @@ class _Search:
             trial.root(crate, "", crate=True, only=only)
             for other in others:
                 trial.root(other, "", crate=True)
-            sources = b"\n".join(self.disk.text(path) or b"" for path in trial.files if path.endswith(b".rs"))
+            texts = (self.disk.text(path) or b"" for path in trial.files if path.endswith(b".rs"))
+            sources = b"\n".join(_TESTS.split(text, 1)[0] for text in texts)
             named = {name for name in left if any(name + end in sources for end in _ENDS)}
             if not named:
                 break

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from freshwheel.base import frame
+from freshwheel.base import files
 
 KEPT = (".git", ".hg", ".jj", ".svn")
 """What version control keeps in the folder that is cloned as a whole."""
@@ -71,7 +71,7 @@ def apart(tree: str, environ: Mapping[str, str]) -> list[str]:
         pythons.append(sys.prefix)
     return [
         path
-        for path in (*homes, *pythons, *frame.set_apart(tree, environ))
+        for path in (*homes, *pythons, *files.set_apart(tree, environ))
         if os.path.isabs(path) and not real.startswith(os.path.join(os.path.realpath(path), ""))
     ]
 
@@ -80,7 +80,7 @@ def set_apart(tree: str, environ: Mapping[str, str]) -> tuple[str, ...]:
     """The folders that the environment gives to tools, relative to the tree."""
     real = os.path.realpath(tree)
     found = []
-    for path in frame.set_apart(tree, environ):
+    for path in files.set_apart(tree, environ):
         with contextlib.suppress(ValueError):  # on another drive
             found.append(os.path.relpath(path, real).replace(os.sep, "/"))
     return tuple(found)

@@ -1,7 +1,6 @@
 """The store: built wheels by build key, on this machine.
 
-Whatever goes wrong in it ends in a miss, in None or in a remark, and never in a failed build. A hit waits for this
-module, so what it takes to write in the store, or to look after it, is loaded for that alone.
+Whatever goes wrong in it ends in a miss, in a reason or in a remark, and never in a failed build.
 """
 
 from __future__ import annotations
@@ -10,30 +9,27 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import xxhash
 
+from freshwheel.base import files, records
 from freshwheel.base.frame import framed
-from freshwheel.store.entry import Blob, Entry
-from freshwheel.store.shelf import FORMAT, Shelf, at, identity, why
+from freshwheel.store.entry import MAGIC, Blob, Discovered, Entry, Wheel
+from freshwheel.store.shelf import FORMAT, Shelf, at, why
 
 if TYPE_CHECKING:
-    from freshwheel.store.prune import Pruned
-    from freshwheel.store.survey import Flaw, Info, Listed
-    from freshwheel.store.write import Draft, Finished, Put
+    import filelock
 
-SIZE = 5 << 30
-"""Bytes that the store may have, unless told otherwise."""
-AGE = 30 * 24 * 3600
-"""Seconds that something may lie unused, unless told otherwise."""
 _SLOTS = 8
 """Entries of one key, for as many states of what its builds have discovered."""
 _PATIENCE = 600.0
 """Seconds that one build waits for another: then it builds as well."""
+_DIGITS = 4
+"""Of the name of a lock: two things whose names begin alike wait for each other, which is rare and harmless."""
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +37,24 @@ class Refusal:
     """There is no store, and why, with the fix."""
 
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Draft:
+    """What a build has left to be stored, beside wheels. No secret: all of it is written down."""
+
+    key: str
+    """The build key: 64 hex digits."""
+    base: str
+    """The version that the inner wheel states."""
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """The components of the key, by name."""
+    discovered: Sequence[Discovered] = ()
+    """What must be as it was for the entry to be a hit."""
+    tree: bytes | None = None
+    """16 bytes that name the only tree it may be handed out in; None: any."""
+    installed: Mapping[str, str] = field(default_factory=dict)
+    milliseconds: int = 0
 
 
 class Store:
@@ -51,9 +65,19 @@ class Store:
         self.remarks: list[str] = []
 
     @classmethod
-    def open(cls, cache: str | None, *, uid: int | None = None) -> Store | Refusal:
-        """The store in a cache directory, which is made where it is missing; `uid`: not of this process, but this."""
-        found = _settled(cache, identity() if uid is None else uid)
+    def open(cls, cache: str | None) -> Store | Refusal:
+        """The store in a cache directory, which is made where it is missing.
+
+        One that is there is used even where nothing can be written.
+        """
+        if cache is None:
+            return Refusal(reason="no cache directory: neither HOME nor FRESHWHEEL_CACHE_DIR names an absolute path")
+        try:
+            if not os.path.lexists(os.path.join(cache, FORMAT)):
+                files.settle(os.path.join(cache, FORMAT))
+        except (OSError, ValueError) as error:
+            return Refusal(reason=f"can't make {cache}: {why(error)}; FRESHWHEEL_CACHE_DIR names another folder")
+        found = at(cache)
         return Refusal(reason=found) if isinstance(found, str) else cls(found)
 
     def find(self, key: str, *, tree: bytes | None = None) -> Entry | None:
@@ -65,98 +89,100 @@ class Store:
 
         What they have discovered is for the caller to look at: each is of another state of it.
         """
-        for start in (key, *(() if tree is None else (_bound(key, tree),))):
-            for place in _slots(start):
-                found = self.shelf.find(place)
-                if found is not None and found.tree in (None, tree):
-                    yield found
+        for place in (*_slots(key, None), *(_slots(key, tree) if tree is not None else ())):
+            found = self.shelf.find(place)
+            if found is not None and found.tree in (None, tree):
+                yield found
 
     def hand_out(self, blob: Blob, target: str) -> bool:
         """Whether `target` now holds the blob: a copy, never a link, compared with its digest while it was made."""
         return self._none_of(self.shelf.hand_out(blob, target))
 
     def put(
-        self, draft: Draft, inner: str, finished: Mapping[bytes, Finished] | None = None, *, stale: Sequence[Entry] = ()
-    ) -> Put:
-        """Stores the inner wheel at a path, and what was made from it, by 16 bytes that name version and mark.
+        self, draft: Draft, inner: str, finished: Mapping[bytes, str] | None = None, *, stale: Sequence[Entry] = ()
+    ) -> Entry | str:
+        """Stores the inner wheel at a path, and what was made from it: the entry, or why there is none.
 
         The first build of a key stays: another result is reported, and not written. Those entries that the caller has
         found and could not use, because what they discovered is another now, stay beside it: so many as there are
         slots, then the oldest of these `stale` ones makes room.
         """
-        from freshwheel.store import write  # noqa: PLC0415 - see the module's docstring
-
-        start = draft.key if draft.tree is None else _bound(draft.key, draft.tree)
         places = {one.key: one for one in stale}
-        free = [place for place in _slots(start) if place not in places]
+        free = [place for place in _slots(draft.key, draft.tree) if place not in places]
         oldest = min(places.values(), key=lambda one: one.created, default=None)
         place = free[0] if free or oldest is None else oldest.key
-        put = write.put(self.shelf, place, draft, inner, finished or {}, stale=stale)
-        self._remark(put.reason)
-        return put
+        try:
+            return self._put(draft, inner, finished or {}, place, None if place in places else self.shelf.find(place))
+        except (OSError, ValueError) as error:
+            reason = f"can't write in the store: {why(error)}"
+        self._remark(reason)
+        return reason
 
-    def add_finished(self, entry: Entry, tag: bytes, finished: Finished) -> Entry | None:
+    def _put(
+        self, draft: Draft, inner: str, finished: Mapping[bytes, str], place: str, known: Entry | None
+    ) -> Entry | str:
+        entry = Entry(
+            key=place,
+            inner=_wheel(inner),
+            base=draft.base,
+            finished={},
+            parts=dict(draft.parts),
+            discovered=sorted(draft.discovered),
+            tree=draft.tree,
+            installed=dict(draft.installed),
+            milliseconds=draft.milliseconds,
+            created=time.time_ns(),
+        )
+        if known is not None and self.shelf.holds(known.inner.blob):
+            if (known.inner, known.discovered, known.tree) != (entry.inner, entry.discovered, entry.tree):
+                return "the store has another result for the same build key, and keeps it"
+            entry = known
+        else:
+            self._place(entry.inner, inner)
+        return self._published(entry, finished)
+
+    def add_finished(self, entry: Entry, tag: bytes, path: str) -> Entry | None:
         """The entry with one more finished wheel; None where that could not be stored."""
-        from freshwheel.store import write  # noqa: PLC0415 - as above
+        known = self.shelf.find(entry.key)
+        if known is None or known.inner != entry.inner:
+            return None
+        try:
+            return self._published(known, {tag: path})
+        except (OSError, ValueError) as error:
+            self._remark(f"can't write in the store: {why(error)}")
+        return None
 
-        put = write.add_finished(self.shelf, entry, tag, finished)
-        self._remark(put.reason)
-        return put.entry
+    def _published(self, entry: Entry, finished: Mapping[bytes, str]) -> Entry:
+        """The entry, stored with these finished wheels besides its own: first the blobs, and then what names them."""
+        wheels = {tag: _wheel(path) for tag, path in finished.items()}
+        for tag, wheel in wheels.items():
+            self._place(wheel, finished[tag])
+        entry = entry.but(finished={**entry.finished, **wheels})
+        path = self.shelf.entry_place(entry.key)
+        files.settle(os.path.dirname(path))
+        files.write(path, records.dumped(MAGIC, entry), mode=0o600)
+        return entry
 
-    def single_flight(self, key: str, timeout: float = _PATIENCE) -> AbstractContextManager[bool]:
-        """Whether this is the only build of a key now; else there is a remark, and one builds anyway."""
-        return self._locked("key", key, timeout)
-
-    def tree_lock(self, tree: str, timeout: float = _PATIENCE) -> AbstractContextManager[bool]:
-        """Whether this is the only real build in a source tree now; else there is a remark."""
-        return self._locked("tree", xxhash.xxh3_128_hexdigest(os.fsencode(os.path.realpath(tree))), timeout)
-
-    def folder_lock(self, folder: str, timeout: float = _PATIENCE) -> AbstractContextManager[bool]:
-        """As `tree_lock`, for a build folder, which several trees may share; to be taken as the last lock."""
-        return self._locked("folder", hashlib.sha256(os.fsencode(folder)).hexdigest(), timeout)
-
-    def prune(self, now: int, *, size: int = SIZE, age: float = AGE, force: bool = False) -> Pruned:
-        """Removes what is unused for `age` seconds or too much, once a day at most; `now` in ns."""
-        from freshwheel.store import prune  # noqa: PLC0415 - as above
-
-        return prune.prune(self.shelf, now=now, size=size, age=age, force=force)
-
-    def clear(self) -> Pruned:
-        """Removes everything but the locks."""
-        from freshwheel.store import prune  # noqa: PLC0415 - as above
-
-        return prune.clear(self.shelf, now=time.time_ns())
-
-    def verify(self) -> list[Flaw]:
-        """What is wrong with entries and blobs, all of which are read. What is in a wheel is for others to say."""
-        from freshwheel.store import survey  # noqa: PLC0415 - as above
-
-        return survey.flaws(self.shelf)
-
-    def info(self) -> Info:
-        """The store in numbers."""
-        from freshwheel.store import survey  # noqa: PLC0415 - as above
-
-        return survey.info(self.shelf)
-
-    def stored(self, beside: Iterable[str] = ()) -> tuple[int, str]:
-        """How many builds are new since this was last asked, and a name for all that are kept. Raises OSError."""
-        from freshwheel.store import survey  # noqa: PLC0415 - as above
-
-        return survey.stored(self.shelf, beside)
-
-    def entries(self) -> list[Listed]:
-        """The entries, the one that was used last first."""
-        from freshwheel.store import survey  # noqa: PLC0415 - as above
-
-        return survey.listed(self.shelf)
+    def _place(self, wheel: Wheel, path: str) -> None:
+        """The wheel at `path` lies in the store. Raises OSError."""
+        place = self.shelf.blob_place(wheel.blob.sha256)
+        if self.shelf.holds(wheel.blob):
+            os.utime(place)  # so that it is not cleared away before an entry names it
+        else:
+            files.settle(os.path.dirname(place))
+            files.copy(path, place, mode=0o600)
 
     @contextlib.contextmanager
-    def _locked(self, kind: str, name: str, timeout: float) -> Iterator[bool]:
-        from freshwheel.store import locks  # noqa: PLC0415 - as above
+    def lock(self, kind: str, about: str, timeout: float = _PATIENCE) -> Iterator[bool]:
+        """Whether this is the only one at it, while the context lasts; else there is a remark, and one goes on anyway.
 
-        with locks.hold(self.shelf, kind, name, timeout) as held:
-            yield self._none_of(held.reason)
+        That is: a build of a `key`; a real build in a `tree`; one in a build `folder`, which several trees may share
+        and which is to be taken last. A lock saves work, and nothing is wrong without it. Its file is never removed,
+        since that would split those who wait.
+        """
+        name = f"{kind}-{xxhash.xxh3_64_hexdigest(os.fsencode(about))[:_DIGITS]}"
+        with contextlib.ExitStack() as stack:
+            yield self._none_of(_held(stack, os.path.join(self.shelf.root, "locks", name), timeout))
 
     def _none_of(self, reason: str) -> bool:
         """Whether nothing went wrong; else it is on record."""
@@ -168,47 +194,44 @@ class Store:
             self.remarks.append(text)
 
 
-def _settled(cache: str | None, uid: int | None) -> Shelf | str:
-    """The store in a cache directory, which is made where it is missing; or why there is none.
-
-    A store that is there is used even where nothing can be written.
-    """
-    if cache is None:
-        return "no cache directory: neither HOME nor FRESHWHEEL_CACHE_DIR names an absolute path"
+def _held(stack: contextlib.ExitStack, path: str, timeout: float) -> str:
+    """Why a lock is not held while the stack lasts; nothing: it is."""
     try:
-        reason = _made(cache, uid)
-    except (OSError, ValueError) as error:
-        return f"can't make {cache}: {why(error)}"
-    return reason or at(cache, uid)
+        import filelock  # noqa: PLC0415 - it costs 50 ms, and a hit needs none
 
-
-def _made(cache: str, uid: int | None) -> str:
-    """Why the folders of the store were not made; nothing: they are there."""
-    root = os.path.join(cache, FORMAT)
-    missing = []
-    folder = root
-    while not os.path.lexists(folder) and folder != os.path.dirname(folder):
-        missing.append(folder)
-        folder = os.path.dirname(folder)
-    if missing and uid == 0 and (owner := os.stat(folder).st_uid) != uid:
-        return (
-            f"{folder} belongs to the user {owner}, and this process is root, whose files would be in the way there: "
-            "set FRESHWHEEL_CACHE_DIR, or run sudo with -H"
-        )
-    for folder in reversed(missing):
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(folder, 0o700)
+        files.settle(os.path.dirname(path))
+        lock = filelock.FileLock(path, timeout=timeout, mode=0o600, fallback_to_soft=False, preserve_lock_file=True)
+        lock.acquire()
+    except TimeoutError:
+        return f"another process held the lock for {timeout:g} seconds"
+    except (OSError, ImportError, RuntimeError, NotImplementedError) as error:
+        return f"no locks: {why(error)}"
+    stack.callback(_released, lock)
     return ""
 
 
-def _slots(key: str) -> list[str]:
-    """The keys that the entries of a key lie under: itself, and others for other states of what builds discovered."""
-    return [
-        key,
-        *(hashlib.sha256(framed(b"slot", key.encode(), bytes([number]))).hexdigest() for number in range(1, _SLOTS)),
-    ]
+def _released(lock: filelock.BaseFileLock) -> None:
+    """A lock that can't be released goes with the process."""
+    with contextlib.suppress(OSError, RuntimeError):
+        lock.release()
 
 
-def _bound(key: str, tree: bytes) -> str:
-    """The key of a wheel that belongs to one tree, so that every tree has its own."""
-    return hashlib.sha256(framed(b"bound", key.encode(), tree)).hexdigest()
+def _wheel(path: str) -> Wheel:
+    """What the wheel at `path` is called in the store. Raises OSError."""
+    strong, fast, size = hashlib.sha256(), xxhash.xxh3_128(), 0
+    with open(path, "rb", buffering=0) as file:
+        while chunk := file.read(_CHUNK):
+            strong.update(chunk)
+            fast.update(chunk)
+            size += len(chunk)
+    return Wheel(name=os.path.basename(path), blob=Blob(sha256=strong.hexdigest(), size=size, xxh3=fast.digest()))
+
+
+def _slots(key: str, tree: bytes | None) -> list[str]:
+    """The keys that the entries of a key lie under: itself, and others for other states of what builds discovered.
+
+    Of a wheel that belongs to one tree every tree has its own.
+    """
+    start = key if tree is None else hashlib.sha256(framed(b"bound", key.encode(), tree)).hexdigest()
+    more = [framed(b"slot", start.encode(), bytes([number])) for number in range(1, _SLOTS)]
+    return [start, *(hashlib.sha256(one).hexdigest() for one in more)]

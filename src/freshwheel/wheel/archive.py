@@ -1,257 +1,345 @@
-"""A wheel as a file: read and validated as a whole, rewritten with another version member by member.
+"""A wheel as a file: read, rewritten with another version member by member, and compared with another one.
 
-Nothing is ever unpacked. Of the members only METADATA, WHEEL and RECORD are decompressed and compared with their CRC
-and their hash in RECORD; of all others the names, modes, sizes and places are checked, not the bytes, which are copied
-as they lie: an installer checks them when it unpacks them, and to do it here would take many times as long as the copy.
+To rewrite one, nothing is unpacked but METADATA, WHEEL and RECORD: all other members are copied as they lie, and an
+installer will look at what is in them.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import csv
+import hashlib
+import io
 import os
-import re
-from collections.abc import Mapping, Sequence
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from io import BufferedReader
 from typing import BinaryIO
+from zipfile import ZipFile, ZipInfo
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from freshwheel.base import frame
+from freshwheel.base import files
 from freshwheel.base.errors import WheelError, WheelUnfamiliarError
 from freshwheel.base.model import Mark
 from freshwheel.wheel import mark as marks
-from freshwheel.wheel import members, metadata, parts, record, zip_members
-from freshwheel.wheel.names import WheelName
-from freshwheel.wheel.parts import Part
-from freshwheel.wheel.zip_members import Member
+from freshwheel.wheel import metadata
+from freshwheel.wheel.metadata import INFO
+from freshwheel.wheel.names import FileName
 
-_INFO, _DATA = ".dist-info", ".data"
-_SIGNATURES = ("RECORD.jws", "RECORD.p7s")
-_NEWER = ("METADATA.json", "WHEEL.json", "variant.json")
-"""Drafts (PEP 819, 825) that repeat in JSON what METADATA and WHEEL say, or add to the file name."""
-_BODY = re.compile(rb"\n\r?\n")
-_TEXT_LIMIT = 16 << 20
-_MARK_LIMIT = 1 << 20
+Row = tuple[str, str, str]
+"""A row of RECORD: path, hash (`sha256=...`, base64 without padding) and size, as they are written."""
+
+_BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, RuntimeError, csv.Error)
+"""What reading damaged data raises, beside OSError."""
+_PLAIN = 20
+"""The version of the ZIP format that a reader must know: it has neither 64-bit fields nor newer methods."""
+_LARGEST, _MOST = 0xFF000000, 0xFFF0
+"""Bytes and members of a file that still needs no 64-bit fields when it was rewritten."""
+_LOCAL = struct.Struct("<4s5H3L2H")
+"""Signature, needed, flags, method, time, date, CRC, packed, size, lengths of name and extra field."""
+_CENTRAL = struct.Struct("<4s6H3L5H2L")
+"""Signature, made by, the same as above, three lengths, disk, internal and external attributes, offset."""
+_END = struct.Struct("<4s4H2LH")
+_DESCRIPTOR, _UTF8 = 1 << 3, 1 << 11
+_CHUNK = 1 << 20
+_UNIX, _PLAIN_FILE = 3, 0o100644 << 16
+_EXECUTABLE = 0o111 << 16
+_BILLS = f"{INFO}/sboms/"
+"""Bills of materials (PEP 770): each build gives them a number and a time of their own."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wheel:
-    """A wheel that was found to be whole and free of contradictions."""
+    """A wheel that can be rewritten."""
 
     path: str
-    name: WheelName
-    version: str
-    """As METADATA spells it."""
+    name: FileName
     metadata: bytes
-    members: tuple[Member, ...]
-    """In the order of the directory."""
-    rows: tuple[record.Row, ...]
+    members: tuple[ZipInfo, ...]
+    rows: tuple[Row, ...]
     """RECORD."""
-    dist_info: str
-    """The name of the folder, as the members spell it."""
-    data: str | None
-    """The name of the `.data` folder, if there is one."""
+    stem: str
+    """What its `.dist-info` and its `.data` folder are called but for that ending."""
+
+    @property
+    def version(self) -> str:
+        """The version, as METADATA spells it."""
+        return metadata.field(self.metadata, "Version")
 
 
 def read(path: str) -> Wheel:
     """The wheel at `path`.
 
-    Raises WheelError if it is broken, dangerous or contradicts itself, WheelUnfamiliarError if it may well be a good
-    wheel but has a form that is not rewritten here.
+    Raises WheelError if it is broken or contradicts itself, WheelUnfamiliarError if it may well be a good wheel but has
+    a form that is not rewritten here.
     """
-    return _read(path, os.path.basename(path))
+    name = FileName.wheel(os.path.basename(path))
+    with _opened(path) as archive:
+        return _wheel(archive, path, name)
 
 
 def rewrite(wheel: Wheel, target: str, *, version: str, mark: bytes) -> str:
     """The name of the file in the folder `target` that holds `wheel` with another version and with this mark.
 
     Only the names that carry the version, METADATA's `Version`, RECORD and the mark are new; all other members keep
-    their compressed bytes, order, modes and times. Equal arguments give equal bytes. WheelError if the result is not
-    a wheel of that version; then nothing is left in `target`.
+    their compressed bytes, order, modes and times. Equal arguments give equal bytes. Where it fails, nothing is left in
+    `target`.
     """
-    name = wheel.name.with_version(version).filename
-    path = os.path.join(target, name)
-    temporary = frame.beside(path)
-    try:
-        with open(wheel.path, "rb") as source, open(temporary, "xb") as file:
-            parts.write(file, source, _parts(wheel, version, mark))
-        _read(temporary, name)  # all that carries the version agrees with the new name, or this is an error
-        os.replace(temporary, path)
-    except BaseException:
-        frame.remove(temporary)
-        raise
-    return name
+    name, old = wheel.name.with_version(version), f"{wheel.stem}{INFO}"
+    fresh_stem = f"{wheel.stem.rpartition('-')[0]}-{name.version}"
+    folders = {wheel.stem + ending: fresh_stem + ending for ending in (INFO, ".data")}
+    text = metadata.with_version(wheel.metadata, version)
+    fresh = {f"{old}/METADATA": text, f"{old}/RECORD": _record(wheel, folders, text, mark)}
+    with open(wheel.path, "rb") as source, files.Replacement(os.path.join(target, name.filename)) as file:
+        writer = _Writer(file)
+        for member in wheel.members:
+            folder = member.filename.partition("/")[0]
+            renamed = folders.get(folder, folder) + member.filename[len(folder) :]
+            if member.filename == f"{old}/RECORD":
+                writer.add(_plain(wheel), f"{folders[old]}/{marks.NAME}", mark)
+            if member.filename in fresh:
+                writer.add(member, renamed, fresh[member.filename])
+            elif member.filename != f"{old}/{marks.NAME}":
+                writer.copy(member, renamed, source)
+        writer.end()
+    return name.filename
 
 
 def mark_of(path: str) -> Mark | None:
     """The mark of the wheel at `path`; None for a wheel without one, and for anything that can't be understood."""
-    with contextlib.suppress(OSError, ValueError, RecursionError, WheelError), open(path, "rb") as file:
-        for member in zip_members.members(file):
-            folder, _, rest = member.name.partition("/")
-            if rest == marks.NAME and folder.endswith(_INFO):
-                return marks.parse(zip_members.content(file, member, _MARK_LIMIT))
+    with contextlib.suppress(ValueError, WheelError):
+        return marks.parse(mark_text(path) or b"")
     return None
 
 
-def _read(path: str, filename: str) -> Wheel:
+def mark_text(path: str) -> bytes | None:
+    """What stands in the wheel at `path` as its mark; None where there is none. Raises WheelError."""
+    with _opened(path) as archive:
+        found = [name for name in archive.namelist() if name.partition("/")[2] == marks.NAME]
+        return archive.read(found[0]) if found else None
+
+
+def flaws(wheel: Wheel) -> dict[str, str]:
+    """The members that are not what RECORD says, by name, each with what is wrong: every byte is read."""
+    wrong = {}
+    with _opened(wheel.path) as archive:
+        for path, stated, _ in wheel.rows:
+            algorithm, _, digest = stated.partition("=")
+            try:
+                if path.startswith(f"{wheel.stem}{INFO}/RECORD") or path.endswith("/"):
+                    continue
+                data = base64.urlsafe_b64encode(_hashed(archive, path, algorithm))
+                if data.rstrip(b"=").decode() != digest.rstrip("="):
+                    wrong[path] = "its hash is not what RECORD says"
+            except (*_BROKEN, NotImplementedError) as error:
+                wrong[path] = f"it can't be read: {error}"
+    return wrong
+
+
+def differences(one: Wheel, other: Wheel, names: tuple[str, str]) -> dict[str, str]:
+    """What an installer would make of one wheel and not of the other, by member, each with how it differs.
+
+    Names, contents and whether a file can be executed count; times, order and compression do not, nor what bills of
+    materials hold. RECORD follows from the others, the mark says what is known, and folders that carry the version go
+    by what they are for. `names` are what the two are called in the answer.
+    """
+    before, after = _installed(one), _installed(other)
+    differing = {}
+    for name in sorted(before.keys() | after.keys()):
+        if name not in before or name not in after:
+            differing[name] = f"only in the {names[name in after]} one"
+        elif before[name][0] != after[name][0]:
+            differing[name] = "other content"
+        elif before[name] != after[name]:
+            differing[name] = f"can be executed in the {names[after[name][1]]} one only"
+    return differing
+
+
+def _installed(wheel: Wheel) -> dict[str, tuple[bytes, bool]]:
+    """Each file by a name without the version: SHA-256, and whether it can be executed."""
+    installed = {}
+    with _opened(wheel.path) as archive:
+        for member in archive.infolist():
+            name = member.filename.removeprefix(wheel.stem)
+            if not member.is_dir() and name not in (f"{INFO}/{marks.NAME}", f"{INFO}/RECORD"):
+                digest = b"" if name.startswith(_BILLS) else _hashed(archive, member, "sha256")
+                installed[name] = digest, bool(member.external_attr & _EXECUTABLE)
+    return installed
+
+
+def _hashed(archive: ZipFile, member: ZipInfo | str, algorithm: str) -> bytes:
+    """The hash of a member. Raises what reading it, or an unknown algorithm, leads to."""
+    digest = hashlib.new(algorithm)
+    with archive.open(member) as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.digest()
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[ZipFile]:
+    """The archive at `path`; what is wrong with it is a WheelError that names it."""
+    name = os.path.basename(path)
     try:
-        with open(path, "rb") as file:
-            return _wheel(file, path, filename)
+        with ZipFile(path) as archive:
+            yield archive
     except WheelError as error:
-        raise type(error)(f"{filename}: {error.message}", hint=error.hint) from None
+        raise type(error)(f"{name}: {error.message}", hint=error.hint) from None
+    except NotImplementedError as error:
+        raise WheelUnfamiliarError(f"{name}: {error}") from None
+    except (*_BROKEN, KeyError) as error:  # the last one where there is no such member
+        raise WheelError(f"{name}: it is broken: {error}") from error
     except OSError as error:
-        raise WheelError(f"{filename}: it can't be read: {error.strerror or error}") from error
+        raise WheelError(f"{name}: it can't be read: {error.strerror or error}") from error
 
 
-def _wheel(file: BinaryIO, path: str, filename: str) -> Wheel:
-    found = zip_members.members(file)
-    members.check(found)
-    name = WheelName.parse(filename)
-    dist_info, data = _folders(found, name)
-    by_name = {member.name: member for member in found}
-    _check_files(by_name, dist_info)
-    sizes = {member.name: member.size for member in found}
-    rows = record.parse(zip_members.content(file, by_name[f"{dist_info}/RECORD"], record.limit(list(sizes))))
-    record.check(rows, sizes, own=f"{dist_info}/RECORD")
-    by_path = {row[0]: row for row in rows}
-    texts = {}
-    for part in ("METADATA", "WHEEL"):
-        member = by_name[f"{dist_info}/{part}"]
-        texts[part] = zip_members.content(file, member, _TEXT_LIMIT)
-        if not record.matches(by_path[member.name], texts[part]):
-            raise WheelError(f"{part} is not what RECORD says: the hashes differ")
-    _check_format(texts["WHEEL"])
-    version = _version(texts["METADATA"], name)
-    return Wheel(
+def _wheel(archive: ZipFile, path: str, name: FileName) -> Wheel:
+    members = tuple(archive.infolist())
+    if any(member.extract_version > _PLAIN for member in members):
+        raise WheelUnfamiliarError("it has 64-bit ZIP fields, or members in a newer form")
+    if os.path.getsize(path) > _LARGEST or len(members) > _MOST:
+        raise WheelUnfamiliarError("it is so large that it nearly needs 64-bit ZIP fields")
+    if any(member.header_offset < 0 for member in members):
+        raise WheelError("its beginning is not there")
+    infos = sorted({top for member in members if (top := member.filename.partition("/")[0]).endswith(INFO)})
+    if len(infos) != 1:
+        kind = WheelUnfamiliarError if infos else WheelError
+        raise kind(f"it has {len(infos)} .dist-info folders instead of one")
+    form = metadata.field(archive.read(f"{infos[0]}/WHEEL"), "Wheel-Version")
+    if form.partition(".")[0] != "1":
+        raise WheelUnfamiliarError(f"it is of wheel format {form}; only 1.x is known")
+    wheel = Wheel(
         path=path,
         name=name,
-        version=version,
-        metadata=texts["METADATA"],
-        members=found,
-        rows=rows,
-        dist_info=dist_info,
-        data=data,
+        metadata=archive.read(f"{infos[0]}/METADATA"),
+        members=members,
+        rows=_rows(archive.read(f"{infos[0]}/RECORD")),
+        stem=infos[0].removesuffix(INFO),
     )
+    _check_names(wheel)
+    _check_record(wheel)
+    return wheel
 
 
-def _folders(found: Sequence[Member], name: WheelName) -> tuple[str, str | None]:
-    """The names of the `.dist-info` and of the `.data` folder, both of which must be those of the file name."""
-    tops = {member.name.partition("/")[0] for member in found}
-    infos = sorted(top for top in tops if top.lower().endswith(_INFO))
-    datas = sorted(top for top in tops if top.lower().endswith(_DATA))
-    if not infos:
-        raise WheelError("it has no .dist-info folder")
-    if len(infos) > 1 or len(datas) > 1:
-        raise WheelUnfamiliarError(f"it has more than one such folder: {', '.join(infos if len(infos) > 1 else datas)}")
-    if not _same(infos[0], name.dist_info(), _INFO):
-        raise WheelError(f"its folder {infos[0]} is not that of the file name, {name.dist_info()}")
-    if datas and not _same(datas[0], name.data(), _DATA):
-        kind = WheelError if "-" in datas[0] else WheelUnfamiliarError
-        raise kind(f"its folder {datas[0]} is not that of the file name, {name.data()}")
-    return infos[0], datas[0] if datas else None
+def _check_names(wheel: Wheel) -> None:
+    """Returns if all that carries name and version agrees with the file name."""
+    distribution, _, version = wheel.stem.rpartition("-")
+    stated = {"METADATA": (metadata.field(wheel.metadata, "Name"), wheel.version), wheel.stem: (distribution, version)}
+    for where, (distribution, version) in stated.items():
+        wanted = canonicalize_name(wheel.name.distribution), Version(wheel.name.version)
+        if (canonicalize_name(distribution), Version(version)) != wanted:
+            raise WheelError(f"{where} says {distribution!r} {version}, the file name {wheel.name.stem}")
 
 
-def _same(folder: str, expected: str, suffix: str) -> bool:
-    """Whether two folder names are one by the rules for names and versions."""
-    if folder == expected:
-        return True
-    if not folder.endswith(suffix):
-        return False
-    (name, _, version), (other, _, wanted) = (text.removesuffix(suffix).rpartition("-") for text in (folder, expected))
-    return canonicalize_name(name) == canonicalize_name(other) and _equal(version, wanted)
+def _check_record(wheel: Wheel) -> None:
+    """Returns if RECORD lists exactly the files of the wheel."""
+    names = [member.filename for member in wheel.members]
+    if len(set(names)) != len(names):
+        raise WheelError("it has two members of one name")
+    listed, own = {row[0] for row in wheel.rows}, f"{wheel.stem}{INFO}/RECORD"
+    differing = sorted(name for name in {*names, own} ^ {*listed, own} if not name.endswith("/"))
+    if differing:
+        raise WheelError(f"it has {differing[0]!r}, or RECORD lists it, and not both")
 
 
-def _equal(version: str, other: str) -> bool:
-    """Whether the two are one version, of which `other` is known to be one."""
+def _rows(text: bytes) -> tuple[Row, ...]:
     try:
-        return version == other or Version(version) == Version(other)
-    except ValueError:  # also for a number too long for `int`
-        return False
-
-
-def _check_files(by_name: Mapping[str, Member], dist_info: str) -> None:
-    for part in ("METADATA", "WHEEL", "RECORD"):
-        if f"{dist_info}/{part}" not in by_name:
-            raise WheelError(f"it has no {part} in {dist_info}")
-    for part in (*_SIGNATURES, *_NEWER):
-        if f"{dist_info}/{part}" in by_name:
-            kind = "a signature of RECORD" if part in _SIGNATURES else "metadata in a newer form"
-            raise WheelUnfamiliarError(f"it has {kind}, {part}, which would not fit a rewritten wheel")
-
-
-def _check_format(text: bytes) -> None:
-    stated = _field(text, "Wheel-Version", "WHEEL")
-    major, _, minor = stated.partition(".")
-    if not (major.isdecimal() and minor.isdecimal()):
-        raise WheelError(f"WHEEL has a Wheel-Version that is none: {stated!r}")
-    if major != "1":
-        raise WheelUnfamiliarError(f"it is of wheel format {stated}; only 1.x is known")
-
-
-def _version(text: bytes, name: WheelName) -> str:
-    version = metadata.version_of(text)
-    distribution, _, wanted = name.dist_info().removesuffix(_INFO).rpartition("-")
-    if not _equal(version, wanted):
-        raise WheelError(f"METADATA says version {version}, the file name {wanted}")
-    stated = _field(text, "Name", "METADATA")
-    if canonicalize_name(stated) != canonicalize_name(distribution):
-        raise WheelError(f"METADATA says name {stated}, the file name {distribution}")
-    return version
-
-
-def _field(text: bytes, field: str, where: str) -> str:
-    """The value of a header that stands there exactly once; what follows an empty line is no header."""
-    try:
-        text.decode()
-    except UnicodeDecodeError as error:
-        raise WheelError(f"{where} is not UTF-8: {error}") from None
-    head = _BODY.split(text.lstrip(b"\r\n"), maxsplit=1)[0].decode()
-    prefix = f"{field.lower()}:"
-    values = [line[len(prefix) :].strip() for line in head.split("\n") if line.lower().startswith(prefix)]
-    if len(values) != 1:
-        raise WheelError(f"{where} has {len(values)} lines for {field} instead of one")
-    return values[0]
-
-
-def _parts(wheel: Wheel, version: str, mark: bytes) -> list[Part]:
-    """The members of the rewritten wheel, in the order of the directory."""
-    folders = _renamed(wheel, version)
-    own, old = f"{wheel.dist_info}/RECORD", f"{wheel.dist_info}/{marks.NAME}"
-    stated = f"{wheel.dist_info}/METADATA"
-    text = metadata.with_version(wheel.metadata, version)
-    fresh = {stated: text, own: _record(wheel, folders, text, mark)}
-    found: list[Part] = []
-    for member in wheel.members:
-        folder, slash, rest = member.name.partition("/")
-        if folder not in folders:
-            found.append(Part(member))
-            continue
-        if member.name == own:
-            like = next(member for member in wheel.members if member.name == stated)
-            found.append(parts.added(f"{folders[folder]}/{marks.NAME}", mark, like=like, before=member))
-        if member.name != old:
-            found.append(Part(member, folders[folder] + slash + rest, fresh.get(member.name)))
-    return found
-
-
-def _renamed(wheel: Wheel, version: str) -> dict[str, str]:
-    """The old name of each folder that carries the version -> the new one, with the spelling of the name kept."""
-    folders = [(wheel.dist_info, _INFO)] + ([(wheel.data, _DATA)] if wheel.data is not None else [])
-    wanted = wheel.name.with_version(version).dist_info().removesuffix(_INFO).rpartition("-")[2]
-    return {folder: f"{folder.removesuffix(suffix).rpartition('-')[0]}-{wanted}{suffix}" for folder, suffix in folders}
+        lines = csv.reader(io.StringIO(text.decode(), newline=""))
+        return tuple([(path, digest, size) for path, digest, size in lines])
+    except (ValueError, csv.Error) as error:
+        raise WheelError(f"RECORD is no table of path, hash and size: {error}") from None
 
 
 def _record(wheel: Wheel, folders: Mapping[str, str], text: bytes, mark: bytes) -> bytes:
-    """RECORD of the rewritten wheel: the same rows in the same order, and before its own the one for the mark."""
-    fresh = {f"{wheel.dist_info}/METADATA": text}
-    rows: list[record.Row] = []
+    """RECORD of the rewritten wheel: the same rows in the same order, and last those of the mark and its own."""
+    old = f"{wheel.stem}{INFO}"
+    new = folders[old]
+    rows = []
     for path, digest, size in wheel.rows:
-        folder, slash, rest = path.partition("/")
-        name = folders.get(folder, folder) + slash + rest
-        if path == f"{wheel.dist_info}/{marks.NAME}":
-            continue
-        if path == f"{wheel.dist_info}/RECORD":
-            rows.append(record.row(name.removesuffix("RECORD") + marks.NAME, mark))
-        rows.append(record.row(name, fresh[path]) if path in fresh else (name, digest, size))
-    return record.dump(rows)
+        folder = path.partition("/")[0]
+        if path == f"{old}/METADATA":
+            rows.append(_row(f"{new}/METADATA", text))
+        elif path not in (f"{old}/RECORD", f"{old}/{marks.NAME}"):
+            rows.append((folders.get(folder, folder) + path[len(folder) :], digest, size))
+    rows += [_row(f"{new}/{marks.NAME}", mark), (f"{new}/RECORD", "", "")]
+    lines = io.StringIO(newline="")
+    csv.writer(lines, lineterminator="\n").writerows(rows)
+    return lines.getvalue().encode()
+
+
+def _plain(wheel: Wheel) -> ZipInfo:
+    """What is said of a new plain file, which is as old as METADATA."""
+    like = next(member for member in wheel.members if member.filename == f"{wheel.stem}{INFO}/METADATA")
+    plain = ZipInfo(like.filename, like.date_time)
+    plain.compress_type, plain.create_system, plain.external_attr = like.compress_type, _UNIX, _PLAIN_FILE
+    return plain
+
+
+def _row(path: str, content: bytes) -> Row:
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=")
+    return (path, f"sha256={digest.decode()}", str(len(content)))
+
+
+def _lost(member: ZipInfo, source: BufferedReader) -> WheelError:
+    name = os.path.basename(source.name)
+    return WheelError(f"{name}: {member.filename!r} does not lie where the archive says, or is cut off")
+
+
+class _Writer:
+    """A ZIP file that grows by members, whose headers are all written anew and state sizes and CRC themselves."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.records: list[bytes] = []
+
+    def copy(self, member: ZipInfo, name: str, source: BufferedReader) -> None:
+        """A member of the file `source` under a name, its bytes as they lie there."""
+        source.seek(member.header_offset)
+        header = source.read(_LOCAL.size)
+        if len(header) < _LOCAL.size or not header.startswith(b"PK\3\4"):
+            raise _lost(member, source)
+        source.seek(sum(_LOCAL.unpack(header)[-2:]), os.SEEK_CUR)
+        self._begin(member, name, (member.CRC, member.compress_size, member.file_size), member.flag_bits)
+        left = member.compress_size
+        while left:
+            chunk = source.read(min(left, _CHUNK))
+            if not chunk:
+                raise _lost(member, source)
+            self.file.write(chunk)
+            left -= len(chunk)
+
+    def add(self, like: ZipInfo, name: str, content: bytes) -> None:
+        """A file with new content, packed as `like` is and as old."""
+        packed = content
+        if like.compress_type == zipfile.ZIP_DEFLATED:
+            deflate = zlib.compressobj(zlib.Z_BEST_SPEED, zlib.DEFLATED, -zlib.MAX_WBITS)
+            packed = deflate.compress(content) + deflate.flush()
+        self._begin(like, name, (zlib.crc32(content), len(packed), len(content)), 0)
+        self.file.write(packed)
+
+    def _begin(self, like: ZipInfo, name: str, sizes: tuple[int, int, int], flags: int) -> None:
+        """Writes the header of a member, and keeps its record for the directory."""
+        raw = name.encode()
+        year, month, day, hour, minute, second = like.date_time
+        when = (hour << 11 | minute << 5 | second // 2, (year - 1980) << 9 | month << 5 | day)
+        flags = flags & ~_DESCRIPTOR | (0 if name.isascii() else _UTF8)
+        made = like.create_system << 8 | like.create_version
+        common = (_PLAIN, flags, like.compress_type, *when, *sizes, len(raw))
+        lengths = (len(like.extra), len(like.comment), 0)
+        record = _CENTRAL.pack(
+            b"PK\1\2", made, *common, *lengths, like.internal_attr, like.external_attr, self.file.tell()
+        )
+        self.records.append(record + raw + like.extra + like.comment)
+        self.file.write(_LOCAL.pack(b"PK\3\4", *common, 0) + raw)
+
+    def end(self) -> None:
+        """Writes the directory."""
+        start, count, directory = self.file.tell(), len(self.records), b"".join(self.records)
+        self.file.write(directory)
+        self.file.write(_END.pack(b"PK\5\6", 0, 0, count, count, len(directory), start, 0))

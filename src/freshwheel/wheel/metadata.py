@@ -1,67 +1,88 @@
-"""The headers of METADATA and PKG-INFO (core metadata): two are read, one is changed, not a byte else.
+"""Metadata: headers, of which some are read and one is changed, not a byte else; and the `.dist-info` folder of it.
 
-The lines are those that `email` sees, which is how pip and `importlib.metadata` read them: the headers end at the first
-empty line, or at one that is no header.
+A hit waits for this module.
 """
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+import shutil
 
+from freshwheel.base import files
 from freshwheel.base.errors import WheelError
 
-_LINE = re.compile(rb"([^\r\n]*)(?:\r\n|\r|\n|\Z)")
-_NAME = re.compile(rb"([!-9;-~]*):")
-_BLANK = b" \t"
-_GOES_ON = re.compile(rb"[ \t]*(?:\r\n|\r|\n)[ \t]")
+INFO = ".dist-info"
+OF_ONE_WHEEL = ("RECORD", "freshwheel.json")
+"""What speaks of one built wheel; metadata that is handed out before a build has neither."""
 
 
-def version_of(text: bytes) -> str:
-    """The version, as it is spelled; WheelError unless there is exactly one, on one line."""
-    return _value(text, "Version")
-
-
-def name_of(text: bytes) -> str:
-    """The name of the distribution, as it is spelled; WheelError unless there is exactly one, on one line."""
-    return _value(text, "Name")
+def field(text: bytes, name: str) -> str:
+    """The value of the header `name`; WheelError unless there is exactly one."""
+    start, stop = _place(text, name)
+    try:
+        return text[start:stop].decode()
+    except UnicodeDecodeError as error:
+        raise WheelError(f"the metadata has a {name} that is not UTF-8: {error}") from None
 
 
 def with_version(text: bytes, version: str) -> bytes:
-    """`text` with another version; WheelError unless there is exactly one, on one line."""
+    """`text` with another version; WheelError unless there is exactly one."""
     start, stop = _place(text, "Version")
     return text[:start] + version.encode() + text[stop:]
 
 
-def _value(text: bytes, field: str) -> str:
-    start, stop = _place(text, field)
+def version_of(folder: str) -> str:
+    """The version in the METADATA of a `.dist-info` folder; WheelError if there is none."""
+    return field(_text(folder), "Version")
+
+
+def copy(folder: str, directory: str, *, version: str) -> str:
+    """The name of the `.dist-info` folder in `directory` that holds what `folder` holds, with another version.
+
+    WheelError if `folder` has no METADATA with one version.
+    """
+    text = _text(folder)
+    stem = os.path.basename(folder).removesuffix(INFO).rpartition("-")[0]
+    target = os.path.join(directory, f"{stem}-{version}{INFO}")
+    shutil.copytree(folder, target, ignore=shutil.ignore_patterns(*OF_ONE_WHEEL), dirs_exist_ok=True)
+    files.write(os.path.join(target, "METADATA"), with_version(text, version))
+    return os.path.basename(target)
+
+
+def of_wheel(path: str) -> dict[str, bytes]:
+    """The `.dist-info` folder of a finished wheel as metadata hooks hand it out: path, with the folder -> content."""
+    import zipfile  # noqa: PLC0415 - see the module's docstring
+
+    with zipfile.ZipFile(path) as archive:
+        parts = [(name, *name.partition(f"{INFO}/")[::2]) for name in archive.namelist()]
+        wanted = [name for name, stem, rest in parts if "/" not in stem and rest not in ("", *OF_ONE_WHEEL)]
+        return {name: archive.read(name) for name in wanted if not name.endswith("/")}
+
+
+def unpack(path: str, directory: str) -> str:
+    """The name of the `.dist-info` folder of a finished wheel, which is written into `directory`."""
+    found = of_wheel(path)
+    for name, data in found.items():
+        target = os.path.join(directory, name)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        files.write(target, data)
+    return next(iter(found)).partition("/")[0]
+
+
+def _place(text: bytes, name: str) -> tuple[int, int]:
+    """Where in `text` the value of the one header `name` starts and stops: headers end at the first empty line."""
+    head = re.search(rb"\A\s*.*?(?:\r?\n\r?\n|\Z)", text, re.DOTALL)
+    line = re.compile(rb"^%s:[ \t]*([^\r\n]*?)[ \t]*\r?$" % name.encode(), re.MULTILINE | re.IGNORECASE)
+    values = [found.span(1) for found in line.finditer(text, 0, head.end() if head else 0)]
+    if len(values) != 1:
+        raise WheelError(f"the metadata has {len(values)} lines for {name} instead of one")
+    return values[0]
+
+
+def _text(folder: str) -> bytes:
     try:
-        return text[start:stop].decode()
-    except UnicodeDecodeError:
-        raise WheelError(f"the metadata has a {field} that is not UTF-8: {text[start:stop]!r}") from None
-
-
-def _place(text: bytes, field: str) -> tuple[int, int]:
-    """Where in `text` the value of the one header `field` starts and stops."""
-    found = [(start, stop) for name, start, stop in _headers(text) if name == field.lower().encode()]
-    if len(found) != 1:
-        raise WheelError(f"the metadata has {len(found)} lines for {field} instead of one")
-    start, stop = found[0]
-    if start == stop:
-        raise WheelError(f"the metadata has an empty {field}")
-    if _GOES_ON.match(text, stop):
-        raise WheelError(f"the metadata has a {field} that goes over more than one line")
-    return start, stop
-
-
-def _headers(text: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Each header: its name in lower case, and where the value on its first line starts and stops."""
-    for line in _LINE.finditer(text):
-        if line.start() and line[1][:1] in (b" ", b"\t"):
-            continue
-        name = _NAME.match(line[1])
-        if name is None:
-            return
-        value = line[1][name.end() :]
-        start = line.end(1) - len(value.lstrip(_BLANK))
-        yield name[1].lower(), start, start + len(value.strip(_BLANK))
+        with open(os.path.join(folder, "METADATA"), "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        raise WheelError(f"{os.path.basename(folder)}: the inner backend wrote no METADATA into it") from None

@@ -1,0 +1,281 @@
+"""What is installed beside freshwheel, as far as it shapes a wheel; which requirements that does not meet; and what an
+inner backend would ask for beside what is written, when it is not there to be asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from freshwheel.base import requirements, toml_access
+from freshwheel.base.backends import Backend, Extra
+from freshwheel.base.isolation import folders
+from freshwheel.inner import interpreter, programs
+from freshwheel.inner.programs import Lookout, Run
+
+_OURS = "freshwheel"
+_INFO = (".dist-info", ".egg-info")
+_OF_ONE_INSTALLATION = frozenset(
+    ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_build.json", "uv_cache.json")
+)
+"""Files of a `.dist-info` that say how it came here, not what it is."""
+_PROGRAMS = frozenset(("bin", "scripts"))
+_FIELD = re.compile(r"^(Name|Version|Requires-Dist):[ \t]*(.*?)[ \t\r]*$", re.IGNORECASE | re.MULTILINE)
+_EXTRA = re.compile(r"\bextra\s*==\s*[\"']([^\"']*)[\"']")
+_VERSION = re.compile(r"(?<![\w.])\d+(?:\.\d+)+")
+_LEAST = re.compile(
+    r"^[^#\n]*\bcmake_minimum_required\s*\(\s*VERSION\s+[\"\[=]*(\d+(?:\.\d+)*)", re.IGNORECASE | re.MULTILINE
+)
+_OLDEST_CMAKE = (3, 15)
+_OWN_WHEEL = 71
+"""From 70.1 on setuptools needs no `wheel`."""
+_BELOW = re.compile(r"(?:<=?|==|~=)\s*(\d+)")
+_PROVIDERS = {
+    "scikit_build_core.metadata.fancy_pypi_readme": "hatch-fancy-pypi-readme>=23.2",
+    "scikit_build_core.metadata.setuptools_scm": "setuptools-scm",
+}
+"""What the metadata providers of scikit-build-core ask for."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Distribution:
+    """One that is installed."""
+
+    name: str
+    """Normalised."""
+    version: str
+    folder: str
+    """The name of its `.dist-info`."""
+    requires: tuple[str, ...]
+    digest: str
+    """SHA-256 over what its RECORD says of its files; nothing: there is no RECORD."""
+    direct: bool
+    """Whether it came from a place and not from an index: then its version says little."""
+
+
+def installed(path: Iterable[str]) -> dict[str, Distribution]:
+    """Name -> the distribution that is found first in the folders of `path`; broken ones are left out."""
+    found: dict[str, Distribution] = {}
+    for folder in path:
+        for name in _listed(folder):
+            if name.endswith(_INFO) and (one := _read(folder, name)) is not None:
+                found.setdefault(one.name, one)
+    return found
+
+
+def closure(texts: Iterable[str], known: Mapping[str, Distribution]) -> set[str]:
+    """The names that the requirements lead to, themselves included, as far as what is installed says so.
+
+    Of markers the extras count. What only another system needs is not installed, or is wanted by somebody else.
+    """
+    wanted = [(text, "") for text in texts]
+    done: set[tuple[str, str]] = set()
+    while wanted:
+        text, extra = wanted.pop()
+        name, extras = requirements.named(text)
+        of = {requirements.normal(one) for one in _EXTRA.findall(text.partition(";")[2])}
+        if not name or (of and extra not in of):
+            continue
+        for one in ("", *extras):
+            if (name, one) not in done:
+                done.add((name, one))
+                wanted += [(below, one) for below in known[name].requires] if name in known else []
+    return {name for name, _ in done}
+
+
+def counted(
+    known: Mapping[str, Distribution], *, requires: Sequence[str], lean: Sequence[str], isolated: bool, project: str
+) -> tuple[dict[str, Distribution], dict[str, Distribution]]:
+    """What shapes the wheel, and all that stays in the environment from one run to the next.
+
+    In an isolated environment everything counts that is not ours alone, since installers may add what nobody wrote
+    down; elsewhere what the requirements lead to. What only the `lean` requirements bring is there in some runs and not
+    in others: their texts count instead.
+    """
+    asked = closure([text for text in requires if requirements.named(text)[0] != _OURS], known)
+    withheld = closure(lean, known) - asked
+    ours = closure([_OURS], known)
+    if isolated:
+        asked |= closure(known.keys() - ours - withheld, known)
+    mine = {_OURS, requirements.normal(project)}
+    shaping = {name: one for name, one in sorted(known.items()) if name in asked - withheld - mine}
+    staying = {name: one for name, one in sorted(known.items()) if name in shaping or name in ours}
+    return shaping, staying
+
+
+def unmet(texts: Iterable[str]) -> list[str]:
+    """The requirements that what is installed here does not meet."""
+    known = installed(sys.path)
+    return [
+        text
+        for text in texts
+        if (name := requirements.applying(text)) and (name not in known or not _meets(text, known[name]))
+    ]
+
+
+def absent(texts: Iterable[str]) -> list[str]:
+    """The requirements of which nothing is installed here, in whatever version."""
+    known = installed(sys.path) if texts else {}
+    # What has no metadata may be there all the same.
+    return [
+        text
+        for text in texts
+        if (name := requirements.applying(text))
+        and name not in known
+        and not interpreter.importable(name.replace("-", "_"))
+    ]
+
+
+def extras(  # noqa: PLR0913 - what a test replaces
+    backend: Backend,
+    environ: Mapping[str, str],
+    *,
+    tree: str,
+    pyproject: Mapping[str, Any],
+    hook: str,
+    private: Sequence[str],
+    run: Run = programs.run,
+    platform: str = sys.platform,
+) -> list[str]:
+    """The requirements; programs in the `private` folders of an environment made for one build don't count.
+
+    So the answer is the same before and after they are installed.
+    """
+
+    def wanted(extra: Extra) -> bool:
+        if extra.editable and hook != "build_editable":
+            return False
+        if not platform.startswith(extra.platform) or (extra.unless is not None and environ.get(extra.unless)):
+            return False
+        if extra.setting is not None and toml_access.at(pyproject, extra.setting[0]) != extra.setting[1]:
+            return False
+        if extra.requirement == "wheel" and not _may_be_old(pyproject):
+            return False
+        return not any(serves(program, extra.requirement) for program in extra.programs)
+
+    def serves(program: str, requirement: str) -> bool:
+        path = programs.which(program, search, Lookout(), cwd=tree, environ=environ)
+        if path is None or requirement.isidentifier():
+            return path is not None  # of any version
+        answer = run([path, "--version"], cwd=os.sep, environ=environ)
+        found = _VERSION.search(answer.output.decode("utf-8", "replace"))
+        return answer.status == 0 and found is not None and requirements.allows(requirement, found[0])
+
+    search = folders(environ.get("PATH", ""), private)
+    known: Iterable[Extra] = backend.lean_extras
+    if backend.name == "scikit-build-core":
+        known = _of_scikit_build(known, pyproject, tree)
+    return [extra.requirement for extra in known if wanted(extra)]
+
+
+def _meets(text: str, one: Distribution) -> bool:
+    return requirements.allows(text, one.version)
+
+
+def _read(folder: str, name: str) -> Distribution | None:
+    info = os.path.join(folder, name)
+    header = _text(info, "METADATA") or _text(info, "PKG-INFO") or ""
+    fields: dict[str, list[str]] = {"name": [], "version": [], "requires-dist": []}
+    # The description, behind the first empty line, is most of it; nothing that is folded is asked for.
+    for key, value in _FIELD.findall(header.partition("\n\n")[0]):
+        fields[key.lower()].append(value)
+    if not fields["name"] or not fields["version"]:
+        return None
+    return Distribution(
+        name=requirements.normal(fields["name"][0]),
+        version=fields["version"][0],
+        folder=name,
+        requires=tuple(fields["requires-dist"]),
+        digest=_digest(_text(info, "RECORD") or ""),
+        direct=os.path.exists(os.path.join(info, "direct_url.json")),
+    )
+
+
+def _text(folder: str, name: str) -> str | None:
+    try:
+        with open(os.path.join(folder, name), encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+    except OSError:
+        return None
+
+
+def _digest(record: str) -> str:
+    """Of the lines that are equal wherever it is installed: programs name the interpreter, bytecode is made later."""
+    lines = [line for line in record.splitlines() if line.strip() and not _varies(line.rsplit(",", 2)[0].strip('"'))]
+    return hashlib.sha256("\n".join(sorted(lines)).encode("utf-8", "surrogatepass")).hexdigest() if lines else ""
+
+
+def _varies(path: str) -> bool:
+    folders = path.replace("\\", "/").split("/")
+    if folders[-1].endswith(".pyc"):
+        return True
+    if len(folders) > 1 and folders[-2].endswith(_INFO):
+        return folders[-1] in _OF_ONE_INSTALLATION
+    return ".." in folders and any(folder.lower() in _PROGRAMS for folder in folders)
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
+
+
+def _may_be_old(pyproject: Mapping[str, Any]) -> bool:
+    """Whether a requirement holds setuptools down to versions that need `wheel`."""
+    texts = [text for path in ("build-system.requires", "tool.freshwheel.requires") for text in _texts(pyproject, path)]
+    return any(
+        int(version) < _OWN_WHEEL
+        for text in texts
+        if requirements.named(text)[0] == "setuptools"
+        for version in _BELOW.findall(text.partition(";")[0])
+    )
+
+
+def _of_scikit_build(known: Iterable[Extra], pyproject: Mapping[str, Any], tree: str) -> list[Extra]:
+    """The extras with the versions that the project wants, and what its settings ask for besides.
+
+    Settings that depend on the environment or on config settings are not looked at.
+    """
+    table = "tool.scikit-build"
+    found = []
+    if toml_access.at(pyproject, f"{table}.wheel.cmake") is not False:
+        for extra in known:
+            name = requirements.named(extra.requirement)[0]
+            text = _wanted(pyproject, f"{table}.{name}", tree)
+            found.append(replace(extra, requirement=f"{name}{text}") if text else extra)
+    given = [text for text in _texts(pyproject, f"{table}.build.requires") if requirements.is_valid(text)]
+    metadata = toml_access.at(pyproject, f"{table}.metadata")
+    for one in metadata.values() if isinstance(metadata, Mapping) else ():
+        provider = one.get("provider") if isinstance(one, Mapping) else None
+        given += [_PROVIDERS[provider]] if isinstance(provider, str) and provider in _PROVIDERS else []
+    return [*found, *[Extra(requirement=text) for text in given]]
+
+
+def _wanted(pyproject: Mapping[str, Any], path: str, tree: str) -> str:
+    """The specifier of a tool that its table or, for CMake, its file states; nothing where there is none."""
+    stated, least = toml_access.at(pyproject, f"{path}.version"), toml_access.at(pyproject, f"{path}.minimum-version")
+    if isinstance(stated, str) and stated != "CMakeLists.txt":
+        return stated
+    if isinstance(least, str):
+        return f">={least}"
+    if not path.endswith(".cmake"):
+        return ""
+    folder = toml_access.at(pyproject, f"{path}.source-dir")
+    place = os.path.join(tree, folder if isinstance(folder, str) else "", "CMakeLists.txt")
+    try:
+        with open(place, encoding="utf-8-sig", errors="replace") as file:
+            match = _LEAST.search(file.read())
+    except (OSError, ValueError):
+        return ""
+    return f">={match[1]}" if match and tuple(map(int, match[1].split("."))) > _OLDEST_CMAKE else ""
+
+
+def _texts(pyproject: Mapping[str, Any], path: str) -> list[str]:
+    found = toml_access.at(pyproject, path)
+    return [text for text in found if isinstance(text, str)] if isinstance(found, list) else []
