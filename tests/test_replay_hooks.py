@@ -481,7 +481,7 @@ def test_rows_that_are_too_young_are_asked_again(tree):
 
 def test_file_system_without_exact_times_is_not_believed(tree, monkeypatch):
     """Rows of a network prove nothing."""
-    monkeypatch.setattr(rehearsal.mounts, "slack", lambda _: None)
+    monkeypatch.setattr(rehearsal.disk, "slack", lambda _: None)
     tree.learn()
     assert not (tree.cache / "answers").exists()
 
