@@ -25,8 +25,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini(_OPTION, about, default="")
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_sessionstart(session: pytest.Session) -> None:
     """Looks once in a run: not in the workers of xdist. Raises pytest.UsageError."""
+    config = session.config
     mode = str(config.getini(_OPTION)).strip()
     if not mode or hasattr(config, "workerinput"):
         return
@@ -38,23 +39,10 @@ def pytest_configure(config: pytest.Config) -> None:
     wrong = [status for status in statuses if status.wrong]
     if mode == "error" and (stale := [status for status in wrong if status.state == "stale"]):
         raise pytest.UsageError("\n".join(map(_line, stale)))
-    if wrong:
-        config.pluginmanager.register(_Teller(config, list(map(_line, wrong))))
-
-
-class _Teller:
-    """Says it before the first test."""
-
-    def __init__(self, config: pytest.Config, lines: list[str]) -> None:
-        self.config = config
-        self.lines = lines
-
-    def pytest_sessionstart(self) -> None:
-        """Writes the lines, where something is written at all."""
-        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None:
-            for line in self.lines:
-                reporter.write_line(line, yellow=True)
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        for status in wrong:
+            reporter.write_line(_line(status), yellow=True)
 
 
 def _line(status: Status) -> str:
