@@ -350,13 +350,20 @@ class _Bench:
         return later
 
     def shared(self, found: Snapshot) -> list[Read]:
-        """What units of this closure have read when another tree built them, and what is no input here."""
+        """What units of this closure have read when another tree built them, and what is no input here.
+
+        Nothing elsewhere, unless a crate is: other projects may build in the same folder.
+        """
         inputs = {os.fsdecode(one.path) for one in found.inputs}
         names = {crate.name for crate in self.closure.crates}
+        folders = [self.work.called(self.work.absolute(os.fsencode(crate.folder))) for crate in self.closure.crates]
+        elsewhere = any(map(os.path.isabs, folders))
         return [
             Read(path=path, by=by)
             for path, by in self.page.joined.items()
-            if path not in inputs and unwatched.concerns(self.page.readers.get(path, ()), names, inputs)
+            if (elsewhere or not os.path.isabs(path))
+            and path not in inputs
+            and unwatched.concerns(self.page.readers.get(path, ()), names, inputs)
         ]
 
     def judged(
