@@ -305,3 +305,34 @@ def test_ignored_lock_file_that_the_build_makes(desk, place):
     assert one.label() == fresh
     assert one.check() == ({}, [])
     assert one.build()[0].label == fresh
+
+
+@OBSERVED
+def test_folder_that_nobody_who_builds_may_read(desk):
+    """Such as the data of a database: it was tried, and is a hit all the same, until it may be read."""
+    one = desk("setuptools-c")
+    one.write("../.gitignore", "dist\ncache\n")
+    subprocess.run(["git", "init", "-q", str(one.tree.parent)], check=True)
+    folder = one.tree / "database"
+    folder.mkdir(mode=0o700)
+    script = (one.tree / "setup.py").read_text()
+    one.write("setup.py", f"import os\ntry:\n    os.listdir('database')\nexcept PermissionError:\n    pass\n{script}")
+    words = [one.project.workshop.python, "-c", BUILD, str(one.tree.parent / "dist")]
+    if os.geteuid() == 0:
+        os.chown(folder, 12345, 12345)
+        words = ["unshare", "--user", "--map-root-user", *words]
+    else:
+        folder.chmod(0)
+
+    def said():
+        done = subprocess.run(words, cwd=one.tree, env=one.project.environ, capture_output=True, text=True, check=False)
+        if "unshare failed" in done.stderr:
+            pytest.skip("root has a say everywhere here")
+        return done.stderr
+
+    assert "was built: first build here" in said()
+    assert "is from the store" in said()
+    if os.geteuid() == 0:
+        os.chown(folder, 0, 0)
+    folder.chmod(0o700)
+    assert "was built" in said()

@@ -1,5 +1,6 @@
 """Python projects that are members of one cargo workspace, so that they share a folder and a crate."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -143,3 +144,18 @@ def test_common_crate_is_compiled_once(workspace):
     workspace.write("both/src/lib.rs", FILES["both/src/lib.rs"].replace("<<", "<<new "))
     assert workspace.build("one") == ("new other", ["both", "one"])
     assert workspace.build("two") == ("new other", ["two"])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a wrapper is a script there")
+def test_projects_of_two_repositories_may_share_a_folder(workshop, environ, tmp_path):
+    """As with a `CARGO_TARGET_DIR` for all of them: what a unit of the other one has read is nothing to this one."""
+    missed = []
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        found = Workspace(tmp_path / name / "workspace", workshop, environ)
+        found.environ |= {"CARGO_TARGET_DIR": str(tmp_path / "target"), "FRESHWHEEL_CACHE_DIR": str(tmp_path / "cache")}
+        found.build("one")
+        command = (workshop.python, "-m", "freshwheel", "why", "--json", str(found.folder / "one"))
+        done = subprocess.run(command, env=found.environ, capture_output=True, text=True, check=False)
+        missed.append(json.loads(done.stdout)["outcomes"][0]["missed"])
+    assert missed == [["../words/word.txt"]] * 2

@@ -8,7 +8,7 @@ from freshwheel.base import rows
 from freshwheel.observe.account import Account, Program, Use
 from freshwheel.observe.judgement import Places, judge
 
-PYTHON, GCC, CARGO, MATURIN, MAKE = (
+PYTHON, GCC, CARGO, MATURIN, MAKE, GIT = (
     Program(path=path)
     for path in (
         b"/usr/bin/python3",
@@ -16,6 +16,7 @@ PYTHON, GCC, CARGO, MATURIN, MAKE = (
         b"/opt/rust/bin/cargo",
         b"/opt/venv/bin/maturin",
         b"/usr/bin/make",
+        b"/usr/bin/git",
     )
 )
 
@@ -28,6 +29,7 @@ class Scene:
         self.tree, self.outside = top / "repository" / "project", top / "outside"
         self.tree.mkdir(parents=True)
         self.outside.mkdir()
+        self.programs = (PYTHON, GCC, CARGO, MATURIN, MAKE)
         self.uses = {}
         self.inputs = set()
         self.options = {}
@@ -48,7 +50,7 @@ class Scene:
 
     def judge(self, *, doubts=()):
         """What is left of all that was used."""
-        account = Account(uses=self.uses, programs=(PYTHON, GCC, CARGO, MATURIN, MAKE), doubts=doubts)
+        account = Account(uses=self.uses, programs=self.programs, doubts=doubts)
         places = Places(
             tree=os.fsencode(self.tree),
             spelled=os.fsencode(self.tree),
@@ -176,6 +178,14 @@ def test_python_source_that_was_only_asked_for_counts_as_read(scene):
     """Python asks for the times of a source, and loads what stands for it."""
     scene.use(scene.file(scene.outside / "tool.py"), "asked")
     assert scene.counting() == {str(scene.outside / "tool.py"): "file"}
+
+
+@pytest.mark.parametrize("by", [(2,), (5,), (2, 5)])
+def test_python_source_that_only_cargo_or_git_have_asked_for_is_not_read(scene, by):
+    """They ask for each file of a project, to see whether it is new."""
+    scene.programs += (GIT,)
+    scene.use(scene.file(scene.tree / "tests" / "test_demo.py"), "asked", by=by)
+    assert "file" not in scene.counting().values()
 
 
 def test_bytecode_that_was_only_written_is_nothing(scene):

@@ -6,6 +6,7 @@ Nobody knows of them before a build, so they can't be in its key.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import sys
@@ -208,7 +209,9 @@ def _looked(about: Surroundings, path: bytes, kind: str) -> tuple[bytes, bytes] 
     try:
         content = look() if look is not None else None
     except (OSError, ValueError, rows.RestlessError):
-        return None
+        if os.access(where, os.R_OK):
+            return None
+        content = b""  # whoever builds may not read it, and has not
     return None if content is None else (content, b"" if kind == PRESENT else answers.row_of(status))
 
 
@@ -260,7 +263,8 @@ def _left_out(about: Surroundings, where: bytes, path: bytes, folders: Iterable[
     ground = Ground(Scope(tree=about.tree, repository=about.tree, inputs=(), apart=apart))
     found = set()
     for name in folders:
-        with os.scandir(os.path.join(where, name)) as listing:
+        inside: dict[str, bool] = {}
+        with contextlib.suppress(PermissionError), os.scandir(os.path.join(where, name)) as listing:
             inside = {os.fsdecode(one.name): one.is_dir() for one in listing}
         below = frozenset(one for one, is_folder in inside.items() if is_folder)
         relative = os.path.normpath(os.path.join(os.fsdecode(path), os.fsdecode(name)))

@@ -175,6 +175,8 @@ class Site:
         """What units of this closure have read when another tree built them, and what is no input here."""
         inputs = {os.fsdecode(file.path) for file in found.inputs}
         names = {crate.name for crate in self.closure.crates}
+        folders = [self.work.called(self.work.absolute(os.fsencode(crate.folder))) for crate in self.closure.crates]
+        elsewhere = any(map(os.path.isabs, folders))
         return [
             Read(path=path, by=by)
             for path, by in page.joined.items()

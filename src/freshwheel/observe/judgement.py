@@ -35,6 +35,8 @@ _PACKAGES = re.compile(rb"/(?:site|dist)-packages(?:/|$)")
 _PACKAGE_FOLDERS = (b"/site-packages", b"/dist-packages")
 _IGNORING = (b".gitignore", b".ignore", b"CACHEDIR.TAG")
 _LISTING = ("cargo", "maturin")
+_ASKING = ("cargo", "git")
+"""Programs that ask for every file of a project, whatever it is, to see whether it is new."""
 """Programs that list whole trees, and take of them what is an input anyway."""
 _MAKES = ("gmake", "make")
 _CACHE = b"/__pycache__/"
@@ -183,7 +185,9 @@ class _Judge:
             return "folder" if folder else "file"
         if not use.asked:
             return None
-        return "file" if not folder and path.endswith(b".py") else "present"
+        # A Python that has the bytecode asks for the source alone.
+        source = path.endswith(b".py") and not self.is_by(use, *_ASKING)
+        return "file" if not folder and source else "present"
 
     def settled(self, path: bytes, real: bytes, relative: bytes | None, kind: Kind | None, use: Use) -> str:
         """Why a path does not count; nothing: it does."""
