@@ -172,7 +172,10 @@ class Site:
         return Seen(recipe=notice.recipe(self.plan, found), inputs=inputs, mtimes=mtimes, around=around)
 
     def shared(self, found: Snapshot, page: Page) -> list[Read]:
-        """What units of this closure have read when another tree built them, and what is no input here."""
+        """What units of this closure have read when another tree built them, and what is no input here.
+
+        Nothing elsewhere, unless a crate is: other projects may build in the same folder.
+        """
         inputs = {os.fsdecode(file.path) for file in found.inputs}
         names = {crate.name for crate in self.closure.crates}
         folders = [self.work.called(self.work.absolute(os.fsencode(crate.folder))) for crate in self.closure.crates]
@@ -180,7 +183,9 @@ class Site:
         return [
             Read(path=path, by=by)
             for path, by in page.joined.items()
-            if path not in inputs and unwatched.concerns(page.readers.get(path, ()), names, inputs)
+            if (elsewhere or not os.path.isabs(path))
+            and path not in inputs
+            and unwatched.concerns(page.readers.get(path, ()), names, inputs)
         ]
 
     def scope(self, found: Snapshot, private: str) -> Scope:
