@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from freshwheel.base import frame, rows
-from freshwheel.build.plan import Call, Plan
+from freshwheel.build.context import Call, Context
 from freshwheel.memory import memory, replay
 
 BUDGETS = {
@@ -247,7 +247,7 @@ class Bench:
 
     def full(self) -> str:
         """The digest, by the full road."""
-        return Plan.of(self.call).snapshot().digest
+        return Context.of(self.call).snapshot().digest
 
     def again(self) -> str:
         """The digest, as the hook has it."""

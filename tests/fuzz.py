@@ -35,11 +35,11 @@ def main(arguments: Sequence[str]) -> int:
     steps = int(arguments[0]) if arguments else 100_000
     seed = arguments[1] if len(arguments) > 1 else "fuzz"
     shapes = list(property_.BACKENDS)
-    plan = [(shapes[n % len(shapes)], f"{seed} {n}") for n in range(-(-steps // property_.STEPS))]
+    context = [(shapes[n % len(shapes)], f"{seed} {n}") for n in range(-(-steps // property_.STEPS))]
     total: Counter[str] = Counter()
     wrong = []
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        for number, (counts, error) in enumerate(pool.map(one, *zip(*plan, strict=True), chunksize=4), 1):
+        for number, (counts, error) in enumerate(pool.map(one, *zip(*context, strict=True), chunksize=4), 1):
             total += counts
             if error is not None:
                 wrong.append(error)

@@ -352,6 +352,16 @@ def test_the_page_on_architecture_names_every_module():
     assert page(PAGE.read_text("utf-8"), SOURCES) == []
 
 
+def test_the_page_says_how_much_code_there_is():
+    """To a fiftieth, by the script of the repository."""
+    done = subprocess.run(
+        [sys.executable, str(REPOSITORY / ".ci" / "lines.py")], check=True, capture_output=True, text=True
+    )
+    counted = int(done.stdout.split()[-3].replace(",", ""))
+    said = int(re.search(r"([\d,]+) lines of code", PAGE.read_text("utf-8"))[1].replace(",", ""))
+    assert abs(said - counted) <= counted / 50
+
+
 def long_function(lines):
     """A function of so many lines."""
     return "def f():\n" + "    x = 1\n" * (lines - 1)

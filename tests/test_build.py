@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from freshwheel.base.errors import ConfigError, HookMissingError, InputError
-from freshwheel.build import plan, recipes
+from freshwheel.build import context, recipes
 from freshwheel.wheel import archive
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "recording-backend"
@@ -327,7 +327,7 @@ def test_tree_without_a_digest_is_built_all_the_same(tree, monkeypatch):
     def fail(*_arguments, **_options):
         raise InputError("src/secret.py can't be read: Permission denied")
 
-    monkeypatch.setattr(plan.content, "snapshot", fail)
+    monkeypatch.setattr(context.content, "snapshot", fail)
     mark = tree.mark()
     assert not mark.settled
     assert mark.label

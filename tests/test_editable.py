@@ -12,7 +12,7 @@ import zipfile
 import pytest
 
 from freshwheel.build import recipes
-from freshwheel.build.plan import Plan
+from freshwheel.build.context import Context
 from freshwheel.explain import history, installed
 from freshwheel.inner import interpreter
 from freshwheel.memory import editables, memory, outcome, replay
@@ -693,7 +693,7 @@ def test_only_the_last_records_are_kept(tree):
 def test_state_of_the_modules_can_be_asked(tree):
     """What `status` and an import want to know, without a build."""
     tree.install()
-    snapshot = Plan.of(tree.call()).snapshot()
+    snapshot = Context.of(tree.call()).snapshot()
     ask = (tree.cache, tree.real, snapshot.native, snapshot.digest)
     more = {"abi": SUFFIX, "others": lambda _: []}
     path = os.fsencode(tree.module.relative_to(tree.path).as_posix())

@@ -29,7 +29,7 @@ class Run:
         self.folder, self.place = folder, place
         folder.mkdir()
         (folder / "test_it.py").write_text(
-            "import sys\n\ndef test_it():\n    assert 'freshwheel.build.plan' not in sys.modules\n"
+            "import sys\n\ndef test_it():\n    assert 'freshwheel.build.context' not in sys.modules\n"
         )
 
     def __call__(self, mode, *words):

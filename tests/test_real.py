@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from freshwheel.base.errors import InnerError, InputError
 from freshwheel.build import inner_build, recipes, remember
-from freshwheel.build.plan import Plan
+from freshwheel.build.context import Context
 from freshwheel.build.workplace import Workplace
 from freshwheel.explain import report
 from freshwheel.inner.force import Record, Seen
@@ -381,7 +381,7 @@ def test_inputs_that_can_not_be_read_afterwards(tree, monkeypatch):
             raise InputError("src/lib.rs can't be read: Permission denied")
         return snapshot(*arguments, **options)
 
-    monkeypatch.setattr("freshwheel.build.plan.content.snapshot", once)
+    monkeypatch.setattr("freshwheel.build.context.content.snapshot", once)
     wheel = tree.compiled()
     assert not archive.mark_of(wheel.path).settled
     assert tree.state() == State()
@@ -557,8 +557,8 @@ def test_lost_cache_finds_again(tree):
 def later(tree):
     """A project and a snapshot, looked at when all files are old."""
     soon = time.time_ns() + 10**12
-    plan = Plan.of(tree.call())
-    return replace(plan.project, started=soon), content.snapshot(str(tree.path), plan.select, now=lambda: soon)
+    context = Context.of(tree.call())
+    return replace(context.project, started=soon), content.snapshot(str(tree.path), context.select, now=lambda: soon)
 
 
 @POSIX

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel.base import backends, frame, globs, rows
+from freshwheel.base import backends, files, globs, rows
 from freshwheel.sources import cargo, disk, not_sources, project, roots, walk
 
 if sys.version_info >= (3, 11):
@@ -169,7 +169,7 @@ def test_what_the_closure_reads():
 def test_folders_of_tools_on_the_page():
     """The page names each variable, and each place, that a folder is given to a tool by."""
     said = section(DIGEST, "Given to tools")
-    assert [name for name in (*frame._FOLDERS, *frame._CACHES, *frame._OF_HOME) if f"`{name}`" not in said] == []
+    assert [name for name in (*files._FOLDERS, *files._CACHES, *files._OF_HOME) if f"`{name}`" not in said] == []
     assert [name for name in cargo._BUILT if f"`build.{name}`" not in said] == []
 
 

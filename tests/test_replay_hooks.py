@@ -285,8 +285,8 @@ def test_variable_that_a_build_has_asked_for_is_observed(tree, monkeypatch):
     """It is in no key, and all the same the answer rests on it."""
     original = inner_build.build
 
-    def asking(plan, private, **options):
-        return dataclasses.replace(original(plan, private, **options), names=frozenset(("OPENSSL_DIR",)))
+    def asking(context, private, **options):
+        return dataclasses.replace(original(context, private, **options), names=frozenset(("OPENSSL_DIR",)))
 
     monkeypatch.setattr(inner_build, "build", asking)
     first = tree.learn(OPENSSL_DIR="/one")
@@ -508,8 +508,8 @@ def test_what_decides_about_lean_requirements_is_watched(tree, monkeypatch):
     tree.heavy()
     [(case, entry)] = seen
     extra = backends.Extra(requirement="samurai", programs=("samu", "ninja"), unless="NO_SAMURAI")
-    plan = dataclasses.replace(case.plan, backend=dataclasses.replace(case.plan.backend, lean_extras=(extra,)))
-    found = rehearsal._looked(dataclasses.replace(case, plan=plan, lean=("samurai",)), entry.discovered)
+    context = dataclasses.replace(case.context, backend=dataclasses.replace(case.context.backend, lean_extras=(extra,)))
+    found = rehearsal._looked(dataclasses.replace(case, context=context, lean=("samurai",)), entry.discovered)
     assert "NO_SAMURAI" in found.names
     assert {os.fsencode(tree.bin / "samu"), os.fsencode(tree.folder / "earlier" / "samu")} <= found.absent
     assert os.fsencode(tree.bin / "ninja") in found.places
@@ -588,7 +588,7 @@ def lean(tree, monkeypatch):
     tree.configure('store = "on"', 'store = "on"\nrequires = ["recorded-requirement"]')
     tree.environ["PYTHONPATH"] = str(tree.folder / "pip-build-env-x" / "overlay")
     monkeypatch.setattr(sys, "prefix", sys.base_prefix)
-    monkeypatch.setattr(lookup, "lean", lambda plan, **_: list(plan.config.requires))
+    monkeypatch.setattr(lookup, "lean", lambda context, **_: list(context.config.requires))
     for name in ("absent", "unmet"):  # it is an in-tree backend, which needs none
         monkeypatch.setattr(distributions, name, lambda _: [])
     tree.learn()
@@ -764,7 +764,7 @@ def test_miss_loads_the_recipes(known):
 
 def test_lock_that_git_ignores_is_observed(tree, monkeypatch):
     """It is no input, so that no digest tells that it moved, and was born or went."""
-    monkeypatch.setattr(inner_build.opinion, "missed", lambda *_, **__: [])
+    monkeypatch.setattr(inner_build.opinion, "records", lambda *_, **__: inner_build.opinion.Records())
     lock = tree.path / "Cargo.lock"
     (tree.path / ".gitignore").write_text("Cargo.lock\n")
     (tree.path / "Cargo.toml").write_text('[package]\nname = "locked"\nversion = "1.0.0"\n')

@@ -531,8 +531,8 @@ def test_variable_that_a_build_has_asked_for_is_held_against_the_entry(tree, mon
     """Nobody could know of it before: Rust's `option_env!`, and build scripts of foreign crates, as OPENSSL_DIR."""
     original = inner_build.build
 
-    def asking(plan, private, **options):
-        return dataclasses.replace(original(plan, private, **options), names=("OPENSSL_DIR", "PATH", "VIRTUAL_ENV"))
+    def asking(context, private, **options):
+        return dataclasses.replace(original(context, private, **options), names=("OPENSSL_DIR", "PATH", "VIRTUAL_ENV"))
 
     monkeypatch.setattr(inner_build, "build", asking)
     tree.wheel(OPENSSL_DIR="/one")
@@ -688,7 +688,7 @@ def test_promise_that_cannot_be_written_is_none(tree):
 @pytest.fixture
 def locked(tree, monkeypatch):
     """A tree with a crate, whose lock git ignores; cargo has nothing to say of a backend that does not call it."""
-    monkeypatch.setattr(inner_build.opinion, "missed", lambda *_, **__: [])
+    monkeypatch.setattr(inner_build.opinion, "records", lambda *_, **__: inner_build.opinion.Records())
     (tree.path / ".gitignore").write_text("Cargo.lock\n")
     (tree.path / "Cargo.toml").write_text('[package]\nname = "locked"\nversion = "1.0.0"\n')
     (tree.path / "lib.rs").write_text("")

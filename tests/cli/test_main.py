@@ -12,7 +12,7 @@ import pytest
 
 from freshwheel import about
 from freshwheel.base import errors
-from freshwheel.build import plan
+from freshwheel.build import context
 from freshwheel.cli import main as door
 from freshwheel.cli.arguments import parser
 from freshwheel.cli.main import main
@@ -23,7 +23,7 @@ HEAVY = {
     "dataclasses",
     "json",
     "tomllib",
-    "freshwheel.build.plan",
+    "freshwheel.build.context",
     "freshwheel.base.config",
     "freshwheel.explain.report",
 }
@@ -185,7 +185,7 @@ def test_each_error_ends_with_its_code(desk, monkeypatch):
         def fail(_, kind=kind):
             raise kind("what", hint="do\x1b")
 
-        monkeypatch.setattr(plan.Plan, "of", fail)
+        monkeypatch.setattr(context.Context, "of", fail)
         assert desk("check") == (kind.exit_code, "", "freshwheel: error: what\n  hint: do\\x1b\n")
 
 
@@ -195,7 +195,7 @@ def test_an_interruption_ends_quietly(desk, monkeypatch):
     def interrupt(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(plan.Plan, "of", interrupt)
+    monkeypatch.setattr(context.Context, "of", interrupt)
     assert desk.pyproject()("inputs") == (130, "", "")
 
 

@@ -16,8 +16,8 @@ import pytest
 
 from freshwheel.base.errors import FreshwheelError
 from freshwheel.build import lookup, recipes
+from freshwheel.build.context import Context
 from freshwheel.build.lookup import Case
-from freshwheel.build.plan import Plan
 from freshwheel.memory import replay
 from freshwheel.store.store import Draft
 
@@ -68,8 +68,8 @@ class Known(Lane):
     def case(self):
         """The tree now, and what the store says of it; None: nothing, for the tree can't be understood."""
         try:
-            plan = Plan.of(self.call())
-            case = lookup.opened(plan, plan.snapshot())
+            context = Context.of(self.call())
+            case = lookup.opened(context, context.snapshot())
         except FreshwheelError:
             return None
         assert isinstance(case, Case), case

@@ -20,7 +20,7 @@ from freshwheel.adopt import toml_statements
 from freshwheel.base import files, requirements
 from freshwheel.base import toml_access as tables
 from freshwheel.base.errors import InputError
-from freshwheel.build.plan import Call, Plan
+from freshwheel.build.context import Call, Context
 from freshwheel.memory import discoveries
 from freshwheel.sources import not_sources
 from freshwheel.sources.disk import Disk, MovedError
@@ -78,12 +78,12 @@ class Keys:
 def look(call: Call, before: bytes) -> Keys:
     """The keys of a project beside those in `before`, its `pyproject.toml`.
 
-    Raises what `Plan` raises, InputError where the tree does not keep still, and FreshwheelError where the file can't
-    be changed safely.
+    Raises what `Context` raises, InputError where the tree does not keep still, and FreshwheelError where the file
+    can't be changed safely.
     """
-    plan = Plan.of(call)
-    wanted = keys(_layout(plan))
-    present = listed(plan.project.pyproject, wanted)
+    context = Context.of(call)
+    wanted = keys(_layout(context))
+    present = listed(context.project.pyproject, wanted)
     missing = [key for key in wanted if key not in present]
     superfluous = [key for key in present if key not in wanted]
     after = written(before, wanted) if missing or superfluous else before
@@ -115,21 +115,21 @@ def written(data: bytes, wanted: Sequence[Mapping[str, Any]]) -> bytes:
     return toml_statements.changed(data, edit, expect, hint=f"write by hand, in [tool.uv]:\n{lines}")
 
 
-def _layout(plan: Plan) -> Layout:
-    plan.snapshot()  # an include that matches nothing is an error
+def _layout(context: Context) -> Layout:
+    context.snapshot()  # an include that matches nothing is an error
     try:
-        selection = plan.select(Disk(plan.call.tree))
+        selection = context.select(Disk(context.call.tree))
     except MovedError as error:
         raise InputError(f"{error} keeps changing while it is read", hint="wait for what writes there") from None
     links = {_text(path): link.kind for path, link in selection.tree.links.items()}
-    made = discoveries.load(files.cache_directory(plan.call.environ), plan.call.tree).written
+    made = discoveries.load(files.cache_directory(context.call.environ), context.call.tree).written
     inputs = {*map(_text, selection.tree.files), *(path for path, kind in links.items() if kind == b"f")}
     watched = inputs.difference(made).union(selection.locks)
     tops = sorted({folders[-1] for path in watched if (folders := above(path))})
     pruned = {_text(path) for path in selection.tree.pruned}
-    lying = itertools.chain.from_iterable(_lying(plan.call.tree, top, pruned) for top in tops)
-    others = {*made, *selection.left_out, *plan.config.exclude, *itertools.islice(lying, _MOST)}
-    variables = {*plan.variables, *_FLAGS.get(plan.backend.name, ())}
+    lying = itertools.chain.from_iterable(_lying(context.call.tree, top, pruned) for top in tops)
+    others = {*made, *selection.left_out, *context.config.exclude, *itertools.islice(lying, _MOST)}
+    variables = {*context.variables, *_FLAGS.get(context.backend.name, ())}
     if any(os.path.basename(path) == b"Cargo.toml" for path in selection.tree.files):
         variables.add("RUSTFLAGS")
     return Layout(
@@ -137,7 +137,7 @@ def _layout(plan: Plan) -> Layout:
         others=frozenset(others - watched),
         linked=frozenset(path for path, kind in links.items() if kind == b"d"),
         env=frozenset(name for name in variables if "*" not in name),
-        versioned=versioned(plan.project.pyproject, plan.requires),
+        versioned=versioned(context.project.pyproject, context.requires),
     )
 
 

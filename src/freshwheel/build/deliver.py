@@ -8,50 +8,54 @@ from dataclasses import replace
 
 from freshwheel.base.errors import HookMissingError, InputError
 from freshwheel.build import obtain, output
+from freshwheel.build.context import Context
 from freshwheel.build.kept import Wheel
 from freshwheel.build.output import private, written
-from freshwheel.build.plan import Plan
 from freshwheel.memory import lease
 
 
-def promise(plan: Plan) -> bool:
+def promise(context: Context) -> bool:
     """Whether this run of a frontend has its wheel now, so that nothing need be installed to build it."""
-    if not plan.passing or plan.proves or not (plan.call.hook == "build_wheel" or plan.in_place):
+    if not context.passing or context.proves or not (context.call.hook == "build_wheel" or context.in_place):
         return False
     with private() as folder:
-        wheel = obtain.obtain(plan, "requires", folder)
-        return wheel is not None and _lent(plan, wheel, folder)
+        wheel = obtain.obtain(context, "requires", folder)
+        return wheel is not None and _lent(context, wheel, folder)
 
 
-def _lent(plan: Plan, wheel: Wheel, folder: str) -> bool:
+def _lent(context: Context, wheel: Wheel, folder: str) -> bool:
     """Whether a wheel in `folder` is kept for the later hooks of this run."""
-    identity = obtain.run(plan)
-    if plan.cache is None or identity is None:
+    identity = obtain.run(context)
+    if context.cache is None or identity is None:
         return False
-    lease.sweep(plan.cache, time.time())
+    lease.sweep(context.cache, time.time())
     kept = (os.path.join(folder, wheel.name), wheel.name)
-    return lease.grant(plan.cache, identity, key=wheel.key, digest=wheel.digest, wheel=kept) is not None
+    return lease.grant(context.cache, identity, key=wheel.key, digest=wheel.digest, wheel=kept) is not None
 
 
-def metadata(plan: Plan, directory: str) -> str:
+def metadata(context: Context, directory: str) -> str:
     """The name of the `.dist-info` folder written into `directory`."""
-    if plan.call.hook == "build_wheel" or plan.in_place:
+    if context.call.hook == "build_wheel" or context.in_place:
         with private(directory) as folder:
-            wheel = obtain.obtain(plan, "metadata", folder)
+            wheel = obtain.obtain(context, "metadata", folder)
             if wheel is not None:
                 return _extracted(os.path.join(folder, wheel.name), directory)
     from freshwheel.build import inner_build, notice, wheel_name  # noqa: PLC0415 - needed where nothing is at hand only
     from freshwheel.wheel import metadata as headers  # noqa: PLC0415 - as above
 
-    with private() as apart, notice.fresh(plan, apart) as (variables, _), inner_build.opened(plan, variables) as inner:
+    with (
+        private() as apart,
+        notice.fresh(context, apart) as (variables, _),
+        inner_build.opened(context, variables) as inner,
+    ):
         try:
-            found = inner.metadata(plan.call.hook, apart, plan.config.inner_settings)
+            found = inner.metadata(context.call.hook, apart, context.config.inner_settings)
             # Taken last: the inner backend may write a lock file here, and the build that follows will see it.
-            digest = plan.snapshot().digest if plan.kind == "labelled" else None
+            digest = context.snapshot().digest if context.kind == "labelled" else None
         except (HookMissingError, InputError):
-            return _metadata_by_building(plan, directory)
+            return _metadata_by_building(context, directory)
         stated = headers.version_of(found)
-        full = wheel_name.version_of(plan, stated, digest)
+        full = wheel_name.version_of(context, stated, digest)
         with written(directory):
             return headers.copy(found, directory, version=full)
 
@@ -64,7 +68,7 @@ def _extracted(path: str, directory: str) -> str:
         return headers.unpack(path, directory)
 
 
-def _metadata_by_building(plan: Plan, directory: str) -> str:
+def _metadata_by_building(context: Context, directory: str) -> str:
     """As `metadata`, for an inner backend that has no hook for it, or a tree whose digest can't be told.
 
     The wheel is kept for the later hooks of this run, if it is of the tree.
@@ -72,35 +76,35 @@ def _metadata_by_building(plan: Plan, directory: str) -> str:
     from freshwheel.wheel import archive  # noqa: PLC0415 - where a wheel was built
 
     with private(directory) as apart:
-        wheel = obtain.obtain(plan, "wheel", apart)
+        wheel = obtain.obtain(context, "wheel", apart)
         assert wheel is not None
         mark = archive.mark_of(os.path.join(apart, wheel.name))
-        if plan.call.hook == "build_wheel" and mark is not None and mark.settled:
-            _lent(plan, replace(wheel, digest=mark.digest), apart)
+        if context.call.hook == "build_wheel" and mark is not None and mark.settled:
+            _lent(context, replace(wheel, digest=mark.digest), apart)
         return _extracted(os.path.join(apart, wheel.name), directory)
 
 
-def wheel(plan: Plan, directory: str) -> str:
+def wheel(context: Context, directory: str) -> str:
     """The file name of the wheel, or editable wheel, in `directory`: from what is kept, or from a real build."""
     before = output.standing(directory)
-    made = obtain.obtain(plan, "wheel", directory)
+    made = obtain.obtain(context, "wheel", directory)
     assert made is not None
     output.clear(directory, before, new=made.name, inner=made.inner)
     return made.name
 
 
-def sdist(plan: Plan, directory: str) -> str:
+def sdist(context: Context, directory: str) -> str:
     """The file name of the source distribution written into `directory`: the inner backend's, never labelled."""
     from freshwheel.build import finish, inner_build, notice, wheel_name  # noqa: PLC0415 - for these alone, as the next
     from freshwheel.wheel import sdist as source_distribution  # noqa: PLC0415
 
-    base = plan.base()
+    base = context.base()
     with (
         private(directory) as apart,
-        notice.fresh(plan, apart) as (variables, _),
-        inner_build.opened(plan, variables) as inner,
+        notice.fresh(context, apart) as (variables, _),
+        inner_build.opened(context, variables) as inner,
     ):
-        path = inner.build(plan.call.hook, apart, plan.config.inner_settings)
+        path = inner.build(context.call.hook, apart, context.config.inner_settings)
         with written(directory):
             if base is None or wheel_name.same(source_distribution.version_of(path), base):
                 return finish.place(path, directory)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from freshwheel.base import backends, files, frame, rows
 from freshwheel.base.isolation import folders, isolation
 from freshwheel.base.phrases import few
-from freshwheel.build.plan import Plan
+from freshwheel.build.context import Context
 from freshwheel.inner import programs, repository
 from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.inner.programs import Lookout
@@ -70,21 +70,21 @@ class Surroundings:
     """Those of the project, normalised."""
 
 
-def about(plan: Plan, salt: bytes) -> Surroundings:
+def about(context: Context, salt: bytes) -> Surroundings:
     """What the things that builds take are looked at with."""
     return Surroundings(
-        tree=plan.call.tree,
-        environ=plan.call.environ,
+        tree=context.call.tree,
+        environ=context.call.environ,
         salt=salt,
-        ignored=plan.config.ignore_env,
-        folders=searched(plan),
-        names=selection.names(plan.project.pyproject),
+        ignored=context.config.ignore_env,
+        folders=searched(context),
+        names=selection.names(context.project.pyproject),
     )
 
 
-def searched(plan: Plan) -> list[str]:
+def searched(context: Context) -> list[str]:
     """The folders of PATH, but for those of the environment that builds: the key has what is installed there."""
-    environ = plan.call.environ
+    environ = context.call.environ
     own = [*(isolation(environ) or ()), *([sys.prefix] if sys.prefix != sys.base_prefix else [])]
     return folders(environ.get("PATH", ""), own)
 

@@ -33,11 +33,11 @@ from freshwheel.build import (
     store_policy,
     wheel_name,
 )
+from freshwheel.build.context import Context
 from freshwheel.build.inner_build import Built
 from freshwheel.build.kept import Purpose, Wheel
 from freshwheel.build.lookup import Case
 from freshwheel.build.output import private, written
-from freshwheel.build.plan import Plan
 from freshwheel.inner import build_key
 from freshwheel.inner.build_key import Component
 from freshwheel.memory import editables, journal, memory, outcome
@@ -68,7 +68,7 @@ class Placement:
     @classmethod
     def of(cls, case: Case) -> Placement:
         """What is kept now."""
-        cache, tree = os.path.dirname(case.store.shelf.root), case.plan.real
+        cache, tree = os.path.dirname(case.store.shelf.root), case.context.real
         return cls(case=case, cache=cache, tree=tree, records=editables.load(cache, tree))
 
     def fetch(self, purpose: Purpose, folder: str) -> Wheel | str:
@@ -82,7 +82,7 @@ class Placement:
         put = [] if purpose == "metadata" else self.restored(record)
         if put is None:
             return "what was kept can't be put back"
-        later = case.plan.attempt(again=True) if purpose == "wheel" else case.found
+        later = case.context.attempt(again=True) if purpose == "wheel" else case.found
         if not isinstance(later, Snapshot) or (later.digest, later.rows) != (case.found.digest, case.found.rows):
             return "the inputs moved meanwhile"
         with written(folder):
@@ -105,7 +105,7 @@ class Placement:
 
     def fitting(self) -> Record | str:
         """The record of the tree as it is; else why there is none that will do, nothing: there is none."""
-        if self.case.plan.proves:
+        if self.case.context.proves:
             return "it is to be verified"
         full, _ = _keys(self.case, self.case.found, self.case.locks)
         record = next((one for one in self.records if one.key == full and self.holds(one)), None)
@@ -131,7 +131,7 @@ class Placement:
             try:
                 inner = archive.read(path)
                 name = wheel_name.named(
-                    self.case.plan, found.digest, native=found.native, stated=inner.version, inner=record.wheel.name
+                    self.case.context, found.digest, native=found.native, stated=inner.version, inner=record.wheel.name
                 )
                 made = archive.rewrite(inner, directory, version=name.version, mark=name.mark)
             except (WheelError, OSError):
@@ -153,11 +153,11 @@ class Placement:
     def reason(self, problem: str) -> str:
         """Why it must be built, in words; `problem` is what `fetch` has said."""
         case = self.case
-        outcomes = outcome.load(self.cache, case.plan.call.tree)
+        outcomes = outcome.load(self.cache, case.context.call.tree)
         last = outcome.base(outcomes, "editable")
         if problem or last is None:
             return problem or "first build here"
-        before = outcome.inputs(self.cache, case.plan.call.tree, last.digest)
+        before = outcome.inputs(self.cache, case.context.call.tree, last.digest)
         differing = explanation.words(
             explanation.compared(last, outcome.parts(outcomes, last.key), before, case.found, case)
         )
@@ -172,7 +172,7 @@ class Placement:
         reason = store_policy.doubt(case, built) or unwritten or _more(built.path, _folders(case))
         if reason or not isinstance(built.later, Snapshot):
             return reason or str(built.later)
-        made = searched(case.plan, built.later)
+        made = searched(case.context, built.later)
         if before is None or made is None:
             return "the tree can't be searched for what it has put there"
         put = [path for path, row in made.items() if before.get(path) != row]
@@ -180,12 +180,12 @@ class Placement:
             return "it has put no module into the tree whose name says for which Python it is"
         ways, free = _ways(case, built.later)
         rests = store_policy.discovered(case, built, more=_pure(built, built.later))
-        held = content.contents(case.plan.call.tree, [*put, os.fsencode(built.path)])
+        held = content.contents(case.context.call.tree, [*put, os.fsencode(built.path)])
         if rests is None or len(held) <= len(put):
             return "something that it has read or made can't be read again"
         # A build asks whether its module is there and writes it all the same; here one that is lost is put back.
         rests = [one for one in rests if one[:2] not in {(path, discovery.PRESENT) for path in put}]
-        full, kin = _keys(case, built.later, content.contents(case.plan.call.tree, _paths(built.later.locks)))
+        full, kin = _keys(case, built.later, content.contents(case.context.call.tree, _paths(built.later.locks)))
         record = Record(
             abi=_abi(),
             native=built.later.native,
@@ -203,7 +203,7 @@ class Placement:
             wheel=editables.Wheel(name=os.path.basename(built.path), content=held[os.fsencode(built.path)][1]),
             took=built.milliseconds,
         )
-        files = {one.content: os.path.join(case.plan.call.tree, os.fsdecode(one.path)) for one in record.modules}
+        files = {one.content: os.path.join(case.context.call.tree, os.fsdecode(one.path)) for one in record.modules}
         files[record.wheel.content] = built.path
         return (
             ""
@@ -217,12 +217,14 @@ def _keys(case: Case, found: Snapshot, locks: Mapping[bytes, tuple[str, bytes]])
 
     All counts that shapes a wheel, but for pure Python; and what the redirection itself may rest on.
     """
-    plan = case.plan
-    shaping = python_inputs.shaping([one.path for one in found.inputs], plan.project.pyproject, name=plan.backend.name)
+    context = case.context
+    shaping = python_inputs.shaping(
+        [one.path for one in found.inputs], context.project.pyproject, name=context.backend.name
+    )
     parts: list[Component] = [
         *(one for one in case.facts.components if one.name != lookup.SOURCES),
         *lookup.locked(found.locks, locks),
-        build_key.component("tree", os.fsencode(plan.call.tree)),
+        build_key.component("tree", os.fsencode(context.call.tree)),
         build_key.component("native digest", found.native),
         build_key.component("packages", tuple(shaping)),
     ]
@@ -240,7 +242,7 @@ def _pure(built: Built, found: Snapshot) -> list[str]:
 def _ways(case: Case, found: Snapshot) -> tuple[list[bytes], list[bytes]]:
     """What leads to the tree may list, and the packages in which another one need not be; as `Record` has them."""
     paths = [one.path for one in found.inputs]
-    shaping = partial(python_inputs.shaping, pyproject=case.plan.project.pyproject, name=case.plan.backend.name)
+    shaping = partial(python_inputs.shaping, pyproject=case.context.project.pyproject, name=case.context.backend.name)
     folders = sorted(digest.packages(paths))
     listed = shaping([*paths, *(folder + _NO_PACKAGE + b"/__init__.py" for folder in folders), _NO_MODULE[1:]])
     free = [folder for folder in folders if folder + _NO_PACKAGE not in listed]
@@ -255,10 +257,10 @@ def _abi() -> str:
     return str(sysconfig.get_config_var("EXT_SUFFIX") or "")
 
 
-def searched(plan: Plan, found: Snapshot) -> dict[bytes, Row] | None:
+def searched(context: Context, found: Snapshot) -> dict[bytes, Row] | None:
     """The extension modules in the tree that this Python could load; None where that can't be told."""
     roots = [path for path, kind in found.roots if kind in ("crate", "folder")]
-    call = plan.call
+    call = context.call
     endings = tuple(importlib.machinery.EXTENSION_SUFFIXES)
     try:
         return extension_modules.found(call.tree, roots, endings, surroundings.set_apart(call.tree, call.environ))
@@ -295,7 +297,7 @@ def _folders(case: Case) -> frozenset[str]:
         while folder not in folders and os.path.basename(folder) != "..":
             folders.add(folder)
             folder = folder.rpartition("/")[0]
-    return frozenset(os.path.normcase(os.path.realpath(os.path.join(case.plan.call.tree, one))) for one in folders)
+    return frozenset(os.path.normcase(os.path.realpath(os.path.join(case.context.call.tree, one))) for one in folders)
 
 
 def _leads_to_tree(line: str, folders: AbstractSet[str]) -> bool:

@@ -16,8 +16,8 @@ from freshwheel.base.errors import FreshwheelError
 from freshwheel.base.model import Snapshot
 from freshwheel.base.phrases import few
 from freshwheel.build import discovery, lookup
+from freshwheel.build.context import Context
 from freshwheel.build.lookup import Case
-from freshwheel.build.plan import Plan
 from freshwheel.inner import build_key
 from freshwheel.inner.build_key import Difference
 from freshwheel.memory import outcome
@@ -50,9 +50,9 @@ class Comparison:
     """Parts that were not compared: who knows them was not asked."""
 
 
-def reason(plan: Plan, case: Case | str) -> str:
+def reason(context: Context, case: Case | str) -> str:
     """Why a wheel must be built, in words."""
-    return case if isinstance(case, str) else _of_entry(case) or _of_last(plan, case)
+    return case if isinstance(case, str) else _of_entry(case) or _of_last(context, case)
 
 
 def compared(
@@ -85,7 +85,7 @@ def differing(
         # Another salt: what is shown of a secret differs whatever it is.
         found = [one for one in found if one.name != _STORE and not _is_hidden(one)]
     silent, apart = case.facts.unasked & parts.keys(), list[str]()
-    if isolated != (case.plan.private is not None):
+    if isolated != (case.context.private is not None):
         apart = [one.name for one in found if one.name.startswith(_OF_BUILDS)]
     said = {*apart, *silent}
     return tuple(one for one in found if one.name not in said), tuple(apart), tuple(sorted(silent))
@@ -120,50 +120,50 @@ def lasting(case: Case) -> dict[str, str]:
     return {**shown, _STORE: f"#{hashlib.sha256(b'store' + case.salt).hexdigest()[:16]}"}
 
 
-def note(plan: Plan, case: Case | str | None, one: Outcome, found: Snapshot | None) -> None:
+def note(context: Context, case: Case | str | None, one: Outcome, found: Snapshot | None) -> None:
     """Puts an outcome on record, with what is known of the case and the inputs.
 
     An unpacked source distribution is built once, and its folder is gone then: nothing is kept of it.
     """
-    if plan.project.sdist_version is not None:
+    if context.project.sdist_version is not None:
         return
     if isinstance(case, Case):
         one = replace(one, key=case.key, parts=lasting(case))
     digest = found.digest if found is not None else one.digest
     took = one.took
     if not took and found is not None and found.started:
-        took = max(0, plan.call.now() - found.started) // 10**6
-    full = replace(one, digest=digest, isolated=plan.private is not None, when=int(time.time()), took=took)
-    outcome.add(plan.cache, plan.call.tree, full, found)
+        took = max(0, context.call.now() - found.started) // 10**6
+    full = replace(one, digest=digest, isolated=context.private is not None, when=int(time.time()), took=took)
+    outcome.add(context.cache, context.call.tree, full, found)
 
 
 @contextlib.contextmanager
-def failing(plan: Plan, case: Case | str, why: str) -> Iterator[None]:
+def failing(context: Context, case: Case | str, why: str) -> Iterator[None]:
     """Puts on record that a build fails, if it does, and why it was needed."""
     started = time.time_ns()
     try:
         yield
     except FreshwheelError as error:
-        hook = "editable" if plan.call.hook == "build_editable" else "wheel"
+        hook = "editable" if context.call.hook == "build_editable" else "wheel"
         digest = case.found.digest if isinstance(case, Case) else ""
         took = (time.time_ns() - started) // 10**6
         # What stands in front of more lines may be the words of somebody else, which are not for a record.
         how = build_key.without_userinfo(error.message.partition(":" if "\n" in error.message else "\n")[0])
         failed = Outcome(hook=hook, decided="failed", why=why, unstored=how, digest=digest, took=took)
-        note(plan, case, failed, None)
+        note(context, case, failed, None)
         raise
 
 
-def built(plan: Plan, case: Case | str, made: Built, one: Outcome) -> None:
+def built(context: Context, case: Case | str, made: Built, one: Outcome) -> None:
     """Puts a real build on record, and tells a person in one line where it was not to be expected."""
     found = made.earlier if isinstance(made.earlier, Snapshot) else None
     missed = tuple(one.path for one in made.missed)
     one = replace(one, missed=missed, written=tuple(sorted(made.written)), took=made.milliseconds)
-    note(plan, case, one, found)
+    note(context, case, one, found)
     if isinstance(case, str) and case.startswith(_QUIET):
         return
     more = f"; it is not stored: {one.unstored}" if one.unstored and isinstance(case, Case) and case.writes else ""
-    plan.call.say(f"{one.wheel} was built: {one.why}{more}")
+    context.call.say(f"{one.wheel} was built: {one.why}{more}")
 
 
 def _of_entry(case: Case) -> str:
@@ -180,9 +180,9 @@ def _of_entry(case: Case) -> str:
     return "" if known is None else discovery.difference(case.about, known.discovered)
 
 
-def _of_last(plan: Plan, case: Case) -> str:
+def _of_last(context: Context, case: Case) -> str:
     """Why the store has nothing, by what was built the last time."""
-    cache, tree = plan.cache, plan.call.tree
+    cache, tree = context.cache, context.call.tree
     outcomes = outcome.load(cache, tree)
     last = outcome.base(outcomes, "wheel")
     if last is None:

@@ -10,8 +10,8 @@ from freshwheel.base.errors import InputError, WheelUnfamiliarError
 from freshwheel.base.model import Snapshot
 from freshwheel.base.phrases import few
 from freshwheel.build import wheel_name
+from freshwheel.build.context import Context
 from freshwheel.build.inner_build import Built
-from freshwheel.build.plan import Plan
 from freshwheel.build.wheel_name import Name
 from freshwheel.wheel import archive, version
 
@@ -26,28 +26,28 @@ def place(path: str, directory: str) -> str:
     return name
 
 
-def tell(plan: Plan, built: Built) -> None:
+def tell(context: Context, built: Built) -> None:
     """Names what the build used and what is no input; the label can't name it before the next build."""
     for one in built.missed[:_MOST]:
         todo = f'[tool.freshwheel] include = ["{one.path}"] makes it one'
-        plan.call.say(f"{one.by} read {one.path}, which is no input; {todo}")
+        context.call.say(f"{one.by} read {one.path}, which is no input; {todo}")
     if len(built.missed) > _MOST:
-        plan.call.say(f"{len(built.missed) - _MOST} more were read and are no inputs; `freshwheel check` lists them")
+        context.call.say(f"{len(built.missed) - _MOST} more were read and are no inputs; `freshwheel check` lists them")
 
 
-def finish(plan: Plan, built: Built, directory: str) -> tuple[str, Name | None]:
+def finish(context: Context, built: Built, directory: str) -> tuple[str, Name | None]:
     """The file name of the wheel in `directory` that was made of a built one, and its name; None: it has none."""
     try:
         inner = archive.read(built.path)
     except WheelUnfamiliarError as error:
-        return _pass_on(plan, built.path, directory, error), None
-    digest, native = _digest(plan, built.path, built.earlier, built.later)
-    name = wheel_name.named(plan, digest, native=native, stated=inner.version, inner=os.path.basename(built.path))
+        return _pass_on(context, built.path, directory, error), None
+    digest, native = _digest(context, built.path, built.earlier, built.later)
+    name = wheel_name.named(context, digest, native=native, stated=inner.version, inner=os.path.basename(built.path))
     return archive.rewrite(inner, directory, version=name.version, mark=name.mark), name
 
 
 def _digest(
-    plan: Plan, path: str, earlier: Snapshot | InputError, later: Snapshot | InputError
+    context: Context, path: str, earlier: Snapshot | InputError, later: Snapshot | InputError
 ) -> tuple[str, str | None]:
     """The digest that names what was built, and the native digest; None: the first one is that of no tree.
 
@@ -60,13 +60,13 @@ def _digest(
         moved = _moved(earlier, later)
         locks = [path for path in moved if os.path.basename(path) == "Cargo.lock"]
         todo = "commit it, or have git ignore it" if locks == moved else "list it in [tool.freshwheel] exclude"
-        plan.call.say(
+        context.call.say(
             f"{few(moved)} changed during the build; if the build itself writes there, {todo}. "
             "The next build gets another label."
         )
     else:
         failure = earlier if isinstance(earlier, InputError) else later
-        plan.call.say(f"the sources have no digest, so the label names this one wheel only: {failure}")
+        context.call.say(f"the sources have no digest, so the label names this one wheel only: {failure}")
     known = [found.digest if isinstance(found, Snapshot) else None for found in (earlier, later)]
     with open(path, "rb") as file:
         inner = hashlib.sha256(file.read()).hexdigest()
@@ -83,9 +83,9 @@ def _moved(earlier: Snapshot, later: Snapshot) -> list[str]:
     return [os.fsdecode(path) for path in paths if sides[0].get(path) != sides[1].get(path)]
 
 
-def _pass_on(plan: Plan, path: str, directory: str, reason: WheelUnfamiliarError) -> str:
+def _pass_on(context: Context, path: str, directory: str, reason: WheelUnfamiliarError) -> str:
     """The name of the inner wheel, handed on as it is, unless that would give it a wrong version."""
-    if plan.base() is not None:
+    if context.base() is not None:
         raise reason
-    plan.call.say(f"this wheel is handed on as the inner backend made it, without label and mark: {reason}")
+    context.call.say(f"this wheel is handed on as the inner backend made it, without label and mark: {reason}")
     return place(path, directory)

@@ -18,9 +18,9 @@ from freshwheel.base.errors import InputError
 from freshwheel.base.model import Snapshot
 from freshwheel.base.phrases import few
 from freshwheel.build import discovery, notice, observation, opinion, unwatched
+from freshwheel.build.context import Context
 from freshwheel.build.observation import Found, Watch
 from freshwheel.build.opinion import Read, Records
-from freshwheel.build.plan import Plan
 from freshwheel.build.tree_view import Scope
 from freshwheel.build.workplace import Workplace
 from freshwheel.inner import build_folders, force, interpreter, process
@@ -69,52 +69,54 @@ class Built:
 
 
 @contextlib.contextmanager
-def opened(plan: Plan, more: Mapping[str, str] | None = None, *, watch: Watch | None = None) -> Iterator[process.Inner]:
+def opened(
+    context: Context, more: Mapping[str, str] | None = None, *, watch: Watch | None = None
+) -> Iterator[process.Inner]:
     """The inner backend, in an environment that is the caller's but for the interpreter it is told to build for."""
-    environ = {**plan.backend.variables, **plan.call.environ, **(more or {})}
-    variables = backends.BASE_PYTHON_VARIABLES if plan.config.stable_python else None
+    environ = {**context.backend.variables, **context.call.environ, **(more or {})}
+    variables = backends.BASE_PYTHON_VARIABLES if context.config.stable_python else None
     notes = None if watch is None else watch.folder
     files = watch is not None and watch.records
     with interpreter.stable(environ, variables=variables, witness=notes, files=files) as stable:
         if watch is not None:
             watch.private += [watch.folder, *stable.get("PYTHONPATH", "").split(os.pathsep)[:1]]
         yield process.Inner(
-            backend=plan.config.backend,
-            backend_path=plan.config.backend_path,
-            tree=plan.call.tree,
+            backend=context.config.backend,
+            backend_path=context.config.backend_path,
+            tree=context.call.tree,
             python=interpreter.executable(),
             environ=stable,
             start=None if watch is None else watch.run,
         )
 
 
-def build(plan: Plan, private: str, *, clean: bool = False, watched: bool = False) -> Built:
+def build(context: Context, private: str, *, clean: bool = False, watched: bool = False) -> Built:
     """A wheel of the inner backend, in the folder `private`. Raises InnerError where that fails.
 
     A `clean` one takes nothing from earlier builds, and leaves their folders and the times in the tree alone. Of a
     `watched` one is known what it has taken, as far as that can be had.
     """
-    before = plan.attempt()
-    if isinstance(before, InputError) or plan.project.sdist_version is not None:
-        with notice.fresh(plan, private) as (variables, _), opened(plan, variables) as inner:
-            path = inner.build(plan.call.hook, private, plan.config.inner_settings)
-        return Built(path=path, earlier=before, later=plan.attempt(again=True))
-    site = Site.of(plan, before)
+    before = context.attempt()
+    if isinstance(before, InputError) or context.project.sdist_version is not None:
+        with notice.fresh(context, private) as (variables, _), opened(context, variables) as inner:
+            path = inner.build(context.call.hook, private, context.config.inner_settings)
+        return Built(path=path, earlier=before, later=context.attempt(again=True))
+    site = Site.of(context, before)
     with contextlib.ExitStack() as stack:
         stack.enter_context(site.work.alone())
-        watch = Watch.of(plan, _temporary(stack, "watch")) if watched else None
+        watch = Watch.of(context, _temporary(stack, "watch")) if watched else None
         ready = _cleaned(site, private) if clean else _forced(site, watch, _temporary(stack, "target"))
-        variables, empty = stack.enter_context(notice.fresh(plan, private))
-        inner = stack.enter_context(opened(plan, {**ready.variables, **variables}, watch=watch))
+        variables, empty = stack.enter_context(notice.fresh(context, private))
+        inner = stack.enter_context(opened(context, {**ready.variables, **variables}, watch=watch))
         started, seen = time.time_ns(), None
         try:
-            path = inner.build(plan.call.hook, private, ready.settings)
+            path = inner.build(context.call.hook, private, ready.settings)
         finally:
             if not clean:
                 # After a failure as well: only what broke need be compiled again.
                 seen = _looked(site, ready, watch, [private, empty] if empty else [private])
-        ready = replace(ready, doubt=ready.doubt or notice.used(plan, empty, path))
-        seen = seen or Look(earlier=before, later=plan.attempt(again=True))
+        ready = replace(ready, doubt=ready.doubt or notice.used(context, empty, path))
+        seen = seen or Look(earlier=before, later=context.attempt(again=True))
         return _judged(site, ready, seen, path, started)
 
 
@@ -127,7 +129,7 @@ def _temporary(stack: contextlib.ExitStack, name: str) -> str:
 class Site:
     """Where one build is made: the tree, and the folders that tools work in."""
 
-    plan: Plan
+    context: Context
     before: Snapshot
     closure: Closure
     places: list[str] | None
@@ -137,21 +139,23 @@ class Site:
     work: Workplace
 
     @classmethod
-    def of(cls, plan: Plan, before: Snapshot) -> Site:
+    def of(cls, context: Context, before: Snapshot) -> Site:
         """The site of a plan with the inputs that it found."""
-        manifests, closure = selection.crates(plan.call.tree, plan.project.pyproject, plan.backend, before.inputs)
+        manifests, closure = selection.crates(
+            context.call.tree, context.project.pyproject, context.backend, before.inputs
+        )
         places: list[str] | None = []
         if closure.crates:
-            arguments = notice.arguments(plan)
-            places = build_folders.cargo(manifests, plan.call.environ, tree=plan.call.tree, arguments=arguments)
-        kept, tree = notice.kept_folder(plan), os.path.realpath(plan.call.tree)
+            arguments = notice.arguments(context)
+            places = build_folders.cargo(manifests, context.call.environ, tree=context.call.tree, arguments=arguments)
+        kept, tree = notice.kept_folder(context), os.path.realpath(context.call.tree)
         work = Workplace(
-            cache=plan.cache,
+            cache=context.cache,
             folders=[*map(os.path.realpath, [*(places or []), *([kept] if kept else [])])],
             tree=tree,
             repository=surroundings.repository(tree, [crate.folder for crate in closure.crates]),
         )
-        return cls(plan=plan, before=before, closure=closure, places=places, kept=kept, work=work)
+        return cls(context=context, before=before, closure=closure, places=places, kept=kept, work=work)
 
     def profiles(self, places: Sequence[str]) -> dict[str, build_folders.Profile]:
         """The state of these build folders of cargo, and of the one that is kept."""
@@ -166,10 +170,10 @@ class Site:
         mtimes = {file.path: row[2] for file, row in zip(found.inputs, found.rows, strict=True)}
         around = b""
         if self.work.folders:
-            around = notice.around(self.plan, self.work, page)
-            for path, content, mtime in notice.looked(self.plan, [read.path for read in self.shared(found, page)]):
+            around = notice.around(self.context, self.work, page)
+            for path, content, mtime in notice.looked(self.context, [read.path for read in self.shared(found, page)]):
                 inputs[path], mtimes[path] = content, mtime
-        return Seen(recipe=notice.recipe(self.plan, found), inputs=inputs, mtimes=mtimes, around=around)
+        return Seen(recipe=notice.recipe(self.context, found), inputs=inputs, mtimes=mtimes, around=around)
 
     def shared(self, found: Snapshot, page: Page) -> list[Read]:
         """What units of this closure have read when another tree built them, and what is no input here.
@@ -190,14 +194,14 @@ class Site:
 
     def scope(self, found: Snapshot, private: str) -> Scope:
         """What is held against the inputs."""
-        tree = self.plan.call.tree
+        tree = self.context.call.tree
         return Scope(
             tree=tree,
             repository=surroundings.repository(tree, [crate.folder for crate in self.closure.crates]),
             inputs=found.inputs,
-            exclude=self.plan.config.exclude,
-            outputs=list(selection.left_out(self.plan.project.pyproject, self.plan.backend)),
-            apart=[private, *surroundings.apart(tree, self.plan.call.environ)],
+            exclude=self.context.config.exclude,
+            outputs=list(selection.left_out(self.context.project.pyproject, self.context.backend)),
+            apart=[private, *surroundings.apart(tree, self.context.call.environ)],
         )
 
 
@@ -244,7 +248,7 @@ class Look:
 def _cleaned(site: Site, private: str) -> Ready:
     """Empty folders, in `private`, for all tools."""
     folder = tempfile.mkdtemp(prefix="freshwheel-clean-", dir=private)
-    settings, variables = build_folders.fresh(site.plan.config.inner_settings, os.path.join(folder, "build"))
+    settings, variables = build_folders.fresh(site.context.config.inner_settings, os.path.join(folder, "build"))
     target = os.path.join(folder, "target")
     if not site.closure.crates:
         return Ready(earlier=site.before, settings=settings, variables=variables)
@@ -260,13 +264,13 @@ def _cleaned(site: Site, private: str) -> Ready:
 
 def _chosen(site: Site) -> str:
     """Why cargo may not work in a folder that it is given, in words."""
-    chosen = any(word.partition("=")[0] == "--target-dir" for word in notice.arguments(site.plan))
+    chosen = any(word.partition("=")[0] == "--target-dir" for word in notice.arguments(site.context))
     return "an argument chooses the target folder of cargo, where not everything can be forced" if chosen else ""
 
 
 def _forced(site: Site, watch: Watch | None, apart: str) -> Ready:
     """Gives all that tools must notice a new mtime; where that can't be, cargo works in the empty folder `apart`."""
-    plan, before = site.plan, site.before
+    context, before = site.context, site.before
     found = site.profiles(site.places or [])
     page = site.work.page() if found else Page()
     record = site.work.record(
@@ -274,9 +278,9 @@ def _forced(site: Site, watch: Watch | None, apart: str) -> Ready:
     )
     ready = Ready(
         earlier=before,
-        settings=plan.config.inner_settings,
+        settings=context.config.inner_settings,
         places=site.places or [],
-        complete=not found or (page.complete and force.is_ours(record, found, notice.recipe(plan, before))),
+        complete=not found or (page.complete and force.is_ours(record, found, notice.recipe(context, before))),
         page=page,
         record=record,
         profiles=found,
@@ -287,16 +291,16 @@ def _forced(site: Site, watch: Watch | None, apart: str) -> Ready:
         doubt = _chosen(site) or ready.doubt
         ready = replace(ready, variables=variables, places=[apart], is_apart=True, page=Page(), doubt=doubt)
     # Where one refused, others were touched all the same.
-    return replace(ready, earlier=plan.attempt(again=True)) if times else ready
+    return replace(ready, earlier=context.attempt(again=True)) if times else ready
 
 
 def _touched(site: Site, ready: Ready, watch: Watch | None) -> tuple[Ready, Mapping[bytes, int], bool]:
     """What is ready now, the new mtimes, and whether something refused: then nobody knows what cargo will notice."""
-    plan, found, record = site.plan, ready.profiles, ready.record
+    context, found, record = site.context, ready.profiles, ready.record
     # Where each build is in doubt, nothing is won by one that compiles all.
     is_first = not (ready.complete or ready.page.doubt or watch is None or watch.reason)
     # What is excluded, and who has read it, nobody knows else.
-    is_all = is_first or not (ready.complete or not plan.config.exclude)
+    is_all = is_first or not (ready.complete or not context.config.exclude)
     seen, now = site.seen(site.before, ready.page), time.time_ns()
     newest = force.newest(record, found, seen.recipe)
     doubt = notice.doubt(site.kept, record, found, seen)
@@ -311,7 +315,7 @@ def _touched(site: Site, ready: Ready, watch: Watch | None) -> tuple[Ready, Mapp
     except OSError:
         refused = True
     times = force.pending(record, found, seen, now=now, forced={os.fsencode(path) for path in unseen.paths})
-    left = force.touch(os.fsencode(plan.call.tree), times, newest=newest)
+    left = force.touch(os.fsencode(context.call.tree), times, newest=newest)
     if left and site.kept in found:
         doubt = f"{os.fsdecode(left[0])} can't be touched, and may be stale in {site.kept}"
     return replace(ready, doubt=doubt), times, refused or bool(left)
@@ -320,17 +324,17 @@ def _touched(site: Site, ready: Ready, watch: Watch | None) -> tuple[Ready, Mapp
 def _looked(site: Site, ready: Ready, watch: Watch | None, private: Sequence[str]) -> Look:
     """What is seen when a build has ended, now on record; `private` are the folders that were made for it."""
     after = site.profiles([] if ready.is_apart else ready.places)
-    later = site.plan.attempt(again=True)
+    later = site.context.attempt(again=True)
     account = _account(site, watch)
     earlier, rewritten = _with_made(site, account, ready.earlier, later)
     found = None
     if account is not None and watch is not None and isinstance(later, Snapshot):
         apart = [*ready.places, *([site.kept] if site.kept else []), *private, *watch.private]
         scope = site.scope(later, private=private[0])
-        found = observation.found(site.plan, account, scope, later, apart, ready.page)
+        found = observation.found(site.context, account, scope, later, apart, ready.page)
     if watch is not None:
         page = Page(reason=watch.reason) if found is None else found.page(ready.page, complete=True)
-        accounts.save(site.plan.cache, site.plan.call.tree, page)
+        accounts.save(site.context.cache, site.context.call.tree, page)
     _take(site, ready, found)
     return Look(
         earlier=earlier,
@@ -363,7 +367,7 @@ def _with_made(
     locks = [path for path in made if os.fsencode(path) not in {file.path for file in earlier.inputs}]
     if locks:
         what = f"{few(locks)} was made by this build, and is an input now"
-        site.plan.call.say(f"{what}: commit it, or have git ignore it")
+        site.context.call.say(f"{what}: commit it, or have git ignore it")
     return later, frozenset(made)
 
 
@@ -411,16 +415,16 @@ def _judged(site: Site, ready: Ready, look: Look, path: str, started: int) -> Bu
         records = opinion.records(scope, site.closure, ready.places, since=started)
     reads = [] if found is None else [*map(_read, found.missed()), *site.shared(later, look.page)]
     missed = {read.path: read for read in (*records.missed, *reads)}
-    known = discoveries.load(site.plan.cache, site.plan.call.tree).written
+    known = discoveries.load(site.context.cache, site.context.call.tree).written
     written = {path: word for path, word in known.items() if path in look.rewritten} | _written(earlier, later)
-    state = _discovered(site.plan, [*missed.values()], records.system, written)
+    state = _discovered(site.context, [*missed.values()], records.system, written)
     doubts = [ready.doubt, found.doubt if found is not None else ""]
     items = () if found is None else found.items
     outside = [
         *(read.path for read in records.system),
         *(os.fsdecode(path) for path, kind, *_ in items if kind == discovery.FILE),
     ]
-    restless = _restless(site.plan.call.tree, outside, started, observed=found is not None)
+    restless = _restless(site.context.call.tree, outside, started, observed=found is not None)
     return Built(
         path=path,
         earlier=earlier,
@@ -437,9 +441,9 @@ def _judged(site: Site, ready: Ready, look: Look, path: str, started: int) -> Bu
     )
 
 
-def _discovered(plan: Plan, missed: Sequence[Read], system: Sequence[Read], written: Mapping[str, str]) -> State:
+def _discovered(context: Context, missed: Sequence[Read], system: Sequence[Read], written: Mapping[str, str]) -> State:
     """What builds have shown of their tree by now, which is on record."""
-    known = discoveries.load(plan.cache, plan.call.tree)
+    known = discoveries.load(context.cache, context.call.tree)
     fresh = State(
         built=True,
         discovered={**known.discovered, **{read.path: read.by for read in missed}},
@@ -447,7 +451,7 @@ def _discovered(plan: Plan, missed: Sequence[Read], system: Sequence[Read], writ
         written=written,
     )
     if fresh != known:
-        discoveries.save(plan.cache, plan.call.tree, fresh)
+        discoveries.save(context.cache, context.call.tree, fresh)
     return fresh
 
 

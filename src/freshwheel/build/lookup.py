@@ -21,7 +21,7 @@ from freshwheel.base.errors import InputError
 from freshwheel.base.model import Snapshot
 from freshwheel.base.phrases import few
 from freshwheel.build import discovery
-from freshwheel.build.plan import Plan
+from freshwheel.build.context import Context
 from freshwheel.inner import build_key, distributions, machine
 from freshwheel.inner.build_key import Component
 from freshwheel.inner.distributions import extras
@@ -41,7 +41,7 @@ _UNREAD = "the inputs can't be read"
 class Case:
     """One call that the store may answer."""
 
-    plan: Plan
+    context: Context
     found: Snapshot
     store: Store
     facts: Facts
@@ -65,25 +65,25 @@ class Case:
         """All of that; where requirements are withheld, those first that were resolved last."""
         found: Iterable[Entry] = self.store.candidates(self.key, tree=self.tree)
         if self.withheld is not None:
-            found = sorted(found, key=lambda entry: -resolved.latest(self.plan.cache, entry.key))
+            found = sorted(found, key=lambda entry: -resolved.latest(self.context.cache, entry.key))
         return filter(self.holds, found)
 
     @property
     def tree(self) -> bytes:
         """16 bytes that name the tree, for wheels that belong to one."""
-        return xxhash.xxh3_128_digest(self.plan.real)
+        return xxhash.xxh3_128_digest(self.context.real)
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """Nobody else builds this key or in this tree meanwhile, as far as that can be had."""
-        tree = os.path.realpath(self.plan.call.tree)
+        tree = os.path.realpath(self.context.call.tree)
         with self.store.lock("key", self.key), self.store.lock("tree", tree):
             yield
 
     @property
     def about(self) -> discovery.Surroundings:
         """What the things that builds take are looked at with."""
-        return discovery.about(self.plan, self.salt)
+        return discovery.about(self.context, self.salt)
 
     def holds(self, entry: Entry) -> bool:
         """Whether all is as it was that the build of an entry had discovered."""
@@ -102,7 +102,7 @@ class Case:
     def expired(self, entry: Entry) -> bool:
         """Whether what an entry withholds must be resolved once more before it is handed out."""
         start, end = self._span(entry)
-        return end is not None and not start <= self.plan.call.now() < end
+        return end is not None and not start <= self.context.call.now() < end
 
     def until(self, entry: Entry) -> bytes:
         """The end of the time for which an entry may be handed out as it is, as an answer keeps it; nothing: no end."""
@@ -112,7 +112,7 @@ class Case:
     def renew(self, entry: Entry) -> None:
         """What an entry withholds is resolved, and the same as for its build."""
         if self.withheld is not None:
-            resolved.renew(self.plan.cache, entry.key, self.plan.call.now())
+            resolved.renew(self.context.cache, entry.key, self.context.call.now())
 
     def aged(self) -> str:
         """Why what the store has is not handed out, in words; nothing: its age is no reason."""
@@ -138,76 +138,76 @@ class Case:
         return {name: distribution.version for name, distribution in self._distributions().items()}
 
     def _distributions(self) -> dict[str, distributions.Distribution]:
-        roots = tuple(os.path.join(root, "") for root in self.plan.private or ())
+        roots = tuple(os.path.join(root, "") for root in self.context.private or ())
         return distributions.installed([folder for folder in sys.path if folder.startswith(roots)])
 
     def _span(self, entry: Entry) -> tuple[int, int | None]:
         """From when to when an entry may be handed out as it is, in ns; None: for ever."""
-        age = self.plan.config.requires_age
-        start = resolved.latest(self.plan.cache, entry.key)
+        age = self.context.config.requires_age
+        start = resolved.latest(self.context.cache, entry.key)
         return start, None if self.withheld is None or age is None else start + age * 10**9
 
     def _has_requirements(self) -> bool:
         """Whether the requirements were installed for this run; one that was told to leave them out can't be asked."""
-        return not distributions.absent(self.plan.config.requires)
+        return not distributions.absent(self.context.config.requires)
 
 
-def opened(plan: Plan, found: Snapshot | InputError, *, ask: bool = True) -> Case | str:
+def opened(context: Context, found: Snapshot | InputError, *, ask: bool = True) -> Case | str:
     """The case of a call, or why the store has no say in it. Without `ask` nothing is started that a tree may name."""
     if isinstance(found, InputError):
         return _UNREAD
-    reason = _closed(plan, found)
+    reason = _closed(context, found)
     if reason:
         return reason
-    store = Store.open(plan.cache)
+    store = Store.open(context.cache)
     if isinstance(store, str):
         return store
-    withheld, salt = lean(plan), _salt(store)
+    withheld, salt = lean(context), _salt(store)
     subject = Subject(
-        tree=plan.call.tree,
+        tree=context.call.tree,
         digest=found.digest,
-        hook=plan.call.hook,
-        backend=plan.backend,
-        module=plan.config.backend,
-        backend_path=plan.config.backend_path,
-        settings=plan.config.inner_settings,
-        env=frozenset(plan.config.env),
-        commands=plan.config.commands,
-        requires=tuple(plan.requires) if withheld else (*plan.requires, *plan.config.requires),
+        hook=context.call.hook,
+        backend=context.backend,
+        module=context.config.backend,
+        backend_path=context.config.backend_path,
+        settings=context.config.inner_settings,
+        env=frozenset(context.config.env),
+        commands=context.config.commands,
+        requires=tuple(context.requires) if withheld else (*context.requires, *context.config.requires),
         # Not there yet in the first hook of a run, and there in the last one: the key is to be the same.
-        lean=tuple(withheld or _extras(plan)),
-        private=plan.private,
-        pyproject=plan.project.pyproject,
+        lean=tuple(withheld or _extras(context)),
+        private=context.private,
+        pyproject=context.project.pyproject,
         inputs=[one.path for one in found.inputs],
     )
-    facts = machine.gather(subject, plan.call.environ, ask=ask)
-    locks = content.contents(plan.call.tree, [os.fsencode(path) for path in found.locks])
+    facts = machine.gather(subject, context.call.environ, ask=ask)
+    locks = content.contents(context.call.tree, [os.fsencode(path) for path in found.locks])
     return Case(
-        plan=plan,
+        context=context,
         found=found,
         store=store,
         facts=facts,
         key=build_key.key([*facts.components, *locked(found.locks, locks)]),
         salt=salt,
-        writes=plan.config.store != "read",
+        writes=context.config.store != "read",
         lean=tuple(withheld),
-        withheld=tuple(subject.lean) if plan.passing and (subject.lean or not plan.backend.modules) else None,
+        withheld=tuple(subject.lean) if context.passing and (subject.lean or not context.backend.modules) else None,
         locks=locks,
     )
 
 
-def lean(plan: Plan) -> list[str]:
+def lean(context: Context) -> list[str]:
     """The requirements that are installed on a miss only, with what the inner backend would ask for; else nothing."""
-    if not plan.passing or not plan.config.requires or not plan.backend.modules:
+    if not context.passing or not context.config.requires or not context.backend.modules:
         return []
-    if any(_is_placed(plan, text) for text in plan.config.requires):
+    if any(_is_placed(context, text) for text in context.config.requires):
         return []
-    return [*plan.config.requires, *_extras(plan)]
+    return [*context.config.requires, *_extras(context)]
 
 
-def _is_placed(plan: Plan, text: str) -> bool:
+def _is_placed(context: Context, text: str) -> bool:
     """Whether a requirement is found at a place and not on an index, so that its text says nothing of what it is."""
-    sources = toml_access.table(plan.project.pyproject, "tool.uv.sources")
+    sources = toml_access.table(context.project.pyproject, "tool.uv.sources")
     name = requirements.named(text)[0]
     return "@" in text.partition(";")[0] or any(requirements.normal(source) == name for source in sources)
 
@@ -225,17 +225,17 @@ def _salt(store: Store) -> bytes:
     return os.urandom(16)
 
 
-def _extras(plan: Plan) -> list[str]:
+def _extras(context: Context) -> list[str]:
     """What the inner backend would ask for beside what is written, if it is one that we know."""
-    if plan.private is None:
+    if context.private is None:
         return []
     return extras(
-        plan.backend,
-        plan.call.environ,
-        tree=plan.call.tree,
-        pyproject=plan.project.pyproject,
-        hook=plan.call.hook,
-        private=plan.private,
+        context.backend,
+        context.call.environ,
+        tree=context.call.tree,
+        pyproject=context.project.pyproject,
+        hook=context.call.hook,
+        private=context.private,
     )
 
 
@@ -245,18 +245,19 @@ def locked(paths: Sequence[str], found: Mapping[bytes, tuple[str, bytes]]) -> li
     return build_key.facts("lock file", {path: None if one is None else one[1].hex() for path, one in held.items()})
 
 
-def _closed(plan: Plan, found: Snapshot) -> str:
+def _closed(context: Context, found: Snapshot) -> str:
     """Why the store has no say, before anything is looked at."""
-    if plan.call.hook != "build_wheel" and not plan.in_place:
+    if context.call.hook != "build_wheel" and not context.in_place:
         return "editable wheels are not stored"
-    if plan.kind == "release":
+    if context.kind == "release":
         return "this is a release"
     if found.unread:
         return f"{found.unread[0]} can't be read as TOML, so what it leads to is not known"
-    mode = plan.config.store or plan.backend.store
+    mode = context.config.store or context.backend.store
     if mode == "off":
-        return "the store is off" if plan.config.store else f"the store is off for {plan.backend.name} unless it is set"
+        return "the store is off" if context.config.store else f"the store is off for {context.backend.name} unless set"
     compiles = any(file.path.endswith(digest.COMPILED) for file in found.inputs)
-    if mode == "extensions" and not (compiles or plan.backend.may_compile([*plan.requires, *plan.config.requires])):
+    compiles = compiles or context.backend.may_compile([*context.requires, *context.config.requires])
+    if mode == "extensions" and not compiles:
         return "nothing is compiled here"
     return ""

@@ -8,11 +8,11 @@ from freshwheel.base import files
 from freshwheel.base.errors import FreshwheelError, InnerError
 from freshwheel.base.model import Snapshot
 from freshwheel.build import editable, explanation, finish, inner_build, lookup, store_policy, verify
+from freshwheel.build.context import Context
 from freshwheel.build.inner_build import Built
 from freshwheel.build.kept import Kept, Wheel
 from freshwheel.build.lookup import Case
 from freshwheel.build.output import private, written
-from freshwheel.build.plan import Plan
 from freshwheel.inner import distributions, interpreter
 from freshwheel.inner.build_key import Component
 from freshwheel.memory.outcome import Outcome
@@ -20,21 +20,23 @@ from freshwheel.memory.outcome import Outcome
 _INSTALL = "[tool.freshwheel] requires it: without build isolation, install it; else run the same command again"
 
 
-def check(plan: Plan) -> None:
+def check(context: Context) -> None:
     """Raises InnerError where something is not installed that a build needs."""
-    if gone := distributions.absent(plan.config.requires):
+    if gone := distributions.absent(context.config.requires):
         # Setuptools without setuptools-rust would make a wheel, and leave out what is Rust.
         raise InnerError(f"not installed: {', '.join(gone)}", hint=_INSTALL)
 
 
-def withheld(plan: Plan) -> bool:
+def withheld(context: Context) -> bool:
     """Whether a real build would miss something here, as after a hit; the inner backend is asked, if it is there."""
-    package = plan.config.backend.partition(":")[0].partition(".")[0]
-    if distributions.unmet(plan.config.requires) or not (plan.config.backend_path or interpreter.importable(package)):
+    package = context.config.backend.partition(":")[0].partition(".")[0]
+    if distributions.unmet(context.config.requires) or not (
+        context.config.backend_path or interpreter.importable(package)
+    ):
         return True
     try:
-        with inner_build.opened(plan) as inner:
-            return bool(distributions.unmet(inner.requires(plan.call.hook, plan.config.inner_settings)))
+        with inner_build.opened(context) as inner:
+            return bool(distributions.unmet(inner.requires(context.call.hook, context.config.inner_settings)))
     except FreshwheelError:
         return True
 
@@ -45,7 +47,7 @@ def proved(case: Case, kept: Kept, directory: str) -> Wheel | str:
         wheel = kept.fetch("wheel", folder)
         if isinstance(wheel, str):
             return wheel
-        check(case.plan)
+        check(case.context)
         with private(directory) as apart:
             if not verify.proved(case, os.path.join(folder, wheel.name), apart):
                 return ""
@@ -54,25 +56,25 @@ def proved(case: Case, kept: Kept, directory: str) -> Wheel | str:
     return wheel
 
 
-def make(plan: Plan, case: Case | str, directory: str, why: str) -> Wheel:
+def make(context: Context, case: Case | str, directory: str, why: str) -> Wheel:
     """The wheel of a real build in `directory`, which is kept if it may be; `why` it is needed, in words."""
     unstored = "it is of an unfamiliar form" if isinstance(case, Case) else ""
-    with explanation.failing(plan, case, why), private(directory) as folder:
-        check(plan)
-        before = editable.searched(plan, case.found) if isinstance(case, Case) and plan.in_place else None
-        built = inner_build.build(plan, folder, watched=isinstance(case, Case) and case.writes)
-        finish.tell(plan, built)
+    with explanation.failing(context, case, why), private(directory) as folder:
+        check(context)
+        before = editable.searched(context, case.found) if isinstance(case, Case) and context.in_place else None
+        built = inner_build.build(context, folder, watched=isinstance(case, Case) and case.writes)
+        finish.tell(context, built)
         case = followed(case, built) if isinstance(case, Case) else case
         with written(directory):
-            made, name = finish.finish(plan, built, directory)
+            made, name = finish.finish(context, built, directory)
         if isinstance(case, Case) and name is not None:
-            if plan.in_place:
+            if context.in_place:
                 unstored = editable.Placement.of(case).keep(built, before)
             else:
                 unstored = store_policy.keep(case, built, name, os.path.join(directory, made))
-        hook = "editable" if plan.call.hook == "build_editable" else "wheel"
+        hook = "editable" if context.call.hook == "build_editable" else "wheel"
         known = Outcome(hook=hook, decided="built", why=why, wheel=made, unstored=unstored)
-        explanation.built(plan, case, built, known)
+        explanation.built(context, case, built, known)
         return Wheel(name=made, inner=os.path.basename(built.path), decided="built", why=why)
 
 
@@ -81,7 +83,7 @@ def followed(case: Case, built: Built) -> Case:
     later = built.later
     if not built.settled or not isinstance(later, Snapshot) or later.digest == case.found.digest:
         return case
-    again = lookup.opened(case.plan, later)
+    again = lookup.opened(case.context, later)
     same = isinstance(again, Case) and _surroundings(again) == _surroundings(case)
     return again if isinstance(again, Case) and same else case
 

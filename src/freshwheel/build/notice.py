@@ -19,7 +19,7 @@ import xxhash
 from freshwheel.base import backends, frame, requirements, versions
 from freshwheel.base.model import Input, Snapshot
 from freshwheel.build import discovery, unwatched
-from freshwheel.build.plan import Plan
+from freshwheel.build.context import Context
 from freshwheel.build.unwatched import Forced
 from freshwheel.build.workplace import Workplace
 from freshwheel.inner import build_folders, distributions, force
@@ -30,11 +30,11 @@ from freshwheel.memory.accounts import Page
 from freshwheel.sources.cargo import Closure
 
 
-def arguments(plan: Plan) -> list[str]:
+def arguments(context: Context) -> list[str]:
     """What the user hands on to cargo, where maturin looks for it."""
-    texts = [plan.call.environ.get("MATURIN_PEP517_ARGS", "")]
+    texts = [context.call.environ.get("MATURIN_PEP517_ARGS", "")]
     for name in ("build-args", "maturin.build-args"):
-        value = (plan.config.inner_settings or {}).get(name, ())
+        value = (context.config.inner_settings or {}).get(name, ())
         texts += [value] if isinstance(value, str) else value
     try:
         return [word for text in texts for word in shlex.split(text)]
@@ -42,31 +42,31 @@ def arguments(plan: Plan) -> list[str]:
         return []
 
 
-def around(plan: Plan, work: Workplace, page: Page) -> bytes:
+def around(context: Context, work: Workplace, page: Page) -> bytes:
     """What the build may take something from beside its inputs, in 16 bytes: Python, packages, variables, and files.
 
     Those files, names and variables on the `page` of what builds in the same folders have taken, as they are now.
 
     Not cargo's own tools, which cargo watches itself; nor the project, and what installers bring for their own use.
     """
-    environ = plan.call.environ
-    names = plan.config.env
+    environ = context.call.environ
+    names = context.config.env
     values = [f"{name}={environ[name]}" for name in sorted(environ) if name in names or backends.shapes(name)]
-    table = plan.project.pyproject.get("project")
+    table = context.project.pyproject.get("project")
     project = table.get("name") if isinstance(table, Mapping) else None
     ours = requirements.names(["freshwheel", "pip", *([project] if isinstance(project, str) else [])])
     known = distributions.installed(sys.path)
     others = [f"{name} {one.version} {one.digest}" for name, one in sorted(known.items()) if name not in ours]
     texts = [platform.python_implementation(), sys.version, *values, "", *others]
     said = [text.encode("utf-8", "surrogatepass") for text in texts]
-    return xxhash.xxh3_128_digest(frame.framed(*said, *_taken(plan, work, page)))
+    return xxhash.xxh3_128_digest(frame.framed(*said, *_taken(context, work, page)))
 
 
-def _taken(plan: Plan, work: Workplace, page: Page) -> list[bytes]:
+def _taken(context: Context, work: Workplace, page: Page) -> list[bytes]:
     """What earlier builds have taken beside their inputs, path by path, as it is now."""
-    about = discovery.about(plan, page.salt)
+    about = discovery.about(context, page.salt)
     unknown = bool(page.every) or not page.complete
-    names = {name for name in page.names if name not in NEW_EVERY_TIME and not plan.is_harmless(name)}
+    names = {name for name in page.names if name not in NEW_EVERY_TIME and not context.is_harmless(name)}
     found = [
         *((work.common(item)[0], item[2]) for item in discovery.refreshed(about, page.items)),
         *((path, content) for path, _, content, _ in discovery.variables(about, names)),
@@ -75,22 +75,22 @@ def _taken(plan: Plan, work: Workplace, page: Page) -> list[bytes]:
     return [part for pair in sorted(found) for part in pair]
 
 
-def looked(plan: Plan, paths: Iterable[str]) -> Iterator[tuple[bytes, bytes, int]]:
+def looked(context: Context, paths: Iterable[str]) -> Iterator[tuple[bytes, bytes, int]]:
     """Of each path that is a file: kind and content as of an input, and the time that it was changed, in ns."""
-    about = discovery.about(plan, b"")
+    about = discovery.about(context, b"")
     for path in map(os.fsencode, paths):
         found = discovery.taken(about, [(path, discovery.FILE)])
         with contextlib.suppress(OSError):
             if found:
-                yield path, found[0][2], os.stat(os.path.join(os.fsencode(plan.call.tree), path)).st_mtime_ns
+                yield path, found[0][2], os.stat(os.path.join(os.fsencode(context.call.tree), path)).st_mtime_ns
 
 
-def recipe(plan: Plan, found: Snapshot) -> bytes:
+def recipe(context: Context, found: Snapshot) -> bytes:
     """What may choose another profile of cargo: hook, settings, environment, files of settings."""
-    environ = plan.call.environ
+    environ = context.call.environ
     names = sorted(name for name in environ if backends.shapes(name))
-    settings = sorted((plan.config.inner_settings or {}).items())
-    texts = [plan.call.hook, *map(repr, settings), *(f"{name}={environ[name]}" for name in names)]
+    settings = sorted((context.config.inner_settings or {}).items())
+    texts = [context.call.hook, *map(repr, settings), *(f"{name}={environ[name]}" for name in names)]
     chosen = [one.content for one in found.inputs if _chooses(os.path.basename(one.path))]
     return xxhash.xxh3_128_digest(frame.framed(*(text.encode("utf-8", "surrogatepass") for text in texts), *chosen))
 
@@ -114,11 +114,11 @@ def unseen(  # noqa: PLR0913 - what a build may have read, and what it may have 
     )
 
 
-def kept_folder(plan: Plan) -> str | None:
+def kept_folder(context: Context) -> str | None:
     """The folder that CMake or Meson keep, absolute; None where each build has a new one."""
-    settings = plan.config.inner_settings
-    found = build_folders.kept(plan.backend, plan.project.pyproject, settings, plan.call.environ)
-    return None if found is None else os.path.normpath(os.path.join(plan.call.tree, found))
+    settings = context.config.inner_settings
+    found = build_folders.kept(context.backend, context.project.pyproject, settings, context.call.environ)
+    return None if found is None else os.path.normpath(os.path.join(context.call.tree, found))
 
 
 def doubt(folder: str | None, record: Record | None, state: Mapping[str, Profile], seen: Seen) -> str:
@@ -137,31 +137,31 @@ def doubt(folder: str | None, record: Record | None, state: Mapping[str, Profile
 
 
 @contextlib.contextmanager
-def fresh(plan: Plan, private: str) -> Iterator[tuple[dict[str, str], str]]:
+def fresh(context: Context, private: str) -> Iterator[tuple[dict[str, str], str]]:
     """The variables that give setuptools an empty folder, in `private`, and that folder; nothing for other backends."""
-    if not build_folders.runs_setuptools(plan.backend, plan.config.backend):
+    if not build_folders.runs_setuptools(context.backend, context.config.backend):
         yield {}, ""
         return
     with tempfile.TemporaryDirectory(prefix="freshwheel-build-", dir=private, ignore_cleanup_errors=True) as folder:
-        known, environ = bool(plan.backend.distributions), plan.call.environ
-        yield build_folders.setuptools(folder, environ, plan.call.hook, known=known, version=_base(plan)), folder
+        known, environ = bool(context.backend.distributions), context.call.environ
+        yield build_folders.setuptools(folder, environ, context.call.hook, known=known, version=_base(context)), folder
 
 
-def _base(plan: Plan) -> str | None:
+def _base(context: Context) -> str | None:
     """The own base version, of which setuptools would not know."""
-    return None if plan.config.version is None else plan.base()
+    return None if context.config.version is None else context.base()
 
 
-def used(plan: Plan, folder: str, path: str) -> str:
+def used(context: Context, folder: str, path: str) -> str:
     """Why the wheel at `path` may not be that of its sources, in words; nothing where setuptools worked in `folder`."""
     if not folder:
         return ""
-    base, stated = _base(plan), os.path.basename(path).split("-")[1]
+    base, stated = _base(context), os.path.basename(path).split("-")[1]
     if base is not None and versions.parsed(base) != versions.parsed(stated):
         why = f"setuptools before 66 can't be told the version {base}: what asked for it was given {stated}"
-        plan.call.say(f"{why}; require a newer one, or leave the version static")
+        context.call.say(f"{why}; require a newer one, or leave the version static")
         return why
-    return build_folders.left_by_setuptools(folder, plan.call.tree, plan.call.hook)
+    return build_folders.left_by_setuptools(folder, context.call.tree, context.call.hook)
 
 
 def _chooses(name: bytes) -> bool:

@@ -16,7 +16,7 @@ from freshwheel.base import files
 from freshwheel.base.isolation import isolation
 from freshwheel.base.model import Snapshot
 from freshwheel.build import discovery, unwatched
-from freshwheel.build.plan import Plan
+from freshwheel.build.context import Context
 from freshwheel.build.tree_view import Ground, Scope
 from freshwheel.inner import process
 from freshwheel.memory.accounts import Line, Page
@@ -52,10 +52,10 @@ class Watch:
     """Folders that were made for the build."""
 
     @classmethod
-    def of(cls, plan: Plan, folder: str) -> Watch:
+    def of(cls, context: Context, folder: str) -> Watch:
         """An observation that writes into the private `folder`."""
-        off = "" if plan.config.observe else _OFF
-        reason = off or observer.unavailable(files.cache_directory(plan.call.environ))
+        off = "" if context.config.observe else _OFF
+        reason = off or observer.unavailable(files.cache_directory(context.call.environ))
         return cls(folder=folder, reason=reason, records=bool(reason))
 
     def run(self, command: Sequence[str], cwd: str | None, environ: Mapping[str, str]) -> int:
@@ -127,13 +127,13 @@ class Found:
 
 
 def found(  # noqa: PLR0913, PLR0917 - what a judgement rests on
-    plan: Plan, account: Account, scope: Scope, later: Snapshot, apart: Iterable[str], page: Page
+    context: Context, account: Account, scope: Scope, later: Snapshot, apart: Iterable[str], page: Page
 ) -> Found:
     """What counts of an account, and of what is on the `page` of earlier builds in the same folders.
 
     `apart` are the folders in which the build keeps its own work.
     """
-    places = _places(plan, scope, later, apart)
+    places = _places(context, scope, later, apart)
     judged = judgement.judge(account, places)
     trusted = [*places.shared, *places.apart]
     paths = [(_kept(one), _KINDS[one.kind]) for one in judged.taken if one.counts and not one.joins]
@@ -143,14 +143,14 @@ def found(  # noqa: PLR0913, PLR0917 - what a judgement rests on
     paths += [(name, discovery.PROGRAM) for name in sorted(judged.names)]
     server = programs.is_server(account)
     doubt = f"{server} has a server compile, which nobody observes" if server else judged.doubt
-    around = discovery.about(plan, b"")
+    around = discovery.about(context, b"")
     earlier = [one for one in discovery.refreshed(around, page.items) if one[2] != discovery.GONE]
     items = discovery.taken(around, dict.fromkeys(paths))
     lost = "" if items is not None else "something that the build has read is gone, or can't be read again"
     return Found(
         judged=judged,
         items=tuple({one[:2]: one for one in [*earlier, *(items or ())]}.values()),
-        names=programs.asked(account, sorted(plan.call.environ)).union(page.names),
+        names=programs.asked(account, sorted(context.call.environ)).union(page.names),
         every=programs.open_ended(account, trusted, places.shared) or page.every,
         readers=_joined(page.readers, _readers(account, places)),
         doubt=doubt or lost,
@@ -212,9 +212,9 @@ def _relative(path: bytes, places: Places, beside: Mapping[bytes, bytes]) -> byt
     return beside.get(path, b"../")
 
 
-def _places(plan: Plan, scope: Scope, later: Snapshot, apart: Iterable[str]) -> Places:
+def _places(context: Context, scope: Scope, later: Snapshot, apart: Iterable[str]) -> Places:
     """Where things lie for one build."""
-    environ, tree = plan.call.environ, plan.call.tree
+    environ, tree = context.call.environ, context.call.tree
     home = environ.get("HOME") or os.path.expanduser("~")
     cargo = environ.get("CARGO_HOME") or os.path.join(home, ".cargo")
     rustup = environ.get("RUSTUP_HOME") or os.path.join(home, ".rustup")
@@ -232,8 +232,8 @@ def _places(plan: Plan, scope: Scope, later: Snapshot, apart: Iterable[str]) -> 
         libraries=_both(_libraries()),
         standard=_both([os.path.dirname(os.__file__)]),
         temporary=os.path.realpath(os.fsencode(environ.get("TMPDIR") or tempfile.gettempdir())),
-        searched=tuple(map(os.fsencode, discovery.searched(plan))),
-        shared=_shared(real, home, [cargo, rustup, *_interpreter(environ), *discovery.searched(plan)]),
+        searched=tuple(map(os.fsencode, discovery.searched(context))),
+        shared=_shared(real, home, [cargo, rustup, *_interpreter(environ), *discovery.searched(context)]),
         given=_both(one for one in files.set_apart(tree, environ) if within(os.fsencode(one), (real, repository))),
         outputs=frozenset(map(os.fsencode, scope.outputs)),
         declared=lambda path: ground.is_settled(os.fsdecode(path)),

@@ -11,7 +11,7 @@ import os
 from typing import Any
 
 from freshwheel.build import deliver, lookup
-from freshwheel.build.plan import Call, Plan
+from freshwheel.build.context import Call, Context
 from freshwheel.inner import interpreter
 
 __all__ = ["Call", "build_inputs", "metadata", "requires", "sdist", "source_digest", "wheel"]
@@ -19,47 +19,47 @@ __all__ = ["Call", "build_inputs", "metadata", "requires", "sdist", "source_dige
 
 def requires(call: Call) -> list[str]:
     """The requirements that the frontend installs before it builds: those of the table and the inner backend's own."""
-    plan = Plan.of(call)
-    if deliver.promise(plan):
+    context = Context.of(call)
+    if deliver.promise(context):
         return []
-    wanted = lookup.lean(plan) or list(plan.config.requires)
-    if plan.config.backend_path or interpreter.importable(_package(plan.config.backend)):
+    wanted = lookup.lean(context) or list(context.config.requires)
+    if context.config.backend_path or interpreter.importable(_package(context.config.backend)):
         from freshwheel.build import inner_build  # noqa: PLC0415 - a hit asks nobody
 
-        with inner_build.opened(plan) as inner:
-            wanted += inner.requires(call.hook, plan.config.inner_settings)
+        with inner_build.opened(context) as inner:
+            wanted += inner.requires(call.hook, context.config.inner_settings)
     return list(dict.fromkeys(wanted))
 
 
 def metadata(call: Call, directory: str) -> str:
     """The name of the `.dist-info` folder written into `directory`."""
-    return deliver.metadata(Plan.of(call), directory)
+    return deliver.metadata(Context.of(call), directory)
 
 
 def wheel(call: Call, directory: str) -> str:
     """The file name of the wheel, or editable wheel, written into `directory`."""
-    return deliver.wheel(Plan.of(call), directory)
+    return deliver.wheel(Context.of(call), directory)
 
 
 def sdist(call: Call, directory: str) -> str:
     """The file name of the source distribution written into `directory`: the inner backend's, never labelled."""
-    return deliver.sdist(Plan.of(call), directory)
+    return deliver.sdist(Context.of(call), directory)
 
 
 def source_digest(call: Call) -> str:
     """The source digest of the tree: 32 hex digits."""
-    return Plan.of(call).snapshot().digest
+    return Context.of(call).snapshot().digest
 
 
 def build_inputs(call: Call) -> dict[str, Any]:
     """The digest, the files it is made from, globs that cover them, and the environment names that count."""
-    plan = Plan.of(call)
-    snapshot = plan.snapshot()
+    context = Context.of(call)
+    snapshot = context.snapshot()
     return {
         "digest": snapshot.digest,
         "files": [os.fsdecode(found.path) for found in snapshot.inputs],
-        "globs": sorted({*plan.globs(snapshot), *plan.config.include}),
-        "env": sorted(plan.variables),
+        "globs": sorted({*context.globs(snapshot), *context.config.include}),
+        "env": sorted(context.variables),
     }
 
 

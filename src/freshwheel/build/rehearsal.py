@@ -81,7 +81,7 @@ def keep_editable(case: Case, record: Record, wheel: str, *, copy: str) -> bool:
 def _saved(case: Case, answer: Callable[[], Answer | None]) -> bool:
     """Whether there is an answer, and it is kept now."""
     with contextlib.suppress(*_REFUSALS):
-        made, cache = answer(), case.plan.cache
+        made, cache = answer(), case.context.cache
         return made is not None and cache is not None and answers.save(cache, made)
     return False
 
@@ -93,11 +93,11 @@ def _answer(
 
     It rests on what the build has `taken`, on `modules` that lie in the tree, and on a `copy` being there.
     """
-    call = case.plan.call
-    if case.plan.proves:
+    call = case.context.call
+    if case.context.proves:
         return None  # each one is to be built
-    asked = answers.question(case.plan.real, call.hook, call.settings, call.environ)
-    if asked is None or case.plan.kind == "release" or case.facts.lookout.untrusted:
+    asked = answers.question(case.context.real, call.hook, call.settings, call.environ)
+    if asked is None or case.context.kind == "release" or case.facts.lookout.untrusted:
         return None
     lookout = _looked(case, taken)
     for path in modules:
@@ -109,11 +109,11 @@ def _answer(
     names = sorted(lookout.names)
     environ, patterns, harmless = call.environ, backends.ENV, tuple(backends.HARMLESS)
     if any(kind == discovery.EVERY for _, kind, *_ in taken):
-        patterns, harmless = ("*",), discovery.harmless(case.plan.config.ignore_env)
+        patterns, harmless = ("*",), discovery.harmless(case.context.config.ignore_env)
     families = answers.family(environ, patterns, harmless)
     if not case.facts.families <= {*families, *names}:
         return None
-    private = case.plan.private or ()
+    private = case.context.private or ()
     stored = dict.fromkeys(("entry", "sha256", "size", "xxh3", "until", "data"), b"")
     return Answer(
         asked=asked,
@@ -142,7 +142,7 @@ def _answer(
 
 def _looked(case: Case, taken: Sequence[Discovered]) -> Lookout:
     """All that decided beside the inputs: what the key was made from, the settings, and what the build discovered."""
-    call, seen, found = case.plan.call, case.facts.lookout, case.plan.project.looks
+    call, seen, found = case.context.call, case.facts.lookout, case.context.project.looks
     tree = os.fsencode(os.path.abspath(call.tree))
     lookout = Lookout()
     lookout.places |= seen.places
@@ -157,8 +157,8 @@ def _looked(case: Case, taken: Sequence[Discovered]) -> Lookout:
     if content.contents(call.tree, [os.fsencode(name) for name in case.found.locks]) != case.locks:
         lookout.distrust("a lock file is another one by now")
     if case.lean:
-        search = folders(call.environ.get("PATH", ""), case.plan.private or ())
-        for extra in case.plan.backend.lean_extras:
+        search = folders(call.environ.get("PATH", ""), case.context.private or ())
+        for extra in case.context.backend.lean_extras:
             lookout.names |= {extra.unless} if extra.unless is not None else set()
             for program in extra.programs:
                 which(program, search, lookout, cwd=call.tree, environ=call.environ)
@@ -167,7 +167,7 @@ def _looked(case: Case, taken: Sequence[Discovered]) -> Lookout:
 
 def _discoveries(lookout: Lookout, case: Case, taken: Sequence[Discovered]) -> None:
     """Looks at all that a build has taken."""
-    call, tree = case.plan.call, os.fsencode(os.path.abspath(case.plan.call.tree))
+    call, tree = case.context.call, os.fsencode(os.path.abspath(case.context.call.tree))
     for path, kind, *_ in taken:
         where = disk.at(tree, path)
         if kind == discovery.ABSENT:
@@ -182,7 +182,7 @@ def _discoveries(lookout: Lookout, case: Case, taken: Sequence[Discovered]) -> N
 
 def _present(case: Case, taken: Sequence[Discovered], copy: str) -> list[bytes]:
     """The places of which it only counts what is there, each behind that; `copy` is one, if it is a path."""
-    tree = os.fsencode(os.path.abspath(case.plan.call.tree))
+    tree = os.fsencode(os.path.abspath(case.context.call.tree))
     present = [(path, content) for path, kind, content, _ in taken if kind == discovery.PRESENT]
     found = [content + b"\n" + disk.at(tree, path) for path, content in present]
     return sorted([*found, answers.presence(os.fsencode(copy)) + b"\n" + os.fsencode(copy)] if copy else found)
@@ -190,7 +190,7 @@ def _present(case: Case, taken: Sequence[Discovered], copy: str) -> list[bytes]:
 
 def _places(found: Mapping[bytes, Row], case: Case) -> Sequence[_Place] | None:
     """The places as they are, sorted; None unless none of them moved, and none could move without its row."""
-    started = min(case.found.started, case.plan.project.started)
+    started = min(case.found.started, case.context.project.started)
     places = []
     for path, row in sorted(found.items()):
         status = os.stat(path)

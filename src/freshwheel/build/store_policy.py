@@ -40,7 +40,7 @@ def keep(case: Case, built: Built, name: Name, path: str) -> str:
 
 
 def _put(case: Case, built: Built, name: Name, path: str) -> str:
-    if case.plan.call.hook != "build_wheel":
+    if case.context.call.hook != "build_wheel":
         return "editable wheels are not stored"
     if not case.writes:
         return "the store is only read"
@@ -76,7 +76,7 @@ def doubt(case: Case, built: Built) -> str:
         return "the inputs moved during the build"
     if built.missed:
         return "files were read that were no inputs before"
-    if built.found is None and case.plan.config.store != "on":
+    if built.found is None and case.context.config.store != "on":
         return f"nobody has seen what the build read: {built.unobserved or 'it was not to be observed'}"
     if any(_locks(case, built).get(path) != lock for path, lock in case.locks.items()):
         return "a lock file changed during the build"
@@ -87,11 +87,11 @@ def doubt(case: Case, built: Built) -> str:
 
 def discovered(case: Case, built: Built, *, more: Sequence[str] = ()) -> list[Discovered] | None:
     """What a build has taken that is not in the key, and `more` files; None where that can't be read again."""
-    plan, about, seen = case.plan, case.about, built.found
+    context, about, seen = case.context, case.about, built.found
     paths = [(os.fsencode(path), discovery.kind_of(about, path)) for path in [*built.system, *more]]
     names = set(built.names)
     if seen is not None:
-        names |= {name for name in seen.names if not plan.is_harmless(name)}
+        names |= {name for name in seen.names if not context.is_harmless(name)}
     if seen is None:
         paths += _unseen(case)
     found = discovery.taken(about, dict.fromkeys(paths))
@@ -105,11 +105,11 @@ def discovered(case: Case, built: Built, *, more: Sequence[str] = ()) -> list[Di
 
 def _unseen(case: Case) -> list[tuple[bytes, str]]:
     """What a build rests on for all that anybody knows, where nobody has seen what it took, and the user vouches."""
-    plan, found = case.plan, list[tuple[bytes, str]]()
-    if "rustc" in plan.backend.tools:
-        compilers = machine.toolchain(plan.call.tree, plan.call.environ)
+    context, found = case.context, list[tuple[bytes, str]]()
+    if "rustc" in context.backend.tools:
+        compilers = machine.toolchain(context.call.tree, context.call.environ)
         found += [(os.fsencode(path), discovery.FILE) for path in compilers]
-    if plan.project.version_is_dynamic and plan.config.version is None:
+    if context.project.version_is_dynamic and context.config.version is None:
         found.append((b".", discovery.CONTROL))  # the version may come from there
     return found
 
@@ -122,7 +122,7 @@ def _is_bound(case: Case, built: Built) -> bool:
 
 def _places(case: Case) -> list[bytes]:
     """The absolute paths that bind a wheel to its tree: of each root, spelled and resolved."""
-    tree = case.plan.call.tree
+    tree = case.context.call.tree
     outside = [path for path, kind in case.found.roots if kind in ("crate", "folder") and path.startswith("..")]
     folders = [tree, *(os.path.normpath(os.path.join(tree, path)) for path in outside)]
     return sorted({os.fsencode(one) for path in folders for one in (path, os.path.realpath(path))})
@@ -137,14 +137,14 @@ def _stands(case: Case, later: Snapshot) -> bool:
     """Whether the key is that of the build's end as well; all is asked again only where something moved."""
     if _is_unmoved(case.facts.lookout):
         return True
-    again = lookup.opened(case.plan, later)
+    again = lookup.opened(case.context, later)
     return isinstance(again, Case) and build_key.key(again.facts.components) == build_key.key(case.facts.components)
 
 
 def _locks(case: Case, built: Built) -> dict[bytes, tuple[str, bytes]]:
     """What is in the locks after a build."""
     paths = built.later.locks if isinstance(built.later, Snapshot) else ()
-    return content.contents(case.plan.call.tree, [os.fsencode(path) for path in paths])
+    return content.contents(case.context.call.tree, [os.fsencode(path) for path in paths])
 
 
 def _is_unmoved(seen: Lookout) -> bool:

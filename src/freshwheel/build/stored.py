@@ -49,13 +49,13 @@ class Stored:
 
     def reason(self, problem: str) -> str:
         """Why there is none, in words; `problem` is what `fetch` has said."""
-        return problem or explanation.reason(self.case.plan, self.case)
+        return problem or explanation.reason(self.case.context, self.case)
 
     def _finished(self, entry: Entry, folder: str) -> str:
         """The file name of the finished wheel of an entry, now in `folder`; nothing: it can't be had."""
         case = self.case
         name = wheel_name.named(
-            case.plan, case.found.digest, native=case.found.native, stated=entry.base, inner=entry.inner.name
+            case.context, case.found.digest, native=case.found.native, stated=entry.base, inner=entry.inner.name
         )
         ready = entry.finished.get(name.tag)
         if ready is not None and case.store.hand_out(ready.blob, os.path.join(folder, ready.name)):

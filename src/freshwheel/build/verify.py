@@ -33,25 +33,25 @@ def proved(case: Case, stored: str, private: str) -> bool:
     False where the tree has moved meanwhile, so that the two can't be compared. Raises DifferenceError where an
     installer would make something else of them; both wheels are kept then.
     """
-    plan, name = case.plan, os.path.basename(stored)
-    plan.call.say(f"{name} is in the store; it is built once more, clean, to prove that")
-    built = inner_build.build(plan, private, clean=True)
+    context, name = case.context, os.path.basename(stored)
+    context.call.say(f"{name} is in the store; it is built once more, clean, to prove that")
+    built = inner_build.build(context, private, clean=True)
     if not built.settled or isinstance(built.later, InputError) or built.later.digest != case.found.digest:
-        plan.call.say("the inputs moved meanwhile, so nothing is proved")
+        context.call.say("the inputs moved meanwhile, so nothing is proved")
         return False
     folder = os.path.join(private, "finished")
     os.mkdir(folder)
-    fresh = os.path.join(folder, finish.finish(plan, built, folder)[0])
+    fresh = os.path.join(folder, finish.finish(context, built, folder)[0])
     differing = archive.differences(archive.read(stored), archive.read(fresh), _SIDES)
     if differing:
         why = f"a clean build gives another wheel: {few(list(differing))}"
         one = Outcome(hook="wheel", decided="failed", why=why, wheel=name, took=built.milliseconds)
-        explanation.note(plan, case, one, case.found)
+        explanation.note(context, case, one, case.found)
         raise DifferenceError(_message(case, differing, stored, fresh, built.doubt), hint=_HINT)
     one = Outcome(hook="wheel", decided="hit", why=_SAME, wheel=name, took=built.milliseconds)
-    explanation.note(plan, case, one, case.found)
+    explanation.note(context, case, one, case.found)
     unproved = f", as far as it was clean: {built.doubt}" if built.doubt else ""
-    plan.call.say(f"{name} is from the store: {_SAME}{unproved}")
+    context.call.say(f"{name} is from the store: {_SAME}{unproved}")
     return True
 
 
@@ -68,7 +68,7 @@ def _message(case: Case, differing: Mapping[str, str], stored: str, fresh: str, 
 
 def _kept(case: Case, stored: str, fresh: str) -> str:
     """Where the two wheels are kept, in words."""
-    cache = files.cache_directory(case.plan.call.environ)
+    cache = files.cache_directory(case.context.call.environ)
     if cache is None:
         return "neither is kept: there is no cache directory"
     folder = os.path.join(cache, FOLDER, case.key[:16])

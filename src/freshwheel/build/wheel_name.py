@@ -9,7 +9,7 @@ import xxhash
 from freshwheel.about import __version__
 from freshwheel.base import frame
 from freshwheel.base.model import Mark
-from freshwheel.build.plan import Plan
+from freshwheel.build.context import Context
 from freshwheel.wheel import mark, version
 
 
@@ -30,29 +30,29 @@ class Name:
         return xxhash.xxh3_128_digest(frame.framed(self.version.encode(), self.mark))
 
 
-def named(plan: Plan, digest: str, *, native: str | None, stated: str, inner: str) -> Name:
+def named(context: Context, digest: str, *, native: str | None, stated: str, inner: str) -> Name:
     """The name for the wheel with the file name `inner`, in which the inner backend has stated a version.
 
     Without a native digest the tree moved during the build.
     """
-    label = version.label(digest) if plan.kind == "labelled" else None
+    label = version.label(digest) if context.kind == "labelled" else None
     stamp = Mark(
         digest=digest,
         settled=native is not None,
         native=native,
         label=label,
-        base=version_of(plan, stated, None),
-        backend=plan.config.backend,
+        base=version_of(context, stated, None),
+        backend=context.config.backend,
         inner_wheel=inner,
         freshwheel=__version__,
     )
-    full = version_of(plan, stated, digest if label else None)
+    full = version_of(context, stated, digest if label else None)
     return Name(stated=stated, version=full, label=label or "", mark=mark.dump(stamp))
 
 
-def version_of(plan: Plan, stated: str, digest: str | None) -> str:
+def version_of(context: Context, stated: str, digest: str | None) -> str:
     """The version to write, where the inner backend stated one; `digest` is given for a labelled build only."""
-    base = plan.base()
+    base = context.base()
     if base is None or same(base, stated):
         base = stated
     return base if digest is None else version.joined(base, version.label(digest))

@@ -11,8 +11,8 @@ from typing import Any
 
 from freshwheel.base import config, files
 from freshwheel.base import toml_access as tables
+from freshwheel.build.context import Call
 from freshwheel.build.explanation import Comparison
-from freshwheel.build.plan import Call
 from freshwheel.cli import console, render
 from freshwheel.cli.render import Answer, Line, UsageError, count, listed
 from freshwheel.explain import distributions, history, report

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from freshwheel.base.errors import WheelError, WheelUnfamiliarError
 from freshwheel.base.model import Finding, Mark
 from freshwheel.base.phrases import few
-from freshwheel.build.plan import Call, Plan
+from freshwheel.build.context import Call, Context
 from freshwheel.wheel import archive, sdist, version
 from freshwheel.wheel import mark as marks
 from freshwheel.wheel.archive import Wheel
@@ -110,7 +110,7 @@ def inspect(path: str, call: Call | None = None) -> Inspection:
     name = FileName.wheel(filename)
     if not zipfile.is_zipfile(path):
         raise WheelError(f"{filename}: it is no wheel: it is no ZIP file, is cut off, or can't be read")
-    tree = "" if call is None else Plan.of(call).snapshot().digest
+    tree = "" if call is None else Context.of(call).snapshot().digest
     try:
         wheel = archive.read(path)
         mark, wrong = _mark(wheel)

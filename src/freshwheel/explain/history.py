@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 from freshwheel.base import files
 from freshwheel.build import discovery, explanation, lookup
+from freshwheel.build.context import Call, Context
 from freshwheel.build.explanation import Comparison
 from freshwheel.build.lookup import Case
-from freshwheel.build.plan import Call, Plan
 from freshwheel.memory import editables, memory, outcome
 from freshwheel.memory.outcome import Outcome
 from freshwheel.store import upkeep
@@ -45,9 +45,9 @@ def why(call: Call) -> Why:
     cache = files.cache_directory(call.environ)
     outcomes = outcome.load(cache, call.tree)
     last = outcome.base(outcomes, "wheel", "editable")
-    plan = Plan.of(call if last is None or last.hook == "wheel" else replace(call, hook="build_editable"))
-    snapshot = plan.snapshot()
-    case = lookup.opened(plan, snapshot, ask=False)
+    context = Context.of(call if last is None or last.hook == "wheel" else replace(call, hook="build_editable"))
+    snapshot = context.snapshot()
+    case = lookup.opened(context, snapshot, ask=False)
     compared = Comparison(inputs=None, sources=False, parts=None)
     if last is not None:
         before = outcome.inputs(cache, call.tree, last.digest)
@@ -66,9 +66,9 @@ def why(call: Call) -> Why:
 
 def _cause(case: Case, last: Outcome | None, compared: Comparison) -> str:
     """Why the next installation will build, as far as that can be told from here; nothing: it need not."""
-    if case.plan.proves:
+    if case.context.proves:
         return "a stored wheel is to be verified"
-    unfit = _unfit_editable(case, compared) if case.plan.in_place else _unfit_wheel(case)
+    unfit = _unfit_editable(case, compared) if case.context.in_place else _unfit_wheel(case)
     if unfit is not None:
         return unfit
     if last is None:
@@ -77,7 +77,7 @@ def _cause(case: Case, last: Outcome | None, compared: Comparison) -> str:
         return "; ".join(differing)
     if last.unstored:
         return f"the last one was not stored: {last.unstored}"
-    return "what was kept is gone" if case.plan.in_place else "the store does not have it"
+    return "what was kept is gone" if case.context.in_place else "the store does not have it"
 
 
 def _unfit_wheel(case: Case) -> str | None:
@@ -98,7 +98,7 @@ def _unfit_editable(case: Case, compared: Comparison) -> str | None:
     """Why an editable build that is kept will not do; nothing: it will. None: none of such a tree is kept."""
     if compared.parts != ():
         return None
-    tree, cache = memory.real(case.plan.call.tree), files.cache_directory(case.plan.call.environ)
+    tree, cache = memory.real(case.context.call.tree), files.cache_directory(case.context.call.environ)
     records = editables.load(cache or "", tree)
     for record in records:
         if record.tells(case.found.native, case.found.digest) and discovery.held(case.about, _known(record.rests)):

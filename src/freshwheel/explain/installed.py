@@ -97,11 +97,11 @@ def _held(install: Install, environ: Mapping[str, str], suffix: str) -> Status:
 
 def digests(tree: str, environ: Mapping[str, str]) -> Digests:
     """The digests of a tree, by the full road. Raises FreshwheelError where it has none."""
-    from freshwheel.build.plan import Call, Plan  # noqa: PLC0415 - see the module's docstring
+    from freshwheel.build.context import Call, Context  # noqa: PLC0415 - see the module's docstring
     from freshwheel.sources import digest  # noqa: PLC0415 - as above
 
     call = Call(tree=tree, environ=environ, hook="build_wheel", settings=None, say=_silent)
-    snapshot = Plan.of(call).snapshot()
+    snapshot = Context.of(call).snapshot()
     names, column = digest.columns(snapshot.inputs)
     return Digests(source=snapshot.digest, native=snapshot.native, paths=memory.split(names), column=column)
 

@@ -17,7 +17,7 @@ from freshwheel.base.errors import InputError
 from freshwheel.base.isolation import folders
 from freshwheel.base.model import Finding, Input
 from freshwheel.base.phrases import few
-from freshwheel.build.plan import Call, Plan
+from freshwheel.build.context import Call, Context
 from freshwheel.inner import programs
 from freshwheel.inner.programs import Lookout
 from freshwheel.memory import accounts, discoveries
@@ -63,14 +63,14 @@ class Check:
 
 def digest(call: Call) -> str:
     """The source digest of the tree: 32 hex digits."""
-    return Plan.of(call).snapshot().digest
+    return Context.of(call).snapshot().digest
 
 
 def inputs(call: Call) -> Inputs:
     """The inputs of the tree, each with its reason, and what is left out."""
-    plan = Plan.of(call)
-    snapshot = plan.snapshot()
-    found = content.steady(call.tree, plan.select)
+    context = Context.of(call)
+    snapshot = context.snapshot()
+    found = content.steady(call.tree, context.select)
     paths = [_text(one.path) for one in snapshot.inputs]
     why = {_text(path): reason for path, reason in found.tree.reasons.items()}
     left_out = {
@@ -84,36 +84,36 @@ def inputs(call: Call) -> Inputs:
         reasons=tuple([why.get(path) or "reached from the project" for path in paths]),
         left_out=left_out,
         pruned={_text(path): reason for path, reason in sorted(found.tree.pruned.items())},
-        env=tuple(sorted(plan.variables)),
+        env=tuple(sorted(context.variables)),
     )
 
 
 def check(call: Call) -> Check:
     """What builds have shown to be wrong with the declared inputs, and what is wrong with `exclude` by itself."""
-    plan = Plan.of(call)
-    snapshot = plan.snapshot()
+    context = Context.of(call)
+    snapshot = context.snapshot()
     known = discoveries.load(files.cache_directory(call.environ), call.tree)
-    found = content.steady(call.tree, plan.select)
+    found = content.steady(call.tree, context.select)
     vital = {*found.rules.always, *_AT_THE_TOP, *_deciding(found.closure)}
-    include = [*_missed(plan, found, known), *_outside(plan, found)]
+    include = [*_missed(context, found, known), *_outside(context, found)]
     exclude = list(_written(known, {_text(one.path) for one in snapshot.inputs}, vital))
-    suspicious, notes = _excluded(plan, found, vital)
+    suspicious, notes = _excluded(context, found, vital)
     lines = [
         f"{key} = {_toml([*present, *added])}"
         for key, present, added in (
-            ("include", plan.config.include, [pattern for _, pattern in include]),
-            ("exclude", plan.config.exclude, [pattern for _, pattern in exclude if pattern]),
+            ("include", context.config.include, [pattern for _, pattern in include]),
+            ("exclude", context.config.exclude, [pattern for _, pattern in exclude if pattern]),
         )
         if added
     ]
     return Check(
         built=known.built,
         findings=(
-            *_idle(plan),
+            *_idle(context),
             *(one for one, _ in [*include, *exclude]),
             *suspicious,
             *map(_unread, found.unread),
-            *_commands(plan),
+            *_commands(context),
         ),
         notes=tuple(notes),
         lines=tuple(lines),
@@ -122,17 +122,17 @@ def check(call: Call) -> Check:
 
 def undeclared(call: Call) -> list[str]:
     """What is an input only because a build was seen to read it, sorted."""
-    plan, known = Plan.of(call), discoveries.load(files.cache_directory(call.environ), call.tree)
-    return [path for path, _ in _unnamed(plan, content.steady(call.tree, plan.select), known)]
+    context, known = Context.of(call), discoveries.load(files.cache_directory(call.environ), call.tree)
+    return [path for path, _ in _unnamed(context, content.steady(call.tree, context.select), known)]
 
 
-def _excluded(plan: Plan, found: Selection, vital: AbstractSet[str]) -> tuple[list[Finding], list[str]]:
+def _excluded(context: Context, found: Selection, vital: AbstractSet[str]) -> tuple[list[Finding], list[str]]:
     """What is wrong with what `exclude` takes away, and what is odd."""
     findings: list[Finding] = []
     notes: list[str] = []
     patterns = sorted(set(found.rules.exclude))
     try:
-        free = _paths(_again(plan, replace(found.rules, exclude=()))) if patterns else frozenset()
+        free = _paths(_again(context, replace(found.rules, exclude=()))) if patterns else frozenset()
     except InputError as error:
         return [], [f"what exclude takes away can't be looked at: {error.message}"]
     gone, kept = sorted(free - _paths(found)), _paths(found)
@@ -173,36 +173,36 @@ def _is_read(path: str, found: Selection, free: AbstractSet[str]) -> bool:
     return False
 
 
-def _missed(plan: Plan, found: Selection, known: discoveries.State) -> Iterator[tuple[Finding, str]]:
+def _missed(context: Context, found: Selection, known: discoveries.State) -> Iterator[tuple[Finding, str]]:
     """What is an input only because a build was seen to read it, each with the pattern that declares it."""
-    for path, target in _unnamed(plan, found, known):
+    for path, target in _unnamed(context, found, known):
         pattern = _pattern(target)
         what = f"a build has taken it ({known.discovered[path]}), and nothing declares it"
         yield Finding(kind="missed", where=path, what=what, todo=f"include = {_toml([pattern])}"), pattern
 
 
-def _unnamed(plan: Plan, found: Selection, known: discoveries.State) -> Iterator[tuple[str, str]]:
+def _unnamed(context: Context, found: Selection, known: discoveries.State) -> Iterator[tuple[str, str]]:
     """Each of these paths, and with it the path of the file, or of all below the folder."""
     if not known.discovered:
         return
-    only = _paths(found) - _paths(_again(plan, replace(found.rules, discovered={})))
+    only = _paths(found) - _paths(_again(context, replace(found.rules, discovered={})))
     for path in sorted(known.discovered):
         if any(lies_in(one, path) for one in only):
             yield path, path if path in only else f"{path}/**"
 
 
-def _outside(plan: Plan, found: Selection) -> Iterator[tuple[Finding, str]]:
+def _outside(context: Context, found: Selection) -> Iterator[tuple[Finding, str]]:
     """What the files of the build refer to outside of the project, each with the pattern that declares it.
 
     Once a build was observed, nobody need guess any more.
     """
-    if accounts.load(files.cache_directory(plan.call.environ), plan.call.tree).observed:
+    if accounts.load(files.cache_directory(context.call.environ), context.call.tree).observed:
         return
-    root = surroundings.repository(plan.call.tree, [crate.folder for crate in found.closure.crates])
-    paths, exclude = _paths(found), globs.parse(plan.config.exclude)
-    texts = {path: _read(plan, path) for path in paths if surroundings.is_building(path)}
+    root = surroundings.repository(context.call.tree, [crate.folder for crate in found.closure.crates])
+    paths, exclude = _paths(found), globs.parse(context.config.exclude)
+    texts = {path: _read(context, path) for path in paths if surroundings.is_building(path)}
     places: dict[tuple[str, str], list[str]] = {}
-    for where, path, pattern in surroundings.outside(plan.call.tree, root, texts):
+    for where, path, pattern in surroundings.outside(context.call.tree, root, texts):
         declared = any(one.startswith("../") and lies_in(one, path) for one in paths)
         if not declared and not any(map(exclude.match, (path, f"{path}/x"))):
             places.setdefault((path, pattern), []).append(where)
@@ -211,9 +211,9 @@ def _outside(plan: Plan, found: Selection) -> Iterator[tuple[Finding, str]]:
         yield Finding(kind="outside", where=path, what=what, todo=f"include = {_toml([pattern])}"), pattern
 
 
-def _read(plan: Plan, path: str) -> str:
+def _read(context: Context, path: str) -> str:
     """What a text holds; nothing where it can't be read."""
-    data = Disk(plan.call.tree).text(os.fsencode(path))
+    data = Disk(context.call.tree).text(os.fsencode(path))
     return (data or b"").decode("utf-8", "replace")
 
 
@@ -255,28 +255,30 @@ def _unread(path: str) -> Finding:
     )
 
 
-def _idle(plan: Plan) -> Iterator[Finding]:
+def _idle(context: Context) -> Iterator[Finding]:
     """That nobody reads the settings, if so."""
-    if why := config.idle(plan.project.pyproject):
+    if why := config.idle(context.project.pyproject):
         what = f"nobody reads it: {why}"
         yield Finding(kind="idle", where="[tool.freshwheel]", what=what, todo="`freshwheel init` completes the switch")
 
 
-def _commands(plan: Plan) -> Iterator[Finding]:
+def _commands(context: Context) -> Iterator[Finding]:
     """Those whose program is not there; none is run."""
-    environ = plan.call.environ
-    for words in plan.config.commands:
+    environ = context.call.environ
+    for words in context.config.commands:
         searched = folders(environ.get("PATH", ""), ())
-        if programs.which(words[0], searched, Lookout(), cwd=plan.call.tree, environ=environ) is None:
+        if programs.which(words[0], searched, Lookout(), cwd=context.call.tree, environ=environ) is None:
             what = f"there is no program {words[0]}, or it can't be run: its output is in no build key here"
             todo = "install it, or take the line out of [tool.freshwheel] commands"
             yield Finding(kind="command", where=shlex.join(words), what=what, todo=todo)
 
 
-def _again(plan: Plan, rules: selection.Rules) -> Selection:
+def _again(context: Context, rules: selection.Rules) -> Selection:
     """The selection by other rules."""
     select = selection.select
-    return content.steady(plan.call.tree, lambda look: select(look, plan.project.pyproject, plan.backend, rules))
+    return content.steady(
+        context.call.tree, lambda look: select(look, context.project.pyproject, context.backend, rules)
+    )
 
 
 def _deciding(closure: Closure) -> list[str]:

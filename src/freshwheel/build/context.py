@@ -40,7 +40,7 @@ class Call:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
+class Context:
     """A call, and what the tree and the settings say about it."""
 
     call: Call
@@ -55,7 +55,7 @@ class Plan:
     """The root folders of the environment that an installer made for this one build; None: there is none."""
 
     @classmethod
-    def of(cls, call: Call) -> Plan:
+    def of(cls, call: Call) -> Context:
         """What a call is about. Raises ConfigError with all problems of the settings."""
         found = project.read(call.tree, now=call.now)
         settings = config.parse(found, call.settings, call.environ, importable=interpreter.importable)
