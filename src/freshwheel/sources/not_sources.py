@@ -1,7 +1,7 @@
 """What lies in a tree and is no input: made by build tools, which is judged by evidence, or dropped by others: litter.
 
 A folder is judged by what it holds, because names say little: a `build` folder may well be somebody's source. One that
-holds a manifest or a package of the project is never pruned, nor is the root.
+holds a manifest or a package of the project is never pruned, but for another working tree; nor is the root.
 """
 
 from __future__ import annotations
@@ -63,6 +63,8 @@ _MARKED = {
     b"meson-info": "a build folder of meson",
 }
 """What the folder is then."""
+_WORKTREE = re.compile(rb"gitdir: [^\n]*/worktrees/[^/\n]+\n?\Z")
+"""What `git worktree add` writes; a submodule leads elsewhere."""
 _NODE = frozenset((b".package-lock.json", b".yarn-integrity", b".yarn-state.yml", b".modules.yaml", b".pnpm"))
 _OUTPUTS = frozenset((b"dist", b"wheelhouse"))
 _SETUPTOOLS = re.compile(rb"lib|lib\..*|temp\..*|bdist\..*|scripts-.*|__editable__\..*", re.DOTALL)
@@ -113,6 +115,8 @@ def folder(
     `names` are all names in it, `folders` those of folders, `head` reads the beginning of a file in it (no bytes where
     there is none), `top` says that it lies directly in the root.
     """
+    if b".git" in names - folders and _WORKTREE.match(head(b".git")):
+        return "another working tree of a repository"
     if is_protected(names):
         return None
     if name in _DROPPED_FOLDERS or (name == b"htmlcov" and {b"index.html", b"status.json"} <= names):
