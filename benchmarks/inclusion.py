@@ -36,7 +36,6 @@ PROJECTS = {
     "fastuuid": "0.14.0",
     "jellyfish": "1.3.0",
     "jiter": "0.19.0",
-    "ormsgpack": "1.13.1",
     "outlines_core": "0.2.14",
     "py_rust_stemmers": "0.1.8",
     "pycrdt": "0.14.13",

@@ -113,6 +113,21 @@ def test_folder_with_evidence_is_pruned(grove, why, name, files):
     assert grove.pruned() == {name.encode(): why}
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("gitdir: /home/jo/demo/.git/worktrees/a\n", ["a.py"]),
+        ("gitdir: ../.git/modules/a\n", ["a.py", "a/demo.c", "a/pyproject.toml"]),
+        ("gitdir: ../.git/worktrees/b/modules/a\n", ["a.py", "a/demo.c", "a/pyproject.toml"]),
+    ],
+)
+def test_another_working_tree_in_the_project_is_no_part_of_it(grove, text, names):
+    """Whatever it holds; a submodule is one."""
+    grove.plant("a.py", "a/demo.c", "a/pyproject.toml")
+    grove.write("a/.git", text.encode())
+    assert grove.names() == names
+
+
 @pytest.mark.parametrize(("name", "files"), NO_EVIDENCE)
 def test_folder_with_the_name_alone_stays(grove, name, files):
     """A name says little: such a folder may be somebody's source."""

@@ -1,7 +1,7 @@
 """What lies in a tree and is no input: made by build tools, which is judged by evidence, or dropped by others: litter.
 
 A folder is judged by what it holds, because names say little: a `build` folder may well be somebody's source. One that
-holds a manifest or a package of the project is never pruned, nor is the root.
+holds a manifest or a package of the project is never pruned, but for another working tree; nor is the root.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ _EVIDENCE = (
 """A name in the folder, what to append for the path of a file, how that must begin, and what the folder is then."""
 _SELF_IGNORING = re.compile(rb"(?:[ \t]*\r?\n|#.*\n)*\*[ \t\r\n]*")
 """A `.gitignore` that ignores all there is, itself with it: no clone has it, since a tool has made it."""
+_WORKTREE = re.compile(rb"gitdir: [^\n]*/worktrees/[^/\n]+\n?\Z")
+"""What `git worktree add` writes; a submodule leads elsewhere."""
 _NODE = frozenset((b".package-lock.json", b".yarn-integrity", b".yarn-state.yml", b".modules.yaml", b".pnpm"))
 _OUTPUTS = frozenset((b"dist", b"wheelhouse"))
 _SETUPTOOLS = re.compile(rb"lib|lib\..*|temp\..*|bdist\..*|scripts-.*|__editable__\..*", re.DOTALL)
@@ -102,6 +104,8 @@ def folder(name: bytes, found: Mapping[bytes, int], head: Callable[[bytes], byte
     none).
     """
     names = found.keys()
+    if found.get(b".git") == stat.S_IFREG and _WORKTREE.match(head(b".git")):
+        return "another working tree of a repository"
     if is_protected(names):
         return None
     if name in _DROPPED_FOLDERS or (name == b"htmlcov" and {b"index.html", b"status.json"} <= names):
