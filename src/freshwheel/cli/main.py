@@ -58,6 +58,8 @@ def _run(words: "Sequence[str]") -> int:
         answer = _answer(options)
     except SystemExit as stop:  # after the help, or what is wrong with the words
         return console.write("", stop.code if isinstance(stop.code, int) else USAGE)
+    except BrokenPipeError:  # which `argparse` of Python 3.10 does not expect where it writes the help
+        return console.write("")
     except FreshwheelError as error:
         console.say(f"error: {error.render()}")
         return error.exit_code
