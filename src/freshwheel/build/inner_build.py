@@ -182,7 +182,9 @@ class Site:
         return [
             Read(path=path, by=by)
             for path, by in page.joined.items()
-            if path not in inputs and unwatched.concerns(page.readers.get(path, ()), names, inputs)
+            if path not in inputs
+            and not os.path.isdir(os.path.join(self.plan.call.tree, path))
+            and unwatched.concerns(page.readers.get(path, ()), names, inputs)
         ]
 
     def scope(self, found: Snapshot, private: str) -> Scope:

@@ -166,15 +166,19 @@ class _Gathering:
         self._salt = salt
         self._platform = platform
         self._folders = folders(environ.get("PATH", ""), subject.private or ())
+        self._modules = folders(environ.get("PYTHONPATH", ""), subject.private or ())
         self._named = subject.env
         self._shaping = sorted(
             name for name in environ if name in self._named or backends.shapes(subject.backend, name)
         )
 
     def environment(self) -> dict[str, str]:
-        """The variables that are set and shape the wheel."""
+        """The variables that are set and shape the wheel; those of PYTHONPATH that are no installer's own."""
         self.lookout.names.update(self._named)
-        return {name: self._environ[name] for name in self._shaping}
+        found = {name: self._environ[name] for name in self._shaping}
+        above = os.path.join(self._subject.tree, "")
+        path = [one.removeprefix(above) for one in self._modules if one]
+        return {**found, "PYTHONPATH": os.pathsep.join(path)} if path else found
 
     def watch(self) -> Watch:
         """What was seen."""
