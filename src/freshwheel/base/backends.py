@@ -49,14 +49,11 @@ AMBIENT = (
     *("LESS*", "LINES", "LS_COLORS", "NO_COLOR", "PAGER", "PROMPT*", "PS1", "PS2", "PS3", "PS4", "STY", "TERM"),
     *("TERMINFO", "TERM_*", "TMUX*", "VISUAL", "VTE_VERSION", "WEZTERM_*", "WINDOWID", "WT_*"),
     # Shells and sessions.
-    *("BASH_ENV", "BASHOPTS", "DBUS_*", "DESKTOP_*", "DISPLAY", "GNOME_*", "GTK_*", "HIST*", "INVOCATION_ID"),
-    *("JOURNAL_STREAM", "KDE_*", "MAIL", "OLDPWD", "QT_*", "SESSION_*", "SHELLOPTS", "SHLVL", "SSH_*", "SYSTEMD_*"),
+    *("BASHOPTS", "DBUS_SESSION_*", "DBUS_STARTER_*", "DESKTOP_*", "DISPLAY", "GNOME_*", "GTK_*MODULE*", "HIST*"),
+    *("INVOCATION_ID", "JOURNAL_STREAM", "KDE_*", "MAIL", "OLDPWD", "QT_ACCESSIBILITY", "QT_AUTO_*", "QT_IM_*"),
+    *("QT_QPA_*", "QT_SCALE_*", "SESSION_*", "SHELLOPTS", "SHLVL", "SSH_*", "SYSTEMD_*"),
     *("VSCODE_*", "WAYLAND_*", "XAUTHORITY", "XDG_ACTIVATION_*", "XDG_RUNTIME_DIR", "XDG_SEAT*", "XDG_SESSION_*"),
     *("XDG_VTNR", "_", "DIRENV_*"),
-    # Runs of continuous integration: numbers, addresses and files of the moment.
-    *("ACTIONS_*", "BUILD_ID", "BUILD_NUMBER", "BUILD_TAG", "BUILD_URL", "CI_JOB_*", "CI_PIPELINE_*", "CI_RUNNER_*"),
-    *("GITHUB_ACTION*", "GITHUB_ENV", "GITHUB_EVENT_PATH", "GITHUB_JOB", "GITHUB_OUTPUT", "GITHUB_PATH"),
-    *("GITHUB_RUN_*", "GITHUB_STATE", "GITHUB_STEP_SUMMARY", "GITHUB_TOKEN", "GITHUB_WORKFLOW*", "RUNNER_*"),
     # Frontends, and what they set for their own use; how Python starts.
     *("CONDA_PROMPT_*", "CONDA_SHLVL", "FRESHWHEEL_*", "HATCH_ENV*", "NOX_*", "PDM_*", "PEP517_*", "PIPX_*", "PIP_*"),
     *("POETRY_*", "PYTEST_*", "TOX_*", "UV", "UV_*", "VIRTUAL_ENV*", "VIRTUALENV_*", "_PIP_*", "_PYPROJECT_HOOKS_*"),
@@ -66,6 +63,13 @@ AMBIENT = (
     *("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKE_TERM*"),
 )
 """Names and families that shape nothing, where an unknown program may have asked for any variable."""
+
+RUNS = (
+    *("ACTIONS_*", "BUILD_ID", "BUILD_NUMBER", "BUILD_TAG", "BUILD_URL", "CI_JOB_*", "CI_PIPELINE_*", "CI_RUNNER_*"),
+    *("GITHUB_ACTION*", "GITHUB_ENV", "GITHUB_EVENT_PATH", "GITHUB_JOB", "GITHUB_OUTPUT", "GITHUB_PATH"),
+    *("GITHUB_RUN_*", "GITHUB_STATE", "GITHUB_STEP_SUMMARY", "GITHUB_TOKEN", "GITHUB_WORKFLOW*", "RUNNER_*"),
+)
+"""Numbers, addresses and files of one run of continuous integration: as these, but where somebody asks by name."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

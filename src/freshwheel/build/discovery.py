@@ -12,16 +12,18 @@ import stat
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import machinery
 
-from freshwheel.base import backends, files, frame, rows
+from freshwheel.base import backends, files, frame, requirements, rows
 from freshwheel.base.isolation import folders, isolation
 from freshwheel.base.phrases import few
 from freshwheel.build.context import Context
+from freshwheel.inner import distributions as installations
 from freshwheel.inner import programs, repository
 from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.inner.programs import Lookout
 from freshwheel.memory import answers
-from freshwheel.sources import digest, disk, not_sources, selection
+from freshwheel.sources import digest, disk, not_sources, selection, surroundings
 from freshwheel.store.entry import Discovered
 
 FILE, FOLDER, PRESENT, ABSENT = "f", "d", "p", "a"
@@ -33,6 +35,8 @@ EVERY = "e"
 
 PROGRAM = "w"
 """A name, and where on PATH it leads to."""
+MODULE, DISTRIBUTION = "m", "i"
+"""Names that were looked for in vain, among what outlives a build: where they are now. `*`: by what others extend."""
 CONTROL = "g"
 """What git says of the repository; of all its references, if the path is `REFERENCES`."""
 REFERENCES = b"refs"
@@ -43,6 +47,8 @@ _WORDS = {
     PRESENT: "{} changed, which a build has asked for",
     ABSENT: "{} is there now, which a build has looked for in vain",
     PROGRAM: "another {} is first on PATH",
+    MODULE: "the module {} can be imported now, which a build has tried in vain",
+    DISTRIBUTION: "the distributions that are installed changed, of which a build has looked for {}",
     CONTROL: "what git says of the repository changed",
 }
 GONE = b"gone"
@@ -68,6 +74,10 @@ class Surroundings:
     """Those of PATH, in which programs are looked for."""
     names: frozenset[str] = frozenset()
     """Those of the project, normalised."""
+    libraries: Sequence[str] = ()
+    """Folders of packages, but for those of an environment that was made for one build."""
+    requires: Sequence[str] = ()
+    """The requirements, whose distributions the key has."""
 
 
 def about(context: Context, salt: bytes) -> Surroundings:
@@ -79,7 +89,18 @@ def about(context: Context, salt: bytes) -> Surroundings:
         ignored=context.config.ignore_env,
         folders=searched(context),
         names=selection.names(context.project.pyproject),
+        libraries=folders(os.pathsep.join(filter(surroundings.is_installed, sys.path)), context.private or ()),
+        requires=(*context.requires, *context.config.requires, "freshwheel"),
     )
+
+
+def sought(modules: Iterable[str], distributions: Iterable[str]) -> list[tuple[bytes, str]]:
+    """Of the names that a build has looked for, those that were found nowhere; `*` always."""
+    path = [*filter(surroundings.is_installed, sys.path)]
+    known = installations.installed(path)
+    lost = [(name, MODULE) for name in sorted(modules) if not _importable(path, name)]
+    lost += [(name, DISTRIBUTION) for name in sorted(distributions) if requirements.normal(name) not in known]
+    return [(os.fsencode(name), kind) for name, kind in lost]
 
 
 def searched(context: Context) -> list[str]:
@@ -115,10 +136,14 @@ def variables(about: Surroundings, names: Iterable[str]) -> list[Discovered]:
     return [_variable(about, name) for name in sorted(names)]
 
 
-def every(about: Surroundings) -> list[Discovered]:
-    """All variables that are set and may shape a wheel, and that there is no other one."""
-    names = _every(about)
-    return [(_SIGN, EVERY, _over(names), b""), *(_variable(about, name) for name in names)]
+def every(about: Surroundings, families: Iterable[str] = ("*",)) -> list[Discovered]:
+    """All variables of these families that are set and may shape a wheel, and that there is no other one."""
+    found: list[Discovered] = []
+    for family in families:
+        names = _every(about, family)
+        sign = _SIGN + os.fsencode(family.removesuffix("*"))
+        found += [(sign, EVERY, _over(names), b""), *(_variable(about, name) for name in names)]
+    return found
 
 
 def named(discovered: Iterable[Discovered]) -> list[str]:
@@ -147,7 +172,7 @@ def failing(about: Surroundings, discovered: Sequence[Discovered]) -> Iterable[D
         if kind == VARIABLE:
             same = _variable(about, os.fsdecode(path.removeprefix(_SIGN)))[2] == content
         elif kind == EVERY:
-            same = _over(_every(about)) == content
+            same = _over(_every(about, family_of(path))) == content
         else:
             same = (bool(row) and _row(about, path) == row) or _is_same(_looked(about, path, kind), content)
         if not same:
@@ -171,8 +196,9 @@ def difference(about: Surroundings, discovered: Sequence[Discovered]) -> str:
                 for one, sort, content, _ in discovered
                 if sort == VARIABLE and content
             }
-            gone = known.difference(about.environ)
-            return _of_variables(sorted(gone.union(set(_every(about)).difference(known))))
+            family = family_of(path)
+            gone = {name for name in known.difference(about.environ) if name.startswith(family[:-1])}
+            return _of_variables(sorted(gone.union(set(_every(about, family)).difference(known))))
         return _WORDS[kind].format(name)
     return ""
 
@@ -189,39 +215,75 @@ def _is_same(now: tuple[bytes, bytes] | None, content: bytes) -> bool:
 
 def _looked(about: Surroundings, path: bytes, kind: str) -> tuple[bytes, bytes] | None:
     """The content, and the stamp of the row that stands for it; None where it is not of the kind."""
-    if kind == CONTROL:
-        return _control(about, everything=path == REFERENCES)
-    if kind == PROGRAM:
-        found = programs.which(os.fsdecode(path), about.folders, Lookout(), cwd=about.tree, environ=about.environ)
-        return os.fsencode(found or ""), b""
     where = disk.at(os.fsencode(about.tree), path)
+    look: Callable[[], bytes | None] | None = {
+        CONTROL: lambda: _control(about, everything=path == REFERENCES),
+        PROGRAM: lambda: _program(about, os.fsdecode(path)),
+        MODULE: lambda: os.fsencode(_importable(about.libraries, os.fsdecode(path))),
+        DISTRIBUTION: lambda: _distributions(about, os.fsdecode(path)),
+        PRESENT: lambda: answers.presence(where),
+    }.get(kind)
+    if look is None:
+        return _held(about, where, path, kind)
+    try:
+        content = look()
+    except (OSError, ValueError):
+        return None
+    return None if content is None else (content, b"")
+
+
+def _held(about: Surroundings, where: bytes, path: bytes, kind: str) -> tuple[bytes, bytes] | None:
+    """The same of a file, a folder, or what is absent."""
     try:
         status = os.stat(where)
     except (FileNotFoundError, NotADirectoryError):
         return (b"", b"") if kind == ABSENT else None
     except (OSError, ValueError):
         return None
-    look: Callable[[], bytes | None] | None = {
-        FILE: lambda: _file(where, path, status),
-        FOLDER: lambda: _folder(about, where, path) if stat.S_ISDIR(status.st_mode) else None,
-        PRESENT: lambda: answers.presence(where),
-    }.get(kind)
     try:
-        content = look() if look is not None else None
+        if kind == FILE:
+            content = _file(where, path, status)
+        else:
+            content = _folder(about, where, path) if kind == FOLDER and stat.S_ISDIR(status.st_mode) else None
     except (OSError, ValueError, rows.RestlessError):
         if os.access(where, os.R_OK):
             return None
         content = b""  # whoever builds may not read it, and has not
-    return None if content is None else (content, b"" if kind == PRESENT else answers.row_of(status))
+    return None if content is None else (content, answers.row_of(status))
 
 
-def _control(about: Surroundings, *, everything: bool) -> tuple[bytes, bytes] | None:
+def _importable(path: Iterable[str], name: str) -> str:
+    """Where a top-level module lies in the folders of `path`; nothing: it lies in none."""
+    places = (os.path.join(folder, name + ending) for folder in path for ending in ("", *machinery.all_suffixes()))
+    return next(filter(os.path.exists, places), "")
+
+
+def _distributions(about: Surroundings, name: str) -> bytes:
+    """The version of a distribution, or by what those extend others that are neither required nor the project."""
+    known = installations.installed(about.libraries)
+    if name != "*":
+        found = known.get(requirements.normal(name))
+        return os.fsencode(found.version if found else "")
+    but = installations.closure(about.requires, known) | about.names
+    return digest.of(frame.framed(*map(os.fsencode, installations.plugins(about.libraries, known, but))))
+
+
+def _control(about: Surroundings, *, everything: bool) -> bytes | None:
     """What git says, now."""
     found = repository.facts(about.tree, about.environ, about.folders, programs.run, everything=everything)
     if found is None:
         return None
     texts = [part for name, value in sorted(found.items()) for part in (name, str(value))]
-    return (digest.of(frame.framed(*(text.encode("utf-8", "surrogatepass") for text in texts))), b"")
+    return digest.of(frame.framed(*(text.encode("utf-8", "surrogatepass") for text in texts)))
+
+
+def _program(about: Surroundings, name: str) -> bytes:
+    """Where a program is found; behind a sign, what of its name can't be executed; nothing: there is none."""
+    found = programs.which(name, about.folders, Lookout(), cwd=about.tree, environ=about.environ)
+    if found is None:
+        places = (os.path.join(about.tree, folder, name) for folder in about.folders)
+        found = next((f"-{place}" for place in places if os.path.exists(place)), "")
+    return os.fsencode(found)
 
 
 def _file(where: bytes, path: bytes, status: os.stat_result) -> bytes | None:
@@ -285,14 +347,19 @@ def _variable(about: Surroundings, name: str) -> Discovered:
     return _SIGN + os.fsencode(name), VARIABLE, value, b""
 
 
-def _every(about: Surroundings) -> list[str]:
-    """The names of all variables that are set and may shape a wheel, sorted."""
-    return answers.family(about.environ, ("*",), harmless(about.ignored))
+def _every(about: Surroundings, family: str) -> list[str]:
+    """The names of all variables of a family that are set and may shape a wheel, sorted."""
+    return answers.family(about.environ, (family,), harmless(about.ignored))
+
+
+def family_of(path: bytes) -> str:
+    """The family of variables that an item is about."""
+    return os.fsdecode(path.removeprefix(_SIGN)) + "*"
 
 
 def harmless(ignored: Sequence[str]) -> tuple[str, ...]:
     """Names and families of variables that shape nothing, where an unknown program may have asked for them."""
-    return (*backends.HARMLESS, *backends.AMBIENT, *NEW_EVERY_TIME, *ignored)
+    return (*backends.HARMLESS, *backends.AMBIENT, *backends.RUNS, *NEW_EVERY_TIME, *ignored)
 
 
 def _over(names: Sequence[str]) -> bytes:

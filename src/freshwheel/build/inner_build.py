@@ -189,6 +189,7 @@ class Site:
             for path, by in page.joined.items()
             if (elsewhere or not os.path.isabs(path))
             and path not in inputs
+            and not os.path.isdir(os.path.join(self.context.call.tree, path))
             and unwatched.concerns(page.readers.get(path, ()), names, inputs)
         ]
 

@@ -69,7 +69,7 @@ class _Git:
         named = ["for-each-ref", "--format=%(refname) %(objectname) %(*objectname)"]
         named += [] if everything else ["refs/tags", "refs/replace"]
         shallow = os.fsdecode(self._ask("rev-parse", "--git-path", "shallow").rstrip(b"\n"))
-        state = [*self._contents(changed), *self._submodules(index)]
+        state = [*self._contents(changed), *self._submodules(index, everything=everything)]
         return {
             "head": head,
             "branch": branch,
@@ -110,7 +110,7 @@ class _Git:
                 path = entry.split(b" ", spaces)[-1]
                 yield (_content(os.path.join(self._folder, os.fsdecode(path))) or "").encode()
 
-    def _submodules(self, index: bytes) -> Iterator[bytes]:
+    def _submodules(self, index: bytes, *, everything: bool) -> Iterator[bytes]:
         """The facts of each submodule that is there: git itself would ask them with filters of their own."""
         environ = {name: value for name, value in self._environ.items() if name not in _OF_ONE}
         for entry in index.split(b"\0"):
@@ -119,7 +119,7 @@ class _Git:
             if entry.startswith(_SUBMODULE) and os.path.lexists(os.path.join(folder, ".git")):
                 if os.path.realpath(folder) in self._above:
                     raise _SilentError
-                found = _Git(self._program, folder, environ, self._run, above=self._above).facts()
+                found = _Git(self._program, folder, environ, self._run, above=self._above).facts(everything=everything)
                 yield path + b" " + repr(sorted(found.items())).encode()
 
 

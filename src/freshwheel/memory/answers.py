@@ -161,14 +161,14 @@ def holds(answer: Answer, environ: "Mapping[str, str]", *, path: "Sequence[str] 
     Raises OSError where something can't be looked at.
     """
     private = isolation.isolation(environ) or ()
-    searched = isolation.folders(environ.get("PATH", ""), private)
+    searched = isolation.searched(environ, private)
     values = [
         frame.stamp(answer.salt, name, environ[name]) if name in environ else rows.UNTRUSTED
         for name in split(answer.names)
     ]
     return (
         b"".join(values) == answer.values
-        and frame.stamp(answer.salt, "PATH", *searched) == answer.path
+        and frame.stamp(answer.salt, *searched) == answer.path
         and joined(family(environ, split(answer.patterns), split(answer.harmless))) == answer.families
         and b"".join([row_of(os.stat(place)) for place in memory.split(answer.places)]) == answer.stamps
         and all(map(_is_absent, memory.split(answer.absent)))
@@ -225,14 +225,17 @@ def _is_absent(path: bytes) -> bool:
 
 def presence(place: bytes) -> bytes:
     """What can be asked of a path without opening it: type, size, whether it may be run, and where a link leads."""
-    status = os.stat(place)
-    if stat.S_ISDIR(status.st_mode):
+    is_link = os.path.islink(place)
+    status = os.stat(place) if os.path.exists(place) or not is_link else None
+    if status is None:
+        kind = b"-"
+    elif stat.S_ISDIR(status.st_mode):
         kind = b"d"
     elif stat.S_ISREG(status.st_mode):
         kind = b"%s%d " % (b"x" if status.st_mode & 0o111 else b"f", status.st_size)
     else:
         kind = b"?"
-    return kind + os.readlink(place) if os.path.islink(place) else kind
+    return kind + os.readlink(place) if is_link else kind
 
 
 def _is_present(place: bytes) -> bool:

@@ -10,7 +10,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from freshwheel.base import rows
@@ -39,6 +39,8 @@ _ASKING = ("cargo", "git")
 """Programs that ask for every file of a project, whatever it is, to see whether it is new."""
 """Programs that list whole trees, and take of them what is an input anyway."""
 _MAKES = ("gmake", "make")
+_PARSING = ("python", "pypy", "maturin", "cargo", "git")
+"""Beginnings of programs that read `pyproject.toml` by its tables, or ask whether it has changed at all."""
 _CACHE = b"/__pycache__/"
 _VERSION_CONTROL = (b".git", b".hg", b".svn", b".jj", b".bzr")
 
@@ -141,6 +143,8 @@ class _Judge:
         self.inside = _above(places.inputs)
         self.beside = beside(places)
         self.made = {self.real(path) for path, use in account.uses.items() if use.written and use.first is None}
+        self.lent = {self.top(self.real(path)) for path, use in account.uses.items() if use.first and not use.written}
+        """Among temporary files: what holds something that the build has found there, and left there."""
 
     def judged(self) -> Judged:
         """The whole judgement."""
@@ -149,6 +153,8 @@ class _Judge:
             one = self.one(path, use)
             if one is not None:
                 taken.append(one)
+                if one.counts and one.kind == "file" and use.asked and not one.joins and os.path.islink(one.path):
+                    taken.append(replace(one, kind="present"))  # who asked may go by where it leads
         kept = _reduced(taken)
         return Judged(
             taken=tuple(kept),
@@ -179,6 +185,8 @@ class _Judge:
     def kind(self, path: bytes, use: Use) -> Kind | None:
         """What the use of a path rests on; None: it was written only."""
         if use.first is None:
+            if use.asked and not use.written and os.path.islink(path):
+                return "present"
             return "absent" if (use.read or use.asked or use.run) and (use.before or not use.written) else None
         folder = stat.S_ISDIR(use.first[0])
         if use.read or use.run:
@@ -205,7 +213,7 @@ class _Judge:
             return "of the running system"
         if path in _NETWORK or within(real, _CERTIFICATES):
             return "for the network"
-        above = kind == "present" and any(one.startswith(real + b"/") for one in places.apart)
+        above = kind == "present" and any(one.startswith(real + b"/") for one in (*places.apart, places.spelled))
         if above or within(path, places.apart) or within(real, places.apart):
             return "private to the build, or known by its key"
         if (kind == "folder" or os.path.basename(path) in _IGNORING) and within(real, places.given):
@@ -220,7 +228,7 @@ class _Judge:
         fresh = not use.before or (relative in self.places.outputs and not use.read_before)
         if (use.written and fresh and not _is_folder(use)) or self.is_made(real):
             return "made by the build itself"
-        if relative is not None and self.is_input(relative, kind):
+        if relative is not None and self.is_input(relative, kind, use):
             return "an input"
         if relative is not None and self.ignores_nothing(relative):
             return "says what to leave out where no input is"
@@ -228,12 +236,10 @@ class _Judge:
 
     def of_the_system(self, path: bytes, real: bytes, kind: Kind | None, use: Use) -> str:
         """Why something else stands for a path, which is noted."""
-        # Whoever walks the tree lists these folders, too, and reads nothing there.
-        known = kind == "folder" or (kind == "file" and self.is_by(use, "cargo", "git"))
-        if known and _is_version_control(self.relative(path, real)):
+        if self.is_control(self.relative(path, real), kind, use):
             self.control = self.control or kind == "file"
             return "version control"
-        if os.path.dirname(path) in self.places.searched and not use.read:
+        if os.path.dirname(path) in self.places.searched and (use.run or not use.read):
             self.names.add(os.path.basename(path))
             if not use.run or kind == "absent":
                 return "looked for on PATH"
@@ -241,6 +247,19 @@ class _Judge:
             self.packages = True
             return "under the hand of the package manager"
         return ""
+
+    def is_control(self, relative: bytes | None, kind: Kind | None, use: Use) -> bool:
+        """Whether a path is a part of what git says of the repository: of another one inside of it, each file counts.
+
+        Whoever walks the tree lists these folders, too, and reads nothing there.
+        """
+        if relative is None or not _is_version_control(relative):
+            return False
+        first = next(at for at, part in enumerate(relative.split(b"/")) if part in _VERSION_CONTROL)
+        folder = os.path.join(self.places.tree, *relative.split(b"/")[:first])
+        if os.path.normpath(folder) != self.places.repository:
+            return kind == "folder" and not self.is_by(use, "cargo", "git")
+        return kind == "folder" or (kind == "file" and self.is_by(use, "cargo", "git"))
 
     def counting(self, path: bytes, real: bytes, relative: bytes | None, kind: Kind, use: Use) -> Taken | None:
         """A path that counts, or nothing where the build only asked its own tool for it."""
@@ -250,13 +269,14 @@ class _Judge:
         members = kind == "file" and os.path.basename(real) == b"Cargo.toml"
         if crate and (members or kind in ("absent", "folder", "present")) and self.is_by(use, "cargo"):
             return self.taken(path, relative, kind, use, "cargo looks for members and targets", counts=False)
-        if in_tree and kind == "folder" and self.is_by(use, *_LISTING):
-            return self.taken(path, relative, kind, use, "what is packed of it is an input by name", counts=False)
         declared = relative is not None and self.places.declared(relative)
+        if in_tree and kind == "folder" and self.is_by(use, *_LISTING) and not declared:
+            return self.taken(path, relative, kind, use, "what is packed of it is an input by name", counts=False)
         if not declared:
             self.watch(path, kind, use)
         apart = relative is None or b".egg-info/" in relative or _lies_in_version_control(relative)
         apart = apart or (os.path.basename(real) in _IGNORING and not within(real, (self.places.tree,)))
+        apart = apart or relative in self.places.inputs
         joins = in_tree and kind == "file" and not declared and not apart
         why = "inside of the repository, and no input" if in_tree else "outside of the repository"
         return self.taken(path, relative, kind, use, why, counts=True, joins=joins)
@@ -264,8 +284,8 @@ class _Judge:
     def watch(self, path: bytes, kind: Kind, use: Use) -> None:
         """Doubts the account where a path is not what it was when the build used it first."""
         now = self.row(path)
-        if kind in ("present", "folder"):
-            same = now is not None and use.first is not None and rows.kind(now) == rows.kind(use.first)
+        if kind in ("present", "folder") and now is not None and use.first is not None:
+            same = rows.kind(now) == rows.kind(use.first)
             same = same and (kind == "present" or bool(use.written) or now == use.first or self.is_stirred(path))
         else:
             same = now == use.first or (_is_linked(now, use.first) and _PACKAGES.search(path) is not None)
@@ -294,9 +314,15 @@ class _Judge:
         by = tuple(dict.fromkeys(called(self.account.programs[number]) for number in numbers))
         return Taken(path=path, relative=relative, kind=kind, by=by, why=why, counts=counts, joins=joins)
 
-    def is_input(self, relative: bytes, kind: Kind | None) -> bool:
+    def is_input(self, relative: bytes, kind: Kind | None, use: Use) -> bool:
         """Whether the source digest has it: an input, or a folder that holds one and was only asked for."""
+        if relative == b"pyproject.toml" and any(not self.is_parser(number) for number in use.read):
+            return False  # not all of its text is in the digest
         return relative in self.places.inputs or (kind == "present" and relative in self.inside)
+
+    def is_parser(self, number: int) -> bool:
+        """Whether a program takes no more of `pyproject.toml` than its tables."""
+        return called(self.account.programs[number]).startswith(_PARSING)
 
     def ignores_nothing(self, relative: bytes) -> bool:
         """Whether a path only says what to leave out, where no input lies beside or below, such as in `dist`."""
@@ -318,17 +344,19 @@ class _Judge:
         return use is not None and use.before and use.first is not None
 
     def is_temporary(self, real: bytes, use: Use) -> bool:
-        """Whether a path lies among temporary files, in something that is gone, or that the build has made.
+        """Whether a path lies in something among temporary files that the build has made, or somebody has removed.
 
         Make lists each folder on the way to what it builds, and of that one takes nothing else.
         """
-        temporary = self.places.temporary
-        if real == temporary:
+        if real == self.places.temporary:
             return 0 < len(use.read) == sum(called(self.account.programs[one]) in _MAKES for one in use.read)
-        if not temporary or not real.startswith(temporary + b"/"):
-            return False
-        first = temporary + b"/" + real[len(temporary) + 1 :].partition(b"/")[0]
-        return not self.exists(first) or first in self.made
+        top = self.top(real)
+        return top in self.made or (top in self.lent and not self.exists(top))
+
+    def top(self, real: bytes) -> bytes:
+        """What a path lies in directly among temporary files; nothing: it lies elsewhere."""
+        above = os.path.join(self.places.temporary, b"")
+        return above + real[len(above) :].partition(b"/")[0] if len(above) > 1 and real.startswith(above) else b""
 
     def is_packaged(self, path: bytes, real: bytes) -> bool:
         """Whether the package manager stands for a path, and for all links that it leads through."""
@@ -422,11 +450,11 @@ def within(path: bytes, folders: Iterable[bytes]) -> bool:
     return any(path == folder or path.startswith(folder.rstrip(b"/") + b"/") for folder in folders)
 
 
-def _is_version_control(relative: bytes | None) -> bool:
+def _is_version_control(relative: bytes) -> bool:
     """Whether a path is a part of what git says of a repository as a whole; its configuration is a file as any."""
-    parts = [] if relative is None else relative.split(b"/")
-    inside = any(part in _VERSION_CONTROL for part in parts)
-    return inside and not {b"info", b"config", b"config.worktree", b"modules"}.intersection(parts[-2:])
+    last = relative.split(b"/")[-2:]
+    files = {b"info", b"config", b"config.worktree", b"logs", b"modules"}
+    return _lies_in_version_control(relative) and files.isdisjoint(last)
 
 
 def _lies_in_version_control(relative: bytes) -> bool:

@@ -80,7 +80,7 @@ class Form(NamedTuple):
 class ACTIONS:
     """What calls do."""
 
-    ASK, OPEN, OPEN2, CREATE, RUN, MAKE, SYMLINK, REMOVE, CUT, RENAME, LINK, MOUNT, RING, HANDLE = range(14)
+    ASK, OPEN, OPEN2, CREATE, RUN, ENTER, MAKE, SYMLINK, REMOVE, CUT, RENAME, LINK, MOUNT, RING, HANDLE = range(15)
 
 
 _A = ACTIONS
@@ -99,6 +99,7 @@ _CALLS = (
     (59, 221, Form(_A.RUN)),  # execve
     (322, 281, Form(_A.RUN, 1, 0, 4)),  # execveat
     (437, 437, Form(_A.OPEN2, 1, 0, 2)),  # openat2
+    (80, 49, Form(_A.ENTER)),  # chdir
     (85, 0, Form(_A.CREATE)),  # creat
     (82, 0, Form(_A.RENAME, 0, -1, -1, 1)),  # rename
     (264, 38, Form(_A.RENAME, 1, 0, -1, 3)),  # renameat

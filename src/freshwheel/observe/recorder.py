@@ -285,6 +285,9 @@ class Recorder:
             self.follow(number, image, path, ASKED)
         elif action == ACTIONS.RUN:
             self.follow(number, image, path, RUN if self.is_there(path) else ASKED)
+        elif action == ACTIONS.ENTER:
+            self.follow(number, image, path, ASKED)
+            self.enter(number, image, path)
         else:
             if action == ACTIONS.SYMLINK or (action == ACTIONS.RENAME and os.path.islink(path)):
                 self.orders[LINKS] = number & 0xFFFFFFFF or 1
@@ -313,12 +316,29 @@ class Recorder:
         if flags & os.O_CREAT and flags & os.O_EXCL:
             self.follow(number, image, path, ASKED)
             return True
-        way = flags & os.O_ACCMODE
-        if way != os.O_WRONLY and not flags & os.O_TRUNC:
+        way, is_emptied = flags & os.O_ACCMODE, flags & os.O_TRUNC
+        if way != os.O_WRONLY and not is_emptied:
             self.follow(number, image, path, READ)
-        if way != os.O_RDONLY or flags & os.O_TRUNC:
+            self.enter(number, image, path)
+        if way == os.O_WRONLY and not is_emptied:
+            image.used[WRITTEN].add(path)  # what it held is still there, for whoever reads it later
+        elif way != os.O_RDONLY or is_emptied:
             self.follow(number, image, path, WRITTEN)
         return True
+
+    def enter(self, number: int, image: _Image, path: bytes) -> None:
+        """Takes down the links that the path of a folder leads through: what is used below it does not show them."""
+        known = self.paths.get(path)
+        if known is not None and isinstance(known[0], tuple) and stat.S_ISDIR(known[0][0]):
+            self.through(number, image, path)
+
+    def through(self, number: int, image: _Image, path: bytes) -> None:
+        """Takes down the links among a path that leads to something, and the folders above."""
+        while path not in (b"", b"/"):
+            if os.path.islink(path):
+                self.use(number, image, path, ASKED)
+                self.through(number, image, os.path.join(os.path.dirname(path), os.readlink(path)))
+            path = os.path.dirname(path)
 
     def follow(self, number: int, image: _Image, path: bytes, how: int) -> None:
         """Takes down one use of a path, and of where it leads: a link that the build made may be gone at its end."""
