@@ -351,7 +351,7 @@ class _Judge:
         if real == self.places.temporary:
             return 0 < len(use.read) == sum(called(self.account.programs[one]) in _MAKES for one in use.read)
         top = self.top(real)
-        return top in self.made or (top in self.lent and not self.exists(top))
+        return bool(top) and (top in self.made or (top in self.lent and not self.exists(top)))
 
     def top(self, real: bytes) -> bytes:
         """What a path lies in directly among temporary files; nothing: it lies elsewhere."""
