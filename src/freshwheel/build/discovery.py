@@ -12,18 +12,16 @@ import stat
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import machinery
 
-from freshwheel.base import backends, files, frame, requirements, rows
+from freshwheel.base import backends, files, frame, rows
 from freshwheel.base.isolation import folders, isolation
 from freshwheel.base.phrases import few
 from freshwheel.build.context import Context
-from freshwheel.inner import distributions as installations
 from freshwheel.inner import programs, repository
 from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.inner.programs import Lookout
 from freshwheel.memory import answers
-from freshwheel.sources import digest, disk, not_sources, selection, surroundings
+from freshwheel.sources import digest, disk, not_sources, selection
 from freshwheel.store.entry import Discovered
 
 FILE, FOLDER, PRESENT, ABSENT = "f", "d", "p", "a"
@@ -35,8 +33,6 @@ EVERY = "e"
 
 PROGRAM = "w"
 """A name, and where on PATH it leads to."""
-MODULE, DISTRIBUTION = "m", "i"
-"""Names that were looked for in vain, among what outlives a build: where they are now. `*`: by what others extend."""
 CONTROL = "g"
 """What git says of the repository; of all its references, if the path is `REFERENCES`."""
 REFERENCES = b"refs"
@@ -47,8 +43,6 @@ _WORDS = {
     PRESENT: "{} changed, which a build has asked for",
     ABSENT: "{} is there now, which a build has looked for in vain",
     PROGRAM: "another {} is first on PATH",
-    MODULE: "the module {} can be imported now, which a build has tried in vain",
-    DISTRIBUTION: "the distributions that are installed changed, of which a build has looked for {}",
     CONTROL: "what git says of the repository changed",
 }
 GONE = b"gone"
@@ -74,10 +68,6 @@ class Surroundings:
     """Those of PATH, in which programs are looked for."""
     names: frozenset[str] = frozenset()
     """Those of the project, normalised."""
-    libraries: Sequence[str] = ()
-    """Folders of packages, but for those of an environment that was made for one build."""
-    requires: Sequence[str] = ()
-    """The requirements, whose distributions the key has."""
 
 
 def about(context: Context, salt: bytes) -> Surroundings:
@@ -89,18 +79,7 @@ def about(context: Context, salt: bytes) -> Surroundings:
         ignored=context.config.ignore_env,
         folders=searched(context),
         names=selection.names(context.project.pyproject),
-        libraries=folders(os.pathsep.join(filter(surroundings.is_installed, sys.path)), context.private or ()),
-        requires=(*context.requires, *context.config.requires, "freshwheel"),
     )
-
-
-def sought(modules: Iterable[str], distributions: Iterable[str]) -> list[tuple[bytes, str]]:
-    """Of the names that a build has looked for, those that were found nowhere; `*` always."""
-    path = [*filter(surroundings.is_installed, sys.path)]
-    known = installations.installed(path)
-    lost = [(name, MODULE) for name in sorted(modules) if not _importable(path, name)]
-    lost += [(name, DISTRIBUTION) for name in sorted(distributions) if requirements.normal(name) not in known]
-    return [(os.fsencode(name), kind) for name, kind in lost]
 
 
 def searched(context: Context) -> list[str]:
@@ -136,14 +115,10 @@ def variables(about: Surroundings, names: Iterable[str]) -> list[Discovered]:
     return [_variable(about, name) for name in sorted(names)]
 
 
-def every(about: Surroundings, families: Iterable[str] = ("*",)) -> list[Discovered]:
-    """All variables of these families that are set and may shape a wheel, and that there is no other one."""
-    found: list[Discovered] = []
-    for family in families:
-        names = _every(about, family)
-        sign = _SIGN + os.fsencode(family.removesuffix("*"))
-        found += [(sign, EVERY, _over(names), b""), *(_variable(about, name) for name in names)]
-    return found
+def every(about: Surroundings) -> list[Discovered]:
+    """All variables that are set and may shape a wheel, and that there is no other one."""
+    names = _every(about)
+    return [(_SIGN, EVERY, _over(names), b""), *(_variable(about, name) for name in names)]
 
 
 def named(discovered: Iterable[Discovered]) -> list[str]:
@@ -172,7 +147,7 @@ def failing(about: Surroundings, discovered: Sequence[Discovered]) -> Iterable[D
         if kind == VARIABLE:
             same = _variable(about, os.fsdecode(path.removeprefix(_SIGN)))[2] == content
         elif kind == EVERY:
-            same = _over(_every(about, family_of(path))) == content
+            same = _over(_every(about)) == content
         else:
             same = (bool(row) and _row(about, path) == row) or _is_same(_looked(about, path, kind), content)
         if not same:
@@ -196,9 +171,8 @@ def difference(about: Surroundings, discovered: Sequence[Discovered]) -> str:
                 for one, sort, content, _ in discovered
                 if sort == VARIABLE and content
             }
-            family = family_of(path)
-            gone = {name for name in known.difference(about.environ) if name.startswith(family[:-1])}
-            return _of_variables(sorted(gone.union(set(_every(about, family)).difference(known))))
+            gone = known.difference(about.environ)
+            return _of_variables(sorted(gone.union(set(_every(about)).difference(known))))
         return _WORDS[kind].format(name)
     return ""
 
@@ -219,8 +193,6 @@ def _looked(about: Surroundings, path: bytes, kind: str) -> tuple[bytes, bytes] 
     look: Callable[[], bytes | None] | None = {
         CONTROL: lambda: _control(about, everything=path == REFERENCES),
         PROGRAM: lambda: _program(about, os.fsdecode(path)),
-        MODULE: lambda: os.fsencode(_importable(about.libraries, os.fsdecode(path))),
-        DISTRIBUTION: lambda: _distributions(about, os.fsdecode(path)),
         PRESENT: lambda: answers.presence(where),
     }.get(kind)
     if look is None:
@@ -250,22 +222,6 @@ def _held(about: Surroundings, where: bytes, path: bytes, kind: str) -> tuple[by
             return None
         content = b""  # whoever builds may not read it, and has not
     return None if content is None else (content, answers.row_of(status))
-
-
-def _importable(path: Iterable[str], name: str) -> str:
-    """Where a top-level module lies in the folders of `path`; nothing: it lies in none."""
-    places = (os.path.join(folder, name + ending) for folder in path for ending in ("", *machinery.all_suffixes()))
-    return next(filter(os.path.exists, places), "")
-
-
-def _distributions(about: Surroundings, name: str) -> bytes:
-    """The version of a distribution, or by what those extend others that are neither required nor the project."""
-    known = installations.installed(about.libraries)
-    if name != "*":
-        found = known.get(requirements.normal(name))
-        return os.fsencode(found.version if found else "")
-    but = installations.closure(about.requires, known) | about.names
-    return digest.of(frame.framed(*map(os.fsencode, installations.plugins(about.libraries, known, but))))
 
 
 def _control(about: Surroundings, *, everything: bool) -> bytes | None:
@@ -347,14 +303,9 @@ def _variable(about: Surroundings, name: str) -> Discovered:
     return _SIGN + os.fsencode(name), VARIABLE, value, b""
 
 
-def _every(about: Surroundings, family: str) -> list[str]:
-    """The names of all variables of a family that are set and may shape a wheel, sorted."""
-    return answers.family(about.environ, (family,), harmless(about.ignored))
-
-
-def family_of(path: bytes) -> str:
-    """The family of variables that an item is about."""
-    return os.fsdecode(path.removeprefix(_SIGN)) + "*"
+def _every(about: Surroundings) -> list[str]:
+    """The names of all variables that are set and may shape a wheel, sorted."""
+    return answers.family(about.environ, ("*",), harmless(about.ignored))
 
 
 def harmless(ignored: Sequence[str]) -> tuple[str, ...]:

@@ -27,7 +27,6 @@ from freshwheel.inner.build_folders import Profile
 from freshwheel.inner.force import Record, Seen
 from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.memory.accounts import Page
-from freshwheel.observe.programs import FAMILIES
 from freshwheel.sources.cargo import Closure
 
 
@@ -71,7 +70,7 @@ def _taken(context: Context, work: Workplace, page: Page) -> list[bytes]:
     found = [
         *((work.common(item)[0], item[2]) for item in discovery.refreshed(about, page.items)),
         *((path, content) for path, _, content, _ in discovery.variables(about, names)),
-        *((path, content) for path, _, content, _ in discovery.every(about, ("*",) if unknown else FAMILIES)),
+        *((path, content) for path, _, content, _ in (discovery.every(about) if unknown else ())),
     ]
     return [part for pair in sorted(found) for part in pair]
 

@@ -141,7 +141,6 @@ def found(  # noqa: PLR0913, PLR0917 - what a judgement rests on
     if judged.control:
         paths += [(discovery.REFERENCES if programs.asks_references(account) else b".", discovery.CONTROL)]
     paths += [(name, discovery.PROGRAM) for name in sorted(judged.names)]
-    paths += discovery.sought(account.modules, account.distributions)
     server = programs.is_server(account)
     doubt = f"{server} has a server compile, which nobody observes" if server else judged.doubt
     around = discovery.about(context, b"")
@@ -151,7 +150,7 @@ def found(  # noqa: PLR0913, PLR0917 - what a judgement rests on
     return Found(
         judged=judged,
         items=tuple({one[:2]: one for one in [*earlier, *(items or ())]}.values()),
-        names=programs.asked(account, context.call.environ).union(page.names),
+        names=programs.asked(account, sorted(context.call.environ)).union(page.names),
         every=programs.open_ended(account, trusted, places.shared) or page.every,
         readers=_joined(page.readers, _readers(account, places)),
         doubt=doubt or lost,

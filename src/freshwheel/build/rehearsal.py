@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from freshwheel.base import backends, frame, rows
 from freshwheel.base.errors import WheelError
-from freshwheel.base.isolation import folders, searched
+from freshwheel.base.isolation import folders
 from freshwheel.base.requirements import normal
 from freshwheel.base.rows import Row
 from freshwheel.build import discovery
@@ -107,8 +107,9 @@ def _answer(
         return None
     salt = os.urandom(16)
     names = sorted(lookout.names)
-    environ = call.environ
-    patterns, harmless = _families(case, taken)
+    environ, patterns, harmless = call.environ, backends.ENV, tuple(backends.HARMLESS)
+    if any(kind == discovery.EVERY for _, kind, *_ in taken):
+        patterns, harmless = ("*",), discovery.harmless(case.context.config.ignore_env)
     families = answers.family(environ, patterns, harmless)
     if not case.facts.families <= {*families, *names}:
         return None
@@ -130,24 +131,13 @@ def _answer(
         patterns=answers.joined(patterns),
         harmless=answers.joined(harmless),
         families=answers.joined(families),
-        path=frame.stamp(salt, *searched(environ, private)),
+        path=frame.stamp(salt, "PATH", *folders(environ.get("PATH", ""), private)),
         distributions=_staying(case.facts.distributions, private),
         name=answers.joined([os.path.basename(wheel)]),
         lean=b"1" if case.lean else b"",
         info=_info(wheel),
         **(stored | more),
     )
-
-
-def _families(case: Case, taken: Sequence[Discovered]) -> tuple[Sequence[str], Sequence[str]]:
-    """The families of variables of which another one may shape the wheel, and those that shape nothing all the same."""
-    own = backends.ENV
-    families = [discovery.family_of(path) for path, kind, *_ in taken if kind == discovery.EVERY]
-    if "*" not in families:
-        return [*own, *families], backends.HARMLESS
-    harmless = discovery.harmless(case.context.config.ignore_env)
-    hiding = {one for one in harmless if one.endswith("*") and any(name.startswith(one[:-1]) for name in own)}
-    return ["*"], [one for one in harmless if one not in hiding]
 
 
 def _looked(case: Case, taken: Sequence[Discovered]) -> Lookout:

@@ -20,7 +20,6 @@ from freshwheel.build.wheel_name import Name
 from freshwheel.inner import build_key, machine
 from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.inner.programs import Lookout
-from freshwheel.observe.programs import FAMILIES
 from freshwheel.sources import content
 from freshwheel.store import upkeep
 from freshwheel.store.entry import Discovered, Entry
@@ -100,7 +99,7 @@ def discovered(case: Case, built: Built, *, more: Sequence[str] = ()) -> list[Di
         return None
     known = () if seen is None else seen.items
     named = discovery.variables(about, names - NEW_EVERY_TIME.union(case.facts.families))
-    every = discovery.every(about, ("*",) if seen is None or seen.every else FAMILIES)
+    every = discovery.every(about) if seen is None or seen.every else ()
     return list({one[:2]: one for one in [*known, *found, *named, *every]}.values())
 
 

@@ -62,7 +62,6 @@ def witness(folder, files):
         for environ in (os.environ, getattr(os, "environb", None)):
             if environ is not None:
                 environ.__class__ = _witnessed(environ.__class__, notes)
-        sys.meta_path.insert(0, _Finder(notes))
         if files:
             _overhear(notes)
         else:
@@ -112,13 +111,6 @@ class _Notes(object):
         if "*" not in self.known and _asker(sys._getframe(2)) not in _PASSERS:
             self.add("v", b"*")
             self.known.add("*")
-
-    def seek(self, kind, name):
-        # type: (str, str) -> None
-        """A module, or a distribution, is looked for."""
-        if (kind, name) not in self.used:
-            self.used.add((kind, name))
-            self.add(kind, os.fsencode(name))
 
     def notice(self, event, details):
         # type: (str, Any) -> None
@@ -223,28 +215,6 @@ class _Notes(object):
             self.unlink(self.path)
         except OSError:
             pass
-
-
-class _Finder(object):
-    """Stands before those who find modules and distributions, and finds none."""
-
-    def __init__(self, notes):
-        # type: (_Notes) -> None
-        self.__notes = notes
-        self.__standard = getattr(sys, "stdlib_module_names", ())
-
-    def find_spec(self, name, path=None, target=None):  # noqa: ARG002 - as `importlib` calls it
-        # type: (str, object, object) -> None
-        """A module is looked for."""
-        top = name.partition(".")[0]
-        if top not in self.__standard:
-            self.__notes.seek("m", top)
-
-    def find_distributions(self, context=None):
-        # type: (Any) -> Iterator[Any]
-        """A distribution is looked for by its name, or all are."""
-        self.__notes.seek("d", getattr(context, "name", None) or "*")
-        return iter(())
 
 
 def _witnessed(real, notes):

@@ -25,7 +25,6 @@ _OF_ONE_INSTALLATION = frozenset(
 )
 """Files of a `.dist-info` that say how it came here, not what it is."""
 _PROGRAMS = frozenset(("bin", "scripts"))
-_SCRIPTS = frozenset(("[console_scripts]", "[gui_scripts]"))
 _FIELD = re.compile(r"^(Name|Version|Requires-Dist):[ \t]*(.*?)[ \t\r]*$", re.IGNORECASE | re.MULTILINE)
 _EXTRA = re.compile(r"\bextra\s*==\s*[\"']([^\"']*)[\"']")
 _VERSION = re.compile(r"(?<![\w.])\d+(?:\.\d+)+")
@@ -87,22 +86,6 @@ def closure(texts: Iterable[str], known: Mapping[str, Distribution]) -> set[str]
                 done.add((name, one))
                 wanted += [(below, one) for below in known[name].requires] if name in known else []
     return {name for name, _ in done}
-
-
-def plugins(path: Iterable[str], known: Mapping[str, Distribution], but: Iterable[str]) -> list[str]:
-    """By what the distributions in the folders of `path`, which are `known`, extend others; but for those named.
-
-    Scripts extend nobody.
-    """
-    left_out, found = set(but), []
-    for one in (one for name, one in sorted(known.items()) if name not in left_out):
-        group = ""
-        texts = (_text(os.path.join(folder, one.folder), "entry_points.txt") for folder in path)
-        for line in (next(filter(None, texts), None) or "").splitlines():
-            group = line.strip() if line.startswith("[") else group
-            if line.strip() and group not in _SCRIPTS:
-                found.append(f"{one.name} {group} {line.strip()}")
-    return found
 
 
 def counted(

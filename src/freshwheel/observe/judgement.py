@@ -143,8 +143,6 @@ class _Judge:
         self.inside = _above(places.inputs)
         self.beside = beside(places)
         self.made = {self.real(path) for path, use in account.uses.items() if use.written and use.first is None}
-        self.lent = {self.top(self.real(path)) for path, use in account.uses.items() if use.first and not use.written}
-        """Among temporary files: what holds something that the build has found there, and left there."""
 
     def judged(self) -> Judged:
         """The whole judgement."""
@@ -344,14 +342,14 @@ class _Judge:
         return use is not None and use.before and use.first is not None
 
     def is_temporary(self, real: bytes, use: Use) -> bool:
-        """Whether a path lies in something among temporary files that the build has made, or somebody has removed.
+        """Whether a path lies among temporary files, in something that is gone, or that the build has made.
 
         Make lists each folder on the way to what it builds, and of that one takes nothing else.
         """
         if real == self.places.temporary:
             return 0 < len(use.read) == sum(called(self.account.programs[one]) in _MAKES for one in use.read)
         top = self.top(real)
-        return bool(top) and (top in self.made or (top in self.lent and not self.exists(top)))
+        return bool(top) and (top in self.made or not self.exists(top))
 
     def top(self, real: bytes) -> bytes:
         """What a path lies in directly among temporary files; nothing: it lies elsewhere."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from freshwheel.base import name_patterns
 from freshwheel.observe.account import Account, Program
 from freshwheel.observe.judgement import called, within
 
-__all__ = ["FAMILIES", "asked", "asks_references", "is_server", "open_ended", "unrecorded"]
+__all__ = ["asked", "asks_references", "is_server", "open_ended", "unrecorded"]
 
 _TARGET = r"(?:[a-z0-9_]+-)+"
 """The machine that a tool compiles for: `x86_64-linux-gnu-`."""
@@ -23,7 +22,7 @@ _SILENT = re.compile(
     |cl\.exe|link\.exe|lib\.exe|rc\.exe|mt\.exe|cvtres\.exe|mspdbsrv\.exe
     |cargo(?:\.exe)?|rustc(?:\.exe)?|rustup(?:\.exe)?|maturin(?:\.exe)?|ninja(?:\.exe)?|samu|patchelf
     |git|git-[a-z-]+|pkg-config|pkgconf|sccache|ccache
-    |basename|cat|chmod|cmp|cp|cut|dirname|echo|expr|false|head|ldconfig|ldconfig\.real|ln|mkdir|mv|pwd|readlink
+    |basename|cat|chmod|cmp|cp|cut|dirname|echo|expr|false|file|head|ldconfig|ldconfig\.real|ln|mkdir|mv|pwd|readlink
     |realpath|rm|rmdir|sed|sleep|tail|test|touch|tr|true|uname|wc
     """,
     re.VERBOSE,
@@ -35,24 +34,21 @@ _SERVERS = frozenset(("distcc", "docker", "icecc", "podman", "sccache", "recc", 
 """Clients of servers that compile: what those read, nobody below the client has read."""
 _RECORDED = frozenset(("cargo", "maturin", "rustc", "rustup"))
 """What cargo reads is in its records."""
-FAMILIES = ("DYLD_*", "GCC_*", "GIT_*", "LC_*", "LD_*", "PYTHON*")
-"""Variables that compilers, git, Python and the loader of programs ask for themselves, and that no key has."""
+_FAMILIES = ("GCC_", "GIT_", "LD_", "DYLD_")
+"""Beginnings of variables that compilers, git and the loader of programs ask for, and that no key has."""
 _NO_REFERENCE = re.compile(rb"[-/.].*|.*[*=].*|[0-9]*|HEAD[@^~{}0-9]*|refs/tags.*", re.DOTALL).fullmatch
 _LISTING = frozenset(
     (b"branch", b"for-each-ref", b"name-rev", b"notes", b"reflog", b"show-branch", b"show-ref", b"stash")
 )
 _MORE = (b"--all", b"--branches", b"--notes", b"--reflog", b"--remotes")
 """What git is told when it is to look at more than `HEAD` and tags."""
-_OTHERS = frozenset(
-    ("COMPILER_PATH", "CPATH", "EMAIL", "GNUTARGET", "LANG", "LDEMULATION", "LIBRARY_PATH", "TZ", "XDG_CONFIG_HOME")
-)
-"""Those that are in no family."""
+_OTHERS = frozenset(("COMPILER_PATH", "LIBRARY_PATH", "CPATH"))
 
 
-def asked(account: Account, names: Iterable[str]) -> frozenset[str]:
+def asked(account: Account, names: Sequence[str]) -> frozenset[str]:
     """Those variables that count by name: `names` are all that are set."""
-    families = filter(name_patterns.matcher(FAMILIES), names)
-    return account.variables.union(families, _OTHERS) - {"*"}
+    families = {name for name in names if name.startswith(_FAMILIES)} | _OTHERS
+    return (account.variables | families) - {"*"}
 
 
 def open_ended(account: Account, trusted: Sequence[bytes], shared: Sequence[bytes]) -> str:
@@ -68,7 +64,7 @@ def open_ended(account: Account, trusted: Sequence[bytes], shared: Sequence[byte
             return f"{called(one)} may ask for any variable"
     for path in filter(_LIBRARY, account.uses):
         names = [called(account.programs[number]) for number in sorted(account.uses[path].read)]
-        loaders = [] if within(path, shared) else [name for name in names if _loads(name)]
+        loaders = [] if within(path, shared) else list(filter(_SILENT.fullmatch, names))
         if loaders:
             return f"{loaders[0]} may have loaded {os.path.basename(os.fsdecode(path))}, which may ask for any variable"
     return ""
@@ -103,11 +99,6 @@ def unrecorded(account: Account) -> str:
         if one.pid not in account.witnessed and name not in _RECORDED:
             return f"{name} ran, which leaves no record of all that it reads"
     return account.doubts[0] if account.doubts else ""
-
-
-def _loads(name: str) -> bool:
-    """Whether a program, whose variables are known else, may load a library."""
-    return _SILENT.fullmatch(name) is not None or _PYTHON.fullmatch(name) is not None
 
 
 def _is_known(program: Program, account: Account, trusted: Sequence[bytes]) -> bool:

@@ -74,8 +74,7 @@ class _Path:
 class _Tale:
     """What was heard so far."""
 
-    named: dict[bytes, set[str]] = field(default_factory=lambda: {b"v": set(), b"m": set(), b"d": set()})
-    """Variables, modules and distributions."""
+    variables: set[str] = field(default_factory=set)
     pids: set[int] = field(default_factory=set)
     speakers: list[Program] = field(default_factory=list)
     started: list[Program] = field(default_factory=list)
@@ -85,8 +84,8 @@ class _Tale:
         """One process speaks."""
         self.pids.add(pid)
         for kind, (word, *more) in records:
-            if kind in self.named:
-                self.named[kind].add(os.fsdecode(word))
+            if kind == b"v":
+                self.variables.add(os.fsdecode(word))
             elif kind == b"p":
                 self.speakers.append(Program(path=word, words=tuple(more), pid=pid))
             elif kind == b"x":
@@ -108,9 +107,7 @@ class _Tale:
         return Account(
             uses={path: found.use(path) for path, found in self.paths.items()},
             programs=(*self.speakers, *silent),
-            variables=frozenset(self.named[b"v"]),
-            modules=frozenset(self.named[b"m"]),
-            distributions=frozenset(self.named[b"d"]),
+            variables=frozenset(self.variables),
             witnessed=frozenset(self.pids),
         )
 
