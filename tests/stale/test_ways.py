@@ -47,6 +47,18 @@ def asked(sql, path):
     return word
 
 
+def started(path):
+    return "yes" if shutil.which(os.path.basename(path), path=os.path.dirname(path)) else "no"
+
+
+def entered(path):
+    before = os.getcwd()
+    os.chdir(path)
+    word = read("word")
+    os.chdir(before)
+    return word
+
+
 words = [
     {ways},
 ]
@@ -63,7 +75,13 @@ WAYS = {
     "size": "str(os.path.getsize({path!r}))",
     "memory": "read({path!r})",
     "database": "asked('select word from words', {path!r})",
+    "dangling": "os.readlink(os.path.relpath({path!r}))",
+    "runs": "started({path!r})",
+    "entered": "entered({path!r})",
 }
+STARTS = {"names": "1", "size": "1", "runs": "no"}
+ENDS = {"names": "2", "size": "2", "runs": "yes"}
+"""What the wheel says of ways that do not hand on what a file says."""
 
 
 class Files:
@@ -90,6 +108,18 @@ class Files:
                 connection.executescript("create table if not exists words (word); delete from words")
                 connection.execute("insert into words values (?)", (word,))
             connection.close()
+        elif way == "dangling":
+            path.unlink(missing_ok=True)
+            path.symlink_to(word)
+        elif way == "runs":
+            path.write_text("#!/bin/sh\n")
+            path.chmod(0o644 if word == "a" else 0o755)
+        elif way == "entered":
+            folder = path.parent / f"entered-{word}"
+            folder.mkdir()
+            (folder / "word").write_text(word)
+            path.unlink(missing_ok=True)
+            path.symlink_to(folder.name)
         else:
             path.write_text(word)
 
@@ -113,11 +143,11 @@ def test_each_way_leads_to_the_file(bench, memory):
     ways = [text.format(path=str(files.path(way)), folder=str(bench.outside)) for way, text in WAYS.items()]
     bench.setuptools(c(), setup=SETUP.replace("{ways}", ",\n    ".join(ways)))
     bench.settle()
-    words = ["a" if way not in ("names", "size") else "1" for way in WAYS]
+    words = [STARTS.get(way, "a") for way in WAYS]
     assert bench.build().word == ".".join(words)
     again = bench.build()
     assert again.hit or (again.unstored and not bench.observed), again.said
     for place, way in enumerate(WAYS):
         files.change(way)
-        words[place] = "bb" if way not in ("names", "size") else "2"
+        words[place] = ENDS.get(way, "bb")
         assert bench.build().word == ".".join(words), way

@@ -165,7 +165,7 @@ class _Judge:
 
     def one(self, path: bytes, use: Use) -> Taken | None:
         """One path, as far as it counts, or might seem to."""
-        if b"/.." in path and not self.exists(path):
+        if b"/.." in path and not self.exists(path) and not os.path.islink(path):
             path = os.path.realpath(path)  # through a folder that is gone
         source = source_of(path)
         if source is not None:
