@@ -24,6 +24,7 @@ import zlib
 from pathlib import Path
 
 import filelock  # noqa: F401 - what a hook loads late is loaded before it is copied
+import pyproject_hooks  # noqa: F401 - the same
 import xxhash
 
 import freshwheel.hooks
