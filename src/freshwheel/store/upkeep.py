@@ -222,7 +222,10 @@ class _Sweep:
         limits |= {os.path.join(cache, kind): age for kind in _BESIDE}
         for folder, limit in limits.items():
             for item in _files(folder, read=True):
-                if self.idle(item) > limit and (folder != self.shelf.root or item.name.endswith(".tmp")):
+                is_half = item.name.endswith(".tmp")
+                if self.idle(item) > (min(limit, _DAY) if is_half else limit) and (
+                    is_half or folder != self.shelf.root
+                ):
                     self.remove(item, "files")
 
     def discard(self, one: Listed) -> bool:
