@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from freshwheel.store import store
+
 KEY = "ab" * 32
 
 
@@ -98,3 +100,27 @@ def test_without_the_library_one_goes_on(bench, monkeypatch):
     monkeypatch.setitem(sys.modules, "filelock", None)
     with bench.store.lock("key", KEY) as held:
         assert not held
+
+
+MOUNT = "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - {} server:/home rw\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "major"), reason="no device numbers there")
+@pytest.mark.parametrize(
+    ("kind", "remote"), [("nfs4", True), ("nfs", True), ("cifs", True), ("ext4", False), ("tmpfs", False)]
+)
+def test_a_network_file_system_is_known(tmp_path, kind, remote):
+    """There, to ask for a lock may take for ever."""
+    device = tmp_path.stat().st_dev
+    mounts = tmp_path / "mountinfo"
+    line = MOUNT.format(kind).replace("98:0", f"{os.major(device)}:{os.minor(device)}")
+    mounts.write_text("odd\n" + MOUNT.format("nfs4").replace("98:0", "9999:1") + line)
+    assert store.is_remote(str(tmp_path), mounts=str(mounts)) == remote
+
+
+def test_on_a_network_file_system_one_goes_on(bench, monkeypatch):
+    """Without asking."""
+    monkeypatch.setattr(store, "is_remote", lambda _: True)
+    with bench.store.lock("tree", str(bench.folder)) as held:
+        assert not held
+    assert bench.store.remarks == ["locks are not used on a network file system"]

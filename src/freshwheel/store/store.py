@@ -30,6 +30,14 @@ _PATIENCE = 600.0
 _DIGITS = 4
 """Of the name of a lock: two things whose names begin alike wait for each other, which is rare and harmless."""
 _CHUNK = 1 << 20
+_MOUNTS = "/proc/self/mountinfo"
+_REMOTE = frozenset(
+    (
+        *("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "ceph", "lustre", "gpfs", "beegfs", "glusterfs"),
+        *("fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.gcsfuse", "fuse.s3fs", "virtiofs"),
+    )
+)
+"""Where to ask for a lock may take for ever, even without waiting for it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -193,6 +201,8 @@ def _held(stack: contextlib.ExitStack, path: str, timeout: float) -> str:
         import filelock  # noqa: PLC0415 - it costs 50 ms, and a hit needs none
 
         files.settle(os.path.dirname(path))
+        if is_remote(os.path.dirname(path)):
+            return "locks are not used on a network file system"
         lock = filelock.FileLock(path, timeout=timeout, mode=0o600, fallback_to_soft=False, preserve_lock_file=True)
         lock.acquire()
     except TimeoutError:
@@ -201,6 +211,25 @@ def _held(stack: contextlib.ExitStack, path: str, timeout: float) -> str:
         return f"no locks: {why(error)}"
     stack.callback(_released, lock)
     return ""
+
+
+def is_remote(folder: str, *, mounts: str = _MOUNTS) -> bool:
+    """Whether a folder is known to be on a network file system."""
+    try:
+        device = os.stat(folder).st_dev
+        number = f"{os.major(device)}:{os.minor(device)}"
+        with open(mounts, encoding="utf-8", errors="surrogateescape") as file:
+            return any(_file_system(line, number) in _REMOTE for line in file)
+    except (OSError, ValueError, AttributeError):  # only Linux has this file
+        return False
+
+
+def _file_system(line: str, number: str) -> str:
+    """The type of the file system that a line of mountinfo is about, if it has this number."""
+    fields = line.split(" ")
+    if len(fields) < 3 or fields[2] != number or "-" not in fields[6:-1]:  # noqa: PLR2004
+        return ""
+    return fields[fields.index("-", 6) + 1]
 
 
 def _released(lock: filelock.BaseFileLock) -> None:
