@@ -71,10 +71,10 @@ def test_a_stale_editable_is_said_at_its_import_and_before_a_test_run(desk, uv, 
     desk.tree.edit("src/lib.rs", "compiled one", "compiled two")
     said = desk.imported()
     assert "StaleWarning" in said
-    assert f'pip install -e "{desk.tree.path}"' in said
+    assert f"uv pip install -e {desk.tree.path}" in said
     code, said = desk.tested()
     assert code == pytest.ExitCode.USAGE_ERROR
-    assert f"{desk.tree.name} is stale" in said
+    assert "demo_maturin_pyo3 is stale" in said
     assert "changed: python/demo/__init__.py, src/lib.rs" in said
     assert f"uv pip install -e {desk.tree.path}" in said
     uv.install(desk.venv, desk.tree.path, editable=True)

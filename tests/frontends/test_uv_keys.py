@@ -1,5 +1,6 @@
 """The cache keys that `freshwheel uv` writes, with real uv: an edit of an input is seen, and nothing else is."""
 
+import json
 import os
 import subprocess
 import sys
@@ -47,7 +48,7 @@ class Desk:
 
     def inputs(self):
         """The inputs, as freshwheel names them."""
-        return self.freshwheel("inputs", "-0").rstrip("\0").split("\0")
+        return [row["path"] for row in json.loads(self.freshwheel("inputs", "--json"))["inputs"]]
 
     def edit(self, name, word="edited"):
         """Makes a file another one, that means the same."""
