@@ -72,6 +72,7 @@ class Tree:
             (folder / name).mkdir()
         self.program("ninja")
         self.environ = {
+            "LANG": "C.UTF-8",  # else Python sets LC_CTYPE
             "HOME": str(folder / "home"),
             "PATH": os.pathsep.join([str(folder / "earlier"), str(self.bin)]),
             "RECORDING_LOG": str(self.log),

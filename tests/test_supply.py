@@ -401,7 +401,7 @@ def test_other_settings_or_variables_are_another_wheel(tree, other):
 
 
 @pytest.mark.parametrize(
-    "other", [{"LANG": "tlh"}, {"RECORDED_BY_NOBODY": "1"}, {"CARGO_BUILD_JOBS": "1"}, {"FRESHWHEEL_STORE": "on"}]
+    "other", [{"LANGUAGE": "tlh"}, {"RECORDED_BY_NOBODY": "1"}, {"CARGO_BUILD_JOBS": "1"}, {"FRESHWHEEL_STORE": "on"}]
 )
 def test_variables_that_nobody_reads_are_no_difference(tree, other):
     """Else a hit would be an accident."""

@@ -108,6 +108,7 @@ SHAPING = (
     *("CC_x86_64_unknown_linux_gnu", "CFLAGS_x86_64_unknown_linux_gnu", "TARGET_CC", "HOST_CC", "CXXSTDLIB"),
     *("MATURIN_PEP517_ARGS", "MATURIN_STRIP", "ANDROID_API_LEVEL", "DIST_EXTRA_CONFIG"),
     *("CMAKE_ARGS", "CMAKE_GENERATOR", "CMAKE_PREFIX_PATH", "CMAKE_TOOLCHAIN_FILE", "CMAKE_C_COMPILER_LAUNCHER"),
+    *("GCC_EXEC_PREFIX", "GIT_DIR", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHASHSEED", "PYTHONUTF8", "TZ"),
 )
 
 
@@ -119,10 +120,19 @@ def test_each_variable_that_shapes_a_wheel_changes_the_key(world, name):
     assert all(name in one.families and name in one.lookout.names for one in found[1:])
 
 
+def test_folders_of_modules_change_the_key_unless_an_installer_made_them(world):
+    """Those of the project are the same in each clone of it."""
+    plain = world.key(private=("/tmp/pip-build-env-1",))
+    assert world.key(environ={"PYTHONPATH": "/tmp/pip-build-env-1/site"}, private=("/tmp/pip-build-env-1",)) == plain
+    assert world.key(environ={"PYTHONPATH": "/modules"}, private=("/tmp/pip-build-env-1",)) != plain
+    own = world.facts(environ={"PYTHONPATH": str(world.tree / "tools")}).components
+    assert build_key.key(own) == world.key(environ={"PYTHONPATH": "tools"})
+
+
 HARMLESS = {
     **dict.fromkeys(("TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CARGO_TERM_COLOR"), "x"),
     **dict.fromkeys(("USER", "LOGNAME", "HOSTNAME", "PWD", "OLDPWD", "TMPDIR", "TEMP", "TMP"), "/elsewhere"),
-    **dict.fromkeys(("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "VIRTUAL_ENV", "PYTHONPATH", "PIP_CACHE_DIR"), "/elsewhere"),
+    **dict.fromkeys(("XDG_CACHE_HOME", "VIRTUAL_ENV", "PIP_CACHE_DIR"), "/elsewhere"),
     **dict.fromkeys(("CARGO_BUILD_JOBS", "MAKEFLAGS", "CARGO_MAKEFLAGS", "CMAKE_BUILD_PARALLEL_LEVEL", "SHLVL"), "7"),
     **dict.fromkeys(("CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "CCACHE_DIR"), "/elsewhere"),
     **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "NO_PROXY", "ALL_PROXY"), "http://u:p@proxy"),
@@ -130,14 +140,12 @@ HARMLESS = {
     **dict.fromkeys(("CARGO_REGISTRY_TOKEN", "CARGO_REGISTRIES_OWN_TOKEN", "MATURIN_PYPI_TOKEN"), "hunter2"),
     **dict.fromkeys(("MATURIN_PASSWORD", "UV_PUBLISH_TOKEN", "TWINE_PASSWORD", "GITHUB_TOKEN"), "hunter2"),
     **dict.fromkeys(("AWS_SECRET_ACCESS_KEY", "PIP_INDEX_URL", "UV_INDEX_URL", "SSH_AUTH_SOCK"), "hunter2"),
-    **dict.fromkeys(
-        ("PIP_VERBOSE", "UV_VERBOSE", "CARGO_TERM_VERBOSE", "CARGO_LOG", "RUSTC_LOG", "PYTHONHASHSEED"), "1"
-    ),
+    **dict.fromkeys(("PIP_VERBOSE", "UV_VERBOSE", "CARGO_TERM_VERBOSE", "CARGO_LOG", "RUSTC_LOG"), "1"),
     **dict.fromkeys(("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "NINJA_STATUS", "CARGO_NET_OFFLINE"), "1"),
     **dict.fromkeys(
         ("CI", "ZLIB_ROOT", "SKBUILD_CMAKE_ARGS", "HATCH_BUILD_HOOKS_ENABLE"), "read by Python, which tells"
     ),
-    **dict.fromkeys(("LANG", "LC_ALL", "LC_MESSAGES", "LANGUAGE", "TZ", "EDITOR", "PAGER"), "de_DE.UTF-8"),
+    **dict.fromkeys(("LANGUAGE", "EDITOR", "PAGER", "GIT_PAGER", "LC_TERMINAL"), "de_DE.UTF-8"),
 }
 
 

@@ -210,13 +210,16 @@ def test_declared_output_that_the_build_writes_anew_does_not_count(scene):
     assert set(scene.counting()) == {"version.h"}
 
 
-def test_temporary_files_that_are_gone_do_not_count(scene):
-    """Nor names that were tried there; what stays there does."""
+def test_temporary_files_that_the_build_has_made_do_not_count(scene):
+    """What it found there does, and so do names that it tried in vain; who has removed it meanwhile must not matter."""
     scene.options["temporary"] = os.fsencode(scene.outside)
-    scene.use(scene.outside / "cc1234.o", "asked", first=None)
-    scene.use(scene.outside / "tmpab" / "input.json", first=(33188, 1, 1, 1, 1))
-    scene.use(scene.file(scene.outside / "kept" / "x"))
-    assert scene.counting() == {str(scene.outside / "kept" / "x"): "file"}
+    scene.use(scene.outside / "made", "", first=None, written=True)
+    scene.use(scene.outside / "made" / "x", first=(33188, 1, 1, 1, 1))
+    scene.use(scene.outside / "tried", "asked", first=None)
+    scene.use(scene.file(scene.outside / "there" / "x"))
+    assert scene.counting() == {str(scene.outside / "tried"): "absent", str(scene.outside / "there" / "x"): "file"}
+    scene.use(scene.outside / "given" / "x", first=(33188, 1, 1, 1, 1))
+    assert "given/x was used, and may have changed" in scene.judge().doubt
 
 
 def test_list_of_temporary_files_counts_unless_make_alone_takes_it(scene):

@@ -3,8 +3,19 @@
 import os
 
 import pytest
+from uv import find_uv_bin
 
-from .conftest import c, main, requires_c, requires_cargo, requires_cmake, requires_git, requires_ninja
+from .conftest import (
+    c,
+    main,
+    make_wheel,
+    requires_c,
+    requires_cargo,
+    requires_cmake,
+    requires_git,
+    requires_ninja,
+    run,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -200,3 +211,54 @@ setup(ext_modules=[Extension("demo._native", ["demo/_native.c"], define_macros=[
     assert [bench.build().word for _ in range(2)] == ["0", "0"]
     bench.write(os.path.join(bench.environ["TMPDIR"], "one.word"), "")
     assert bench.build().word == "1"
+
+
+IMPORTED = "__import__('words').WORD if importlib.util.find_spec('words') else 'one'"
+NAMED = "'two' if installed('words') else 'one'"
+EXTENDED = "'two' if extended() else 'one'"
+LOOKS = """\
+import importlib.metadata
+
+
+def installed(name):
+    try:
+        return importlib.metadata.metadata(name)["Name"]
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def extended():
+    return "demo.words" in str(importlib.metadata.entry_points())
+
+
+"""
+FILES = {"words.py": "WORD = 'two'\n", "words-1.0.dist-info/entry_points.txt": "[demo.words]\nword = words\n"}
+
+
+@requires_c
+@pytest.mark.parametrize("expression", [IMPORTED, NAMED, EXTENDED], ids=["module", "distribution", "plug-in"])
+def test_what_is_installed_later_counts_without_isolation(bench, make_workshop, tmp_path, expression):
+    """A build goes on without something that the environment lacks, and that is installed there one day."""
+    own = bench.within(make_workshop(tmp_path / "venv", "setuptools"))
+    own.setuptools(c(), setup=LOOKS + SETUP.format(expression=expression))
+    wheel = make_wheel(tmp_path / "made", "words", "1.0", FILES)
+    other = make_wheel(tmp_path / "made", "unrelated", "1.0", {"unrelated.py": ""})
+
+    def install(path):
+        run(find_uv_bin(), "pip", "install", "--quiet", "--python", own.python, path, environ=own.environ)
+
+    assert own.build().word == "one"
+    install(other)
+    own.settle()
+    assert not own.observed or own.build().hit
+    own.check(lambda: install(wheel))
+
+
+@requires_c
+def test_another_project_that_is_linked_later_counts_without_isolation(bench, make_workshop, tmp_path):
+    """Of an editable there is a line in a file, or a finder, and no module."""
+    own = bench.within(make_workshop(tmp_path / "venv", "setuptools"))
+    own.setuptools(c(), setup=SETUP.format(expression=IMPORTED))
+    own.write("../other/words.py", "WORD = 'two'\n")
+    [packages] = (tmp_path / "venv").rglob("site-packages")
+    own.check(lambda: (packages / "other.pth").write_text(f"{own.path('../other')}\n"))

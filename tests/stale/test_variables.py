@@ -240,3 +240,40 @@ pub fn word(_: proc_macro::TokenStream) -> proc_macro::TokenStream {
     bench.maturin('fn main() { println!("{}", word::word!()); }\n', more='[dependencies]\nword = { path = "word" }\n')
     bench.environ["DEMO_WORD"] = "one"
     bench.check(set_to(bench, "DEMO_WORD", "two"), again=True)
+
+
+TOLD = """\
+import locale, os, sys, time
+from setuptools import Extension, setup
+
+WORD = {expression}
+setup(ext_modules=[Extension("demo._native", ["demo/_native.c"], define_macros=[("WORD", f'"{{WORD}}"')])])
+"""
+
+
+@requires_c
+@pytest.mark.parametrize(
+    ("expression", "variable", "value", "words"),
+    [
+        ("__debug__", "PYTHONOPTIMIZE", "1", ("True", "False")),
+        ("sys.flags.utf8_mode", "PYTHONUTF8", "1", ("0", "1")),
+        ("time.strftime('%H', time.localtime(0))", "TZ", "UTC-5", ("00", "05")),
+        ("locale.setlocale(locale.LC_CTYPE, '')", "LC_ALL", "POSIX", ("C.UTF-8", "C")),
+    ],
+)
+def test_variable_that_python_or_the_c_library_reads(bench, expression, variable, value, words):
+    """Nobody asks `os.environ` for it, and it was not set at first."""
+    bench.environ.update(LANG="C.UTF-8", TZ="UTC")
+    bench.setuptools(c(), setup=TOLD.format(expression=expression))
+    before, after = words
+    bench.check(set_to(bench, variable, value), before=before, after=after)
+
+
+@requires_c
+def test_another_folder_of_modules(bench):
+    """Each module stays as it was, and another one is found first."""
+    bench.setuptools(c(), setup=SETUP)
+    for word in ("one", "two"):
+        bench.write(f"../{word}/flags.py", FLAGS.replace('os.environ["PK_VAL"]', repr(word)))
+    bench.environ["PYTHONPATH"] = str(bench.path("../one"))
+    bench.check(set_to(bench, "PYTHONPATH", str(bench.path("../two"))))

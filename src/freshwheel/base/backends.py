@@ -15,10 +15,13 @@ ENV: tuple[str, ...] = (
     *("CXXFLAGS", "C_INCLUDE_PATH", "DEVELOPER_DIR", "FC", "FFLAGS", "INCLUDE", "IPHONEOS_DEPLOYMENT_TARGET", "LD"),
     *("LDCXXSHARED", "LDFLAGS", "LDSHARED", "LIB", "LIBPATH", "LIBRARY_PATH", "MACOSX_DEPLOYMENT_TARGET", "NM"),
     *("PKG_CONFIG*", "RANLIB", "SDKROOT", "SOURCE_DATE_EPOCH", "STRIP", "TOOLCHAINS", "VSCMD_ARG_*", "_CL_", "_LINK_"),
+    *("CCC_OVERRIDE_OPTIONS", "COMPILER_PATH", "GCC_*", "GNUTARGET", "LDEMULATION", "OBJC_INCLUDE_PATH"),
+    # Of the C library and the loader of programs, of Python and git, which ask for them behind everybody's back.
+    *("DYLD_*", "GIT_*", "LANG", "LC_*", "LD_*", "POSIXLY_CORRECT", "PYTHON*", "TZ", "XDG_CONFIG_HOME"),
     # What the crate `cc` looks for besides: one per target triple.
     *("AR_*", "CC_*", "CFLAGS_*", "CXXFLAGS_*", "CXXSTDLIB*", "CXX_*", "HOST_*", "RANLIB_*", "TARGET_*"),
     # Of cargo, rustc, maturin and CMake.
-    *("ANDROID_API_LEVEL", "CARGO", "CARGO_*", "CMAKE_*", "MATURIN_*", "PYO3_*", "PYTHON_SYS_EXECUTABLE", "RUSTC"),
+    *("ANDROID_API_LEVEL", "CARGO", "CARGO_*", "CMAKE_*", "MATURIN_*", "PYO3_*", "RUSTC"),
     *("RUSTC_*", "RUSTFLAGS", "RUSTUP_TOOLCHAIN", "RUST_TARGET_PATH"),
     # Which variables of Python's own build hold; and what is read here, on behalf of setuptools.
     *("DIST_EXTRA_CONFIG", "_PYTHON_HOST_PLATFORM", "_PYTHON_SYSCONFIGDATA_NAME"),
@@ -29,6 +32,10 @@ What else a program asks for an observed build shows: of Python by name, of a pr
 """
 _COMPILERS = ("c++", "cc", "cl", "ld")
 
+_STARTS = (
+    *("PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONIOENCODING", "PYTHONNOUSERSITE", "PYTHONPYCACHEPREFIX"),
+    "PYTHONUNBUFFERED",
+)
 HARMLESS = (
     # Jobs, terminals, logs and networks.
     *("CARGO_BUILD_JOBS", "CARGO_HTTP_*", "CARGO_LOG", "CARGO_MAKEFLAGS", "CARGO_NET_*", "CARGO_TERM_*"),
@@ -37,6 +44,9 @@ HARMLESS = (
     # Places that no file of a wheel names.
     *("CARGO_BUILD_BUILD_DIR", "CARGO_BUILD_TARGET_DIR", "CARGO_HOME", "CARGO_TARGET_DIR"),
     "MATURIN_PEP517_METADATA_DIR",
+    # Colours, prompts and names of terminals; how Python starts. Of PYTHONPATH its folders count.
+    *("GCC_COLORS", "GIT_ASKPASS", "GIT_EDITOR", "GIT_PAGER", "GIT_TERMINAL_PROMPT", "GIT_TRACE*", "LC_TERMINAL*"),
+    *("PYTHONPATH", *_STARTS),
     # Who may publish, and where to.
     *("CARGO_REGISTRIES_*_CREDENTIAL_PROVIDER", "CARGO_REGISTRIES_*_TOKEN", "CARGO_REGISTRY_CREDENTIAL_PROVIDER"),
     *("CARGO_REGISTRY_TOKEN", "MATURIN_PASSWORD", "MATURIN_PYPI_TOKEN", "MATURIN_REPOSITORY*", "MATURIN_USERNAME"),
@@ -57,8 +67,7 @@ AMBIENT = (
     # Frontends, and what they set for their own use; how Python starts.
     *("CONDA_PROMPT_*", "CONDA_SHLVL", "FRESHWHEEL_*", "HATCH_ENV*", "NOX_*", "PDM_*", "PEP517_*", "PIPX_*", "PIP_*"),
     *("POETRY_*", "PYTEST_*", "TOX_*", "UV", "UV_*", "VIRTUAL_ENV*", "VIRTUALENV_*", "_PIP_*", "_PYPROJECT_HOOKS_*"),
-    *("PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONIOENCODING", "PYTHONNOUSERSITE", "PYTHONUNBUFFERED"),
-    *("PYTHONPYCACHEPREFIX", "__PYVENV_LAUNCHER__"),
+    *("__PYVENV_LAUNCHER__", *_STARTS),
     # What make tells the makes below it.
     *("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKE_TERM*"),
 )

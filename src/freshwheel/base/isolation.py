@@ -41,3 +41,8 @@ def folders(path: str, private: "Iterable[str]") -> "list[str]":
         for entry in path.split(os.pathsep)
         if not any(os.path.normcase(os.path.join(entry, "")).startswith(root) for root in roots)
     ]
+
+
+def searched(environ: "Mapping[str, str]", private: "Iterable[str]") -> "list[str]":
+    """The folders in which programs and modules are looked for, each behind the name of its variable."""
+    return [text for name in ("PATH", "PYTHONPATH") for text in (name, *folders(environ.get(name, ""), private))]

@@ -12,16 +12,18 @@ import stat
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import machinery
 
-from freshwheel.base import backends, files, frame, rows
+from freshwheel.base import backends, files, frame, requirements, rows
 from freshwheel.base.isolation import folders, isolation
 from freshwheel.base.phrases import few
 from freshwheel.build.context import Context
+from freshwheel.inner import distributions as installations
 from freshwheel.inner import programs, repository
 from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.inner.programs import Lookout
 from freshwheel.memory import answers
-from freshwheel.sources import digest, disk, not_sources, selection
+from freshwheel.sources import digest, disk, not_sources, selection, surroundings
 from freshwheel.store.entry import Discovered
 
 FILE, FOLDER, PRESENT, ABSENT = "f", "d", "p", "a"
@@ -33,6 +35,8 @@ EVERY = "e"
 
 PROGRAM = "w"
 """A name, and where on PATH it leads to."""
+MODULE, DISTRIBUTION = "m", "i"
+"""Names that were looked for in vain among what outlives a build: where they are now. `*`: what adds to all others."""
 CONTROL = "g"
 """What git says of the repository; of all its references, if the path is `REFERENCES`."""
 REFERENCES = b"refs"
@@ -43,6 +47,8 @@ _WORDS = {
     PRESENT: "{} changed, which a build has asked for",
     ABSENT: "{} is there now, which a build has looked for in vain",
     PROGRAM: "another {} is first on PATH",
+    MODULE: "what Python can import changed, of which a build has tried {} in vain",
+    DISTRIBUTION: "what is installed changed, of which a build has looked for {}",
     CONTROL: "what git says of the repository changed",
 }
 GONE = b"gone"
@@ -68,6 +74,10 @@ class Surroundings:
     """Those of PATH, in which programs are looked for."""
     names: frozenset[str] = frozenset()
     """Those of the project, normalised."""
+    libraries: Sequence[str] = ()
+    """Folders of packages that outlive a build."""
+    requires: Sequence[str] = ()
+    """The requirements, whose distributions the key has."""
 
 
 def about(context: Context, salt: bytes) -> Surroundings:
@@ -79,7 +89,17 @@ def about(context: Context, salt: bytes) -> Surroundings:
         ignored=context.config.ignore_env,
         folders=searched(context),
         names=selection.names(context.project.pyproject),
+        libraries=folders(os.pathsep.join(filter(surroundings.is_installed, sys.path)), context.private or ()),
+        requires=(*context.requires, *context.config.requires, "freshwheel"),
     )
+
+
+def sought(about: Surroundings, modules: Iterable[str], distributions: Iterable[str]) -> list[tuple[bytes, str]]:
+    """Of the names that a build has looked for in vain, those that may be found one day."""
+    if not about.libraries:
+        return []
+    found = [(os.fsencode(name), MODULE) for name in sorted({*modules, "*"} if modules else ())]
+    return found + [(os.fsencode(name), DISTRIBUTION) for name in sorted(distributions)]
 
 
 def searched(context: Context) -> list[str]:
@@ -193,6 +213,8 @@ def _looked(about: Surroundings, path: bytes, kind: str) -> tuple[bytes, bytes] 
     look: Callable[[], bytes | None] | None = {
         CONTROL: lambda: _control(about, everything=path == REFERENCES),
         PROGRAM: lambda: _program(about, os.fsdecode(path)),
+        MODULE: lambda: _module(about, os.fsdecode(path)),
+        DISTRIBUTION: lambda: _distribution(about, os.fsdecode(path)),
         PRESENT: lambda: answers.presence(where),
     }.get(kind)
     if look is None:
@@ -240,6 +262,27 @@ def _program(about: Surroundings, name: str) -> bytes:
         places = (os.path.join(about.tree, folder, name) for folder in about.folders)
         found = next((f"-{place}" for place in places if os.path.exists(place)), "")
     return os.fsencode(found)
+
+
+def _module(about: Surroundings, name: str) -> bytes:
+    """Where a top-level module lies, or which files put other projects on the path of Python."""
+    if name != "*":
+        endings = ("", *machinery.all_suffixes())
+        places = (os.path.join(folder, name + ending) for folder in about.libraries for ending in endings)
+        return b"\0".join(map(os.fsencode, filter(os.path.exists, places)))
+    links = (one for folder in about.libraries for one in os.listdir(folder) if one.endswith(".pth"))
+    others = (one for one in links if not any(own in requirements.normal(one) for own in about.names))
+    return b"\0".join(map(os.fsencode, sorted(others)))
+
+
+def _distribution(about: Surroundings, name: str) -> bytes:
+    """The version of a distribution, or by what those extend others that are neither required nor the project."""
+    known = installations.installed(about.libraries)
+    if name != "*":
+        one = known.get(requirements.normal(name))
+        return os.fsencode(one.version if one else "")
+    left_out = installations.closure(about.requires, known) | about.names
+    return digest.of(frame.framed(*map(os.fsencode, installations.plugins(about.libraries, known, left_out))))
 
 
 def _file(where: bytes, path: bytes, status: os.stat_result) -> bytes | None:

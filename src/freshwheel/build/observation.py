@@ -59,7 +59,8 @@ class Watch:
         return cls(folder=folder, reason=reason, records=bool(reason))
 
     def run(self, command: Sequence[str], cwd: str | None, environ: Mapping[str, str]) -> int:
-        """The exit status of a command, which is observed if it can be."""
+        """The exit status of a command, which is observed if it can be; its last word is the folder of its messages."""
+        self.private.append(command[-1])
         if self.reason:
             return process.start(command, cwd, environ)
         with tempfile.TemporaryDirectory(dir=self.folder, ignore_cleanup_errors=True) as logs:
@@ -135,22 +136,23 @@ def found(  # noqa: PLR0913, PLR0917 - what a judgement rests on
     """
     places = _places(context, scope, later, apart)
     judged = judgement.judge(account, places)
+    around = discovery.about(context, b"")
     trusted = [*places.shared, *places.apart]
     paths = [(_kept(one), _KINDS[one.kind]) for one in judged.taken if one.counts and not one.joins]
     paths += [(os.fsencode(path), discovery.FILE) for path in packaged.databases()] if judged.packages else []
     if judged.control:
         paths += [(discovery.REFERENCES if programs.asks_references(account) else b".", discovery.CONTROL)]
     paths += [(name, discovery.PROGRAM) for name in sorted(judged.names)]
+    paths += discovery.sought(around, account.modules, account.distributions)
     server = programs.is_server(account)
     doubt = f"{server} has a server compile, which nobody observes" if server else judged.doubt
-    around = discovery.about(context, b"")
     earlier = [one for one in discovery.refreshed(around, page.items) if one[2] != discovery.GONE]
     items = discovery.taken(around, dict.fromkeys(paths))
     lost = "" if items is not None else "something that the build has read is gone, or can't be read again"
     return Found(
         judged=judged,
         items=tuple({one[:2]: one for one in [*earlier, *(items or ())]}.values()),
-        names=programs.asked(account, sorted(context.call.environ)).union(page.names),
+        names=(account.variables - {"*"}).union(page.names),
         every=programs.open_ended(account, trusted, places.shared) or page.every,
         readers=_joined(page.readers, _readers(account, places)),
         doubt=doubt or lost,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from freshwheel.base import backends, frame, rows
 from freshwheel.base.errors import WheelError
-from freshwheel.base.isolation import folders
+from freshwheel.base.isolation import folders, searched
 from freshwheel.base.requirements import normal
 from freshwheel.base.rows import Row
 from freshwheel.build import discovery
@@ -131,7 +131,7 @@ def _answer(
         patterns=answers.joined(patterns),
         harmless=answers.joined(harmless),
         families=answers.joined(families),
-        path=frame.stamp(salt, "PATH", *folders(environ.get("PATH", ""), private)),
+        path=frame.stamp(salt, *searched(environ, private)),
         distributions=_staying(case.facts.distributions, private),
         name=answers.joined([os.path.basename(wheel)]),
         lean=b"1" if case.lean else b"",

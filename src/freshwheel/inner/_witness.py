@@ -62,6 +62,7 @@ def witness(folder, files):
         for environ in (os.environ, getattr(os, "environb", None)):
             if environ is not None:
                 environ.__class__ = _witnessed(environ.__class__, notes)
+        sys.meta_path.append(_LastFinder(notes))
         if files:
             _overhear(notes)
         else:
@@ -111,6 +112,16 @@ class _Notes(object):
         if "*" not in self.known and _asker(sys._getframe(2)) not in _PASSERS:
             self.add("v", b"*")
             self.known.add("*")
+
+    def seek(self, kind, name):
+        # type: (str, str) -> None
+        """A module or a distribution is looked for in vain."""
+        try:
+            if (kind, name) not in self.used:
+                self.used.add((kind, name))
+                self.add(kind, os.fsencode(name))
+        except Exception:  # noqa: BLE001 - nobody's build fails for it
+            self.drop()
 
     def notice(self, event, details):
         # type: (str, Any) -> None
@@ -215,6 +226,26 @@ class _Notes(object):
             self.unlink(self.path)
         except OSError:
             pass
+
+
+class _LastFinder(object):
+    """Stands behind all that find modules and distributions, and finds none: who asks it has looked in vain."""
+
+    def __init__(self, notes):
+        # type: (_Notes) -> None
+        self.__notes = notes
+
+    def find_spec(self, name, path=None, target=None):  # noqa: ARG002 - as `importlib` calls it
+        # type: (str, object, object) -> None
+        """A module is looked for; what a package lacks, the package tells."""
+        if "." not in name:
+            self.__notes.seek("m", name)
+
+    def find_distributions(self, context=None):
+        # type: (Any) -> Iterator[Any]
+        """A distribution is looked for by its name, or all are."""
+        self.__notes.seek("d", getattr(context, "name", None) or "*")
+        return iter(())
 
 
 def _witnessed(real, notes):

@@ -25,6 +25,7 @@ _OF_ONE_INSTALLATION = frozenset(
 )
 """Files of a `.dist-info` that say how it came here, not what it is."""
 _PROGRAMS = frozenset(("bin", "scripts"))
+_SCRIPTS = frozenset(("[console_scripts]", "[gui_scripts]"))
 _FIELD = re.compile(r"^(Name|Version|Requires-Dist):[ \t]*(.*?)[ \t\r]*$", re.IGNORECASE | re.MULTILINE)
 _EXTRA = re.compile(r"\bextra\s*==\s*[\"']([^\"']*)[\"']")
 _VERSION = re.compile(r"(?<![\w.])\d+(?:\.\d+)+")
@@ -86,6 +87,19 @@ def closure(texts: Iterable[str], known: Mapping[str, Distribution]) -> set[str]
                 done.add((name, one))
                 wanted += [(below, one) for below in known[name].requires] if name in known else []
     return {name for name, _ in done}
+
+
+def plugins(path: Sequence[str], known: Mapping[str, Distribution], left_out: Iterable[str]) -> list[str]:
+    """The entry points of the distributions in the folders of `path`, but for scripts, and for those that are named."""
+    names, found = set(left_out), []
+    for one in (one for name, one in sorted(known.items()) if name not in names):
+        texts = (_text(os.path.join(folder, one.folder), "entry_points.txt") for folder in path)
+        group = ""
+        for line in (next(filter(None, texts), None) or "").splitlines():
+            group = line.strip() if line.startswith("[") else group
+            if line.strip() and group not in _SCRIPTS:
+                found.append(f"{one.name} {group} {line.strip()}")
+    return found
 
 
 def counted(

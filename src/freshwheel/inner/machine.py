@@ -133,7 +133,7 @@ def gather(  # noqa: PLR0913 - what a test replaces
         *build_key.facts("interpreter", interpreter(about.lookout)),
         *build_key.facts("platform", about.platform()),
         *build_key.requirements([*subject.requires, *subject.lean]),
-        *build_key.secrets("environment", {name: environ[name] for name in about.shaping}),
+        *build_key.secrets("environment", about.variables()),
         *build_key.secrets("file of", about.files()),
         *about.processor(),
         *about.commands(),
@@ -228,6 +228,14 @@ class _Gathering:
         self._folders = folders(environ.get("PATH", ""), subject.private or ())
         self._texts: list[bytes] = []
         """What stands in files that may hold flags."""
+
+    def variables(self) -> dict[str, str]:
+        """The variables that are set and shape the wheel; of PYTHONPATH what is no installer's own."""
+        above = os.path.join(os.path.abspath(self._subject.tree), "")
+        path = folders(self._environ.get("PYTHONPATH", ""), self._subject.private or ())
+        modules = os.pathsep.join(folder.removeprefix(above) for folder in path if folder)
+        found = {name: self._environ[name] for name in self.shaping}
+        return {**found, "PYTHONPATH": modules} if modules else found
 
     def platform(self) -> dict[str, Value]:
         """System, machine and C library; on Windows the toolsets and kits that are there."""

@@ -161,14 +161,14 @@ def holds(answer: Answer, environ: "Mapping[str, str]", *, path: "Sequence[str] 
     Raises OSError where something can't be looked at.
     """
     private = isolation.isolation(environ) or ()
-    searched = isolation.folders(environ.get("PATH", ""), private)
+    searched = isolation.searched(environ, private)
     values = [
         frame.stamp(answer.salt, name, environ[name]) if name in environ else rows.UNTRUSTED
         for name in split(answer.names)
     ]
     return (
         b"".join(values) == answer.values
-        and frame.stamp(answer.salt, "PATH", *searched) == answer.path
+        and frame.stamp(answer.salt, *searched) == answer.path
         and joined(family(environ, split(answer.patterns), split(answer.harmless))) == answer.families
         and b"".join([row_of(os.stat(place)) for place in memory.split(answer.places)]) == answer.stamps
         and all(map(_is_absent, memory.split(answer.absent)))

@@ -51,6 +51,10 @@ class Account:
     programs: tuple[Program, ...] = ()
     variables: frozenset[str] = frozenset()
     """Names that Python programs asked `os.environ` for."""
+    modules: frozenset[str] = frozenset()
+    """Top-level modules that Python programs looked for in vain."""
+    distributions: frozenset[str] = frozenset()
+    """Distributions that they looked for in vain; `*` means all."""
     witnessed: frozenset[int] = frozenset()
     """Process ids of the Pythons that wrote down which names they ask for."""
     doubts: tuple[str, ...] = ()
@@ -62,6 +66,8 @@ def merged(accounts: Iterable[Account]) -> Account:
     uses: dict[bytes, Use] = {}
     programs: list[Program] = []
     variables: set[str] = set()
+    modules: set[str] = set()
+    distributions: set[str] = set()
     witnessed: set[int] = set()
     doubts: dict[str, None] = {}
     for one in accounts:
@@ -70,12 +76,16 @@ def merged(accounts: Iterable[Account]) -> Account:
             uses[path] = _joined(uses.get(path), _shifted(use, by))
         programs += one.programs
         variables |= one.variables
+        modules |= one.modules
+        distributions |= one.distributions
         witnessed |= one.witnessed
         doubts |= dict.fromkeys(one.doubts)
     return Account(
         uses=uses,
         programs=tuple(programs),
         variables=frozenset(variables),
+        modules=frozenset(modules),
+        distributions=frozenset(distributions),
         witnessed=frozenset(witnessed),
         doubts=tuple(doubts),
     )

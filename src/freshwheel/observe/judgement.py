@@ -342,14 +342,14 @@ class _Judge:
         return use is not None and use.before and use.first is not None
 
     def is_temporary(self, real: bytes, use: Use) -> bool:
-        """Whether a path lies among temporary files, in something that is gone, or that the build has made.
+        """Whether a path lies among temporary files, in something that the build has made.
 
         Make lists each folder on the way to what it builds, and of that one takes nothing else.
         """
         if real == self.places.temporary:
             return 0 < len(use.read) == sum(called(self.account.programs[one]) in _MAKES for one in use.read)
         top = self.top(real)
-        return bool(top) and (top in self.made or not self.exists(top))
+        return bool(top) and top in self.made
 
     def top(self, real: bytes) -> bytes:
         """What a path lies in directly among temporary files; nothing: it lies elsewhere."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from freshwheel.observe.account import Account, Program
 from freshwheel.observe.judgement import called, within
 
-__all__ = ["asked", "asks_references", "is_server", "open_ended", "unrecorded"]
+__all__ = ["asks_references", "is_server", "open_ended", "unrecorded"]
 
 _TARGET = r"(?:[a-z0-9_]+-)+"
 """The machine that a tool compiles for: `x86_64-linux-gnu-`."""
@@ -21,34 +21,25 @@ _SILENT = re.compile(
     |clang(?:\+\+|-cpp)?(?:-[0-9.]+)?|llvm-[a-z]+(?:-[0-9.]+)?|dsymutil|install_name_tool|libtool|lipo|otool|codesign
     |cl\.exe|link\.exe|lib\.exe|rc\.exe|mt\.exe|cvtres\.exe|mspdbsrv\.exe
     |cargo(?:\.exe)?|rustc(?:\.exe)?|rustup(?:\.exe)?|maturin(?:\.exe)?|ninja(?:\.exe)?|samu|patchelf
-    |git|git-[a-z-]+|pkg-config|pkgconf|sccache|ccache
-    |basename|cat|chmod|cmp|cp|cut|dirname|echo|expr|false|file|head|ldconfig|ldconfig\.real|ln|mkdir|mv|pwd|readlink
+    |git|git-[a-z-]+|pkg-config|pkgconf
+    |basename|cat|chmod|cmp|cp|cut|dirname|echo|expr|false|head|ldconfig|ldconfig\.real|ln|mkdir|mv|pwd|readlink
     |realpath|rm|rmdir|sed|sleep|tail|test|touch|tr|true|uname|wc
     """,
     re.VERBOSE,
 )
-"""Programs whose variables are documented, and in the key of the backends that run them, or that ask for none."""
+"""Programs whose variables are documented, and in each key, or that ask for none."""
 _LIBRARY = re.compile(rb".*\.(?:so|dylib|dll)(?:\.[0-9.]*)?").fullmatch
 _PYTHON = re.compile(r"(?:python|pypy)[0-9.]*t?(?:\.exe)?")
 _SERVERS = frozenset(("distcc", "docker", "icecc", "podman", "sccache", "recc", "reclient", "gomacc", "rewrapper"))
 """Clients of servers that compile: what those read, nobody below the client has read."""
 _RECORDED = frozenset(("cargo", "maturin", "rustc", "rustup"))
 """What cargo reads is in its records."""
-_FAMILIES = ("GCC_", "GIT_", "LD_", "DYLD_")
-"""Beginnings of variables that compilers, git and the loader of programs ask for, and that no key has."""
 _NO_REFERENCE = re.compile(rb"[-/.].*|.*[*=].*|[0-9]*|HEAD[@^~{}0-9]*|refs/tags.*", re.DOTALL).fullmatch
 _LISTING = frozenset(
     (b"branch", b"for-each-ref", b"name-rev", b"notes", b"reflog", b"show-branch", b"show-ref", b"stash")
 )
 _MORE = (b"--all", b"--branches", b"--notes", b"--reflog", b"--remotes")
 """What git is told when it is to look at more than `HEAD` and tags."""
-_OTHERS = frozenset(("COMPILER_PATH", "LIBRARY_PATH", "CPATH"))
-
-
-def asked(account: Account, names: Sequence[str]) -> frozenset[str]:
-    """Those variables that count by name: `names` are all that are set."""
-    families = {name for name in names if name.startswith(_FAMILIES)} | _OTHERS
-    return (account.variables | families) - {"*"}
 
 
 def open_ended(account: Account, trusted: Sequence[bytes], shared: Sequence[bytes]) -> str:

@@ -74,7 +74,8 @@ class _Path:
 class _Tale:
     """What was heard so far."""
 
-    variables: set[str] = field(default_factory=set)
+    named: dict[bytes, set[str]] = field(default_factory=lambda: {b"v": set(), b"m": set(), b"d": set()})
+    """Variables, modules and distributions."""
     pids: set[int] = field(default_factory=set)
     speakers: list[Program] = field(default_factory=list)
     started: list[Program] = field(default_factory=list)
@@ -84,8 +85,8 @@ class _Tale:
         """One process speaks."""
         self.pids.add(pid)
         for kind, (word, *more) in records:
-            if kind == b"v":
-                self.variables.add(os.fsdecode(word))
+            if kind in self.named:
+                self.named[kind].add(os.fsdecode(word))
             elif kind == b"p":
                 self.speakers.append(Program(path=word, words=tuple(more), pid=pid))
             elif kind == b"x":
@@ -107,7 +108,9 @@ class _Tale:
         return Account(
             uses={path: found.use(path) for path, found in self.paths.items()},
             programs=(*self.speakers, *silent),
-            variables=frozenset(self.variables),
+            variables=frozenset(self.named[b"v"]),
+            modules=frozenset(self.named[b"m"]),
+            distributions=frozenset(self.named[b"d"]),
             witnessed=frozenset(self.pids),
         )
 
