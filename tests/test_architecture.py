@@ -95,7 +95,6 @@ PURE = (
     "sources/git.py",
     "sources/not_sources.py",
     "sources/roots.py",
-    "build/unwatched.py",
     "wheel/mark.py",
     "wheel/names.py",
     "wheel/version.py",

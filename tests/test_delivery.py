@@ -11,14 +11,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from freshwheel.build import deliver
+from freshwheel.build import output
 
 REPOSITORY = Path(__file__).parents[1]
 FIXTURE = REPOSITORY / "fixtures" / "recording-backend"
 REQUIRED = ("filelock", "freshwheel", "packaging", "pyproject-hooks", "tomli", "xxhash")
 OWN = (
     "build.editable",
-    "build.extension_modules",
     "build.finish",
     "build.inner_build",
     "build.make",
@@ -28,8 +27,6 @@ OWN = (
     "build.python_inputs",
     "build.store_policy",
     "build.tree_view",
-    "build.unwatched",
-    "build.verify",
     "inner.build_folders",
     "inner.force",
     "inner.process",
@@ -121,7 +118,7 @@ def test_hit_in_a_new_clone_loads_what_it_uses_alone(room, tmp_path):
     """The promise of a finished wheel loads nothing that only a build, a rewriting or an error needs."""
     answer, loaded = room.call(tmp_path / "clone", "freshwheel.get_requires_for_build_wheel()")
     assert answer == []
-    assert "freshwheel.build.deliver" in loaded  # the memory of another tree would have answered without it
+    assert "freshwheel.build.output" in loaded  # the memory of another tree would have answered without it
     heavy = {*OTHERS, *(f"freshwheel.{name}" for name in OWN)}
     assert sorted(loaded & heavy) == []
 
@@ -140,15 +137,15 @@ def test_private_folder_is_where_there_is_room(tmp_path, monkeypatch, temporary,
     dist = tmp_path / "dist"
     room = {str(dist): here}
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=room.get(path, temporary)))
-    with deliver.private(str(dist)) as folder:
+    with output.private(str(dist)) as folder:
         assert (Path(folder).parent == dist) == inside
     assert list(dist.iterdir()) == []
-    with deliver.private() as folder:
+    with output.private() as folder:
         assert Path(folder).parent != dist
 
 
 def test_private_folder_beside_a_place_that_is_none(tmp_path):
     """Who can't be written to is named by those who write there."""
     (tmp_path / "file").write_text("")
-    with deliver.private(str(tmp_path / "file" / "dist")) as folder:
+    with output.private(str(tmp_path / "file" / "dist")) as folder:
         assert Path(folder).is_dir()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from freshwheel.base.errors import DifferenceError, InnerError
-from freshwheel.build import inner_build, recipes, verify
+from freshwheel.build import inner_build, make, recipes
 from freshwheel.inner import build_folders
 from freshwheel.memory import memory, outcome, replay
 from freshwheel.store import upkeep
@@ -83,7 +83,7 @@ class Tree:
 
     def kept(self, side):
         """The one wheel that is kept as `stored` or as `built`."""
-        [path] = self.cache.glob(f"{verify.FOLDER}/*/{side}/*.whl")
+        [path] = self.cache.glob(f"{make.FOLDER}/*/{side}/*.whl")
         return path
 
 
@@ -108,7 +108,7 @@ def test_ten_honest_hits_are_handed_out_after_ten_builds(tree):
         assert tree.wheel(**VERIFY) == first
     assert tree.builds() == 11
     assert tree.said[-1].endswith("is from the store: a clean build gives the same")
-    assert not (tree.cache / verify.FOLDER).exists()
+    assert not (tree.cache / make.FOLDER).exists()
 
 
 def test_planted_difference_is_an_error_that_names_each_member(tree):
@@ -192,7 +192,7 @@ def test_tree_that_moves_meanwhile_proves_nothing_and_is_built(tree):
     tree.whim.write_text("open('src/recorded.py', 'w').write('ANSWER = 2\\n')")
     assert tree.wheel(**VERIFY)[0] != first[0]
     assert "the inputs moved meanwhile, so nothing is proved" in tree.said
-    assert not (tree.cache / verify.FOLDER).exists()
+    assert not (tree.cache / make.FOLDER).exists()
 
 
 def test_backend_that_fails_is_its_own_error(tree):
@@ -240,7 +240,7 @@ def test_pair_that_cannot_be_kept_is_an_error_all_the_same(tree):
     """The members are named in any case."""
     tree.wheel()
     tree.whim.write_text(PLANTED)
-    (tree.cache / verify.FOLDER).write_text("")
+    (tree.cache / make.FOLDER).write_text("")
     with pytest.raises(DifferenceError, match=r"(?s)recorded.py: other content.*they could not be kept"):
         tree.wheel(**VERIFY)
 

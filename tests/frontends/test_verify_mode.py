@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from freshwheel.build import verify
+from freshwheel.build import make
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("cargo") is None, reason="needs cargo")]
 
@@ -24,7 +24,7 @@ def test_clean_build_of_a_crate_gives_the_stored_wheel(project, tmp_path, fixtur
     data = first.read_bytes()
     again = tree.with_environ(FRESHWHEEL_STORE="verify").hooks.wheel(tmp_path / "again")
     assert (again.name, again.read_bytes()) == (first.name, data)
-    assert not (tmp_path / "cache" / verify.FOLDER).exists()
+    assert not (tmp_path / "cache" / make.FOLDER).exists()
 
 
 def test_file_that_nobody_declared_comes_out(project, tmp_path):
@@ -46,4 +46,4 @@ def test_file_that_nobody_declared_comes_out(project, tmp_path):
     assert "a clean build gives another wheel than the stored" in said
     assert "_native" in said
     assert "ended with 6" in said
-    assert len(list((tmp_path / "cache" / verify.FOLDER).glob("*/*/*.whl"))) == 2
+    assert len(list((tmp_path / "cache" / make.FOLDER).glob("*/*/*.whl"))) == 2

@@ -2,7 +2,7 @@
 
 import pytest
 
-from freshwheel.build.unwatched import forced, unit
+from freshwheel.build.notice import forced, unit
 
 CRATES = {"": "demo", "core": "demo-core"}
 PRESENT = ["src/lib.rs", "src/a.rs", "build.rs", "core/src/lib.rs", "core/build.rs", "data.txt"]

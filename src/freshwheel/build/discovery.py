@@ -270,8 +270,11 @@ def _module(about: Surroundings, name: str) -> bytes:
         endings = ("", *machinery.all_suffixes())
         places = (os.path.join(folder, name + ending) for folder in about.libraries for ending in endings)
         return b"\0".join(map(os.fsencode, filter(os.path.exists, places)))
-    links = (one for folder in about.libraries for one in os.listdir(folder) if one.endswith(".pth"))
-    others = (one for one in links if not any(own in requirements.normal(one) for own in about.names))
+    links: list[str] = []
+    for folder in about.libraries:
+        with contextlib.suppress(FileNotFoundError):
+            links += [name for name in os.listdir(folder) if name.endswith(".pth")]
+    others = (name for name in links if not any(own in requirements.normal(name) for own in about.names))
     return b"\0".join(map(os.fsencode, sorted(others)))
 
 

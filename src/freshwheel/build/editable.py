@@ -25,7 +25,6 @@ from freshwheel.base.rows import Row
 from freshwheel.build import (
     discovery,
     explanation,
-    extension_modules,
     lookup,
     module_copies,
     python_inputs,
@@ -35,9 +34,8 @@ from freshwheel.build import (
 )
 from freshwheel.build.context import Context
 from freshwheel.build.inner_build import Built
-from freshwheel.build.kept import Purpose, Wheel
 from freshwheel.build.lookup import Case
-from freshwheel.build.output import private, written
+from freshwheel.build.output import Purpose, Wheel, private, written
 from freshwheel.inner import build_key
 from freshwheel.inner.build_key import Component
 from freshwheel.memory import editables, journal, memory, outcome
@@ -263,8 +261,9 @@ def searched(context: Context, found: Snapshot) -> dict[bytes, Row] | None:
     call = context.call
     endings = tuple(importlib.machinery.EXTENSION_SUFFIXES)
     try:
-        return extension_modules.found(call.tree, roots, endings, surroundings.set_apart(call.tree, call.environ))
-    except (OSError, extension_modules.CrowdedError):
+        apart = surroundings.set_apart(call.tree, call.environ)
+        return python_inputs.extension_modules(call.tree, roots, endings, apart)
+    except (OSError, python_inputs.CrowdedError):
         return None
 
 

@@ -17,7 +17,7 @@ from freshwheel.base import backends
 from freshwheel.base.errors import InputError
 from freshwheel.base.model import Snapshot
 from freshwheel.base.phrases import few
-from freshwheel.build import discovery, notice, observation, opinion, unwatched
+from freshwheel.build import discovery, notice, observation, opinion
 from freshwheel.build.context import Context
 from freshwheel.build.observation import Found, Watch
 from freshwheel.build.opinion import Read, Records
@@ -190,7 +190,7 @@ class Site:
             if (elsewhere or not os.path.isabs(path))
             and path not in inputs
             and not os.path.isdir(os.path.join(self.context.call.tree, path))
-            and unwatched.concerns(page.readers.get(path, ()), names, inputs)
+            and notice.concerns(page.readers.get(path, ()), names, inputs)
         ]
 
     def scope(self, found: Snapshot, private: str) -> Scope:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from freshwheel.base import files
 from freshwheel.base.isolation import isolation
 from freshwheel.base.model import Snapshot
-from freshwheel.build import discovery, unwatched
+from freshwheel.build import discovery, notice
 from freshwheel.build.context import Context
 from freshwheel.build.tree_view import Ground, Scope
 from freshwheel.inner import process
@@ -190,7 +190,7 @@ def _joined(one: Mapping[str, tuple[str, ...]], other: Mapping[str, tuple[str, .
 
 def _readers(account: Account, places: Places) -> dict[str, tuple[str, ...]]:
     """Path in the repository -> the units that have read it, or asked for it."""
-    units = [unwatched.unit(os.fsdecode(one.path), [*map(os.fsdecode, one.words)]) for one in account.programs]
+    units = [notice.unit(os.fsdecode(one.path), [*map(os.fsdecode, one.words)]) for one in account.programs]
     readers: dict[str, set[str]] = {}
     beside = judgement.beside(places)
     for path, use in account.uses.items():

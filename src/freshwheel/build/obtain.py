@@ -14,9 +14,8 @@ from freshwheel.base.errors import InputError
 from freshwheel.base.model import Snapshot
 from freshwheel.build import explanation, lookup
 from freshwheel.build.context import Context
-from freshwheel.build.kept import SAME, Kept, Purpose, Wheel
 from freshwheel.build.lookup import Case
-from freshwheel.build.output import written
+from freshwheel.build.output import SAME, Kept, Purpose, Wheel, written
 from freshwheel.memory import answers, journal, lease, outcome
 from freshwheel.memory.lease import Lease
 from freshwheel.memory.outcome import Outcome

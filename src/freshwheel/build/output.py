@@ -1,4 +1,4 @@
-"""Folders that wheels are written into: those of frontends, and private ones for the inner backend."""
+"""What hooks ask for and what they get, and the folders that it is written into: a frontend's, and private ones."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 from freshwheel.base.errors import FreshwheelError
+from freshwheel.memory.outcome import Decided
 
 Standing = Mapping[str, tuple[int, int, int]]
 """File name -> inode, mtime in ns and size in bytes."""
@@ -86,3 +89,39 @@ def _row(path: str) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+
+
+Purpose = Literal["requires", "metadata", "wheel"]
+"""What is asked for: the promise of a wheel, the metadata of one, the wheel."""
+
+SAME = "nothing that it is made from has changed"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wheel:
+    """A finished wheel, and where it comes from."""
+
+    name: str
+    """Its file name."""
+    inner: str
+    """The file name of the wheel that the inner backend made."""
+    decided: Decided
+    why: str
+    said: str = ""
+    """What a person is told, behind the name."""
+    saved: int = 0
+    """ms of the build that was not needed."""
+    key: str = ""
+    """The build key of what is kept; nothing: the wheel was built in this run."""
+    digest: str = ""
+    """The source digest of what is kept."""
+
+
+class Kept(Protocol):
+    """Finished wheels that earlier builds have left for one case: in the store, or for one tree."""
+
+    def fetch(self, purpose: Purpose, folder: str) -> Wheel | str:
+        """The wheel, now in `folder`; else why there is none, nothing: by what has changed."""
+
+    def reason(self, problem: str) -> str:
+        """Why there is none, in words; `problem` is what `fetch` has said."""

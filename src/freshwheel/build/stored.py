@@ -6,9 +6,8 @@ import os
 
 from freshwheel.base.errors import WheelError
 from freshwheel.build import explanation, lookup, rehearsal, wheel_name
-from freshwheel.build.kept import SAME, Purpose, Wheel
 from freshwheel.build.lookup import Case
-from freshwheel.build.output import private, written
+from freshwheel.build.output import SAME, Purpose, Wheel, private, written
 from freshwheel.build.wheel_name import Name
 from freshwheel.memory import journal
 from freshwheel.store.entry import Entry
