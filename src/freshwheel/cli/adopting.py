@@ -7,7 +7,6 @@ import difflib
 import os
 from dataclasses import asdict
 
-from freshwheel.adopt import compare
 from freshwheel.adopt import init as adoption
 from freshwheel.adopt import uv as cache_keys
 from freshwheel.adopt.switch import Remark
@@ -32,7 +31,7 @@ def init(options: argparse.Namespace) -> Answer:
     proposal = adoption.retract(tree, os.environ) if options.undo else adoption.propose(tree, label=options.label)
     is_changed, steps, different = proposal.before != proposal.after, [*proposal.steps], list[str]()
     if options.check_build and is_changed:
-        members = compare.differences(tree, proposal.before, proposal.after, os.environ)
+        members = adoption.differences(tree, proposal.before, proposal.after, os.environ)
         different = [f"{name}: {how}" if name else how for name, how in members.items()]
         steps += [] if different else [_SAME]
     difference = _difference(proposal.before, proposal.after)
