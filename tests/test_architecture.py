@@ -49,7 +49,6 @@ LIGHT = (
     ),
     *(
         "store/shelf.py",
-        "store/entry.py",
         "memory/lease.py",
         "base/isolation.py",
         "base/name_patterns.py",
@@ -78,7 +77,6 @@ PURE = (
     "base/backends.py",
     "base/config.py",
     "base/frame.py",
-    "store/entry.py",
     "base/errors.py",
     "inner/build_key.py",
     "observe/account.py",

@@ -44,7 +44,6 @@ OWN = (
     "memory.replay",
     "sources",
     "store",
-    "store.entry",
     "store.shelf",
 )
 

@@ -24,7 +24,7 @@ from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.inner.programs import Lookout
 from freshwheel.memory import answers
 from freshwheel.sources import digest, disk, not_sources, selection, surroundings
-from freshwheel.store.entry import Discovered
+from freshwheel.store.shelf import Discovered
 
 FILE, FOLDER, PRESENT, ABSENT = "f", "d", "p", "a"
 """Kinds: what a file holds, which names a folder has, whether something is there, or nothing."""

@@ -28,7 +28,7 @@ from freshwheel.inner.distributions import extras
 from freshwheel.inner.machine import Facts, Subject
 from freshwheel.memory import resolved
 from freshwheel.sources import content, digest
-from freshwheel.store.entry import Entry
+from freshwheel.store.shelf import Entry
 from freshwheel.store.store import Store
 
 SOURCES = "source digest"

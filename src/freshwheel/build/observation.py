@@ -24,7 +24,7 @@ from freshwheel.observe import judgement, observer, packaged, programs, witness
 from freshwheel.observe.account import Account, merged
 from freshwheel.observe.judgement import Judged, Places, Taken, within
 from freshwheel.sources import surroundings
-from freshwheel.store.entry import Discovered
+from freshwheel.store.shelf import Discovered
 
 _OFF = "observation is off"
 _DIED = "the observer died, so the build was run once more without it"

@@ -23,7 +23,7 @@ from freshwheel.inner.programs import Lookout, which
 from freshwheel.memory import answers
 from freshwheel.memory.answers import Answer
 from freshwheel.sources import content, disk
-from freshwheel.store.entry import Discovered, Entry
+from freshwheel.store.shelf import Discovered, Entry
 from freshwheel.wheel import metadata
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from freshwheel.build.lookup import Case
 from freshwheel.memory import editables, memory, outcome
 from freshwheel.memory.outcome import Outcome
 from freshwheel.store import upkeep
-from freshwheel.store.entry import Discovered
+from freshwheel.store.shelf import Discovered
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,7 +14,7 @@ import xxhash
 from freshwheel.base import frame, isolation, name_patterns, records, rows
 from freshwheel.base.records import Value
 from freshwheel.memory import memory
-from freshwheel.store.entry import Blob
+from freshwheel.store.shelf import Blob
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
