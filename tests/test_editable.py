@@ -13,7 +13,7 @@ import pytest
 
 from freshwheel.build import recipes
 from freshwheel.build.context import Context
-from freshwheel.explain import history, installed
+from freshwheel.explain import installed, report
 from freshwheel.inner import interpreter
 from freshwheel.memory import editables, memory, outcome, replay
 from freshwheel.observe import observer
@@ -214,7 +214,7 @@ def test_the_next_editable_installation_is_foretold(tree):
     """An edit of Python is none to build for; one of what is compiled is, and so is a module that is a stranger's."""
 
     def foretold():
-        found = history.why(dataclasses.replace(tree.call(), hook="build_wheel"))
+        found = report.why(dataclasses.replace(tree.call(), hook="build_wheel"))
         return found.next, found.cause
 
     tree.install()
@@ -222,7 +222,7 @@ def test_the_next_editable_installation_is_foretold(tree):
     tree.python()
     assert foretold() == ("hit", "")
     assert tree.install() == (1, "one")
-    assert history.why(tree.call()).outcomes[0].saved == history.why(tree.call()).outcomes[1].took
+    assert report.why(tree.call()).outcomes[0].saved == report.why(tree.call()).outcomes[1].took
     tree.native("two")
     assert foretold() == ("build", "1 input changed: src/demo/native.c")
     tree.native("one")

@@ -15,8 +15,8 @@ from freshwheel.build.context import Call
 from freshwheel.build.explanation import Comparison
 from freshwheel.cli import console, render
 from freshwheel.cli.render import Answer, Line, UsageError, count, listed
-from freshwheel.explain import distributions, history, report
-from freshwheel.explain.history import Why
+from freshwheel.explain import distributions, report
+from freshwheel.explain.report import Why
 from freshwheel.inner.build_key import Difference
 from freshwheel.memory import accounts, journal
 from freshwheel.memory.outcome import Outcome
@@ -175,7 +175,7 @@ def verify(options: argparse.Namespace) -> Answer:
 
 def why(options: argparse.Namespace) -> Answer:
     """What comes next, what differs from the last wheel, and what became of earlier installations."""
-    told = history.why(call(options.path))
+    told = report.why(call(options.path))
     parts = told.compared.parts
     value = {
         "digest": told.digest,
