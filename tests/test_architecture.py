@@ -50,8 +50,7 @@ LIGHT = (
     *(
         "store/shelf.py",
         "memory/lease.py",
-        "base/isolation.py",
-        "base/name_patterns.py",
+        "base/environment.py",
         "base/files.py",
         "base/frame.py",
         "base/records.py",
@@ -80,11 +79,8 @@ PURE = (
     "base/errors.py",
     "inner/build_key.py",
     "observe/account.py",
-    "base/name_patterns.py",
     "base/model.py",
     "base/toml_access.py",
-    "base/phrases.py",
-    "base/versions.py",
     "base/config_values.py",
     "base/globs.py",
     "base/requirements.py",
@@ -118,6 +114,7 @@ PURE_LIBRARIES = frozenset(
     )
 )
 PURE_PARTS = {
+    "base/environment.py": ("matcher",),
     "base/records.py": ("Value",),
     "base/rows.py": ("EDITION", "Row", "digest"),
 }

@@ -27,10 +27,9 @@ LIGHT = {"sys", "os", "time", "errno", "stat", "struct", "fcntl", "msvcrt", "xxh
 OWN = (
     "about",
     "base",
+    "base.environment",
     "base.files",
     "base.frame",
-    "base.isolation",
-    "base.name_patterns",
     "base.records",
     "base.rows",
     "hooks",

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from importlib import machinery
 
 from freshwheel.base import backends, files, frame, requirements, rows
-from freshwheel.base.isolation import folders, isolation
-from freshwheel.base.phrases import few
+from freshwheel.base.environment import folders, isolation
+from freshwheel.base.errors import few
 from freshwheel.build.context import Context
 from freshwheel.inner import distributions as installations
 from freshwheel.inner import programs, repository

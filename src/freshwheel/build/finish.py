@@ -6,9 +6,8 @@ import hashlib
 import os
 
 from freshwheel.base import files
-from freshwheel.base.errors import InputError, WheelUnfamiliarError
+from freshwheel.base.errors import InputError, WheelUnfamiliarError, few
 from freshwheel.base.model import Snapshot
-from freshwheel.base.phrases import few
 from freshwheel.build import wheel_name
 from freshwheel.build.context import Context
 from freshwheel.build.inner_build import Built

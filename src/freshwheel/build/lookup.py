@@ -17,9 +17,8 @@ from dataclasses import dataclass, field
 import xxhash
 
 from freshwheel.base import files, requirements, toml_access
-from freshwheel.base.errors import InputError
+from freshwheel.base.errors import InputError, few
 from freshwheel.base.model import Snapshot
-from freshwheel.base.phrases import few
 from freshwheel.build import discovery
 from freshwheel.build.context import Context
 from freshwheel.inner import build_key, distributions, machine

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from freshwheel.base import files
-from freshwheel.base.isolation import isolation
+from freshwheel.base.environment import isolation
 from freshwheel.base.model import Snapshot
 from freshwheel.build import discovery, unwatched
 from freshwheel.build.context import Context

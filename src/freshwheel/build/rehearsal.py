@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freshwheel.base import backends, frame, rows
+from freshwheel.base.environment import folders, searched
 from freshwheel.base.errors import WheelError
-from freshwheel.base.isolation import folders, searched
 from freshwheel.base.requirements import normal
 from freshwheel.base.rows import Row
 from freshwheel.build import discovery

@@ -7,8 +7,7 @@ import shutil
 from collections.abc import Mapping
 
 from freshwheel.base import files
-from freshwheel.base.errors import DifferenceError, InputError
-from freshwheel.base.phrases import few
+from freshwheel.base.errors import DifferenceError, InputError, few
 from freshwheel.build import explanation, finish, inner_build
 from freshwheel.build.lookup import Case
 from freshwheel.memory.outcome import Outcome

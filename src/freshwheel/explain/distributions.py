@@ -13,9 +13,8 @@ from dataclasses import dataclass
 
 from packaging.utils import canonicalize_name
 
-from freshwheel.base.errors import WheelError, WheelUnfamiliarError
+from freshwheel.base.errors import WheelError, WheelUnfamiliarError, few
 from freshwheel.base.model import Finding, Mark
-from freshwheel.base.phrases import few
 from freshwheel.build.context import Call, Context
 from freshwheel.wheel import archive, sdist
 from freshwheel.wheel import mark as marks

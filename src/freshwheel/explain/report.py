@@ -14,10 +14,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from freshwheel.base import config, files, globs
-from freshwheel.base.errors import InputError
-from freshwheel.base.isolation import folders
+from freshwheel.base.environment import folders
+from freshwheel.base.errors import InputError, few
 from freshwheel.base.model import Finding, Input
-from freshwheel.base.phrases import few
 from freshwheel.build import discovery, explanation, lookup
 from freshwheel.build.context import Call, Context
 from freshwheel.build.explanation import Comparison

@@ -11,7 +11,7 @@ import sys
 
 import xxhash
 
-from freshwheel.base import frame, isolation, name_patterns, records, rows
+from freshwheel.base import environment, frame, records, rows
 from freshwheel.base.records import Value
 from freshwheel.memory import memory
 from freshwheel.store.shelf import Blob
@@ -121,7 +121,7 @@ def question(tree: bytes, hook: str, settings: object, environ: "Mapping[str, st
                 return None
             theirs.append(frame.framed(*map(frame.encoded, (name, type(value).__name__, *values))))
     said = [str(bool(environ.get(name))) for name in ("CIBUILDWHEEL", "TOX_ENV_NAME", "TOX_PACKAGE")]
-    room = "" if isolation.isolation(environ) is not None else sys.prefix
+    room = "" if environment.isolation(environ) is not None else sys.prefix
     texts = map(frame.encoded, (hook, room, *said, *_interpreter()))
     return xxhash.xxh3_128_digest(frame.framed(tree, asked, frame.framed(*sorted(theirs)), *texts))
 
@@ -146,7 +146,7 @@ def distributions(path: "Iterable[str]", keep: "Callable[[str, str], bool] | Non
 
 def family(names: "Iterable[str]", patterns: "Iterable[str]", harmless: "Iterable[str]") -> list[str]:
     """Those of the names, sorted, that fit a pattern, which is a name or has one `*`, and none of the harmless."""
-    fits, spares = name_patterns.matcher(patterns), name_patterns.matcher(harmless)
+    fits, spares = environment.matcher(patterns), environment.matcher(harmless)
     return sorted(name for name in names if fits(name) and not spares(name))
 
 
@@ -160,8 +160,8 @@ def holds(answer: Answer, environ: "Mapping[str, str]", *, path: "Sequence[str] 
 
     Raises OSError where something can't be looked at.
     """
-    private = isolation.isolation(environ) or ()
-    searched = isolation.searched(environ, private)
+    private = environment.isolation(environ) or ()
+    searched = environment.searched(environ, private)
     values = [
         frame.stamp(answer.salt, name, environ[name]) if name in environ else rows.UNTRUSTED
         for name in split(answer.names)

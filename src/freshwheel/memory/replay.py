@@ -6,7 +6,7 @@ It steps aside, which is None, wherever it can't be sure, and whatever goes wron
 import os
 import time
 
-from freshwheel.base import files, isolation
+from freshwheel.base import environment, files
 from freshwheel.memory import answers, lease, memory, recheck
 from freshwheel.store import shelf
 
@@ -121,7 +121,7 @@ class _Case:
             os.lstat(found.entry_place(answer.entry.decode()))  # whoever removes an entry wants a build
         self.answer, self.cache, self.now, self.shelf, self.tree = answer, cache, now, found, where
         self.hook = hook
-        self.run = lease.run(where, environ, asked) if isolation.isolation(environ) is not None else None
+        self.run = lease.run(where, environ, asked) if environment.isolation(environ) is not None else None
         over = bool(answer.until) and now() >= int.from_bytes(answer.until, "little")
         if over and (self.run is None or lease.find(cache, self.run) is None):
             raise _AsideError  # its requirements are to be resolved, and what they are now decides

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import xxhash
 
-from freshwheel.base import versions
+from freshwheel.base import requirements
 from freshwheel.base.errors import WheelError
 from freshwheel.base.frame import framed
 from freshwheel.base.model import Mark
@@ -43,7 +43,7 @@ def label(digest: str) -> str:
 
 def normal(text: str) -> str:
     """The normal form of a version; WheelError if `text` is none by PEP 440."""
-    return text if versions.RELEASE.fullmatch(text) else str(_parsed(text))
+    return text if requirements.RELEASE.fullmatch(text) else str(_parsed(text))
 
 
 def joined(base: str, label: str) -> str:
@@ -52,17 +52,17 @@ def joined(base: str, label: str) -> str:
     A local part that `base` has is kept, but for an earlier label and for what version control added (`g1a2b3c4`,
     `d20240101`, `dirty`): the label says all that, exactly. WheelError if `base` is not a version.
     """
-    if versions.RELEASE.fullmatch(base):
+    if requirements.RELEASE.fullmatch(base):
         return f"{base}+{label}"
     version = _parsed(base)
-    segments = [segment for segment in versions.segments(version) if not _VCS.fullmatch(segment)]
+    segments = [segment for segment in requirements.segments(version) if not _VCS.fullmatch(segment)]
     return f"{version.public}+{'.'.join([*_unlabelled(segments), label])}"
 
 
 def base(version: str) -> str:
     """The normal form of `version` without a label; WheelError if it is not a version."""
     parts = _parsed(version)
-    local = ".".join(_unlabelled(versions.segments(parts)))
+    local = ".".join(_unlabelled(requirements.segments(parts)))
     return f"{parts.public}+{local}" if local else parts.public
 
 
@@ -77,7 +77,7 @@ def unsettled(before: str | None, after: str | None, inner_sha256: str) -> str:
 
 
 def _parsed(text: str) -> Version:
-    version = versions.parsed(text)
+    version = requirements.version(text)
     if version is None:
         shown = text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
         raise WheelError(f"{shown!r} is not a version (PEP 440)")
@@ -85,7 +85,7 @@ def _parsed(text: str) -> Version:
 
 
 def _unlabelled(segments: list[str]) -> list[str]:
-    return segments[:-1] if segments and versions.LABEL.fullmatch(segments[-1]) else segments
+    return segments[:-1] if segments and requirements.LABEL.fullmatch(segments[-1]) else segments
 
 
 def dump(mark: Mark) -> bytes:
