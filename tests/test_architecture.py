@@ -42,7 +42,6 @@ LIGHT = (
         "hooks.py",
         "guard.py",
         "memory/replay.py",
-        "memory/recheck.py",
         "memory/journal.py",
         "memory/memory.py",
         "memory/answers.py",

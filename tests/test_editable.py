@@ -137,8 +137,8 @@ class Tree:
         """The bytes of the wheel as it is handed out once more, without the recipes; None where that can't be."""
         shutil.rmtree(self.dist, ignore_errors=True)
         self.dist.mkdir()
-        name = replay.wheel(str(self.path), self.environ, None, str(self.dist), hook="build_editable", now=self.clock)
-        return None if name is None else (self.dist / name).read_bytes()
+        given = replay.wheel(str(self.path), self.environ, None, str(self.dist), hook="build_editable", now=self.clock)
+        return None if given is None else (self.dist / given[0]).read_bytes()
 
     def install(self, **environ):
         """How often the inner backend has built when the wheel is there, and what the module holds then."""

@@ -39,7 +39,6 @@ OWN = (
     "memory.journal",
     "memory.lease",
     "memory.memory",
-    "memory.recheck",
     "memory.replay",
     "sources",
     "store",
@@ -116,8 +115,8 @@ class Tree:
 
     def wheel(self, settings=None, clock=later, **environ):
         """The wheel as it is handed out once more; None where that can't be."""
-        name = replay.wheel(str(self.path), {**self.environ, **environ}, settings, str(self.dist), now=clock)
-        return None if name is None else (name, (self.dist / name).read_bytes())
+        given = replay.wheel(str(self.path), {**self.environ, **environ}, settings, str(self.dist), now=clock)
+        return None if given is None else (given[0], (self.dist / given[0]).read_bytes())
 
     def there_and_back(self):
         """Another state of the sources is built, and the first one stands there once more."""
