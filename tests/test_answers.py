@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freshwheel.base import backends, isolation, rows
+from freshwheel.base import backends, environment, rows
 from freshwheel.memory import answers
 from freshwheel.memory.answers import Answer
 
@@ -121,7 +121,7 @@ def test_folders_of_path_leave_out_the_private_ones(entries, private):
     """What lies in an environment that was made for one build, and nothing that is only called like it."""
     path = os.pathsep.join(entries)
     inside = [f"{root}/" for root in private]
-    assert isolation.folders(path, private) == [
+    assert environment.folders(path, private) == [
         entry for entry in path.split(os.pathsep) if not f"{entry}/".startswith(tuple(inside))
     ]
 

@@ -42,17 +42,14 @@ LIGHT = (
         "hooks.py",
         "guard.py",
         "memory/replay.py",
-        "memory/recheck.py",
         "memory/journal.py",
         "memory/memory.py",
         "memory/answers.py",
     ),
     *(
         "store/shelf.py",
-        "store/entry.py",
         "memory/lease.py",
-        "base/isolation.py",
-        "base/name_patterns.py",
+        "base/environment.py",
         "base/files.py",
         "base/frame.py",
         "base/records.py",
@@ -78,15 +75,11 @@ PURE = (
     "base/backends.py",
     "base/config.py",
     "base/frame.py",
-    "store/entry.py",
     "base/errors.py",
     "inner/build_key.py",
     "observe/account.py",
-    "base/name_patterns.py",
     "base/model.py",
     "base/toml_access.py",
-    "base/phrases.py",
-    "base/versions.py",
     "base/config_values.py",
     "base/globs.py",
     "base/requirements.py",
@@ -96,8 +89,6 @@ PURE = (
     "sources/not_sources.py",
     "sources/roots.py",
     "wheel/mark.py",
-    "wheel/names.py",
-    "wheel/version.py",
 )
 PURE_LIBRARIES = frozenset(
     (
@@ -121,6 +112,7 @@ PURE_LIBRARIES = frozenset(
     )
 )
 PURE_PARTS = {
+    "base/environment.py": ("matcher",),
     "base/records.py": ("Value",),
     "base/rows.py": ("EDITION", "Row", "digest"),
 }
@@ -366,26 +358,30 @@ def long_function(lines):
     return "def f():\n" + "    x = 1\n" * (lines - 1)
 
 
-EMPTY_ROOMS = {"wheel/__init__.py": "", "wheel/names.py": "", "inner/__init__.py": "", "inner/process.py": ""}
+EMPTY_ROOMS = {"wheel/__init__.py": "", "wheel/archive.py": "", "inner/__init__.py": "", "inner/process.py": ""}
 HALL = {"build/__init__.py": "", "build/make.py": ""}
 FILES = {"base/__init__.py": "", "base/files.py": ""}
 
 PLANTED = [
     (strangers, {"engine.py": ""}, "engine.py has no place"),
     (strangers, {"kitchen/oven.py": ""}, "kitchen/oven.py has no place"),
-    (layering, {**HALL, "wheel/names.py": "from freshwheel.build import make"}, "names.py:1 imports build/make.py"),
-    (layering, {**HALL, "wheel/names.py": "import freshwheel.build.make"}, "names.py:1 imports build/make.py"),
-    (layering, {**HALL, "wheel/names.py": "from ..build import make"}, "names.py:1 imports build/make.py"),
-    (layering, {**HALL, "wheel/names.py": "from ..build.make import f"}, "names.py:1 imports build/make.py"),
-    (layering, {**EMPTY_ROOMS, "wheel/names.py": "from freshwheel.inner import process"}, "imports inner/process.py"),
-    (layering, {**EMPTY_ROOMS, "wheel/names.py": "from freshwheel.inner.process import f"}, "imports inner/process.py"),
-    (layering, {**EMPTY_ROOMS, "wheel/names.py": "import freshwheel.inner"}, "imports inner/__init__.py"),
+    (layering, {**HALL, "wheel/archive.py": "from freshwheel.build import make"}, "archive.py:1 imports build/make.py"),
+    (layering, {**HALL, "wheel/archive.py": "import freshwheel.build.make"}, "archive.py:1 imports build/make.py"),
+    (layering, {**HALL, "wheel/archive.py": "from ..build import make"}, "archive.py:1 imports build/make.py"),
+    (layering, {**HALL, "wheel/archive.py": "from ..build.make import f"}, "archive.py:1 imports build/make.py"),
+    (layering, {**EMPTY_ROOMS, "wheel/archive.py": "from freshwheel.inner import process"}, "imports inner/process.py"),
     (
         layering,
-        {**EMPTY_ROOMS, "wheel/names.py": "def f():\n from freshwheel import inner"},
-        "names.py:2 imports inner",
+        {**EMPTY_ROOMS, "wheel/archive.py": "from freshwheel.inner.process import f"},
+        "imports inner/process.py",
     ),
-    (layering, {"__init__.py": "", "wheel/names.py": "from freshwheel import __version__"}, "imports __init__.py"),
+    (layering, {**EMPTY_ROOMS, "wheel/archive.py": "import freshwheel.inner"}, "imports inner/__init__.py"),
+    (
+        layering,
+        {**EMPTY_ROOMS, "wheel/archive.py": "def f():\n from freshwheel import inner"},
+        "archive.py:2 imports inner",
+    ),
+    (layering, {"__init__.py": "", "wheel/archive.py": "from freshwheel import __version__"}, "imports __init__.py"),
     (layering, {**HALL, "base/rows.py": "from freshwheel.build import make"}, "rows.py:1 imports build/make.py"),
     (cycles, {"wheel/a.py": "from freshwheel.wheel import b", "wheel/b.py": "from . import a"}, "a.py -> wheel/b.py"),
     (cycles, {"wheel/a.py": "from freshwheel.wheel import a"}, "wheel/a.py -> wheel/a.py"),

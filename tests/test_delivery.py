@@ -33,7 +33,6 @@ OWN = (
     "memory.editables",
     "store.upkeep",
     "wheel.archive",
-    "wheel.names",
     "wheel.sdist",
 )
 """Modules of freshwheel that only a build, an editable, a source distribution, or a wheel made anew needs."""

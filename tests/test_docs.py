@@ -13,7 +13,7 @@ import pytest
 
 from freshwheel.base import backends, config, errors
 from freshwheel.base.model import Project
-from freshwheel.cli import arguments
+from freshwheel.cli import interface
 from freshwheel.store import shelf
 
 if sys.version_info >= (3, 11):
@@ -214,7 +214,7 @@ def test_the_page_of_errors_is_that_of_the_code():
 def verbs():
     """The parser of each verb, and of each action of a verb as `verb action`."""
     found = {}
-    for name, one in subparsers(arguments.parser()).items():
+    for name, one in subparsers(interface.parser()).items():
         found.update({f"{name} {action}": below for action, below in subparsers(one).items()} or {name: one})
     return found
 
@@ -225,12 +225,12 @@ def subparsers(parser):
     return dict(found[0]) if found else {}
 
 
-@pytest.mark.parametrize("verb", sorted(subparsers(arguments.parser())))
+@pytest.mark.parametrize("verb", sorted(subparsers(interface.parser())))
 def test_each_verb_has_its_part_of_the_page(verb):
     """The page of commands has a heading for each verb, and a row for each action."""
     assert re.search(rf"^## {verb}$", COMMANDS, re.MULTILINE)
     part = re.split(r"^## ", COMMANDS.split(f"\n## {verb}\n", 1)[1], flags=re.MULTILINE)[0]
-    for action in subparsers(subparsers(arguments.parser())[verb]):
+    for action in subparsers(subparsers(interface.parser())[verb]):
         assert f"| `{action}` |" in part
 
 
@@ -278,10 +278,10 @@ def commands():
 @pytest.mark.parametrize("command", commands())
 def test_commands_on_the_pages_can_be_written(command):
     """The command line understands each."""
-    if command in subparsers(arguments.parser()):
+    if command in subparsers(interface.parser()):
         return
     try:
-        arguments.parser().parse_args(shlex.split(command))
+        interface.parser().parse_args(shlex.split(command))
     except SystemExit as stop:
         if stop.code:
             pytest.fail(f"`freshwheel {command}` is not understood")

@@ -13,7 +13,7 @@ import pytest
 
 from freshwheel.build import recipes
 from freshwheel.build.context import Context
-from freshwheel.explain import history, installed
+from freshwheel.explain import installed, report
 from freshwheel.inner import interpreter
 from freshwheel.memory import editables, memory, outcome, replay
 from freshwheel.observe import observer
@@ -137,8 +137,8 @@ class Tree:
         """The bytes of the wheel as it is handed out once more, without the recipes; None where that can't be."""
         shutil.rmtree(self.dist, ignore_errors=True)
         self.dist.mkdir()
-        name = replay.wheel(str(self.path), self.environ, None, str(self.dist), hook="build_editable", now=self.clock)
-        return None if name is None else (self.dist / name).read_bytes()
+        given = replay.wheel(str(self.path), self.environ, None, str(self.dist), hook="build_editable", now=self.clock)
+        return None if given is None else (self.dist / given[0]).read_bytes()
 
     def install(self, **environ):
         """How often the inner backend has built when the wheel is there, and what the module holds then."""
@@ -214,7 +214,7 @@ def test_the_next_editable_installation_is_foretold(tree):
     """An edit of Python is none to build for; one of what is compiled is, and so is a module that is a stranger's."""
 
     def foretold():
-        found = history.why(dataclasses.replace(tree.call(), hook="build_wheel"))
+        found = report.why(dataclasses.replace(tree.call(), hook="build_wheel"))
         return found.next, found.cause
 
     tree.install()
@@ -222,7 +222,7 @@ def test_the_next_editable_installation_is_foretold(tree):
     tree.python()
     assert foretold() == ("hit", "")
     assert tree.install() == (1, "one")
-    assert history.why(tree.call()).outcomes[0].saved == history.why(tree.call()).outcomes[1].took
+    assert report.why(tree.call()).outcomes[0].saved == report.why(tree.call()).outcomes[1].took
     tree.native("two")
     assert foretold() == ("build", "1 input changed: src/demo/native.c")
     tree.native("one")

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freshwheel.base import files, frame, records, rows
+from freshwheel.base.model import Looks
 from freshwheel.memory import memory
 from freshwheel.memory.memory import Memory
 
@@ -38,9 +39,11 @@ def learnt(**other):
         "links": [(b"pyproject.toml", OLD)],
         "places": [(b".", OLD), (b"/usr/bin/cc", OLD)],
         "absent": [b"../Cargo.toml", b"build.rs"],
-        "answers": {"name": b"\0\1"},
     }
-    return memory.observed(**{**fields, **other})
+    fields |= other
+    ground = memory.Ground(**{name: fields[name] for name in memory.Ground.__slots__})
+    looks = Looks(links=dict(fields["links"]), places=dict(fields["places"]), absent=frozenset(fields["absent"]))
+    return memory.observed(ground, fields["started"], fields["inputs"], looks)
 
 
 def stamp(row):
@@ -63,7 +66,6 @@ INPUTS = st.lists(
     absent=st.lists(PATHS),
     slack=st.none() | st.integers(0, 10**12),
     question=st.binary(),
-    answers=st.dictionaries(st.text(st.characters(codec="utf-8")), st.binary()),
 )
 def test_what_is_dumped_is_parsed(**fields):
     """Whatever was observed."""

@@ -17,7 +17,7 @@ from freshwheel import guard
 from freshwheel.base import backends
 from freshwheel.base.errors import FreshwheelError
 from freshwheel.build import context, recipes
-from freshwheel.cli import status
+from freshwheel.cli import machine
 from freshwheel.cli.main import main
 from freshwheel.explain import installed
 from freshwheel.memory import editables, installed_state, installs
@@ -470,7 +470,7 @@ def test_a_real_install_costs_one_look(guarded, monkeypatch):
 def test_the_verb_names_what_is_not_there(there):
     """A name that nobody installed from a folder is an error, with what to do."""
     with pytest.raises(FreshwheelError, match="nothing-here"):
-        status.looked(["nothing-here"], there.environ, folder=str(there.tree))
+        machine.looked(["nothing-here"], there.environ, folder=str(there.tree))
 
 
 def test_the_verb_asks_the_environment_that_is_active(there, tmp_path):
@@ -481,7 +481,7 @@ def test_the_verb_asks_the_environment_that_is_active(there, tmp_path):
     [site] = (tmp_path / "venv").glob(pattern)
     shutil.copytree(there.site, site, dirs_exist_ok=True)
     environ = {**there.environ, "VIRTUAL_ENV": str(tmp_path / "venv")}
-    prefix, [one] = status.looked([], environ, folder=str(there.tree))
+    prefix, [one] = machine.looked([], environ, folder=str(there.tree))
     assert (prefix, one.name, one.state) == (str(tmp_path / "venv"), "recorded", "current")
 
 
@@ -500,14 +500,14 @@ def test_an_environment_is_found_as_uv_finds_it(tmp_path):
     active, root = environment(tmp_path / "active"), environment(tmp_path / "work" / ".venv")
     member = tmp_path / "work" / "member"
     (member / ".venv").mkdir(parents=True)
-    assert status.interpreter({"VIRTUAL_ENV": str(tmp_path / "active")}, str(member), None) == active
-    assert status.interpreter({}, str(member), None) == root
+    assert machine.interpreter({"VIRTUAL_ENV": str(tmp_path / "active")}, str(member), None) == active
+    assert machine.interpreter({}, str(member), None) == root
     nearest = environment(member / ".venv")
-    assert status.interpreter({}, str(member), None) == nearest
+    assert machine.interpreter({}, str(member), None) == nearest
     environ = {"UV_PROJECT_ENVIRONMENT": str(tmp_path / "active")}
-    assert status.interpreter(environ, str(member), None) == active
-    assert status.interpreter({}, str(tmp_path), None) is None
-    assert status.interpreter({"VIRTUAL_ENV": sys.prefix}, str(member), None) is None
+    assert machine.interpreter(environ, str(member), None) == active
+    assert machine.interpreter({}, str(tmp_path), None) is None
+    assert machine.interpreter({"VIRTUAL_ENV": sys.prefix}, str(member), None) is None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="programs are found by other endings there")
@@ -524,10 +524,10 @@ def test_an_environment_is_named_in_any_way(tmp_path):
         (".venv/bin/python", inside),
         ("python3.77", str(named)),
     ):
-        assert status.interpreter(environ, str(tmp_path), word) == expected
+        assert machine.interpreter(environ, str(tmp_path), word) == expected
     for word in ("python3.78", "no/such/place", "path"):
         with pytest.raises(FreshwheelError, match=f"no Python {word}"):
-            status.interpreter(environ, str(tmp_path), word)
+            machine.interpreter(environ, str(tmp_path), word)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="scripts of POSIX")
@@ -547,10 +547,10 @@ def test_what_else_an_interpreter_prints_is_no_answer(there, tmp_path, script, f
     python.write_text(f"#!/bin/sh\n{script}")
     python.chmod(0o755)
     if fine:
-        status.looked([], there.environ, folder="/", python=str(python))
+        machine.looked([], there.environ, folder="/", python=str(python))
         return
     with pytest.raises(FreshwheelError, match="does not say where its modules are"):
-        status.looked([], there.environ, folder="/", python=str(python))
+        machine.looked([], there.environ, folder="/", python=str(python))
 
 
 def test_the_verb_ends_with_1_where_something_must_be_done(there, monkeypatch, capsys):
@@ -575,7 +575,7 @@ def test_the_lines_say_state_reason_and_command(there):
     there.install()
     there.edit()
     found = [there.status(), dataclasses.replace(there.status(), name="other", state="skipped", why="", mend="")]
-    texts = [line.text for line in status.lines(found, "")]
+    texts = [line.text for line in machine.table(found, "")]
     assert texts[0].split()[:3] == ["recorded", found[0].version, "stale"]
     assert texts[2].strip().startswith("python -m pip install")
-    assert "nothing in /venv was" in status.lines([], "/venv")[0].text
+    assert "nothing in /venv was" in machine.table([], "/venv")[0].text

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freshwheel.base import rows
-from freshwheel.memory import memory, recheck, replay
+from freshwheel.base.model import Looks
+from freshwheel.memory import memory, replay
 
 from .test_replay_hooks import LIGHT, OWN
 
@@ -65,19 +66,11 @@ class Woods:
                 inputs.append((path, b"l", text + target, rows.row(os.lstat(where))))
         links = [(b"pyproject.toml", rows.row(os.lstat(self.path / "pyproject.toml")))]
         tree = memory.real(str(self.path))
-        return memory.observed(
-            tree=tree,
-            device=os.stat(tree).st_dev,
-            slack=slack,
-            started=started,
-            question=question or memory.question(None, self.environ, memory.real(str(self.path))),
-            rules=bytes(16),
-            inputs=inputs,
-            links=links,
-            places=places,
-            absent=absent,
-            answers={"other": b"answer"},
-        )
+        asked = question or memory.question(None, self.environ, tree)
+        device = os.stat(tree).st_dev
+        ground = memory.Ground(tree=tree, device=device, slack=slack, question=asked, rules=bytes(16))
+        looks = Looks(links=dict(links), places=dict(places), absent=frozenset(absent))
+        return memory.observed(ground, started, inputs, looks)
 
     def learn(self, **how):
         """Saves what is observed; the digest."""
@@ -120,7 +113,7 @@ def reads(monkeypatch):
         found.append(os.path.basename(path))
         return real(path, follow=follow)
 
-    monkeypatch.setattr(recheck.rows, "read", read)
+    monkeypatch.setattr(memory.rows, "read", read)
     return found
 
 
@@ -213,7 +206,7 @@ def test_what_was_read_again_is_known_the_next_time(woods, reads, edit):
     digest = woods.ask()
     del reads[:]
     assert (woods.ask(), reads) == (digest, [])
-    assert woods.known.but(answers={}) == woods.observed().but(answers={})
+    assert woods.known == woods.observed()
 
 
 def test_a_file_that_was_just_written_is_read_each_time(woods, reads):
@@ -264,17 +257,6 @@ def test_many_moved_files_are_all_read(woods):
     for number in range(0, 300, 7):
         (woods.path / f"src/{number}.rs").write_text(str(number))
     assert woods.ask() == woods.observed().digest.hex()
-
-
-def test_other_answers_hold_as_long_as_the_digest(woods):
-    """They were answers about that one."""
-    woods.learn()
-    os.utime(woods.path / "run.sh")
-    woods.ask()
-    assert woods.known.answers == {"other": b"answer"}
-    (woods.path / "run.sh").write_text("x")
-    woods.ask()
-    assert woods.known.answers == {}
 
 
 def test_an_answer_does_not_need_the_memory_to_be_saved(woods, monkeypatch):
@@ -363,7 +345,7 @@ def test_a_file_that_is_deleted_while_one_looks_is_not_answered(woods, monkeypat
         (woods.path / "run.sh").unlink()
         return real(path, follow=follow)
 
-    monkeypatch.setattr(recheck.rows, "read", read)
+    monkeypatch.setattr(memory.rows, "read", read)
     assert woods.ask() is None
 
 

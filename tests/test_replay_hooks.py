@@ -15,7 +15,7 @@ import pytest
 
 from freshwheel.base import backends, records
 from freshwheel.build import inner_build, lookup, recipes, rehearsal
-from freshwheel.explain import history
+from freshwheel.explain import report
 from freshwheel.inner import distributions, machine
 from freshwheel.memory import answers, journal, lease, memory, outcome, replay
 from freshwheel.sources import disk
@@ -27,10 +27,9 @@ LIGHT = {"sys", "os", "time", "errno", "stat", "struct", "fcntl", "msvcrt", "xxh
 OWN = (
     "about",
     "base",
+    "base.environment",
     "base.files",
     "base.frame",
-    "base.isolation",
-    "base.name_patterns",
     "base.records",
     "base.rows",
     "hooks",
@@ -40,11 +39,9 @@ OWN = (
     "memory.journal",
     "memory.lease",
     "memory.memory",
-    "memory.recheck",
     "memory.replay",
     "sources",
     "store",
-    "store.entry",
     "store.shelf",
 )
 
@@ -118,8 +115,8 @@ class Tree:
 
     def wheel(self, settings=None, clock=later, **environ):
         """The wheel as it is handed out once more; None where that can't be."""
-        name = replay.wheel(str(self.path), {**self.environ, **environ}, settings, str(self.dist), now=clock)
-        return None if name is None else (name, (self.dist / name).read_bytes())
+        given = replay.wheel(str(self.path), {**self.environ, **environ}, settings, str(self.dist), now=clock)
+        return None if given is None else (given[0], (self.dist / given[0]).read_bytes())
 
     def there_and_back(self):
         """Another state of the sources is built, and the first one stands there once more."""
@@ -224,7 +221,7 @@ def test_reason_after_there_and_back(known):
     known.sweep()
     assert known.wheel() is not None
     (known.path / "src" / "other.py").write_text("")
-    found = history.why(known.call())
+    found = report.why(known.call())
     assert found.compared.inputs.added == ("src/other.py",)
     assert not found.compared.inputs.changed
 
@@ -242,7 +239,7 @@ def test_answers_that_are_given_again_are_on_record(known, tmp_path):
     """`why` names each installation before those of the recipes, with the same wheel, and the time it has saved."""
     assert replay.metadata(str(known.path), known.environ, None, str(tmp_path / "info"), now=later)
     name, _ = known.wheel()
-    found = history.why(known.call()).outcomes
+    found = report.why(known.call()).outcomes
     assert (found[0].hook, found[0].decided, found[0].wheel) == ("wheel", "hit", name)
     assert found[0].saved == int.from_bytes(known.answer.took, "little")
     assert found[0].why == "nothing that it is made from has changed"
@@ -250,15 +247,15 @@ def test_answers_that_are_given_again_are_on_record(known, tmp_path):
     assert found[1].decided in ("hit", "built")
     for _ in range(100):
         known.wheel()
-    assert len(history.why(known.call()).outcomes) <= outcome.MOST
+    assert len(report.why(known.call()).outcomes) <= outcome.MOST
 
 
 def test_answer_given_again_is_of_an_environment_as_the_first_one(known):
     """So that what an installer has put there is compared with it, as with the build."""
-    first = history.why(known.call()).outcomes[0]
+    first = report.why(known.call()).outcomes[0]
     outcome.add(str(known.cache), str(known.path), dataclasses.replace(first, decided="built", isolated=True, when=1))
     known.wheel()
-    again = history.why(known.call()).outcomes[0]
+    again = report.why(known.call()).outcomes[0]
     assert (again.decided, again.key, again.isolated) == ("hit", first.key, True)
 
 
@@ -268,7 +265,7 @@ def test_wheel_that_was_given_again_is_what_the_tree_is_held_against(known):
     name, _ = known.heavy()
     known.learn()
     assert known.wheel()[0] == name
-    found = history.why(known.call())
+    found = report.why(known.call())
     assert (found.last.wheel, found.compared.sources, found.last.why) == (name, False, found.outcomes[0].why)
 
 
@@ -279,7 +276,7 @@ def test_damaged_record_of_answers_is_passed_over(known, record):
     Path(journal.places(str(known.cache))[0]).write_bytes(record)
     assert journal.load(str(known.cache)) == []
     assert known.wheel() == first
-    assert history.why(known.call()).outcomes[0].hook == "wheel"
+    assert report.why(known.call()).outcomes[0].hook == "wheel"
 
 
 def test_variable_that_a_build_has_asked_for_is_observed(tree, monkeypatch):

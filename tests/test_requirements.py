@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from freshwheel.base import requirements, versions
+from freshwheel.base import requirements
 
 SPACES = st.sampled_from(["", "", "", " ", "  "])
 NAMES = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,6}[A-Za-z0-9])?", fullmatch=True)
@@ -140,5 +140,5 @@ def test_name_is_compared_as_packaging_does(name):
 @example("1\n")
 def test_release_that_is_normal_is_spelled_as_packaging_does(text):
     """So that a label can be joined to it as it is."""
-    if versions.RELEASE.fullmatch(text):
+    if requirements.RELEASE.fullmatch(text):
         assert (str(Version(text)), Version(text).public, Version(text).local) == (text, text, None)

@@ -125,9 +125,10 @@ def _wheel(hook: str, directory: str, settings: "ConfigSettings") -> str:
     _compiled(settings)
     from freshwheel.memory import replay
 
-    known = replay.wheel(os.getcwd(), os.environ, settings, directory, hook=hook, say=_say)
+    known = replay.wheel(os.getcwd(), os.environ, settings, directory, hook=hook)
     if known is not None:
-        return known
+        _say(known[1])
+        return known[0]
     with _Door(hook, settings) as call:
         from freshwheel.build import recipes
 

@@ -12,7 +12,7 @@ import pytest
 
 from freshwheel.base.model import Mark
 from freshwheel.cli.main import main
-from freshwheel.wheel import archive, mark, version
+from freshwheel.wheel import archive, mark
 
 ONE = "0123456789abcdef0123456789abcdef"
 TWO = "fedcba9876543210fedcba9876543210"
@@ -57,7 +57,7 @@ class Dist:
     def wheel(self, digest=ONE, base="1.0", *, label=True, settled=True, **names):
         """A wheel with a mark."""
         path = self.inner(self.path.parent / "inner", base, **names)
-        name = version.label(digest) if label else None
+        name = mark.label(digest) if label else None
         stamp = Mark(
             digest=digest,
             settled=settled,
@@ -67,7 +67,7 @@ class Dist:
             inner_wheel=path.name,
             freshwheel="0.1.0",
         )
-        full = version.joined(base, name) if name else base
+        full = mark.joined(base, name) if name else base
         return archive.rewrite(archive.read(str(path)), str(self.path), version=full, mark=mark.dump(stamp))
 
     def sdist(self, base="1.0", stated="", name="demo"):

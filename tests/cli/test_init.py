@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from freshwheel.adopt import compare, init
+from freshwheel.adopt import init
 from freshwheel.cli import console
 
 BEFORE = """[build-system]
@@ -154,11 +154,11 @@ def test_json(crate):
 
 def test_a_wheel_that_would_be_another_one_is_a_reason_to_stop(crate, monkeypatch):
     """What differs is named, and `--yes` writes nothing; where nothing does, that is a step like others."""
-    monkeypatch.setattr(compare, "differences", lambda *_: {"demo.py": "is missing"})
+    monkeypatch.setattr(init, "differences", lambda *_: {"demo.py": "is missing"})
     code, out, _ = crate("init", "--check-build", "--yes")
     assert (code, text(crate)) == (1, BEFORE)
     assert out.endswith("  demo.py: is missing\nnot written\n")
-    monkeypatch.setattr(compare, "differences", lambda *_: {})
+    monkeypatch.setattr(init, "differences", lambda *_: {})
     code, out, _ = crate("init", "--check-build", "--yes")
     assert (code, text(crate), "the wheels are the same" in out) == (0, AFTER, True)
 

@@ -14,7 +14,7 @@ from freshwheel import about
 from freshwheel.base import errors
 from freshwheel.build import context
 from freshwheel.cli import main as door
-from freshwheel.cli.arguments import parser
+from freshwheel.cli.interface import parser
 from freshwheel.cli.main import main
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "cli.md").read_text("utf-8")

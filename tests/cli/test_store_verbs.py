@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from freshwheel.cli import arguments
+from freshwheel.cli import interface
 from freshwheel.cli.main import main
 from freshwheel.store.store import Draft, Store
 
@@ -174,7 +174,7 @@ def test_prune_by_what_is_no_amount(shop, words):
 )
 def test_sizes(text, expected):
     """In powers of 1024, however they are spelled."""
-    assert arguments.size(text) == expected
+    assert interface.size(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -182,13 +182,13 @@ def test_sizes(text, expected):
 )
 def test_ages(text, expected):
     """In seconds, minutes, hours, days and weeks."""
-    assert arguments.seconds(text) == expected
+    assert interface.seconds(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "x", "1y", "--", "1e9", "nan", "inf", "1_0", "\u0661"])
 def test_no_amounts(text):
     """Nothing is guessed."""
-    for parse in (arguments.size, arguments.seconds):
+    for parse in (interface.size, interface.seconds):
         with pytest.raises(argparse.ArgumentTypeError):
             parse(text)
 

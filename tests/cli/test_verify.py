@@ -9,7 +9,7 @@ import pytest
 
 from freshwheel.base.model import Mark
 from freshwheel.cli.main import main
-from freshwheel.wheel import archive, mark, version
+from freshwheel.wheel import archive, mark
 
 INFO = "demo-1.0.dist-info"
 DIGEST = "0123456789abcdef0123456789abcdef"
@@ -62,7 +62,7 @@ def inner(folder, extra=()):
 
 def finished(folder, digest=DIGEST, *, label=True, settled=True, **fields):
     """A wheel with a mark."""
-    name = version.label(digest) if label else None
+    name = mark.label(digest) if label else None
     stamp = Mark(
         **{
             "digest": digest,
@@ -75,7 +75,7 @@ def finished(folder, digest=DIGEST, *, label=True, settled=True, **fields):
             **fields,
         }
     )
-    full = version.joined("1.0", name) if name else "1.0"
+    full = mark.joined("1.0", name) if name else "1.0"
     folder.mkdir(exist_ok=True)
     made = archive.rewrite(archive.read(str(inner(folder / "inner"))), str(folder), version=full, mark=mark.dump(stamp))
     return folder / made

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from freshwheel.base import isolation
+from freshwheel.base import environment
 from freshwheel.base.errors import InnerError
 from freshwheel.build import explanation, recipes
 from freshwheel.cli import verbs
@@ -311,7 +311,7 @@ def test_a_damaged_record(bench, harm):
 def test_what_an_environment_for_one_build_has_is_not_compared(bench):
     """Outside of it the requirements are not installed, and that is no difference."""
     with bench.monkeypatch.context() as patch:
-        patch.setattr(isolation, "isolation", lambda _: ("/somewhere",))
+        patch.setattr(environment, "isolation", lambda _: ("/somewhere",))
         bench.build()
     found = bench.json()
     assert [one for one in found["parts"] if one["name"].startswith(("distribution ", "requirements"))] == []

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from freshwheel.base import backends
-from freshwheel.base.isolation import folders
+from freshwheel.base.environment import folders
 from freshwheel.inner import build_key, machine
 from freshwheel.inner.machine import Subject
 from freshwheel.inner.programs import Lookout, run

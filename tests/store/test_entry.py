@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freshwheel.base import records
-from freshwheel.store import entry
-from freshwheel.store.entry import Blob, Entry, Wheel
+from freshwheel.store import shelf
+from freshwheel.store.shelf import Blob, Entry, Wheel
 
 TEXT = st.text(max_size=20)
 TABLES = st.dictionaries(TEXT, TEXT, max_size=4)
@@ -29,7 +29,7 @@ ENTRIES = st.builds(
 @given(ENTRIES)
 def test_what_is_dumped_is_parsed(known):
     """Whatever a build left, every field comes back."""
-    again = entry.of(records.parsed(entry.MAGIC, records.dumped(entry.MAGIC, known)))
+    again = shelf.entry_of(records.parsed(shelf.ENTRY, records.dumped(shelf.ENTRY, known)))
     assert again == known
     for name in known.__slots__:
         assert getattr(again, name) == getattr(known, name), name

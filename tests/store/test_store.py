@@ -9,8 +9,7 @@ import time
 import pytest
 
 from freshwheel.base import records
-from freshwheel.store import entry as entries
-from freshwheel.store import upkeep
+from freshwheel.store import shelf, upkeep
 from freshwheel.store.store import Store
 
 KEY = "ab" * 32
@@ -236,7 +235,7 @@ def test_a_hit_loads_little():
 def test_a_bound_entry_under_a_common_key_is_no_hit(bench):
     """Wherever it lies: another tree's path is in it."""
     entry = bench.put(b"one").but(tree=b"1" * 16)
-    bench.index.write_bytes(records.dumped(entries.MAGIC, entry))
+    bench.index.write_bytes(records.dumped(shelf.ENTRY, entry))
     assert bench.store.find(KEY) is None
     assert bench.store.find(KEY, tree=b"2" * 16) is None
     assert bench.store.find(KEY, tree=b"1" * 16) is not None

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freshwheel.base.model import Mark
-from freshwheel.wheel import mark, version
+from freshwheel.wheel import mark
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "mark.md"
 STAMP = Mark(
@@ -33,7 +33,7 @@ def marks(draw):
     return Mark(
         digest=digest,
         settled=draw(st.booleans()),
-        label=draw(st.sampled_from([None, version.label(digest)])),
+        label=draw(st.sampled_from([None, mark.label(digest)])),
         base=draw(TEXTS),
         backend=draw(TEXTS),
         inner_wheel=draw(TEXTS),

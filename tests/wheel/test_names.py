@@ -7,7 +7,7 @@ from packaging.utils import parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
 from freshwheel.base.errors import WheelError, WheelUnfamiliarError
-from freshwheel.wheel.names import FileName
+from freshwheel.wheel.metadata import FileName
 
 DISTRIBUTIONS = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9.]|_(?!_)){0,8}[A-Za-z0-9]", fullmatch=True)
 VERSIONS = st.from_regex(

@@ -13,7 +13,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from freshwheel.base.errors import WheelError
-from freshwheel.wheel import version
+from freshwheel.wheel import mark
 
 DIGEST = "5e1fa9c03b7d" + "0" * 20
 LABEL = "s5e1fa9c03b7d"
@@ -45,30 +45,30 @@ BASES = st.builds(
 @given(BASES, DIGESTS)
 def test_any_version_with_any_label(base, digest):
     """It is its own normal form, ends in the label, matches what the base did, and joined again it is the same."""
-    label = version.label(digest)
-    full = version.joined(base, label)
+    label = mark.label(digest)
+    full = mark.joined(base, label)
     assert str(Version(full)) == full
     assert full.endswith(label)
     assert Version(full).public == Version(base).public
     assert Version(full) in SpecifierSet(f"=={Version(base).public}", prereleases=True)
-    assert version.joined(full, label) == full
+    assert mark.joined(full, label) == full
 
 
 @given(BASES, DIGESTS, DIGESTS)
 def test_any_label_replaced_by_another(base, earlier, later):
     """Only the last label stays, and without it both are one version."""
-    one, other = (version.joined(base, version.label(digest)) for digest in (earlier, later))
-    assert version.joined(one, version.label(later)) == other
-    assert version.base(one) == version.base(other)
-    assert str(Version(version.base(one))) == version.base(one)
+    one, other = (mark.joined(base, mark.label(digest)) for digest in (earlier, later))
+    assert mark.joined(one, mark.label(later)) == other
+    assert mark.base(one) == mark.base(other)
+    assert str(Version(mark.base(one))) == mark.base(one)
 
 
 @given(BASES)
 def test_any_version_and_its_base(base):
     """All but a label at the end of it, in normal form."""
-    last = re.split("[+.]", version.normal(base))[-1]
+    last = re.split("[+.]", mark.normal(base))[-1]
     labelled = re.fullmatch("s[0-9a-f]{12}", last)
-    assert version.base(base) == (version.normal(base)[:-14] if labelled else version.normal(base))
+    assert mark.base(base) == (mark.normal(base)[:-14] if labelled else mark.normal(base))
 
 
 def test_a_hundred_thousand_digests():
@@ -77,7 +77,7 @@ def test_a_hundred_thousand_digests():
     decimal = (f"{number * 104_729:012d}" + "7" * 20 for number in range(10_000))
     bases = itertools.cycle(["1.0", "2!1.0rc1", "0.1.dev3+cu128"])
     for digest, base in zip(itertools.chain(hexadecimal, decimal), bases, strict=False):
-        full = version.joined(base, version.label(digest))
+        full = mark.joined(base, mark.label(digest))
         assert str(Version(full)) == full
         assert full.rpartition("s")[2] == digest[:12]
 
@@ -104,7 +104,7 @@ def test_a_hundred_thousand_digests():
 )
 def test_a_label_joined_to(base, expected):
     """The public part in normal form, the local part kept but for commits, days and earlier labels, then the label."""
-    assert version.joined(base, LABEL) == expected + LABEL
+    assert mark.joined(base, LABEL) == expected + LABEL
 
 
 @pytest.mark.parametrize(
@@ -118,18 +118,18 @@ def test_a_label_joined_to(base, expected):
 )
 def test_the_base_of(full, base):
     """All but the label, which alone is freshwheel's."""
-    assert version.base(full) == base
+    assert mark.base(full) == base
 
 
 def test_a_label():
     """A letter and the first twelve digits of the digest."""
-    assert version.label(DIGEST) == LABEL
+    assert mark.label(DIGEST) == LABEL
 
 
 @pytest.mark.parametrize(
     "text", ["", "one", "1.0+", "1.0+a..b", "1.0 beta one", "1.0+\u017f", "1.0.po\u017ft1", "\u0661.0", "9" * 5000]
 )
-@pytest.mark.parametrize("read", [version.normal, version.base, lambda text: version.joined(text, LABEL)])
+@pytest.mark.parametrize("read", [mark.normal, mark.base, lambda text: mark.joined(text, LABEL)])
 def test_no_version(read, text):
     """An error that shows the text, or the start of a long one."""
     with pytest.raises(WheelError, match=r"is not a version \(PEP 440\)") as caught:
@@ -144,7 +144,7 @@ SIDES = st.none() | st.sampled_from(["", DIGEST, "1" * 32])
 @given(*[st.tuples(SIDES, SIDES, st.sampled_from(["", "a" * 64, "b" * 64, DIGEST]))] * 2)
 def test_the_digest_of_a_tree_that_moved(one, other):
     """It depends on what stood before, what stood after and the wheel, and on which was which."""
-    digests = version.unsettled(*one), version.unsettled(*other)
+    digests = mark.unsettled(*one), mark.unsettled(*other)
     assert all(len(digest) == 32 and set(digest) <= set("0123456789abcdef") for digest in digests)
     assert (digests[0] == digests[1]) == (one == other)
     assert digests[0] not in (*one, *other)
@@ -162,4 +162,4 @@ def test_the_documented_digest_of_a_tree_that_moved(before, after, expected):
         b"a" * 64,
     ]
     data = b"".join(struct.pack("<Q", len(field)) + field for field in fields)
-    assert version.unsettled(before, after, "a" * 64) == xxhash.xxh3_128_hexdigest(data) == expected
+    assert mark.unsettled(before, after, "a" * 64) == xxhash.xxh3_128_hexdigest(data) == expected

@@ -1,23 +1,32 @@
-"""The recipe of `init`: a project's files are read, the change is asked for, and it is written, or taken back.
+"""The recipe of `init`: a project's files are read, and the change is asked for, tried out, and written or taken back.
 
-The former bytes are kept in the cache directory, under the digest of the new ones.
+The former bytes are kept in the cache directory, under the digest of the new ones. It is tried out by two builds in
+scratch copies, before and after the change.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.util
 import os
 import re
+import shutil
 import stat
+import subprocess
+import sys
+import tempfile
 from collections.abc import Mapping
 
-from freshwheel.adopt import compare, switch
+from freshwheel.adopt import switch
 from freshwheel.adopt.switch import Proposal
 from freshwheel.base import files, records
-from freshwheel.base.errors import FreshwheelError
-from freshwheel.sources import project
-from freshwheel.sources.disk import Disk
+from freshwheel.base.errors import FreshwheelError, InputError
+from freshwheel.inner import build_folders
+from freshwheel.sources import not_sources, project, surroundings
+from freshwheel.sources.disk import Disk, MovedError
+from freshwheel.wheel import archive
+from freshwheel.wheel.archive import Wheel
 
 _NAME = "pyproject.toml"
 _MOST = 20_000
@@ -31,6 +40,9 @@ _READ = re.compile(
 )
 """Files of which it matters what they hold."""
 _MAGIC = b"FWUNDO\0\1"
+_SIDES = ("unwrapped", "wrapped")
+_LAST = 2000
+"""Characters of a failing build's output that are shown."""
 
 
 def propose(tree: str, *, label: bool = True) -> Proposal:
@@ -107,7 +119,7 @@ def _files(tree: str) -> dict[str, str]:
     """The files of a project, without what tools have left there, and what they hold, as far as that matters."""
     disk, texts = Disk(tree), dict[str, str]()
     for folder, folders, names in os.walk(tree):
-        folders[:] = sorted(name for name in folders if not (name.startswith(".") or compare.is_left(folder, name)))
+        folders[:] = sorted(name for name in folders if not (name.startswith(".") or is_left(folder, name)))
         for name in sorted(names):
             path = os.path.relpath(os.path.join(folder, name), tree).replace(os.sep, "/")
             data = disk.text(os.fsencode(path), _LARGEST) if _READ.fullmatch(path) else None
@@ -115,3 +127,119 @@ def _files(tree: str) -> dict[str, str]:
         if len(texts) > _MOST:
             break
     return texts
+
+
+def differences(tree: str, before: bytes, after: bytes, environ: Mapping[str, str]) -> dict[str, str]:
+    """What the wheel by the text `after` has otherwise than that by `before`, by member; label, mark and RECORD aside.
+
+    All builds are made at one path, since compilers write that down. A member that differs between two builds by
+    `before` alone says nothing; in the second one setuptools works in a folder of its own, as in the switched project.
+    Raises FreshwheelError where the project can't be built as it is.
+    """
+    with tempfile.TemporaryDirectory(prefix="freshwheel-likeness-", ignore_cleanup_errors=True) as scratch:
+        bench = _Bench(tree, scratch, environ)
+        unwrapped = bench.built(before, _SIDES[0])
+        try:
+            wrapped = bench.built(after, _SIDES[1])
+        except FreshwheelError as error:
+            return {"": f"it can't be built any more: {error.message}"}
+        differing = _differing(unwrapped, wrapped, scratch)
+        if differing:
+            bench.environ |= build_folders.setuptools(bench.scratch, bench.environ, "build_wheel")
+            for name in archive.differences(unwrapped, bench.built(before, "again"), _SIDES):
+                differing.pop(name, None)
+        return differing
+
+
+def is_left(folder: str, name: str) -> bool:
+    """Whether something in a folder was left there by tools, or is no file: a clone does not have it."""
+    disk, path = Disk(folder), os.fsencode(name)
+    try:
+        kind = disk.kind(path)
+        if kind != stat.S_IFDIR:
+            return kind not in (stat.S_IFREG, None)
+        inside = disk.entries(path)
+    except (InputError, MovedError):
+        return False
+    why = not_sources.folder(path, inside, lambda file: disk.head(path + b"/" + file))
+    return path == b"__pycache__" or why is not None
+
+
+def _differing(unwrapped: Wheel, wrapped: Wheel, scratch: str) -> dict[str, str]:
+    """What two wheels differ in."""
+    mark = archive.mark_of(wrapped.path)
+    if mark is None:
+        return {"": "it has no mark: the wheel has a form that freshwheel does not know"}
+    differing = {}
+    if unwrapped.name.with_version(mark.base) != unwrapped.name:
+        differing["version"] = f"{unwrapped.version}, and wrapped {mark.base}"
+    if unwrapped.name.rest != wrapped.name.rest:
+        differing["tags"] = f"{unwrapped.name.filename}, and wrapped {wrapped.name.filename}"
+    folder = os.path.join(scratch, "unlabelled")
+    os.mkdir(folder)
+    path = os.path.join(folder, archive.rewrite(wrapped, folder, version=unwrapped.version, mark=b"{}"))
+    return differing | archive.differences(unwrapped, archive.read(path), _SIDES)
+
+
+class _Bench:
+    """The path at which copies of a project are built."""
+
+    def __init__(self, tree: str, scratch: str, environ: Mapping[str, str]) -> None:
+        self.scratch = scratch
+        cache = os.path.join(scratch, "cache")
+        self.environ = {**environ, "FRESHWHEEL_CACHE_DIR": cache, "GIT_OPTIONAL_LOCKS": "0"}
+        self.repository = surroundings.repository(tree, [])
+        self.inside = os.path.relpath(os.path.realpath(tree), self.repository)
+
+    def built(self, text: bytes, name: str) -> Wheel:
+        """The wheel of a new copy whose `pyproject.toml` says `text`. Raises FreshwheelError where there is none."""
+        copy, out = os.path.join(self.scratch, "copy"), os.path.join(self.scratch, name)
+        try:
+            shutil.rmtree(copy, ignore_errors=True)
+            shutil.copytree(self.repository, copy, symlinks=True, ignore=_left_out)
+            project = os.path.join(copy, self.inside)
+            with open(os.path.join(project, _NAME), "wb") as file:
+                file.write(text)
+            self.hide(copy, project)
+            done = self.build(project, out)
+            if done.returncode == 0:
+                return archive.read(os.path.join(out, next(made for made in os.listdir(out) if made.endswith(".whl"))))
+        except (OSError, MovedError, StopIteration) as error:
+            raise FreshwheelError(f"a copy of {self.repository} can't be built: {error}") from error
+        raise FreshwheelError(f"the project can't be built {name}:\n{(done.stdout + done.stderr)[-_LAST:].strip()}")
+
+    def hide(self, copy: str, project: str) -> None:
+        """Has git see no change: a version that is made from its state would tell of it."""
+        git = shutil.which("git", path=self.environ.get("PATH"))
+        if git is not None and os.path.isdir(os.path.join(copy, ".git")):
+            self.run(git, "-C", project, "update-index", "--skip-worktree", _NAME)
+
+    def build(self, project: str, out: str) -> subprocess.CompletedProcess[str]:
+        """One build by a frontend, isolated as the builds of users are."""
+        uv = self.environ.get("UV") or shutil.which("uv", path=self.environ.get("PATH"))  # uvx says where it is
+        if uv is not None:
+            # uv would take its own copy of uv_build, of another version.
+            return self.run(
+                uv, "build", "--force-pep517", "--wheel", "--python", sys.executable, "--out-dir", out, project
+            )
+        if importlib.util.find_spec("pip") is None:
+            raise FreshwheelError("nothing is here to build with", hint="install uv, or pip beside freshwheel")
+        return self.run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", out, project)
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """What a program has answered, which ran beside the copy."""
+        return subprocess.run(  # noqa: S603 - what a person asked for
+            command,
+            check=False,
+            env=self.environ,
+            cwd=self.scratch,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+
+
+def _left_out(folder: str, names: list[str]) -> list[str]:
+    """What tools have left in a folder, and what is no file; a clone has none of it."""
+    return [name for name in names if is_left(folder, name)]

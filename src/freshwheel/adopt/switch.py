@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from freshwheel.adopt.toml_statements import changed, joined, parsed, parted, prepended, read, written
-from freshwheel.base import backends, config, config_values, requirements, versions
+from freshwheel.base import backends, config, config_values, requirements
 from freshwheel.base import toml_access as tables
 from freshwheel.base.backends import KNOWN, Backend
 from freshwheel.base.errors import ConfigError, Problem
@@ -200,7 +200,7 @@ def _version(
         return "stays", f"the version {static} stays static: wheels have the mark, but no label; {why}"
     path = posixpath.normpath(tables.text(pyproject, "tool.maturin.manifest-path") or "Cargo.toml")
     manifest = tables.text(read(files.get(path, "")), "package.version") if known.name == "maturin" else None
-    if versions.parsed(manifest or "") == versions.parsed(static):
+    if requirements.version(manifest or "") == requirements.version(static):
         return "left", f"{path} states the version {static} too, so it is left to that"
     states = f"{path} states {manifest} and the distribution {static}" if manifest else f"{static} becomes dynamic"
     step = f"{states}: it is [tool.freshwheel] version now, and wheels get a label; --no-label leaves it static"
@@ -209,7 +209,7 @@ def _version(
 
 def _why_static(static: str, pyproject: Mapping[str, Any], files: Mapping[str, str], known: Backend) -> str:
     """Why a version can't be opened, in words: who would find another one, or none; nothing where it can."""
-    if versions.parsed(static) is None:
+    if requirements.version(static) is None:
         return "it is no version of PEP 440"
     if not known.own_version:
         return f"for labels, list it as dynamic and let {known.name} read it from a file"

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from freshwheel.base import name_patterns, requirements
+from freshwheel.base import requirements
+from freshwheel.base.environment import matcher
 
 ENV: tuple[str, ...] = (
     # Of C compilers and linkers, and of who finds libraries for them.
@@ -264,4 +265,4 @@ def misnamed(backend: str) -> Backend | None:
 
 def shapes(name: str) -> bool:
     """Whether the environment variable `name` shapes wheels."""
-    return name_patterns.matcher(ENV)(name) and not name_patterns.matcher(HARMLESS)(name)
+    return matcher(ENV)(name) and not matcher(HARMLESS)(name)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 
-from freshwheel.base import backends, globs, requirements, versions
+from freshwheel.base import backends, globs, requirements
 from freshwheel.base.errors import ConfigError, Problem
 from freshwheel.base.model import OwnVersion
 
@@ -213,10 +213,10 @@ def own_version(value: Any, where: str) -> OwnVersion:
 
 def base_version(text: str, where: str, file: str = "") -> str:
     """A version (PEP 440) without a label of ours; `file` is what a message says of where it was found."""
-    version = versions.parsed(text)
+    version = requirements.version(text)
     if version is None:
         raise wrong(where, f"{file}{shown(text)} is not a version (PEP 440)")
-    if versions.has_label(version):
+    if requirements.has_label(version):
         raise wrong(
             where, f"{file}{shown(text)} has a label of freshwheel in it", "write the version without the label"
         )

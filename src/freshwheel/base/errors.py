@@ -1,6 +1,6 @@
 """What can go wrong: one root, few leaves, an exit code each.
 
-A message says what happened and where; a hint says what to do next. The doors render them, nobody else does.
+A message says what happened and where, and names a few of many; a hint says what to do next. The doors render them.
 """
 
 from __future__ import annotations
@@ -86,3 +86,9 @@ class DifferenceError(FreshwheelError):
     """A clean build gives another wheel than the stored one, although all that is known to decide is the same."""
 
     exit_code = 6
+
+
+def few(names: Sequence[str], most: int = 3) -> str:
+    """The first names, and how many more there are."""
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")

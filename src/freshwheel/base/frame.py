@@ -34,6 +34,11 @@ def encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
+def texts(*parts: str) -> bytes:
+    """Texts as `framed` puts them together."""
+    return framed(*map(encoded, parts))
+
+
 def stamp(salt: bytes, name: str, *values: str) -> bytes:
     """What is kept of a variable: 8 bytes, too few to find a long value by, and with a salt of the store."""
     return xxhash.xxh3_64_digest(framed(salt, *map(encoded, (name, *values))))

@@ -41,11 +41,15 @@ class Value:
 
     def fields(self) -> "tuple[Any, ...]":
         """The fields, in the order of the slots."""
-        return tuple([getattr(self, name) for name in self.__slots__])
+        return tuple(self.named().values())
+
+    def named(self) -> "dict[str, Any]":
+        """The fields by name."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
     def but(self, **fields: "Any") -> "Self":
         """The same value with other fields."""
-        return type(self)(**{**dict(zip(self.__slots__, self.fields(), strict=True)), **fields})
+        return type(self)(**{**self.named(), **fields})
 
     def __eq__(self, other: object) -> bool:
         """Whether all fields are equal."""
@@ -87,10 +91,10 @@ def read(path: str, magic: bytes) -> "Any":
 def load(path: str, magic: bytes, about: object = None) -> "Any":
     """The value that was saved about this; None where there is none, or none that can be believed."""
     try:
-        found, value = read(path, magic)
+        said, value = read(path, magic)
     except (OSError, ValueError):
         return None
-    return value if found == about else None
+    return value if said == about else None
 
 
 def save(path: str, magic: bytes, value: object, about: object = None, *, most: int = 0) -> bool:

@@ -1,4 +1,7 @@
-"""Requirements (PEP 508). What is asked of most of them needs no `packaging`, which takes long to load."""
+"""Requirements (PEP 508) and versions (PEP 440), read from texts that anybody may have written.
+
+What is asked of most of them needs no `packaging`, which takes long to load.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
+    from packaging.version import Version
+
 
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _RELEASE = r"[0-9]{1,9}(?:\.[0-9]{1,9})*"
 _COMPARISON = rf"(?:[=!]= *{_RELEASE}(?:\.\*)?|[<>]=? *{_RELEASE}|~= *[0-9]{{1,9}}(?:\.[0-9]{{1,9}})+)"
 _START = re.compile(rf"\s*({_NAME})\s*(?:\[([^\[\]]*)\])?")
 _PLAIN = re.compile(rf"{_NAME} *(?:\[{_NAME}(?:, *{_NAME})*\])? *(?:{_COMPARISON} *(?:, *{_COMPARISON})*)?")
+LABEL = re.compile(r"s[0-9a-f]{12}")
+"""The local version segment that names the sources of a wheel."""
+RELEASE = re.compile(r"(?:0|[1-9][0-9]{0,8})(?:\.(?:0|[1-9][0-9]{0,8}))*")
+"""A release alone, which is its own normal form."""
 
 
 def normal(name: str) -> str:
@@ -68,3 +77,26 @@ def allows(text: str, version: str) -> bool:
         return wanted is not None and wanted.specifier.contains(version, prereleases=True)
     except ValueError:
         return False
+
+
+def version(text: str) -> Version | None:
+    """The version that `text` spells, None if it spells none."""
+    from packaging.version import Version  # noqa: PLC0415 - a hit has plain releases, and needs it for none
+
+    try:
+        # The pattern of PEP 440 ignores case, and so lets letters pass that only look like `s` and `k`.
+        parsed = Version(text if text.isascii() else "")
+        str(parsed)
+    except ValueError:  # also for a number with more digits than `int` reads
+        return None
+    return parsed
+
+
+def segments(version: Version) -> list[str]:
+    """The parts of the local version."""
+    return version.local.split(".") if version.local else []
+
+
+def has_label(version: Version) -> bool:
+    """Whether a part of the local version looks like a label."""
+    return any(LABEL.fullmatch(part) for part in segments(version))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from freshwheel.base import backends, config, files, isolation, name_patterns
+from freshwheel.base import backends, config, environment, files
 from freshwheel.base.errors import ConfigError, InputError, Problem
 from freshwheel.base.model import Config, Project, Snapshot
 from freshwheel.build import remember
@@ -68,7 +68,7 @@ class Context:
             backend=backend,
             cache=files.cache_directory(call.environ),
             real=memory.real(call.tree),
-            private=isolation.isolation(call.environ),
+            private=environment.isolation(call.environ),
         )
 
     def snapshot(self) -> Snapshot:
@@ -122,7 +122,7 @@ class Context:
 
     def is_harmless(self, name: str) -> bool:
         """Whether a variable shapes nothing, whoever asks for it."""
-        return name_patterns.matcher((*backends.AMBIENT, *self.config.ignore_env))(name)
+        return environment.matcher((*backends.AMBIENT, *self.config.ignore_env))(name)
 
     def globs(self, found: Snapshot) -> list[str]:
         """Patterns that all inputs match, and maybe more: the folders that they lie in, and single files."""

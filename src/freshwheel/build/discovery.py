@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from importlib import machinery
 
 from freshwheel.base import backends, files, frame, requirements, rows
-from freshwheel.base.isolation import folders, isolation
-from freshwheel.base.phrases import few
+from freshwheel.base.environment import folders, isolation
+from freshwheel.base.errors import few
 from freshwheel.build.context import Context
 from freshwheel.inner import distributions as installations
 from freshwheel.inner import programs, repository
@@ -24,7 +24,7 @@ from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.inner.programs import Lookout
 from freshwheel.memory import answers
 from freshwheel.sources import digest, disk, not_sources, selection, surroundings
-from freshwheel.store.entry import Discovered
+from freshwheel.store.shelf import Discovered
 
 FILE, FOLDER, PRESENT, ABSENT = "f", "d", "p", "a"
 """Kinds: what a file holds, which names a folder has, whether something is there, or nothing."""

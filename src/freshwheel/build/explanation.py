@@ -12,9 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from freshwheel.base.errors import FreshwheelError
+from freshwheel.base.errors import FreshwheelError, few
 from freshwheel.base.model import Snapshot
-from freshwheel.base.phrases import few
 from freshwheel.build import discovery, lookup
 from freshwheel.build.context import Context
 from freshwheel.build.lookup import Case

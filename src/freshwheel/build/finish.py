@@ -6,14 +6,13 @@ import hashlib
 import os
 
 from freshwheel.base import files
-from freshwheel.base.errors import InputError, WheelUnfamiliarError
+from freshwheel.base.errors import InputError, WheelUnfamiliarError, few
 from freshwheel.base.model import Snapshot
-from freshwheel.base.phrases import few
 from freshwheel.build import wheel_name
 from freshwheel.build.context import Context
 from freshwheel.build.inner_build import Built
 from freshwheel.build.wheel_name import Name
-from freshwheel.wheel import archive, version
+from freshwheel.wheel import archive, mark
 
 _MOST = 5
 """Files that are named one by one."""
@@ -70,7 +69,7 @@ def _digest(
     known = [found.digest if isinstance(found, Snapshot) else None for found in (earlier, later)]
     with open(path, "rb") as file:
         inner = hashlib.sha256(file.read()).hexdigest()
-    return version.unsettled(known[0], known[1], inner), None
+    return mark.unsettled(known[0], known[1], inner), None
 
 
 def _moved(earlier: Snapshot, later: Snapshot) -> list[str]:

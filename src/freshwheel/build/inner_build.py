@@ -14,9 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from freshwheel.base import backends
-from freshwheel.base.errors import InputError
+from freshwheel.base.errors import InputError, few
 from freshwheel.base.model import Snapshot
-from freshwheel.base.phrases import few
 from freshwheel.build import discovery, notice, observation, opinion
 from freshwheel.build.context import Context
 from freshwheel.build.observation import Found, Watch

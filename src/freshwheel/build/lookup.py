@@ -17,9 +17,8 @@ from dataclasses import dataclass, field
 import xxhash
 
 from freshwheel.base import files, requirements, toml_access
-from freshwheel.base.errors import InputError
+from freshwheel.base.errors import InputError, few
 from freshwheel.base.model import Snapshot
-from freshwheel.base.phrases import few
 from freshwheel.build import discovery
 from freshwheel.build.context import Context
 from freshwheel.inner import build_key, distributions, machine
@@ -28,7 +27,7 @@ from freshwheel.inner.distributions import extras
 from freshwheel.inner.machine import Facts, Subject
 from freshwheel.memory import resolved
 from freshwheel.sources import content, digest
-from freshwheel.store.entry import Entry
+from freshwheel.store.shelf import Entry
 from freshwheel.store.store import Store
 
 SOURCES = "source digest"

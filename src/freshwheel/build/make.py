@@ -7,9 +7,8 @@ import shutil
 from collections.abc import Mapping
 
 from freshwheel.base import files
-from freshwheel.base.errors import DifferenceError, FreshwheelError, InnerError, InputError
+from freshwheel.base.errors import DifferenceError, FreshwheelError, InnerError, InputError, few
 from freshwheel.base.model import Snapshot
-from freshwheel.base.phrases import few
 from freshwheel.build import editable, explanation, finish, inner_build, lookup, store_policy
 from freshwheel.build.context import Context
 from freshwheel.build.inner_build import Built

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 import xxhash
 
-from freshwheel.base import backends, frame, requirements, versions
+from freshwheel.base import backends, frame, requirements
 from freshwheel.base.model import Input, Snapshot
 from freshwheel.build import discovery
 from freshwheel.build.context import Context
@@ -161,7 +161,7 @@ def used(context: Context, folder: str, path: str) -> str:
     if not folder:
         return ""
     base, stated = _base(context), os.path.basename(path).split("-")[1]
-    if base is not None and versions.parsed(base) != versions.parsed(stated):
+    if base is not None and requirements.version(base) != requirements.version(stated):
         why = f"setuptools before 66 can't be told the version {base}: what asked for it was given {stated}"
         context.call.say(f"{why}; require a newer one, or leave the version static")
         return why

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from freshwheel.base import files
-from freshwheel.base.isolation import isolation
+from freshwheel.base.environment import isolation
 from freshwheel.base.model import Snapshot
 from freshwheel.build import discovery, notice
 from freshwheel.build.context import Context
@@ -24,7 +24,7 @@ from freshwheel.observe import judgement, observer, packaged, programs, witness
 from freshwheel.observe.account import Account, merged
 from freshwheel.observe.judgement import Judged, Places, Taken, within
 from freshwheel.sources import surroundings
-from freshwheel.store.entry import Discovered
+from freshwheel.store.shelf import Discovered
 
 _OFF = "observation is off"
 _DIED = "the observer died, so the build was run once more without it"

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freshwheel.base import backends, frame, rows
+from freshwheel.base.environment import folders, searched
 from freshwheel.base.errors import WheelError
-from freshwheel.base.isolation import folders, searched
 from freshwheel.base.requirements import normal
 from freshwheel.base.rows import Row
 from freshwheel.build import discovery
@@ -23,7 +23,7 @@ from freshwheel.inner.programs import Lookout, which
 from freshwheel.memory import answers
 from freshwheel.memory.answers import Answer
 from freshwheel.sources import content, disk
-from freshwheel.store.entry import Discovered, Entry
+from freshwheel.store.shelf import Discovered, Entry
 from freshwheel.wheel import metadata
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from freshwheel.base import files
-from freshwheel.base.model import Project, Snapshot
+from freshwheel.base.model import Looks, Project, Snapshot
 from freshwheel.base.rows import Row
 from freshwheel.memory import memory
 from freshwheel.sources import disk
@@ -36,27 +36,21 @@ def keep(project: Project, found: Snapshot, settings: Settings, environ: Mapping
     places = {**found.looks.places, **project.looks.places}  # the older row of the two counts
     links = dict(found.looks.links)
     inputs: list[tuple[bytes, bytes, bytes, Row]] = []
-    for one, row in zip(found.inputs, found.rows, strict=True):
-        own = links.pop(one.path, None) if one.kind == b"l" else row
+    for item, row in zip(found.inputs, found.rows, strict=True):
+        own = links.pop(item.path, None) if item.kind == b"l" else row
         if own is None:
             return False
-        inputs.append((one.path, one.kind, one.content, own))
-    return memory.save(
-        cache,
-        memory.observed(
-            tree=memory.real(project.tree),
-            device=device,
-            slack=disk.slack(project.tree) if found.looks.devices == {device} else None,
-            started=min(project.started, found.started),
-            question=question,
-            rules=found.rules,
-            inputs=inputs,
-            links=sorted(links.items()),
-            places=sorted((path or b".", row) for path, row in places.items()),
-            kinds={path or b"." for path in found.looks.kinds - project.looks.places.keys()},
-            absent=sorted(found.looks.absent | project.looks.absent),
-        ),
+        inputs.append((item.path, item.kind, item.content, own))
+    slack = disk.slack(project.tree) if found.looks.devices == {device} else None
+    tree = memory.real(project.tree)
+    ground = memory.Ground(tree=tree, device=device, slack=slack, question=question, rules=found.rules)
+    looks = Looks(
+        links=links,
+        places={path or b".": row for path, row in places.items()},
+        kinds=frozenset(path or b"." for path in found.looks.kinds - project.looks.places.keys()),
+        absent=found.looks.absent | project.looks.absent,
     )
+    return memory.save(cache, memory.observed(ground, min(project.started, found.started), inputs, looks))
 
 
 def _device(tree: str) -> int | None:

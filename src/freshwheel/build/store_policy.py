@@ -22,7 +22,7 @@ from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.inner.programs import Lookout
 from freshwheel.sources import content
 from freshwheel.store import upkeep
-from freshwheel.store.entry import Discovered, Entry
+from freshwheel.store.shelf import Discovered, Entry
 from freshwheel.store.store import Draft
 
 REFUSALS = (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)

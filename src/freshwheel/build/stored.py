@@ -10,7 +10,7 @@ from freshwheel.build.lookup import Case
 from freshwheel.build.output import SAME, Purpose, Wheel, private, written
 from freshwheel.build.wheel_name import Name
 from freshwheel.memory import journal
-from freshwheel.store.entry import Entry
+from freshwheel.store.shelf import Entry
 
 LARGE = 100 << 20
 """Bytes from which on a wheel is kept in one form only: the finished one is made anew for each hit."""

@@ -10,7 +10,7 @@ from freshwheel.about import __version__
 from freshwheel.base import frame
 from freshwheel.base.model import Mark
 from freshwheel.build.context import Context
-from freshwheel.wheel import mark, version
+from freshwheel.wheel import mark
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,7 +35,7 @@ def named(context: Context, digest: str, *, native: str | None, stated: str, inn
 
     Without a native digest the tree moved during the build.
     """
-    label = version.label(digest) if context.kind == "labelled" else None
+    label = mark.label(digest) if context.kind == "labelled" else None
     stamp = Mark(
         digest=digest,
         settled=native is not None,
@@ -55,9 +55,9 @@ def version_of(context: Context, stated: str, digest: str | None) -> str:
     base = context.base()
     if base is None or same(base, stated):
         base = stated
-    return base if digest is None else version.joined(base, version.label(digest))
+    return base if digest is None else mark.joined(base, mark.label(digest))
 
 
 def same(one: str, other: str) -> bool:
     """Whether two spellings are one version."""
-    return version.normal(one) == version.normal(other)
+    return mark.normal(one) == mark.normal(other)

@@ -18,7 +18,7 @@ from freshwheel.build import discovery
 from freshwheel.inner.force import Record
 from freshwheel.memory import accounts
 from freshwheel.memory.accounts import Page
-from freshwheel.store.entry import Discovered
+from freshwheel.store.shelf import Discovered
 from freshwheel.store.store import Store
 
 _LARGEST = 1 << 28

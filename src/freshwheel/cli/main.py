@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from freshwheel.cli.render import Answer
+    from freshwheel.cli.interface import Answer
 
 USAGE = 2
 """The exit code where the words are wrong."""
@@ -51,10 +51,10 @@ def _known(words: "Sequence[str]") -> str | None:
 def _run(words: "Sequence[str]") -> int:
     """The exit code of one call, the long way."""
     from freshwheel.base.errors import FreshwheelError
-    from freshwheel.cli import arguments, render
+    from freshwheel.cli import interface
 
     try:
-        options = arguments.parser().parse_args(words or ["--help"])
+        options = interface.parser().parse_args(words or ["--help"])
         answer = _answer(options)
     except SystemExit as stop:  # after the help, or what is wrong with the words
         return console.write("", stop.code if isinstance(stop.code, int) else USAGE)
@@ -63,23 +63,15 @@ def _run(words: "Sequence[str]") -> int:
     except FreshwheelError as error:
         console.say(f"error: {error.render()}")
         return error.exit_code
-    return console.write(render.text(answer, as_json=options.json), console.FAILED if answer.wrong else 0)
+    return console.write(interface.text(answer, as_json=options.json), console.FAILED if answer.wrong else 0)
 
 
 def _answer(options: "argparse.Namespace") -> "Answer":
     """What a verb has to say. Raises FreshwheelError."""
-    if options.verb in ("init", "uv"):
-        from freshwheel.cli import adopting
+    if options.verb in ("stats", "status", "store"):
+        from freshwheel.cli import machine
 
-        return {"init": adopting.init, "uv": adopting.uv}[options.verb](options)
-    if options.verb == "status":
-        from freshwheel.cli import status
-
-        return status.status(options)
-    if options.verb in ("stats", "store"):
-        from freshwheel.cli import store
-
-        return {"stats": store.stats, "store": store.store}[options.verb](options)
+        return machine.VERBS[options.verb](options)
     from freshwheel.cli import verbs
 
     return verbs.VERBS[options.verb](options)

@@ -1,22 +1,26 @@
-"""The verbs that explain a project or a wheel: each asks a recipe, and shows what that has found."""
+"""The verbs about a project or a wheel: each asks a recipe, shows what that says, and writes if a person agrees."""
 
 from __future__ import annotations
 
 import argparse
+import difflib
 import glob
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from freshwheel.adopt import init as adoption
+from freshwheel.adopt import uv as cache_keys
+from freshwheel.adopt.switch import Remark
 from freshwheel.base import config, files
 from freshwheel.base import toml_access as tables
 from freshwheel.build.context import Call
 from freshwheel.build.explanation import Comparison
-from freshwheel.cli import console, render
-from freshwheel.cli.render import Answer, Line, UsageError, count, listed
-from freshwheel.explain import distributions, history, report
-from freshwheel.explain.history import Why
+from freshwheel.cli import console, interface
+from freshwheel.cli.interface import Answer, Line, UsageError, count, listed
+from freshwheel.explain import distributions, report
+from freshwheel.explain.report import Why
 from freshwheel.inner.build_key import Difference
 from freshwheel.memory import accounts, journal
 from freshwheel.memory.outcome import Outcome
@@ -27,6 +31,16 @@ _MOST = 20
 _NEVER_BUILT = (
     "no build of this tree is on record, so there is nothing to compare its inputs with; "
     "build it once, for example with `pip wheel --no-deps .` or `uv build --wheel`"
+)
+_NAME = "pyproject.toml"
+_MOST_PLACES = 10
+"""Places of one remark that are shown to people."""
+_SAME = "the project was built both ways, and the wheels are the same but for version, mark and RECORD"
+_OTHER = "the project was built both ways, and after the switch its wheel is another one"
+_UNKEPT = "the former file could not be kept, so --undo can't give it back; git can"
+_HOLES = (
+    "no list sees everything: uv goes by the newest time, so a deleted file may go unseen; a file behind a symbolic "
+    'link is seen only if it is named. [tool.uv] reinstall-package = ["NAME"] has uv ask each time instead'
 )
 
 
@@ -137,7 +151,7 @@ def check(options: argparse.Namespace) -> Answer:
     if not files:
         raise UsageError("there is neither a wheel nor a source distribution")
     upload = distributions.check(files)
-    lines = [*render.told(upload.findings, upload.notes), render.verdict(upload.findings)]
+    lines = [*interface.told(upload.findings, upload.notes), interface.verdict(upload.findings)]
     return Answer(lines=lines, value=asdict(upload), wrong=bool(upload.findings))
 
 
@@ -146,9 +160,9 @@ def _check(path: str) -> Answer:
     told = report.check(call(path))
     if not told.built:
         console.say(_NEVER_BUILT)
-    lines = render.told(told.findings, told.notes)
+    lines = interface.told(told.findings, told.notes)
     lines += listed("[tool.freshwheel] with all of that in it:", told.lines)
-    return Answer(lines=[*lines, render.verdict(told.findings)], value=asdict(told), wrong=bool(told.findings))
+    return Answer(lines=[*lines, interface.verdict(told.findings)], value=asdict(told), wrong=bool(told.findings))
 
 
 def verify(options: argparse.Namespace) -> Answer:
@@ -167,15 +181,15 @@ def verify(options: argparse.Namespace) -> Answer:
     lines = [Line(told.name.filename, "head")]
     if told.mark is not None:
         lines.append(Line(f"  built from {told.mark.digest} by {told.mark.backend}"))
-    lines += render.told(told.findings, told.notes)
+    lines += interface.told(told.findings, told.notes)
     if told.is_of_tree:
         lines.append(Line("it is what the tree says", "good"))
-    return Answer(lines=[*lines, render.verdict(told.findings)], value=value, wrong=bool(told.findings))
+    return Answer(lines=[*lines, interface.verdict(told.findings)], value=value, wrong=bool(told.findings))
 
 
 def why(options: argparse.Namespace) -> Answer:
     """What comes next, what differs from the last wheel, and what became of earlier installations."""
-    told = history.why(call(options.path))
+    told = report.why(call(options.path))
     parts = told.compared.parts
     value = {
         "digest": told.digest,
@@ -198,7 +212,7 @@ def _why(told: Why) -> list[Line]:
         lines.append(Line("nothing is on record of this tree: it was not built here", "note"))
     else:
         name = told.last.wheel or "the last wheel"
-        lines.append(Line(f"this tree now, against {name} of {render.moment(told.last.when)}", "head"))
+        lines.append(Line(f"this tree now, against {name} of {interface.moment(told.last.when)}", "head"))
         lines += _compared(told.compared)
     if told.store:
         lines.append(Line(f"the store has no say: {told.store}", "note"))
@@ -255,12 +269,100 @@ def _installation(outcome: Outcome) -> str:
     else:
         what = "miss" if outcome.decided == "miss" else f"hit in {took}{journal.saved(outcome.saved)}"
     hook = "" if outcome.hook == "wheel" else f"{outcome.hook}, "
-    return f"{render.moment(outcome.when)}  {hook}{what}: {outcome.why}{more}"
+    return f"{interface.moment(outcome.when)}  {hook}{what}: {outcome.why}{more}"
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:
     """An outcome without the parts of its key: they are of the installers of this machine."""
     return {name: value for name, value in asdict(outcome).items() if name != "parts"}
+
+
+def init(options: argparse.Namespace) -> Answer:
+    """The switch of a project, or the way back: shown, tried out if that was asked for, and written."""
+    tree = project(options.path)
+    proposal = adoption.retract(tree, os.environ) if options.undo else adoption.propose(tree, label=options.label)
+    is_changed, steps, different = proposal.before != proposal.after, [*proposal.steps], list[str]()
+    if options.check_build and is_changed:
+        members = adoption.differences(tree, proposal.before, proposal.after, os.environ)
+        different = [f"{name}: {how}" if name else how for name, how in members.items()]
+        steps += [] if different else [_SAME]
+    difference = _diff(proposal.before, proposal.after)
+    lines = [*_painted(difference), *(Line(step, "good") for step in steps)]
+    lines += [line for remark in proposal.remarks for line in _remark(remark)]
+    lines += listed(_OTHER, different, "bad")
+    agreed = False if different else options.yes or None
+    if is_changed and agreed is None and console.is_watched() and not options.json:
+        console.write(interface.painted(lines))
+        lines, agreed = [], console.asked(f"write {_NAME}?")
+    if is_changed and agreed:
+        lines += [] if options.undo or adoption.keep(proposal, os.environ) else [Line(_UNKEPT, "note")]
+        adoption.write(tree, proposal.before, proposal.after)
+        lines.append(
+            Line(f"wrote {_NAME}" + ("" if options.undo else "; `freshwheel init --undo` takes it back"), "good")
+        )
+    elif is_changed:
+        lines.append(Line("not written; --yes writes it", "do") if agreed is None else Line("not written", "bad"))
+    value = {
+        "changed": is_changed,
+        "written": bool(is_changed and agreed),
+        "steps": steps,
+        "remarks": [asdict(remark) for remark in proposal.remarks],
+        "different": different,
+        "difference": "".join(f"{text}\n" for text in difference),
+    }
+    return Answer(lines=lines, value=value, wrong=is_changed and agreed is False)
+
+
+def uv(options: argparse.Namespace) -> Answer:
+    """The cache keys of a project: how they differ if `--check`, else how the file changes, which `--yes` writes."""
+    tree = project(options.path)
+    before = adoption.read(tree)
+    keys = cache_keys.look(call(tree), before)
+    differs = keys.after != before
+    if options.yes and differs:
+        adoption.write(tree, before, keys.after)
+    missing, superfluous = ([cache_keys.shown(key) for key in some] for some in (keys.missing, keys.superfluous))
+    if options.check:
+        lines = [Line(f"missing: {key}", "bad") for key in missing]
+        lines += [Line(f"superfluous: {key} is not generated", "bad") for key in superfluous]
+    else:
+        lines = _painted(_diff(before, keys.after))
+    many = count(len(keys.wanted), "key")
+    if not differs:
+        lines.append(Line(f"{many}, as they are generated", "good"))
+    elif options.yes:
+        lines.append(Line(f"{_NAME} has {many} now", "good"))
+    elif options.check:
+        lines.append(Line("the list is not the generated one; freshwheel uv --yes writes that", "bad"))
+    else:
+        lines += [Line(f"note: {_HOLES}", "note"), Line("nothing is written yet; --yes does that", "note")]
+    value = {
+        "keys": keys.wanted,
+        "missing": missing,
+        "superfluous": superfluous,
+        "written": bool(options.yes and differs),
+    }
+    return Answer(lines=lines, value=value, wrong=options.check and differs)
+
+
+def _remark(remark: Remark) -> list[Line]:
+    """What would hurt, some of the places, and what to do."""
+    lines = listed(remark.what, remark.where[:_MOST_PLACES], "note")
+    if len(remark.where) > _MOST_PLACES:
+        lines.append(Line(f"  and {len(remark.where) - _MOST_PLACES} more; --json lists them", "note"))
+    return [*lines, Line(f"  -> {remark.todo}", "do")]
+
+
+def _diff(before: bytes, after: bytes) -> list[str]:
+    """The lines of a unified difference; the end of a line, if that alone differs, is not shown."""
+    old, new = (data.decode("utf-8", "replace").split("\n") for data in (before, after))
+    return [line.rstrip("\r\n") for line in difflib.unified_diff(old, new, _NAME, _NAME)]
+
+
+def _painted(texts: list[str]) -> list[Line]:
+    """The lines of a difference for people."""
+    roles = {"+": "good", "-": "bad", "@": "head"}
+    return [Line(text, "head" if text.startswith(("+++", "---")) else roles.get(text[:1], "text")) for text in texts]
 
 
 VERBS: Mapping[str, Callable[[argparse.Namespace], Answer]] = {
@@ -269,4 +371,6 @@ VERBS: Mapping[str, Callable[[argparse.Namespace], Answer]] = {
     "check": check,
     "why": why,
     "verify": verify,
+    "init": init,
+    "uv": uv,
 }

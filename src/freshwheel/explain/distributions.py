@@ -13,14 +13,13 @@ from dataclasses import dataclass
 
 from packaging.utils import canonicalize_name
 
-from freshwheel.base.errors import WheelError, WheelUnfamiliarError
+from freshwheel.base.errors import WheelError, WheelUnfamiliarError, few
 from freshwheel.base.model import Finding, Mark
-from freshwheel.base.phrases import few
 from freshwheel.build.context import Call, Context
-from freshwheel.wheel import archive, sdist, version
+from freshwheel.wheel import archive, sdist
 from freshwheel.wheel import mark as marks
 from freshwheel.wheel.archive import Wheel
-from freshwheel.wheel.names import FileName
+from freshwheel.wheel.metadata import FileName
 
 _WHEEL, _SDIST = ".whl", ".tar.gz"
 _AGAIN = "build it again"
@@ -73,12 +72,12 @@ class _Distribution:
     @property
     def release(self) -> tuple[str, str]:
         """The name of the project and the version, without a label, in their normal forms."""
-        return str(canonicalize_name(self.name.distribution)), version.base(self.name.version)
+        return str(canonicalize_name(self.name.distribution)), marks.base(self.name.version)
 
     @property
     def label(self) -> str:
         """Nothing where there is none."""
-        full = version.normal(self.name.version)
+        full = marks.normal(self.name.version)
         return full.rpartition("+")[2].rpartition(".")[2] if full != self.release[1] else ""
 
 
@@ -136,10 +135,10 @@ def _mark(wheel: Wheel) -> tuple[Mark | None, list[Finding]]:
     try:
         if data is not None:
             mark = marks.parse(data)
-            expected = mark.base if mark.label is None else version.joined(mark.base, mark.label)
-            if version.normal(expected) != version.normal(wheel.version):
+            expected = mark.base if mark.label is None else marks.joined(mark.base, mark.label)
+            if marks.normal(expected) != marks.normal(wheel.version):
                 wrong = f"it is that of version {expected}, and the wheel has {wheel.version}"
-        elif version.normal(wheel.version) != version.base(wheel.version):
+        elif marks.normal(wheel.version) != marks.base(wheel.version):
             wrong = f"there is none, and the version {wheel.version} has a label"
     except (ValueError, WheelError) as error:
         wrong = f"it is no mark: {error}"
@@ -191,7 +190,7 @@ def _distribution(path: str) -> _Distribution:
         found = inspect(path)
         return _Distribution(name=found.name, inspected=found)
     name, stated = FileName.sdist(os.path.basename(path)), sdist.version_of(path)
-    if version.normal(stated) != version.normal(name.version):
+    if marks.normal(stated) != marks.normal(name.version):
         raise WheelError(f"PKG-INFO says version {stated}, the file name {name.version}")
     return _Distribution(name=name)
 

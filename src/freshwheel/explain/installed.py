@@ -14,8 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 from freshwheel.base import files
 from freshwheel.base import toml_access as tables
-from freshwheel.base.errors import FreshwheelError
-from freshwheel.base.phrases import few
+from freshwheel.base.errors import FreshwheelError, few
 from freshwheel.memory import installed_state, installs, memory, outcome
 from freshwheel.memory.installed_state import Digests
 from freshwheel.memory.installs import Install

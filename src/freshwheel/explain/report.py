@@ -1,6 +1,7 @@
-"""The recipes that explain: what the inputs of a tree are and why, and what is wrong with how they are declared.
+"""The recipes that explain a tree: its inputs, what is wrong with how they are declared, and `why` a build comes next.
 
-Values in, values out: nothing here is printed, and the inner backend is not needed.
+Values in, values out: nothing here is printed, the inner backend is not needed, and nothing is started that the tree
+may name.
 """
 
 from __future__ import annotations
@@ -13,18 +14,23 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from freshwheel.base import config, files, globs
-from freshwheel.base.errors import InputError
-from freshwheel.base.isolation import folders
+from freshwheel.base.environment import folders
+from freshwheel.base.errors import InputError, few
 from freshwheel.base.model import Finding, Input
-from freshwheel.base.phrases import few
+from freshwheel.build import discovery, explanation, lookup
 from freshwheel.build.context import Call, Context
+from freshwheel.build.explanation import Comparison
+from freshwheel.build.lookup import Case
 from freshwheel.inner import programs
 from freshwheel.inner.programs import Lookout
-from freshwheel.memory import accounts, discoveries
+from freshwheel.memory import accounts, discoveries, editables, memory, outcome
+from freshwheel.memory.outcome import Outcome
 from freshwheel.sources import content, selection, surroundings
 from freshwheel.sources.cargo import FOR_TESTS, Closure, lies_in, normal
 from freshwheel.sources.disk import Disk
 from freshwheel.sources.selection import Selection
+from freshwheel.store import upkeep
+from freshwheel.store.shelf import Discovered
 
 _MANIFESTS = ("Cargo.toml", "CMakeLists.txt", "meson.build")
 """Files that decide what of their folder is built."""
@@ -70,12 +76,12 @@ def inputs(call: Call) -> Inputs:
     """The inputs of the tree, each with its reason, and what is left out."""
     context = Context.of(call)
     snapshot = context.snapshot()
-    found = content.steady(call.tree, context.select)
-    paths = [_text(one.path) for one in snapshot.inputs]
-    why = {_text(path): reason for path, reason in found.tree.reasons.items()}
+    chosen = content.steady(call.tree, context.select)
+    paths = [_text(item.path) for item in snapshot.inputs]
+    why = {_text(path): reason for path, reason in chosen.tree.reasons.items()}
     left_out = {
         path: reason
-        for path, reason in sorted(found.left_out.items())
+        for path, reason in sorted(chosen.left_out.items())
         if path not in paths and os.path.lexists(os.path.join(call.tree, path))
     }
     return Inputs(
@@ -83,7 +89,7 @@ def inputs(call: Call) -> Inputs:
         inputs=snapshot.inputs,
         reasons=tuple([why.get(path) or "reached from the project" for path in paths]),
         left_out=left_out,
-        pruned={_text(path): reason for path, reason in sorted(found.tree.pruned.items())},
+        pruned={_text(path): reason for path, reason in sorted(chosen.tree.pruned.items())},
         env=tuple(sorted(context.variables)),
     )
 
@@ -93,11 +99,11 @@ def check(call: Call) -> Check:
     context = Context.of(call)
     snapshot = context.snapshot()
     known = discoveries.load(files.cache_directory(call.environ), call.tree)
-    found = content.steady(call.tree, context.select)
-    vital = {*found.rules.always, *_AT_THE_TOP, *_deciding(found.closure)}
-    include = [*_missed(context, found, known), *_outside(context, found)]
-    exclude = list(_written(known, {_text(one.path) for one in snapshot.inputs}, vital))
-    suspicious, notes = _excluded(context, found, vital)
+    chosen = content.steady(call.tree, context.select)
+    vital = {*chosen.rules.always, *_AT_THE_TOP, *_deciding(chosen.closure)}
+    include = [*_missed(context, chosen, known), *_outside(context, chosen)]
+    exclude = list(_written(known, {_text(item.path) for item in snapshot.inputs}, vital))
+    suspicious, notes = _excluded(context, chosen, vital)
     lines = [
         f"{key} = {_toml([*present, *added])}"
         for key, present, added in (
@@ -110,9 +116,9 @@ def check(call: Call) -> Check:
         built=known.built,
         findings=(
             *_idle(context),
-            *(one for one, _ in [*include, *exclude]),
+            *(finding for finding, _ in [*include, *exclude]),
             *suspicious,
-            *map(_unread, found.unread),
+            *map(_unread, chosen.unread),
             *_commands(context),
         ),
         notes=tuple(notes),
@@ -126,22 +132,22 @@ def undeclared(call: Call) -> list[str]:
     return [path for path, _ in _unnamed(context, content.steady(call.tree, context.select), known)]
 
 
-def _excluded(context: Context, found: Selection, vital: AbstractSet[str]) -> tuple[list[Finding], list[str]]:
+def _excluded(context: Context, chosen: Selection, vital: AbstractSet[str]) -> tuple[list[Finding], list[str]]:
     """What is wrong with what `exclude` takes away, and what is odd."""
     findings: list[Finding] = []
     notes: list[str] = []
-    patterns = sorted(set(found.rules.exclude))
+    patterns = sorted(set(chosen.rules.exclude))
     try:
-        free = _paths(_again(context, replace(found.rules, exclude=()))) if patterns else frozenset()
+        free = _paths(_again(context, replace(chosen.rules, exclude=()))) if patterns else frozenset()
     except InputError as error:
         return [], [f"what exclude takes away can't be looked at: {error.message}"]
-    gone, kept = sorted(free - _paths(found)), _paths(found)
+    gone, kept = sorted(free - _paths(chosen)), _paths(chosen)
     for text in patterns:
         pattern = globs.parse([text])
         taken = [path for path in gone if pattern.match(path)]
-        read = [path for path in taken if _is_read(path, found, free)]
+        read = [path for path in taken if _is_read(path, chosen, free)]
         serious = [path for path in taken if _is_vital(path, vital, kept) or (path != text and path in read)]
-        untouched = [path for path in found.rules.always if pattern.match(path)]
+        untouched = [path for path in chosen.rules.always if pattern.match(path)]
         if serious:
             findings.append(_suspicious(text, serious))
         elif text in read:
@@ -157,53 +163,53 @@ def _excluded(context: Context, found: Selection, vital: AbstractSet[str]) -> tu
 def _is_vital(path: str, vital: AbstractSet[str], kept: AbstractSet[str]) -> bool:
     """Whether a file that was taken away decides what is built; a whole folder may go with its manifest."""
     folder, _, name = path.rpartition("/")
-    return path in vital or (name in _MANIFESTS and any(lies_in(one, folder) for one in kept))
+    return path in vital or (name in _MANIFESTS and any(lies_in(other, folder) for other in kept))
 
 
-def _is_read(path: str, found: Selection, free: AbstractSet[str]) -> bool:
+def _is_read(path: str, chosen: Selection, free: AbstractSet[str]) -> bool:
     """Whether a build reads a file: a source of a crate, or what one was seen to read; `free` are all there are."""
-    if any(lies_in(path, one) for one in found.rules.discovered):
+    if any(lies_in(path, place) for place in chosen.rules.discovered):
         return True
     folder = path if path.endswith(".rs") else ""
     while folder:
         folder = folder.rpartition("/")[0]
         if normal(f"{folder}/Cargo.toml") in free:
-            is_built = any(crate.folder == folder for crate in found.closure.crates)
+            is_built = any(crate.folder == folder for crate in chosen.closure.crates)
             return is_built and path[len(folder) :].lstrip("/").partition("/")[0] not in FOR_TESTS
     return False
 
 
-def _missed(context: Context, found: Selection, known: discoveries.State) -> Iterator[tuple[Finding, str]]:
+def _missed(context: Context, chosen: Selection, known: discoveries.State) -> Iterator[tuple[Finding, str]]:
     """What is an input only because a build was seen to read it, each with the pattern that declares it."""
-    for path, target in _unnamed(context, found, known):
+    for path, target in _unnamed(context, chosen, known):
         pattern = _pattern(target)
         what = f"a build has taken it ({known.discovered[path]}), and nothing declares it"
         yield Finding(kind="missed", where=path, what=what, todo=f"include = {_toml([pattern])}"), pattern
 
 
-def _unnamed(context: Context, found: Selection, known: discoveries.State) -> Iterator[tuple[str, str]]:
+def _unnamed(context: Context, chosen: Selection, known: discoveries.State) -> Iterator[tuple[str, str]]:
     """Each of these paths, and with it the path of the file, or of all below the folder."""
     if not known.discovered:
         return
-    only = _paths(found) - _paths(_again(context, replace(found.rules, discovered={})))
+    only = _paths(chosen) - _paths(_again(context, replace(chosen.rules, discovered={})))
     for path in sorted(known.discovered):
-        if any(lies_in(one, path) for one in only):
+        if any(lies_in(file, path) for file in only):
             yield path, path if path in only else f"{path}/**"
 
 
-def _outside(context: Context, found: Selection) -> Iterator[tuple[Finding, str]]:
+def _outside(context: Context, chosen: Selection) -> Iterator[tuple[Finding, str]]:
     """What the files of the build refer to outside of the project, each with the pattern that declares it.
 
     Once a build was observed, nobody need guess any more.
     """
     if accounts.load(files.cache_directory(context.call.environ), context.call.tree).observed:
         return
-    root = surroundings.repository(context.call.tree, [crate.folder for crate in found.closure.crates])
-    paths, exclude = _paths(found), globs.parse(context.config.exclude)
+    root = surroundings.repository(context.call.tree, [crate.folder for crate in chosen.closure.crates])
+    paths, exclude = _paths(chosen), globs.parse(context.config.exclude)
     texts = {path: _read(context, path) for path in paths if surroundings.is_building(path)}
     places: dict[tuple[str, str], list[str]] = {}
     for where, path, pattern in surroundings.outside(context.call.tree, root, texts):
-        declared = any(one.startswith("../") and lies_in(one, path) for one in paths)
+        declared = any(file.startswith("../") and lies_in(file, path) for file in paths)
         if not declared and not any(map(exclude.match, (path, f"{path}/x"))):
             places.setdefault((path, pattern), []).append(where)
     for (path, pattern), lines in places.items():
@@ -286,8 +292,8 @@ def _deciding(closure: Closure) -> list[str]:
     return [*closure.files, *closure.locks, *(normal(f"{crate.folder}/Cargo.toml") for crate in closure.crates)]
 
 
-def _paths(found: Selection) -> frozenset[str]:
-    return frozenset(map(_text, found.tree.paths))
+def _paths(chosen: Selection) -> frozenset[str]:
+    return frozenset(map(_text, chosen.tree.paths))
 
 
 def _pattern(path: str) -> str:
@@ -304,3 +310,97 @@ def _toml(texts: Sequence[str]) -> str:
 def _text(path: bytes) -> str:
     """A path as settings and manifests spell it, whatever the locale."""
     return path.decode("utf-8", "surrogateescape")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Why:
+    """What would make the next wheel another one, and what made the earlier ones."""
+
+    digest: str
+    """The source digest now."""
+    store: str
+    """Why the store would have no say now; nothing: it would."""
+    last: Outcome | None
+    """What the tree is held against; None: nothing is on record."""
+    compared: Comparison
+    """What differs; nothing where nothing is on record."""
+    next: str
+    """What the next installation will do: `hit` or `build`."""
+    cause: str
+    """Why it will build."""
+    outcomes: tuple[Outcome, ...]
+    """The newest first."""
+
+
+def why(call: Call) -> Why:
+    """The tree now against its last wheel, or against its last editable one if that is newer."""
+    cache = files.cache_directory(call.environ)
+    outcomes = outcome.load(cache, call.tree)
+    last = outcome.base(outcomes, "wheel", "editable")
+    context = Context.of(call if last is None or last.hook == "wheel" else replace(call, hook="build_editable"))
+    snapshot = context.snapshot()
+    case = lookup.opened(context, snapshot, ask=False)
+    compared = Comparison(inputs=None, sources=False, parts=None)
+    if last is not None:
+        before = outcome.inputs(cache, call.tree, last.digest)
+        compared = explanation.compared(last, outcome.parts(outcomes, last.key), before, snapshot, case)
+    cause = case if isinstance(case, str) else _cause(case, last, compared)
+    return Why(
+        digest=snapshot.digest,
+        store=case if isinstance(case, str) else "",
+        last=last,
+        compared=compared,
+        next="build" if cause else "hit",
+        cause=cause,
+        outcomes=tuple(outcomes),
+    )
+
+
+def _cause(case: Case, last: Outcome | None, compared: Comparison) -> str:
+    """Why the next installation will build, as far as that can be told from here; nothing: it need not."""
+    if case.context.proves:
+        return "a stored wheel is to be verified"
+    unfit = _unfit_editable(case, compared) if case.context.in_place else _unfit_wheel(case)
+    if unfit is not None:
+        return unfit
+    if last is None:
+        return "first build here"
+    if differing := explanation.words(compared):
+        return "; ".join(differing)
+    if last.unstored:
+        return f"the last one was not stored: {last.unstored}"
+    return "what was kept is gone" if case.context.in_place else "the store does not have it"
+
+
+def _unfit_wheel(case: Case) -> str | None:
+    """Why what the store has will not do; nothing: it will. None: it has nothing of this key."""
+    reasons: list[str] = []
+    for listed in upkeep.entries(case.store.shelf):
+        entry = listed.entry
+        if entry.parts.get(lookup.SOURCES) != case.found.digest or entry.tree not in (None, case.tree):
+            continue
+        parts = {**entry.parts, "store": explanation.lasting(case)["store"]}
+        differing, *_ = explanation.differing(parts, case, isolated=bool(entry.installed))
+        if not differing:
+            reasons.append(discovery.difference(case.about, _known(entry.discovered)))
+    return "" if "" in reasons else next(iter(reasons), None)
+
+
+def _unfit_editable(case: Case, compared: Comparison) -> str | None:
+    """Why an editable build that is kept will not do; nothing: it will. None: none of such a tree is kept."""
+    if compared.parts != ():
+        return None
+    tree, cache = memory.real(case.context.call.tree), files.cache_directory(case.context.call.environ)
+    records = editables.load(cache or "", tree)
+    for record in records:
+        if record.tells(case.found.native, case.found.digest) and discovery.held(case.about, _known(record.rests)):
+            for module in record.modules:
+                if editables.state(tree, module, record, records) == "foreign":
+                    return f"{os.fsdecode(module.path)} is not what a build of freshwheel left there"
+            return ""
+    return None
+
+
+def _known(rests: Sequence[Discovered]) -> list[Discovered]:
+    """What a build has taken, but for what git says: that is not asked here."""
+    return [item for item in rests if item[1] != discovery.CONTROL]

@@ -14,7 +14,7 @@ from typing import Any
 
 from freshwheel.base import requirements, toml_access
 from freshwheel.base.backends import Backend, Extra
-from freshwheel.base.isolation import folders
+from freshwheel.base.environment import folders
 from freshwheel.inner import interpreter, programs
 from freshwheel.inner.programs import Lookout, Run
 

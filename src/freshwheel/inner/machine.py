@@ -23,7 +23,7 @@ import xxhash
 
 from freshwheel.base import backends
 from freshwheel.base.backends import Backend
-from freshwheel.base.isolation import folders
+from freshwheel.base.environment import folders
 from freshwheel.inner import _sitecustomize, build_key, distributions, programs
 from freshwheel.inner.build_key import Component, Value
 from freshwheel.inner.distributions import Distribution

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 
 from freshwheel.base import files, records
 from freshwheel.memory import memory
-from freshwheel.store.entry import Discovered
+from freshwheel.store.shelf import Discovered
 
 _MAGIC = b"FWACC\0\0\3"
 

@@ -11,10 +11,10 @@ import sys
 
 import xxhash
 
-from freshwheel.base import frame, isolation, name_patterns, records, rows
+from freshwheel.base import environment, frame, records, rows
 from freshwheel.base.records import Value
 from freshwheel.memory import memory
-from freshwheel.store.entry import Blob
+from freshwheel.store.shelf import Blob
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ MOST = 8
 
 _MAGIC = b"FWANS\0\0\4"
 """The last byte is the edition of this format."""
-_OURS = "freshwheel."
 _INFO = (".dist-info", ".egg-info")
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 _MASK = (1 << 64) - 1
@@ -110,27 +109,20 @@ def question(tree: bytes, hook: str, settings: object, environ: "Mapping[str, st
     That are the tree, a real path; all settings; what the environment says to us; and the interpreter that runs, with
     its environment unless that was made for one build: then it is another one every time.
     """
-    asked = memory.question(settings, environ, tree)
-    if asked is None:
+    asked, theirs = memory.question(settings, environ, tree), memory.framed_settings(settings, ours=False)
+    if asked is None or theirs is None:
         return None
-    theirs = []
-    for name, value in settings.items() if isinstance(settings, dict) else ():
-        if not name.startswith(_OURS):
-            values = [value] if isinstance(value, str) else value
-            if not isinstance(values, list) or not all(isinstance(text, str) for text in values):
-                return None
-            theirs.append(frame.framed(*map(frame.encoded, (name, type(value).__name__, *values))))
     said = [str(bool(environ.get(name))) for name in ("CIBUILDWHEEL", "TOX_ENV_NAME", "TOX_PACKAGE")]
-    room = "" if isolation.isolation(environ) is not None else sys.prefix
-    texts = map(frame.encoded, (hook, room, *said, *_interpreter()))
-    return xxhash.xxh3_128_digest(frame.framed(tree, asked, frame.framed(*sorted(theirs)), *texts))
+    room = "" if environment.isolation(environ) is not None else sys.prefix
+    about = frame.texts(hook, room, *said, *_interpreter())
+    return xxhash.xxh3_128_digest(frame.framed(tree, asked, theirs, about))
 
 
 def distributions(path: "Iterable[str]", keep: "Callable[[str, str], bool] | None" = None) -> bytes:
     """The names of the distributions in the folders of `sys.path`, folder by folder; `keep` is asked of each."""
     home = os.path.dirname(os.__file__)
     standard = (home, os.path.join(home, "lib-dynload"))
-    found = []
+    listed = []
     for folder in path:
         if folder in standard or not os.path.isabs(folder):
             continue
@@ -140,13 +132,13 @@ def distributions(path: "Iterable[str]", keep: "Callable[[str, str], bool] | Non
             continue
         names = sorted(name for name in names if keep is None or keep(folder, name))
         if names:
-            found.append(joined(names))
-    return frame.framed(*found)
+            listed.append(joined(names))
+    return frame.framed(*listed)
 
 
 def family(names: "Iterable[str]", patterns: "Iterable[str]", harmless: "Iterable[str]") -> list[str]:
     """Those of the names, sorted, that fit a pattern, which is a name or has one `*`, and none of the harmless."""
-    fits, spares = name_patterns.matcher(patterns), name_patterns.matcher(harmless)
+    fits, spares = environment.matcher(patterns), environment.matcher(harmless)
     return sorted(name for name in names if fits(name) and not spares(name))
 
 
@@ -160,8 +152,8 @@ def holds(answer: Answer, environ: "Mapping[str, str]", *, path: "Sequence[str] 
 
     Raises OSError where something can't be looked at.
     """
-    private = isolation.isolation(environ) or ()
-    searched = isolation.searched(environ, private)
+    private = environment.isolation(environ) or ()
+    searched = environment.searched(environ, private)
     values = [
         frame.stamp(answer.salt, name, environ[name]) if name in environ else rows.UNTRUSTED
         for name in split(answer.names)

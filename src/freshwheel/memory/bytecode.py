@@ -13,7 +13,7 @@ import sys
 import xxhash
 
 from freshwheel.about import __version__
-from freshwheel.base import files, isolation
+from freshwheel.base import environment, files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _stem(environ: "Mapping[str, str]") -> str | None:
     cache = files.cache_directory(environ)
     if (
         cache is None
-        or isolation.isolation(environ) is None
+        or environment.isolation(environ) is None
         or getattr(_imp, "check_hash_based_pycs", "never") == "never"
     ):
         return None

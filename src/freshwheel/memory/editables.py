@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any, Literal
 
-    from freshwheel.store.entry import Discovered
+    from freshwheel.store.shelf import Discovered
 
     State = Literal["intact", "missing", "known", "foreign"]
     Finding = Literal[State, "first", "left", "read", "ways", "whole"]

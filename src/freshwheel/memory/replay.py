@@ -6,8 +6,8 @@ It steps aside, which is None, wherever it can't be sure, and whatever goes wron
 import os
 import time
 
-from freshwheel.base import files, isolation
-from freshwheel.memory import answers, lease, memory, recheck
+from freshwheel.base import environment, files
+from freshwheel.memory import answers, lease, memory
 from freshwheel.store import shelf
 
 TYPE_CHECKING = False
@@ -40,11 +40,10 @@ def wheel(  # noqa: PLR0913 - what a hook gets, which hook, and a clock
     directory: str,
     *,
     hook: str = _HOOK,
-    say: "Callable[[str], object]" = id,
     now: "Callable[[], int]" = time.time_ns,
-) -> str | None:
-    """The file name of the wheel, handed out into `directory` once more; `say` tells a person so."""
-    return _unless_odd(lambda: _wheel(_Case(tree, environ, settings, hook, now), directory, say))
+) -> tuple[str, str] | None:
+    """The file name of the wheel, handed out into `directory` once more, and what to tell a person of it."""
+    return _unless_odd(lambda: _wheel(_Case(tree, environ, settings, hook, now), directory))
 
 
 def metadata(  # noqa: PLR0913 - as `wheel`
@@ -114,14 +113,13 @@ class _Case:
         )
         if cache is None or asked is None or digest is None:
             raise _AsideError
-        answer, found = answers.load(cache, asked, digest), shelf.at(cache)
-        if answer is None or isinstance(found, str) or not answers.holds(answer, environ):
+        answer, store = answers.load(cache, asked, digest), shelf.at(cache)
+        if answer is None or isinstance(store, str) or not answers.holds(answer, environ):
             raise _AsideError
         if not answer.data:
-            os.lstat(found.entry_place(answer.entry.decode()))  # whoever removes an entry wants a build
-        self.answer, self.cache, self.now, self.shelf, self.tree = answer, cache, now, found, where
-        self.hook = hook
-        self.run = lease.run(where, environ, asked) if isolation.isolation(environ) is not None else None
+            os.lstat(store.entry_place(answer.entry.decode()))  # whoever removes an entry wants a build
+        self.answer, self.cache, self.hook, self.now, self.shelf, self.tree = answer, cache, hook, now, store, where
+        self.run = lease.run(where, environ, asked) if environment.isolation(environ) is not None else None
         over = bool(answer.until) and now() >= int.from_bytes(answer.until, "little")
         if over and (self.run is None or lease.find(cache, self.run) is None):
             raise _AsideError  # its requirements are to be resolved, and what they are now decides
@@ -155,9 +153,9 @@ class _Case:
         self.shelf.used(self.answer.entry.decode())
 
 
-def _wheel(case: _Case, directory: str, say: "Callable[[str], object]") -> str | None:
+def _wheel(case: _Case, directory: str) -> tuple[str, str] | None:
     name = case.answer.wheel
-    if any(one.endswith(".whl") and one != name for one in os.listdir(directory)):
+    if any(other.endswith(".whl") and other != name for other in os.listdir(directory)):
         return None  # it may be an earlier one, which would have to go
     held = case.held()
     case.hand_out(os.path.join(directory, name))
@@ -166,8 +164,7 @@ def _wheel(case: _Case, directory: str, say: "Callable[[str], object]") -> str |
     how = "is from the store: nothing that it is made from has changed"
     if case.hook != _HOOK:
         how = "was made without a build: nothing that is compiled has changed"
-    say(f"{name} {how}{case.told()}")
-    return name
+    return name, f"{name} {how}{case.told()}"
 
 
 def _metadata(case: _Case, directory: str) -> str | None:
@@ -212,9 +209,9 @@ def _source_digest(tree: str, environ: "Mapping[str, str]", settings: object, st
     if known is None or known.question != asked or known.slack is None or known.device != home.st_dev:
         return None
     # The kernel walks to a relative path in less time.
-    mended = recheck.checked(known, b"" if os.path.samestat(home, os.stat(b".")) else where + b"/", started)
+    mended = memory.checked(known, b"" if os.path.samestat(home, os.stat(b".")) else where + b"/", started)
     if mended is None:
         return None
-    if any(getattr(mended, name) != getattr(known, name) for name in ("inputs", "column", "stamps")):
+    if any(getattr(mended, name) != getattr(known, name) for name in ("column", "stamps")):
         memory.save(cache, mended)
     return mended.digest.hex()

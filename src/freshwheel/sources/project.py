@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from freshwheel.base import config_values, versions
+from freshwheel.base import config_values, requirements
 from freshwheel.base.config_values import wrong
 from freshwheel.base.errors import InputError
 from freshwheel.base.frame import framed
@@ -185,7 +185,7 @@ def _sdist_version(tree: str) -> str | None:
         field, _, value = line.partition(b":")
         if field.lower() == b"version":
             text = value.decode("utf-8", "replace").strip()
-            if versions.parsed(text) is None:
+            if requirements.version(text) is None:
                 raise wrong(name, f"{config_values.shown(text)} is not a version (PEP 440)")
             return text
     raise wrong(name, "has no Version", "an unpacked source distribution has one; remove the file if this is none")

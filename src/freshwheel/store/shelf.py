@@ -1,4 +1,4 @@
-"""Where things lie in the store, and how they are taken out of it, checked. Part of the light column.
+"""What the store knows of one build, where that lies, and how it is taken out, checked. Part of the light column.
 
 Nothing here raises OSError: what can't be read is a miss. What is shown to be wrong is put away, so that the next build
 writes it anew; what could merely not be read stays.
@@ -11,14 +11,20 @@ import time
 
 from freshwheel.base import files, records
 from freshwheel.base.files import DamagedError
-from freshwheel.store.entry import MAGIC, is_key, of
+from freshwheel.base.records import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
-    from freshwheel.store.entry import Blob, Entry
 
+ENTRY = b"FWENT\0\0\3"
+"""The last byte is the edition of this format."""
+_HEX = frozenset("0123456789abcdef")
+
+Discovered = tuple[bytes, str, bytes, bytes]
+"""What only a build has shown: path, relative to the tree or absolute; kind; content; stamp of the row it had then."""
 FORMAT = "v1"
 """The folder of this format of the store; others live beside it and are never looked at."""
 
@@ -26,6 +32,76 @@ DAMAGED = "damaged"
 
 _TOUCHED = 3600 * 10**9
 """An entry is touched when it is used, at most so often."""
+
+
+class Blob(Value):
+    """Bytes that lie in the store under their SHA-256."""
+
+    __slots__ = ("sha256", "size", "xxh3")
+
+    sha256: str
+    """64 hex digits."""
+    size: int
+    xxh3: bytes
+    """16 bytes of XXH3-128."""
+
+
+class Wheel(Value):
+    """A wheel, and its file name."""
+
+    __slots__ = ("blob", "name")
+
+    blob: Blob
+    name: str
+
+
+class Entry(Value):
+    """One build."""
+
+    __slots__ = (
+        *("base", "created", "discovered", "finished", "inner", "installed", "key", "milliseconds", "parts", "tree"),
+    )
+
+    base: str
+    """The version that the inner wheel states."""
+    created: int
+    """In ns since the epoch: for people, never compared."""
+    discovered: "Sequence[Discovered]"
+    """What must be as it was for the entry to be a hit; sorted."""
+    finished: "Mapping[bytes, Wheel]"
+    """What was made from the inner wheel and can be made again: 16 bytes that name version and mark -> the wheel."""
+    inner: Wheel
+    """As the inner backend made it."""
+    installed: "Mapping[str, str]"
+    """What an installer had put into the environment for this one build, name -> version: for people."""
+    key: str
+    """The key that it lies under: 64 hex digits."""
+    milliseconds: int
+    """What the build took."""
+    parts: "Mapping[str, str]"
+    """The components of the build key, by name."""
+    tree: bytes | None
+    """16 bytes that name the only tree it may be handed out in; None: any."""
+
+    def blobs(self) -> "list[Blob]":
+        """All that it names: the inner wheel, and the finished ones."""
+        return [self.inner.blob, *[wheel.blob for wheel in self.finished.values()]]
+
+
+def entry_of(fields: "Any") -> Entry:
+    """The entry that was dumped with these fields."""
+    entry = Entry.of(fields)
+    return entry.but(inner=_wheel(entry.inner), finished={tag: _wheel(wheel) for tag, wheel in entry.finished.items()})
+
+
+def is_key(text: str) -> bool:
+    """Whether a text can be a key, or the name of a blob: 64 hex digits."""
+    return len(text) == 64 and _HEX.issuperset(text)  # noqa: PLR2004
+
+
+def _wheel(fields: "Any") -> Wheel:
+    wheel = Wheel.of(fields)
+    return wheel.but(blob=Blob.of(wheel.blob))
 
 
 def at(cache: str) -> "Shelf | str":
@@ -63,7 +139,7 @@ class Shelf:
     def look(self, key: str) -> "Entry | str":
         """The entry of a key, or why there is none: `DAMAGED` if it is there and wrong. Nothing is changed."""
         try:
-            entry = of(records.read(self.entry_place(key), MAGIC))
+            entry = entry_of(records.read(self.entry_place(key), ENTRY))
         except ValueError:
             return DAMAGED
         except OSError as error:

@@ -17,8 +17,7 @@ import xxhash
 
 from freshwheel.base import files, records
 from freshwheel.base.frame import framed
-from freshwheel.store.entry import MAGIC, Blob, Discovered, Entry, Wheel
-from freshwheel.store.shelf import FORMAT, Shelf, at, why
+from freshwheel.store.shelf import ENTRY, FORMAT, Blob, Discovered, Entry, Shelf, Wheel, at, why
 
 if TYPE_CHECKING:
     import filelock
@@ -161,7 +160,7 @@ class Store:
         entry = entry.but(finished={**entry.finished, **wheels})
         path = self.shelf.entry_place(entry.key)
         files.settle(os.path.dirname(path))
-        files.write(path, records.dumped(MAGIC, entry), mode=0o600)
+        files.write(path, records.dumped(ENTRY, entry), mode=0o600)
         return entry
 
     def _place(self, wheel: Wheel, path: str) -> None:

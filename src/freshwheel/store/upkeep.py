@@ -12,8 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from freshwheel.base import files
-from freshwheel.store.entry import Blob, Entry, is_key
-from freshwheel.store.shelf import DAMAGED, Shelf, why
+from freshwheel.store.shelf import DAMAGED, Blob, Entry, Shelf, is_key, why
 
 SIZE = 5 << 30
 """Bytes that the store may have, unless told otherwise."""

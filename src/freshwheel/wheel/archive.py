@@ -29,8 +29,7 @@ from freshwheel.base.errors import WheelError, WheelUnfamiliarError
 from freshwheel.base.model import Mark
 from freshwheel.wheel import mark as marks
 from freshwheel.wheel import metadata
-from freshwheel.wheel.metadata import INFO
-from freshwheel.wheel.names import FileName
+from freshwheel.wheel.metadata import INFO, FileName
 
 Row = tuple[str, str, str]
 """A row of RECORD: path, hash (`sha256=...`, base64 without padding) and size, as they are written."""
@@ -121,8 +120,8 @@ def mark_of(path: str) -> Mark | None:
 def mark_text(path: str) -> bytes | None:
     """What stands in the wheel at `path` as its mark; None where there is none. Raises WheelError."""
     with _opened(path) as archive:
-        found = [name for name in archive.namelist() if name.partition("/")[2] == marks.NAME]
-        return archive.read(found[0]) if found else None
+        names = [name for name in archive.namelist() if name.partition("/")[2] == marks.NAME]
+        return archive.read(names[0]) if names else None
 
 
 def flaws(wheel: Wheel) -> dict[str, str]:
@@ -142,14 +141,14 @@ def flaws(wheel: Wheel) -> dict[str, str]:
     return wrong
 
 
-def differences(one: Wheel, other: Wheel, names: tuple[str, str]) -> dict[str, str]:
+def differences(first: Wheel, second: Wheel, names: tuple[str, str]) -> dict[str, str]:
     """What an installer would make of one wheel and not of the other, by member, each with how it differs.
 
     Names, contents and whether a file can be executed count; times, order and compression do not, nor what bills of
     materials hold. RECORD follows from the others, the mark says what is known, and folders that carry the version go
     by what they are for. `names` are what the two are called in the answer.
     """
-    before, after = _installed(one), _installed(other)
+    before, after = _installed(first), _installed(second)
     differing = {}
     for name in sorted(before.keys() | after.keys()):
         if name not in before or name not in after:

@@ -17,8 +17,8 @@ from packaging.utils import canonicalize_name
 from freshwheel.base import files
 from freshwheel.base.errors import WheelError
 from freshwheel.wheel import metadata
-from freshwheel.wheel.names import FileName
-from freshwheel.wheel.version import normal
+from freshwheel.wheel.mark import normal
+from freshwheel.wheel.metadata import FileName
 
 _INFO = "PKG-INFO"
 _BROKEN = (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError)

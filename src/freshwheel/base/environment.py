@@ -1,11 +1,12 @@
-"""The environment that an installer made for this one build. Part of the light column."""
+"""The environment of a call: where programs are looked for, whether it is of one build. Part of the light column."""
 
 import os
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
 
 _ROOMS = ("pip-build-env-", "build-env-", "pdm-build-env-")
 """How the folders begin that installers make for one build."""
@@ -46,3 +47,29 @@ def folders(path: str, private: "Iterable[str]") -> "list[str]":
 def searched(environ: "Mapping[str, str]", private: "Iterable[str]") -> "list[str]":
     """The folders in which programs and modules are looked for, each behind the name of its variable."""
     return [text for name in ("PATH", "PYTHONPATH") for text in (name, *folders(environ.get(name, ""), private))]
+
+
+def matcher(patterns: "Iterable[str]") -> "Callable[[str], bool]":
+    """What says of a name whether it is one of the patterns, or of a family among them."""
+    whole, starts, ends, both = set(), [], [], []
+    for pattern in patterns:
+        start, star, end = pattern.partition("*")
+        if not star:
+            whole.add(pattern)
+        elif start and end:
+            both.append((start, end, len(pattern) - 1))
+        elif end:
+            ends.append(end)
+        else:
+            starts.append(start)
+    first, last = tuple(starts), tuple(ends)
+
+    def fits(name: str) -> bool:
+        return (
+            name in whole
+            or name.startswith(first)
+            or name.endswith(last)
+            or any(len(name) >= least and name.startswith(start) and name.endswith(end) for start, end, least in both)
+        )
+
+    return fits
