@@ -122,9 +122,9 @@ def test_each_variable_that_shapes_a_wheel_changes_the_key(world, name):
 
 def test_folders_of_modules_change_the_key_unless_an_installer_made_them(world):
     """Those of the project are the same in each clone of it."""
-    plain = world.key(private=("/tmp/pip-build-env-1",))
-    assert world.key(environ={"PYTHONPATH": "/tmp/pip-build-env-1/site"}, private=("/tmp/pip-build-env-1",)) == plain
-    assert world.key(environ={"PYTHONPATH": "/modules"}, private=("/tmp/pip-build-env-1",)) != plain
+    plain = world.key(private=("/opt/pip-build-env-1",))
+    assert world.key(environ={"PYTHONPATH": "/opt/pip-build-env-1/site"}, private=("/opt/pip-build-env-1",)) == plain
+    assert world.key(environ={"PYTHONPATH": "/modules"}, private=("/opt/pip-build-env-1",)) != plain
     own = world.facts(environ={"PYTHONPATH": str(world.tree / "tools")}).components
     assert build_key.key(own) == world.key(environ={"PYTHONPATH": "tools"})
 

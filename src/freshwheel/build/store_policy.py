@@ -17,7 +17,7 @@ from freshwheel.build import discovery, lookup, rehearsal, stored
 from freshwheel.build.inner_build import Built
 from freshwheel.build.lookup import Case
 from freshwheel.build.wheel_name import Name
-from freshwheel.inner import build_key, machine
+from freshwheel.inner import build_key, machine, repository
 from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.inner.programs import Lookout
 from freshwheel.sources import content
@@ -109,9 +109,17 @@ def _unseen(case: Case) -> list[tuple[bytes, str]]:
     if "rustc" in context.backend.tools:
         compilers = machine.toolchain(context.call.tree, context.call.environ)
         found += [(os.fsencode(path), discovery.FILE) for path in compilers]
-    if context.project.version_is_dynamic and context.config.version is None:
-        found.append((b".", discovery.CONTROL))  # the version may come from there
+    if context.project.version_is_dynamic and context.config.version is None and _control_decides(case):
+        found.append((b".", discovery.CONTROL))
     return found
+
+
+def _control_decides(case: Case) -> bool:
+    """Whether the version may come from version control."""
+    context = case.context
+    requires = [*context.requires, *context.config.requires, *case.lean]
+    recipes = machine.recipes(context.call.tree, [file.path for file in case.found.inputs])
+    return repository.decides_version(context.backend, context.project.pyproject, requires, recipes)
 
 
 def _is_bound(case: Case, built: Built) -> bool:
