@@ -20,7 +20,7 @@ from freshwheel.build.wheel_name import Name
 from freshwheel.inner import build_key, machine, repository
 from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.inner.programs import Lookout
-from freshwheel.sources import content
+from freshwheel.sources import selection
 from freshwheel.store import upkeep
 from freshwheel.store.entry import Discovered, Entry
 from freshwheel.store.store import Draft
@@ -152,7 +152,7 @@ def _stands(case: Case, later: Snapshot) -> bool:
 def _locks(case: Case, built: Built) -> dict[bytes, tuple[str, bytes]]:
     """What is in the locks after a build."""
     paths = built.later.locks if isinstance(built.later, Snapshot) else ()
-    return content.contents(case.context.call.tree, [os.fsencode(path) for path in paths])
+    return selection.contents(case.context.call.tree, [os.fsencode(path) for path in paths])
 
 
 def _is_unmoved(seen: Lookout) -> bool:

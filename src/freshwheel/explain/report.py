@@ -21,7 +21,7 @@ from freshwheel.build.context import Call, Context
 from freshwheel.inner import programs
 from freshwheel.inner.programs import Lookout
 from freshwheel.memory import accounts, discoveries
-from freshwheel.sources import content, selection, surroundings
+from freshwheel.sources import boundary, selection
 from freshwheel.sources.cargo import FOR_TESTS, Closure, lies_in, normal
 from freshwheel.sources.disk import Disk
 from freshwheel.sources.selection import Selection
@@ -70,7 +70,7 @@ def inputs(call: Call) -> Inputs:
     """The inputs of the tree, each with its reason, and what is left out."""
     context = Context.of(call)
     snapshot = context.snapshot()
-    found = content.steady(call.tree, context.select)
+    found = selection.steady(call.tree, context.select)
     paths = [_text(one.path) for one in snapshot.inputs]
     why = {_text(path): reason for path, reason in found.tree.reasons.items()}
     left_out = {
@@ -93,7 +93,7 @@ def check(call: Call) -> Check:
     context = Context.of(call)
     snapshot = context.snapshot()
     known = discoveries.load(files.cache_directory(call.environ), call.tree)
-    found = content.steady(call.tree, context.select)
+    found = selection.steady(call.tree, context.select)
     vital = {*found.rules.always, *_AT_THE_TOP, *_deciding(found.closure)}
     include = [*_missed(context, found, known), *_outside(context, found)]
     exclude = list(_written(known, {_text(one.path) for one in snapshot.inputs}, vital))
@@ -123,7 +123,7 @@ def check(call: Call) -> Check:
 def undeclared(call: Call) -> list[str]:
     """What is an input only because a build was seen to read it, sorted."""
     context, known = Context.of(call), discoveries.load(files.cache_directory(call.environ), call.tree)
-    return [path for path, _ in _unnamed(context, content.steady(call.tree, context.select), known)]
+    return [path for path, _ in _unnamed(context, selection.steady(call.tree, context.select), known)]
 
 
 def _excluded(context: Context, found: Selection, vital: AbstractSet[str]) -> tuple[list[Finding], list[str]]:
@@ -198,11 +198,11 @@ def _outside(context: Context, found: Selection) -> Iterator[tuple[Finding, str]
     """
     if accounts.load(files.cache_directory(context.call.environ), context.call.tree).observed:
         return
-    root = surroundings.repository(context.call.tree, [crate.folder for crate in found.closure.crates])
+    root = boundary.repository(context.call.tree, [crate.folder for crate in found.closure.crates])
     paths, exclude = _paths(found), globs.parse(context.config.exclude)
-    texts = {path: _read(context, path) for path in paths if surroundings.is_building(path)}
+    texts = {path: _read(context, path) for path in paths if boundary.is_building(path)}
     places: dict[tuple[str, str], list[str]] = {}
-    for where, path, pattern in surroundings.outside(context.call.tree, root, texts):
+    for where, path, pattern in boundary.outside(context.call.tree, root, texts):
         declared = any(one.startswith("../") and lies_in(one, path) for one in paths)
         if not declared and not any(map(exclude.match, (path, f"{path}/x"))):
             places.setdefault((path, pattern), []).append(where)
@@ -276,7 +276,7 @@ def _commands(context: Context) -> Iterator[Finding]:
 def _again(context: Context, rules: selection.Rules) -> Selection:
     """The selection by other rules."""
     select = selection.select
-    return content.steady(
+    return selection.steady(
         context.call.tree, lambda look: select(look, context.project.pyproject, context.backend, rules)
     )
 
