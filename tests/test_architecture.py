@@ -85,9 +85,6 @@ PURE = (
     "base/requirements.py",
     "sources/cargo.py",
     "sources/digest.py",
-    "sources/git.py",
-    "sources/not_sources.py",
-    "sources/roots.py",
     "wheel/mark.py",
 )
 PURE_LIBRARIES = frozenset(

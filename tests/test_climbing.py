@@ -2,7 +2,7 @@
 
 import pytest
 
-from freshwheel.sources import surroundings
+from freshwheel.sources import boundary
 
 
 @pytest.fixture
@@ -13,9 +13,7 @@ def found(tmp_path):
     (tmp_path / "repository" / "data.txt").write_text("")
     (tmp_path / "repository" / "core" / "x.c").write_text("")
     root = tmp_path / "repository"
-    return lambda line, name="CMakeLists.txt": surroundings.outside(
-        str(root / "project"), str(root), {name: f"\n{line}\n"}
-    )
+    return lambda line, name="CMakeLists.txt": boundary.outside(str(root / "project"), str(root), {name: f"\n{line}\n"})
 
 
 @pytest.mark.parametrize(

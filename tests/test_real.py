@@ -24,7 +24,7 @@ from freshwheel.explain import report
 from freshwheel.inner.force import Record, Seen
 from freshwheel.memory import accounts, discoveries, memory
 from freshwheel.memory.discoveries import State
-from freshwheel.sources import content
+from freshwheel.sources import selection
 from freshwheel.wheel import archive
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "recording-backend"
@@ -373,7 +373,7 @@ def test_file_that_the_build_deletes(tree):
 
 def test_inputs_that_can_not_be_read_afterwards(tree, monkeypatch):
     """The wheel is delivered all the same, and nothing is said about its sources."""
-    taken, snapshot = [], content.snapshot
+    taken, snapshot = [], selection.snapshot
 
     def once(*arguments, **options):
         taken.append(1)
@@ -381,7 +381,7 @@ def test_inputs_that_can_not_be_read_afterwards(tree, monkeypatch):
             raise InputError("src/lib.rs can't be read: Permission denied")
         return snapshot(*arguments, **options)
 
-    monkeypatch.setattr("freshwheel.build.context.content.snapshot", once)
+    monkeypatch.setattr("freshwheel.build.context.selection.snapshot", once)
     wheel = tree.compiled()
     assert not archive.mark_of(wheel.path).settled
     assert tree.state() == State()
@@ -558,7 +558,7 @@ def later(tree):
     """A project and a snapshot, looked at when all files are old."""
     soon = time.time_ns() + 10**12
     context = Context.of(tree.call())
-    return replace(context.project, started=soon), content.snapshot(str(tree.path), context.select, now=lambda: soon)
+    return replace(context.project, started=soon), selection.snapshot(str(tree.path), context.select, now=lambda: soon)
 
 
 @POSIX

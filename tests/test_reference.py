@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from freshwheel.base import backends, files, globs, rows
-from freshwheel.sources import cargo, disk, not_sources, project, roots, walk
+from freshwheel.sources import boundary, cargo, disk, project, walk
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -77,15 +77,15 @@ def test_tables_that_are_left_out():
 @pytest.mark.parametrize(
     ("beginning", "names"),
     [
-        ("is never pruned: ", not_sources._PROTECTORS),
-        ("wherever they are: ", not_sources._BARE),
-        ("* one of ", not_sources._DROPPED_FILES),
-        ("* with one of these at the end: ", not_sources._DROPPED_ENDINGS),
-        ("* with one of these at the start: ", not_sources._DROPPED_STARTS),
-        ("| `node_modules` | one of ", not_sources._NODE),
-        ("at least one file, and each ends with one of ", not_sources.DISTRIBUTIONS),
-        ("never left out: what ", [name.encode() for name in (*roots._READ, "input", "tool.dynamic-metadata")]),
-        ("without `license-files`, the patterns ", [name.encode() for name in roots._LICENSES]),
+        ("is never pruned: ", boundary._PROTECTORS),
+        ("wherever they are: ", boundary._BARE),
+        ("* one of ", boundary._DROPPED_FILES),
+        ("* with one of these at the end: ", boundary._DROPPED_ENDINGS),
+        ("* with one of these at the start: ", boundary._DROPPED_STARTS),
+        ("| `node_modules` | one of ", boundary._NODE),
+        ("at least one file, and each ends with one of ", boundary.DISTRIBUTIONS),
+        ("never left out: what ", [name.encode() for name in (*project._READ, "input", "tool.dynamic-metadata")]),
+        ("without `license-files`, the patterns ", [name.encode() for name in project._LICENSES]),
     ],
 )
 def test_names_on_the_page(beginning, names):
@@ -96,19 +96,19 @@ def test_names_on_the_page(beginning, names):
 def test_names_of_folders_that_are_litter():
     """The page lists exactly the names of folders that tools leave."""
     found = [set(CODE.findall(row[1])) for row in cells(section(DIGEST, "What is pruned")) if row[2] == "the name"]
-    assert found == [{name.decode() for name in not_sources._DROPPED_FOLDERS}]
-    assert all(f"| `{name.decode()}`" in DIGEST or f", `{name.decode()}`" in DIGEST for name in not_sources._OUTPUTS)
+    assert found == [{name.decode() for name in boundary._DROPPED_FOLDERS}]
+    assert all(f"| `{name.decode()}`" in DIGEST or f", `{name.decode()}`" in DIGEST for name in boundary._OUTPUTS)
 
 
 @pytest.mark.parametrize(
     ("name", "pattern"),
     [
-        ("I", not_sources._SELF_IGNORING),
-        ("S", not_sources._SETUPTOOLS),
-        ("D", not_sources._DISTRIBUTION),
-        ("H", not_sources._HIDDEN),
-        ("A", not_sources._ABI),
-        ("F", not_sources._FRONTENDS),
+        ("I", boundary._SELF_IGNORING),
+        ("S", boundary._SETUPTOOLS),
+        ("D", boundary._DISTRIBUTION),
+        ("H", boundary._HIDDEN),
+        ("A", boundary._ABI),
+        ("F", boundary._FRONTENDS),
     ],
 )
 def test_expressions_on_the_page(name, pattern):
@@ -126,7 +126,7 @@ def test_evidence_on_the_page():
     }
     evidence = {
         (reason, mark.decode(), (mark + ending).decode(), beginning.decode())
-        for mark, ending, beginning, reason in not_sources._EVIDENCE
+        for mark, ending, beginning, reason in boundary._EVIDENCE
     }
     assert found - {row for row in found if row[1] == ".egg-info"} == evidence
 
@@ -135,7 +135,7 @@ def test_outputs_on_the_page_are_those_that_are_tried():
     """Each key that declares an output is on the page, and has a case here."""
     rows_of_page = cells(section(DIGEST, "Declared outputs"))
     assert {key for row in rows_of_page for key in CODE.findall(row[0]) if key in OUTPUTS} == set(OUTPUTS)
-    found = set(re.findall(r'"(tool\.[^"{]+)"', inspect.getsource(roots._written)))
+    found = set(re.findall(r'"(tool\.[^"{]+)"', inspect.getsource(project._written)))
     assert [name for name in found if name not in DIGEST] == []
 
 
@@ -146,7 +146,7 @@ def test_outputs_on_the_page(key, backend):
     text, path = OUTPUTS[key]
     [said] = [row[1] for row in cells(section(DIGEST, "Declared outputs")) if f"`{key}`" in row[0]]
     expected = backend is UNKNOWN or backend.name in said.split(", ")
-    assert (path in roots.outputs(tomllib.loads(text), backend)) == expected
+    assert (path in project.outputs(tomllib.loads(text), backend)) == expected
 
 
 @pytest.mark.parametrize("backend", [*backends.KNOWN, UNKNOWN], ids=lambda backend: backend.name)
@@ -162,7 +162,7 @@ def test_what_the_closure_reads():
     said = section(DIGEST, "The Rust closure")
     names = (*cargo._DEPENDENCIES, *cargo._CONFIGS, *cargo._TOOLCHAINS, *(f"build.{one}" for one in cargo._PROGRAMS))
     assert [name for name in (*names, *(one.decode() for one in walk._FOR_TESTS)) if f"`{name}`" not in said] == []
-    names = (*roots.IGNORING, *roots._REPOSITORY, *roots._REPOSITORIES, *roots._REPOSITORIES.values())
+    names = (*project.IGNORING, *project._REPOSITORY, *project._REPOSITORIES, *project._REPOSITORIES.values())
     assert [name for name in names if f"`{name}`" not in section(DIGEST, "Roots")] == []
 
 
@@ -178,7 +178,7 @@ def test_numbers_on_the_page():
     assert f"This is edition {rows.EDITION}." in DIGEST
     assert f'H(frame("freshwheel inputs", "{rows.EDITION}", ' in DIGEST
     assert (cargo._LEVELS, "at most ten levels above" in DIGEST) == (10, True)
-    assert (roots._LEVELS, "up to nine levels above" in DIGEST) == (10, True)
+    assert (project._LEVELS, "up to nine levels above" in DIGEST) == (10, True)
     assert f"the first {disk._HEAD} bytes" in DIGEST
     assert f"more than {walk._MOST:,} files" in DIGEST
     assert (disk._LARGEST, "the first 16 MiB" in DIGEST) == (1 << 24, True)

@@ -3,9 +3,16 @@
 import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+from freshwheel.base import backends
 from freshwheel.inner import repository
 from freshwheel.inner.programs import run
 
@@ -211,3 +218,54 @@ def test_a_submodule_that_leads_back(tree):
     git(tree, "update-index", "--add", "--cacheinfo", f"160000,{head.strip()},loop")
     (tree / "loop").symlink_to(tree, target_is_directory=True)
     assert repository.facts(str(tree), {**os.environ, **AS}, AS["PATH"].split(os.pathsep), run) is None
+
+
+def decides(module, tables, *requires, recipe=""):
+    """Whether version control may decide the version of such a project."""
+    backend = backends.find(module, requires)
+    return repository.decides_version(backend, tomllib.loads(tables), requires, [recipe.encode()])
+
+
+SETUPTOOLS, HATCH = "setuptools.build_meta", "hatchling.build"
+SCIKIT = 'tool.scikit-build.metadata.version = {{provider = "scikit_build_core.metadata.{}", input = "x.py"}}'
+FILE, PATH = 'tool.setuptools.dynamic.version.file = "VERSION"', 'tool.hatch.version.path = "x.py"'
+
+
+@pytest.mark.parametrize(
+    ("module", "tables", "requires", "recipe"),
+    [
+        ("maturin", "", ["maturin"], ""),
+        (HATCH, PATH, ["hatchling", "hatch-fancy-pypi-readme"], ""),
+        (SETUPTOOLS, FILE, ["setuptools>=61", "setuptools-rust", "wheel"], ""),
+        ("scikit_build_core.build", SCIKIT.format("regex"), ["scikit-build-core"], ""),
+        ("mesonpy", "", ["meson-python"], "project('x', 'c',\n  version: '1.2')\nrun_command('python')"),
+    ],
+)
+def test_a_version_that_is_in_a_file_is_not_asked_of_git(module, tables, requires, recipe):
+    """The tables, or the file that tells Meson how to build, say where it is."""
+    assert not decides(module, tables, *requires, recipe=recipe)
+
+
+@pytest.mark.parametrize(
+    ("module", "tables", "requires", "recipe"),
+    [
+        ("maturin", "", ["maturin", "vcs-versioning"], ""),
+        (HATCH, PATH, ["hatchling", "hatch_vcs"], ""),
+        (HATCH, PATH + '\ntool.hatch.version.source = "code"', ["hatchling"], ""),
+        (HATCH, "", ["hatchling"], ""),
+        (SETUPTOOLS, "", ["setuptools"], ""),
+        (SETUPTOOLS, 'tool.setuptools.dynamic.version.attr = "x.y"', ["setuptools"], ""),
+        *((SETUPTOOLS, FILE, ["setuptools", name], "") for name in ("Setuptools.SCM[toml]>=8", "setuptools-git")),
+        *((SETUPTOOLS, FILE, ["setuptools", name], "") for name in ("versioningit", "versioneer-518", "pbr")),
+        ("poetry.core.masonry.api", "", ["poetry-core", "poetry-dynamic-versioning"], ""),
+        ("pdm.backend", 'tool.pdm.version.source = "scm"', ["pdm-backend"], ""),
+        ("scikit_build_core.build", SCIKIT.format("setuptools_scm"), ["scikit-build-core"], ""),
+        ("mesonpy", "", ["meson-python"], "project('x', 'c', version: run_command('version.py').stdout())"),
+        ("mesonpy", "", ["meson-python"], "project('x', version: '1')\nvcs_tag(input: 'a', output: 'b')"),
+        ("mesonpy", "", ["meson-python"], "project('x', version: '1')\nrun_command('git', 'describe')"),
+        ("their.backend", "", ["theirs"], ""),
+    ],
+)
+def test_a_version_may_be_asked_of_git(module, tables, requires, recipe):
+    """A requirement asks, or a backend is not known to read a file."""
+    assert decides(module, tables, *requires, recipe=recipe)

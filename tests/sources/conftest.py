@@ -14,7 +14,7 @@ import pytest
 import xxhash
 
 from freshwheel.base.backends import Backend
-from freshwheel.sources import content, selection
+from freshwheel.sources import selection
 from freshwheel.sources.disk import Disk
 from freshwheel.sources.selection import Rules
 
@@ -30,7 +30,7 @@ TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n"
 def snapshot(folder, *, include=(), exclude=(), always=(), **options):
     """The snapshot of a project that has no tables, and whose backend is not known."""
     rules = Rules(include=tuple(include), exclude=tuple(exclude), always=tuple(always))
-    return content.snapshot(folder, lambda look: selection.select(look, {}, Backend(name="any"), rules), **options)
+    return selection.snapshot(folder, lambda look: selection.select(look, {}, Backend(name="any"), rules), **options)
 
 
 class Grove:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freshwheel.sources import git
+from freshwheel.sources import boundary
 
 FOLDERS = ("a", "a/ab", "a/ab/[", "b-", "b-/a")
 NAMES = ("a", "b", "ab", "ba", "aab", "A", "-", "!a", "#a", " ", "a ", "a\\", "[", "]", "a]", "*", "\x0b", "ä", "1^")
@@ -21,7 +21,7 @@ _BEFORE_2_52 = re.compile(rb"!?[^*?\[\\]*[^/!*?\[\\]\*\*", re.DOTALL)
 def one(pattern, path):
     """Whether a `.gitignore` in the root, with one pattern, ignores the path."""
     names = path.split("/")
-    return git.ignores(names, [pattern, *([None] * (len(names) - 1))])
+    return boundary.ignores(names, [pattern, *([None] * (len(names) - 1))])
 
 
 @pytest.mark.parametrize(
@@ -105,27 +105,27 @@ def test_not_ignored(pattern, path):
 def test_deeper_files_win():
     """What one `.gitignore` says is overruled by those in folders below, both ways."""
     path = ("a", "b", "Cargo.lock")
-    assert not git.ignores(path, [b"Cargo.lock", b"!Cargo.lock", None])
-    assert git.ignores(path, [b"Cargo.lock", b"!Cargo.lock", b"*"])
-    assert git.ignores(path, [b"!Cargo.lock", b"/b/*.lock", b"!other"])
+    assert not boundary.ignores(path, [b"Cargo.lock", b"!Cargo.lock", None])
+    assert boundary.ignores(path, [b"Cargo.lock", b"!Cargo.lock", b"*"])
+    assert boundary.ignores(path, [b"!Cargo.lock", b"/b/*.lock", b"!other"])
 
 
 def test_folder_that_is_ignored_takes_everything_along():
     """Nothing in an excluded folder comes back, and no `.gitignore` in there is heard."""
-    assert git.ignores(("a", "Cargo.lock"), [b"a\n!a/Cargo.lock", b"!Cargo.lock"])
-    assert not git.ignores(("a", "Cargo.lock"), [b"a/*\n!a/Cargo.lock", None])
+    assert boundary.ignores(("a", "Cargo.lock"), [b"a\n!a/Cargo.lock", b"!Cargo.lock"])
+    assert not boundary.ignores(("a", "Cargo.lock"), [b"a/*\n!a/Cargo.lock", None])
 
 
 def test_too_few_or_too_many_texts():
     """Folders without a text have no `.gitignore`; texts without a folder are not heard."""
-    assert git.ignores(("a", "b"), [b"b"])
-    assert not git.ignores(("a", "b"), [])
-    assert not git.ignores(("b",), [None, b"b"])
+    assert boundary.ignores(("a", "b"), [b"b"])
+    assert not boundary.ignores(("a", "b"), [])
+    assert not boundary.ignores(("b",), [None, b"b"])
 
 
 def test_name_that_is_no_unicode():
     """Half of a pair, as Windows has it in names, can be asked for."""
-    assert git.ignores(("\ud800",), [b"*"])
+    assert boundary.ignores(("\ud800",), [b"*"])
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_hostile_pattern(pattern, path):
 @given(st.binary(), st.binary(), st.text(min_size=1))
 def test_any_bytes(first, second, name):
     """No text and no name is an error."""
-    assert git.ignores((name, name), [first, second]) in {True, False}
+    assert boundary.ignores((name, name), [first, second]) in {True, False}
 
 
 PIECES = r"""
@@ -193,7 +193,7 @@ def ours(texts):
     for path in files():
         names = path.split("/")
         above = ["/".join(names[:depth]) for depth in range(len(names))]
-        if git.ignores(names, [texts.get(folder) for folder in above]):
+        if boundary.ignores(names, [texts.get(folder) for folder in above]):
             found.add(path)
     return found
 
@@ -243,25 +243,25 @@ def index(folder, form, names=TRACKED):
 def test_index_of_git_is_read(tmp_path, form):
     """What is tracked is found, and nothing else."""
     data = index(tmp_path, form)
-    assert [name for name in TRACKED if not git.tracks(data, name.encode())] == []
-    assert [name for name in OTHERS if git.tracks(data, name.encode())] == []
+    assert [name for name in TRACKED if not boundary.tracks(data, name.encode())] == []
+    assert [name for name in OTHERS if boundary.tracks(data, name.encode())] == []
 
 
 def test_file_that_is_assumed_to_be_unchanged_is_tracked(tmp_path):
     """Git looks at it no more, and has it all the same."""
     index(tmp_path, "sha1", ["a", "b"])
     run(tmp_path, "update-index", "--assume-unchanged", "a")
-    assert git.tracks((tmp_path / ".git" / "index").read_bytes(), b"a")
+    assert boundary.tracks((tmp_path / ".git" / "index").read_bytes(), b"a")
 
 
 @given(st.binary() | st.binary().map(b"DIRC\0\0\0\2".__add__))
 def test_what_is_no_index_tracks_nothing(data):
     """No bytes are an error."""
-    assert not git.tracks(data, b"Cargo.lock")
+    assert not boundary.tracks(data, b"Cargo.lock")
 
 
 def test_index_that_is_cut_off_tracks_what_is_left(tmp_path):
     """A writer may be at it."""
     data = index(tmp_path, "sha1", ["Cargo.lock", "z"])
-    assert git.tracks(data[:100], b"Cargo.lock")
-    assert not git.tracks(data[:50], b"Cargo.lock")
+    assert boundary.tracks(data[:100], b"Cargo.lock")
+    assert not boundary.tracks(data[:50], b"Cargo.lock")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freshwheel.base import backends
-from freshwheel.sources import cargo, roots
+from freshwheel.sources import cargo, project
 
 try:
     import tomllib
@@ -39,7 +39,7 @@ def existing(files):
 
 def chosen(text, *files, backend=MATURIN, found=()):
     """The manifests of a project."""
-    return roots.manifests(tomllib.loads(text), backend, existing(files), found)
+    return project.manifests(tomllib.loads(text), backend, existing(files), found)
 
 
 def rooted(text, files=None, *, backend=MATURIN, found=()):
@@ -51,7 +51,7 @@ def rooted(text, files=None, *, backend=MATURIN, found=()):
         return tomllib.loads(files[path]) if path in files else None
 
     closure = cargo.closure(manifests, read)
-    every = roots.roots(tomllib.loads(text), backend, closure, read, existing(files))
+    every = project.roots(tomllib.loads(text), backend, closure, read, existing(files))
     return [(kind, path) for path, kind in sorted({(root.path, root.kind) for root in every})]
 
 
@@ -357,7 +357,7 @@ PDM = "[tool.pdm.version]\nsource = 'scm'\nwrite_to = 'a/v.py'\n"
 )
 def test_declared_outputs(backend, text, expected):
     """What pyproject says that this backend writes is an output; what another one would write is none."""
-    assert list(roots.outputs(tomllib.loads(text), backend)) == expected
+    assert list(project.outputs(tomllib.loads(text), backend)) == expected
 
 
 @pytest.mark.parametrize(
@@ -372,7 +372,7 @@ def test_declared_outputs(backend, text, expected):
 )
 def test_a_source_of_the_version_is_no_output(text):
     """A file that the version is read from is an input, whoever writes it."""
-    assert roots.outputs(tomllib.loads(SCM + "version_file = 'v.py'\n" + text), UNKNOWN) == {}
+    assert project.outputs(tomllib.loads(SCM + "version_file = 'v.py'\n" + text), UNKNOWN) == {}
 
 
 WORDS = st.sampled_from(
@@ -411,10 +411,10 @@ SHAPED = st.builds(
 )
 def test_nothing_in_a_table_is_too_odd(pyproject, manifest, backend, there):
     """No value raises, and every path is relative, normalised and climbs at its start only."""
-    chosen = roots.manifests(pyproject, backend, lambda _: there, ["Cargo.toml"])
+    chosen = project.manifests(pyproject, backend, lambda _: there, ["Cargo.toml"])
     read = dict.fromkeys([*chosen, "Cargo.toml", "../Cargo.toml"], manifest).get
-    found = roots.roots(pyproject, backend, cargo.closure(chosen, read), read, lambda _: there)
-    paths = [*chosen, *(root.path for root in found), *roots.outputs(pyproject, backend)]
+    found = project.roots(pyproject, backend, cargo.closure(chosen, read), read, lambda _: there)
+    paths = [*chosen, *(root.path for root in found), *project.outputs(pyproject, backend)]
     assert paths == [cargo.normal(path) for path in paths]
     assert not [path for path in paths if path.startswith("/") or "\0" in path or "/.." in path.replace("../", "")]
 
@@ -426,7 +426,7 @@ def test_a_deep_table():
         deep = {"a": deep}
     pyproject = {"tool": {"setuptools": deep, "maturin": deep}}
     for backend in (SETUPTOOLS, MATURIN):
-        assert roots.roots(pyproject, backend, cargo.closure([], {}.get), {}.get, lambda _: False)
+        assert project.roots(pyproject, backend, cargo.closure([], {}.get), {}.get, lambda _: False)
 
 
 def test_what_was_asked_decides():
@@ -434,8 +434,8 @@ def test_what_was_asked_decides():
     asked = set()
     closure = cargo.closure(["Cargo.toml"], {}.get)
     pyproject = tomllib.loads(DEMO)
-    roots.manifests(pyproject, MATURIN, lambda path: bool(asked.add(path)))
-    roots.roots(pyproject, MATURIN, closure, {}.get, lambda path: bool(asked.add(path)))
+    project.manifests(pyproject, MATURIN, lambda path: bool(asked.add(path)))
+    project.roots(pyproject, MATURIN, closure, {}.get, lambda path: bool(asked.add(path)))
     assert {"rust/Cargo.toml", "demo", "src/demo", "demo.data", "demo.pyi"} <= asked
 
 
@@ -512,7 +512,7 @@ def rooted_in(files):
 
 def under(found, path):
     """Whether a path lies under one of the roots."""
-    patterns = roots.globs.parse([one for kind, one in found if kind == "glob"])
+    patterns = project.globs.parse([one for kind, one in found if kind == "glob"])
     *folders, name = path.split("/")
     places = patterns.start()
     for folder in folders:

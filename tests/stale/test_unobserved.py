@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from .conftest import c, main, requires_c, requires_cargo
+from .conftest import c, main, requires_c, requires_cargo, requires_git
 
 pytestmark = pytest.mark.slow
 
@@ -65,6 +65,27 @@ def test_word_of_the_user_counts(unobserved):
     unobserved.setuptools(c('"one"'), table='store = "on"')
     unobserved.settle()
     unobserved.build()
+    assert unobserved.build().hit
+
+
+@requires_c
+@requires_git
+@pytest.mark.parametrize(("place", "hit"), [("file", True), ("attr", False)])
+def test_commit_counts_where_the_version_may_be_asked_of_git(unobserved, place, hit):
+    """A module that setuptools imports for the version may ask git; a file that it reads does not."""
+    where = {"file": '"VERSION"', "attr": '"demo.__version__"'}[place]
+    unobserved.setuptools(
+        c('"one"'), more=f"[tool.setuptools.dynamic]\nversion = {{{place} = {where}}}\n", table='store = "on"'
+    )
+    unobserved.replace("pyproject.toml", 'version = "1.0.0"', 'dynamic = ["version"]')
+    unobserved.write("VERSION", "1.0.0")
+    unobserved.write("demo/__init__.py", '__version__ = "1.0.0"')
+    unobserved.write(".gitignore", "*.egg-info\nbuild\n")
+    unobserved.commit()
+    unobserved.settle()
+    unobserved.build()
+    unobserved.commit()
+    assert unobserved.build().hit is hit
     assert unobserved.build().hit
 
 

@@ -23,7 +23,7 @@ from freshwheel.adopt.switch import Proposal
 from freshwheel.base import files, records
 from freshwheel.base.errors import FreshwheelError, InputError
 from freshwheel.inner import build_folders
-from freshwheel.sources import not_sources, project, surroundings
+from freshwheel.sources import boundary, project
 from freshwheel.sources.disk import Disk, MovedError
 from freshwheel.wheel import archive
 from freshwheel.wheel.archive import Wheel
@@ -161,7 +161,7 @@ def is_left(folder: str, name: str) -> bool:
         inside = disk.entries(path)
     except (InputError, MovedError):
         return False
-    why = not_sources.folder(path, inside, lambda file: disk.head(path + b"/" + file))
+    why = boundary.folder(path, inside, lambda file: disk.head(path + b"/" + file))
     return path == b"__pycache__" or why is not None
 
 
@@ -188,7 +188,7 @@ class _Bench:
         self.scratch = scratch
         cache = os.path.join(scratch, "cache")
         self.environ = {**environ, "FRESHWHEEL_CACHE_DIR": cache, "GIT_OPTIONAL_LOCKS": "0"}
-        self.repository = surroundings.repository(tree, [])
+        self.repository = boundary.repository(tree, [])
         self.inside = os.path.relpath(os.path.realpath(tree), self.repository)
 
     def built(self, text: bytes, name: str) -> Wheel:

@@ -22,7 +22,7 @@ from freshwheel.base import toml_access as tables
 from freshwheel.base.errors import InputError
 from freshwheel.build.context import Call, Context
 from freshwheel.memory import discoveries
-from freshwheel.sources import not_sources
+from freshwheel.sources import boundary
 from freshwheel.sources.disk import Disk, MovedError
 
 _MOST = 100_000
@@ -156,7 +156,7 @@ def _lying(tree: str, top: str, pruned: AbstractSet[str]) -> Iterator[str]:
         for name in [name for name in folders if f"{stem}/{name}" in pruned]:
             folders.remove(name)
             yield from itertools.islice(_lying(tree, f"{stem}/{name}", frozenset()), _FEW)
-        yield from (f"{stem}/{name}" for name in names if not not_sources.is_dropping(os.fsencode(name)))
+        yield from (f"{stem}/{name}" for name in names if not boundary.is_dropping(os.fsencode(name)))
 
 
 def _text(path: bytes) -> str:

@@ -17,7 +17,7 @@ from freshwheel.base.model import Config, Project, Snapshot
 from freshwheel.build import remember
 from freshwheel.inner import interpreter
 from freshwheel.memory import accounts, discoveries, memory
-from freshwheel.sources import content, project, selection, surroundings
+from freshwheel.sources import boundary, project, selection
 from freshwheel.sources.disk import Disk
 
 _IN_PLACE = ("maturin", "setuptools", "setuptools-rust")
@@ -77,7 +77,7 @@ class Context:
         Raises InputError where they can't be read, and ConfigError where a pattern of `include` matches nothing.
         """
         known = remember.contents(self.call.tree, self.call.environ)
-        found = content.snapshot(self.call.tree, self.select, remembered=known, now=self.call.now)
+        found = selection.snapshot(self.call.tree, self.select, remembered=known, now=self.call.now)
         if self.project.sdist_version is None:
             if found.idle:
                 raise ConfigError(_idle(self.config.include, found.idle))
@@ -96,7 +96,7 @@ class Context:
             raise
 
     def select(self, look: Disk) -> selection.Selection:
-        """Which files are inputs, as `content.snapshot` wants to know."""
+        """Which files are inputs, as `selection.snapshot` wants to know."""
         if self.cache is not None:
             look.text(os.fsencode(discoveries.place(self.cache, self.call.tree)), 0)  # it decides, so it is watched
         rules = selection.Rules(
@@ -105,7 +105,7 @@ class Context:
             always=("pyproject.toml", *self.own_path),
             tables_of=None if "pyproject.toml" in self.own_path else "pyproject.toml",
             discovered=discoveries.load(self.cache, self.call.tree).discovered,
-            apart=surroundings.set_apart(self.call.tree, self.call.environ),
+            apart=boundary.set_apart(self.call.tree, self.call.environ),
         )
         return selection.select(look, self.project.pyproject, self.backend, rules)
 

@@ -23,7 +23,7 @@ from freshwheel.inner import programs, repository
 from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.inner.programs import Lookout
 from freshwheel.memory import answers
-from freshwheel.sources import digest, disk, not_sources, selection, surroundings
+from freshwheel.sources import boundary, digest, disk, selection
 from freshwheel.store.shelf import Discovered
 
 FILE, FOLDER, PRESENT, ABSENT = "f", "d", "p", "a"
@@ -89,7 +89,7 @@ def about(context: Context, salt: bytes) -> Surroundings:
         ignored=context.config.ignore_env,
         folders=searched(context),
         names=selection.names(context.project.pyproject),
-        libraries=folders(os.pathsep.join(filter(surroundings.is_installed, sys.path)), context.private or ()),
+        libraries=folders(os.pathsep.join(filter(boundary.is_installed, sys.path)), context.private or ()),
         requires=(*context.requires, *context.config.requires, "freshwheel"),
     )
 
@@ -312,11 +312,9 @@ def _folder(about: Surroundings, where: bytes, path: bytes) -> bytes:
 def _stays(about: Surroundings, path: bytes, name: bytes) -> bool:
     """Whether a name in the folder `path` may be that of a source."""
     dropped = (
-        not_sources.is_dropping(name)
-        or not_sources.is_bare(name)
-        or (path in (b"", b".") and not_sources.is_frontends(name))
+        boundary.is_dropping(name) or boundary.is_bare(name) or (path in (b"", b".") and boundary.is_frontends(name))
     )
-    return not dropped and not_sources.project_of(name) not in about.names
+    return not dropped and boundary.project_of(name) not in about.names
 
 
 def _left_out(about: Surroundings, where: bytes, path: bytes, folders: Iterable[bytes]) -> frozenset[bytes]:

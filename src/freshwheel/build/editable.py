@@ -40,7 +40,7 @@ from freshwheel.inner import build_key
 from freshwheel.inner.build_key import Component
 from freshwheel.memory import editables, journal, memory, outcome
 from freshwheel.memory.editables import Module, Record
-from freshwheel.sources import content, digest, surroundings
+from freshwheel.sources import boundary, digest, selection
 from freshwheel.wheel import archive
 
 SAME = "nothing that is compiled has changed"
@@ -178,12 +178,12 @@ class Placement:
             return "it has put no module into the tree whose name says for which Python it is"
         ways, free = _ways(case, built.later)
         rests = store_policy.discovered(case, built, more=_pure(built, built.later))
-        held = content.contents(case.context.call.tree, [*put, os.fsencode(built.path)])
+        held = selection.contents(case.context.call.tree, [*put, os.fsencode(built.path)])
         if rests is None or len(held) <= len(put):
             return "something that it has read or made can't be read again"
         # A build asks whether its module is there and writes it all the same; here one that is lost is put back.
         rests = [one for one in rests if one[:2] not in {(path, discovery.PRESENT) for path in put}]
-        full, kin = _keys(case, built.later, content.contents(case.context.call.tree, _paths(built.later.locks)))
+        full, kin = _keys(case, built.later, selection.contents(case.context.call.tree, _paths(built.later.locks)))
         record = Record(
             abi=_abi(),
             native=built.later.native,
@@ -261,7 +261,7 @@ def searched(context: Context, found: Snapshot) -> dict[bytes, Row] | None:
     call = context.call
     endings = tuple(importlib.machinery.EXTENSION_SUFFIXES)
     try:
-        apart = surroundings.set_apart(call.tree, call.environ)
+        apart = boundary.set_apart(call.tree, call.environ)
         return python_inputs.extension_modules(call.tree, roots, endings, apart)
     except (OSError, python_inputs.CrowdedError):
         return None

@@ -29,7 +29,7 @@ from freshwheel.memory.accounts import Page
 from freshwheel.memory.discoveries import State
 from freshwheel.observe.account import Account
 from freshwheel.observe.judgement import Taken
-from freshwheel.sources import selection, surroundings
+from freshwheel.sources import boundary, selection
 from freshwheel.sources.cargo import Closure
 
 _SLACK = 2 * 10**9
@@ -152,7 +152,7 @@ class Site:
             cache=context.cache,
             folders=[*map(os.path.realpath, [*(places or []), *([kept] if kept else [])])],
             tree=tree,
-            repository=surroundings.repository(tree, [crate.folder for crate in closure.crates]),
+            repository=boundary.repository(tree, [crate.folder for crate in closure.crates]),
         )
         return cls(context=context, before=before, closure=closure, places=places, kept=kept, work=work)
 
@@ -197,11 +197,11 @@ class Site:
         tree = self.context.call.tree
         return Scope(
             tree=tree,
-            repository=surroundings.repository(tree, [crate.folder for crate in self.closure.crates]),
+            repository=boundary.repository(tree, [crate.folder for crate in self.closure.crates]),
             inputs=found.inputs,
             exclude=self.context.config.exclude,
             outputs=list(selection.left_out(self.context.project.pyproject, self.context.backend)),
-            apart=[private, *surroundings.apart(tree, self.context.call.environ)],
+            apart=[private, *boundary.apart(tree, self.context.call.environ)],
         )
 
 

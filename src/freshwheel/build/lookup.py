@@ -26,7 +26,7 @@ from freshwheel.inner.build_key import Component
 from freshwheel.inner.distributions import extras
 from freshwheel.inner.machine import Facts, Subject
 from freshwheel.memory import resolved
-from freshwheel.sources import content, digest
+from freshwheel.sources import digest, selection
 from freshwheel.store.shelf import Entry
 from freshwheel.store.store import Store
 
@@ -180,7 +180,7 @@ def opened(context: Context, found: Snapshot | InputError, *, ask: bool = True) 
         inputs=[one.path for one in found.inputs],
     )
     facts = machine.gather(subject, context.call.environ, ask=ask)
-    locks = content.contents(context.call.tree, [os.fsencode(path) for path in found.locks])
+    locks = selection.contents(context.call.tree, [os.fsencode(path) for path in found.locks])
     return Case(
         context=context,
         found=found,

@@ -23,7 +23,7 @@ from freshwheel.memory.accounts import Line, Page
 from freshwheel.observe import judgement, observer, packaged, programs, witness
 from freshwheel.observe.account import Account, merged
 from freshwheel.observe.judgement import Judged, Places, Taken, within
-from freshwheel.sources import surroundings
+from freshwheel.sources import boundary
 from freshwheel.store.shelf import Discovered
 
 _OFF = "observation is off"
@@ -254,7 +254,7 @@ def _links(path: str) -> list[str]:
 
 def _repository(folder: str, tree: bytes) -> bytes:
     """What is cloned as a whole; the tree where nobody keeps versions: what lies beside it then may be anybody's."""
-    kept = any(os.path.lexists(os.path.join(folder, name)) for name in surroundings.KEPT)
+    kept = any(os.path.lexists(os.path.join(folder, name)) for name in boundary.KEPT)
     return os.path.realpath(os.fsencode(folder)) if kept else tree
 
 
@@ -264,7 +264,7 @@ def _cargo_files(cargo: str) -> list[str]:
 
 
 def _libraries() -> list[str]:
-    return [path for path in (*sys.path, os.path.dirname(os.__file__)) if surroundings.is_installed(path)] + [
+    return [path for path in (*sys.path, os.path.dirname(os.__file__)) if boundary.is_installed(path)] + [
         os.path.dirname(os.__file__),
         os.path.join(os.path.dirname(os.__file__), "lib-dynload"),
     ]

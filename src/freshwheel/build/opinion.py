@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from freshwheel.build.tree_view import Ground, Scope
 from freshwheel.inner import build_folders
-from freshwheel.sources import not_sources
+from freshwheel.sources import boundary
 from freshwheel.sources.cargo import FOR_TESTS, Closure
 
 _WORD = re.compile(r"(?:\\ |[^ ])+")
@@ -168,9 +168,7 @@ class _Search:
                 folders.clear()
                 continue
             tests = FOR_TESTS if stem.rstrip("/") in self._crates else ()
-            folders[:] = [
-                one for one in sorted(folders) if one not in tests and not not_sources.is_bare(os.fsencode(one))
-            ]
+            folders[:] = [one for one in sorted(folders) if one not in tests and not boundary.is_bare(os.fsencode(one))]
             yield from (stem + one for one in sorted(names) if not _is_litter(stem, one))
 
     def _is_left_out(self, path: str, names: AbstractSet[str], folders: AbstractSet[str]) -> bool:
@@ -180,7 +178,7 @@ class _Search:
 
 def _is_litter(stem: str, name: str) -> bool:
     encoded = os.fsencode(name)
-    return not_sources.is_dropping(encoded) or (not stem and not_sources.is_frontends(encoded))
+    return boundary.is_dropping(encoded) or (not stem and boundary.is_frontends(encoded))
 
 
 def _identity(path: str) -> object:

@@ -11,7 +11,7 @@ from typing import Any
 
 from freshwheel.base import rows, toml_access
 from freshwheel.base.rows import Row
-from freshwheel.sources import digest, disk, not_sources
+from freshwheel.sources import boundary, digest, disk
 
 _PREFIX = re.compile(r"\w+\*")
 
@@ -80,7 +80,7 @@ def extension_modules(
     for root in sorted({disk.spelled(os.fsencode(one)) for one in roots}):
         for folder, names in _folders(top, root, budget, frozenset(map(os.fsencode, apart))):
             for name in names:
-                if name.endswith(wanted) and not_sources.is_dropping(name):
+                if name.endswith(wanted) and boundary.is_dropping(name):
                     path = folder + b"/" + name if folder else name
                     status = os.lstat(os.path.join(top, path))
                     if stat.S_ISREG(status.st_mode):
@@ -103,5 +103,5 @@ def _folders(
         if folder != root and (folder in apart or not _EVIDENCE.isdisjoint(names)):
             continue
         yield folder, names
-        below = [one.name for one in entries if not not_sources.is_bare(one.name) and one.is_dir(follow_symlinks=False)]
+        below = [one.name for one in entries if not boundary.is_bare(one.name) and one.is_dir(follow_symlinks=False)]
         left += [folder + b"/" + name if folder else name for name in below if not name.startswith(b".")]

@@ -22,7 +22,7 @@ from freshwheel.build.lookup import Case
 from freshwheel.inner.programs import Lookout, which
 from freshwheel.memory import answers
 from freshwheel.memory.answers import Answer
-from freshwheel.sources import content, disk
+from freshwheel.sources import disk, selection
 from freshwheel.store.shelf import Discovered, Entry
 from freshwheel.wheel import metadata
 
@@ -154,7 +154,7 @@ def _looked(case: Case, taken: Sequence[Discovered]) -> Lookout:
     for name in case.found.locks:
         lookout.look(os.fsdecode(disk.at(tree, os.fsencode(name))))
     # Looked at before it is compared: what is in it now is what the key was made from.
-    if content.contents(call.tree, [os.fsencode(name) for name in case.found.locks]) != case.locks:
+    if selection.contents(call.tree, [os.fsencode(name) for name in case.found.locks]) != case.locks:
         lookout.distrust("a lock file is another one by now")
     if case.lean:
         search = folders(call.environ.get("PATH", ""), case.context.private or ())

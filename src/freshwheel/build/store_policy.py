@@ -17,10 +17,10 @@ from freshwheel.build import discovery, lookup, rehearsal, stored
 from freshwheel.build.inner_build import Built
 from freshwheel.build.lookup import Case
 from freshwheel.build.wheel_name import Name
-from freshwheel.inner import build_key, machine
+from freshwheel.inner import build_key, machine, repository
 from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.inner.programs import Lookout
-from freshwheel.sources import content
+from freshwheel.sources import selection
 from freshwheel.store import upkeep
 from freshwheel.store.shelf import Discovered, Entry
 from freshwheel.store.store import Draft
@@ -109,9 +109,17 @@ def _unseen(case: Case) -> list[tuple[bytes, str]]:
     if "rustc" in context.backend.tools:
         compilers = machine.toolchain(context.call.tree, context.call.environ)
         found += [(os.fsencode(path), discovery.FILE) for path in compilers]
-    if context.project.version_is_dynamic and context.config.version is None:
-        found.append((b".", discovery.CONTROL))  # the version may come from there
+    if context.project.version_is_dynamic and context.config.version is None and _control_decides(case):
+        found.append((b".", discovery.CONTROL))
     return found
+
+
+def _control_decides(case: Case) -> bool:
+    """Whether the version may come from version control."""
+    context = case.context
+    requires = [*context.requires, *context.config.requires, *case.lean]
+    recipes = machine.recipes(context.call.tree, [file.path for file in case.found.inputs])
+    return repository.decides_version(context.backend, context.project.pyproject, requires, recipes)
 
 
 def _is_bound(case: Case, built: Built) -> bool:
@@ -144,7 +152,7 @@ def _stands(case: Case, later: Snapshot) -> bool:
 def _locks(case: Case, built: Built) -> dict[bytes, tuple[str, bytes]]:
     """What is in the locks after a build."""
     paths = built.later.locks if isinstance(built.later, Snapshot) else ()
-    return content.contents(case.context.call.tree, [os.fsencode(path) for path in paths])
+    return selection.contents(case.context.call.tree, [os.fsencode(path) for path in paths])
 
 
 def _is_unmoved(seen: Lookout) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from freshwheel.base import globs
 from freshwheel.base.model import Input
-from freshwheel.sources import not_sources
+from freshwheel.sources import boundary
 
 _HEAD = 4096
 """Bytes that are read of a file that may be evidence."""
@@ -74,7 +74,7 @@ class Ground:
         """Why evidence prunes a folder with these names in it, and names of folders; None if it does not."""
         found = {os.fsencode(name): stat.S_IFDIR if name in folders else stat.S_IFREG for name in names}
         name = os.fsencode(path.rpartition("/")[2])
-        return not_sources.folder(name, found, lambda file: self._head(path, file))
+        return boundary.folder(name, found, lambda file: self._head(path, file))
 
     def _head(self, path: str, file: bytes) -> bytes:
         """The beginning of a regular file; nothing where there is none."""

@@ -25,7 +25,7 @@ from freshwheel.inner import programs
 from freshwheel.inner.programs import Lookout
 from freshwheel.memory import accounts, discoveries, editables, memory, outcome
 from freshwheel.memory.outcome import Outcome
-from freshwheel.sources import content, selection, surroundings
+from freshwheel.sources import boundary, selection
 from freshwheel.sources.cargo import FOR_TESTS, Closure, lies_in, normal
 from freshwheel.sources.disk import Disk
 from freshwheel.sources.selection import Selection
@@ -76,7 +76,7 @@ def inputs(call: Call) -> Inputs:
     """The inputs of the tree, each with its reason, and what is left out."""
     context = Context.of(call)
     snapshot = context.snapshot()
-    chosen = content.steady(call.tree, context.select)
+    chosen = selection.steady(call.tree, context.select)
     paths = [_text(item.path) for item in snapshot.inputs]
     why = {_text(path): reason for path, reason in chosen.tree.reasons.items()}
     left_out = {
@@ -99,7 +99,7 @@ def check(call: Call) -> Check:
     context = Context.of(call)
     snapshot = context.snapshot()
     known = discoveries.load(files.cache_directory(call.environ), call.tree)
-    chosen = content.steady(call.tree, context.select)
+    chosen = selection.steady(call.tree, context.select)
     vital = {*chosen.rules.always, *_AT_THE_TOP, *_deciding(chosen.closure)}
     include = [*_missed(context, chosen, known), *_outside(context, chosen)]
     exclude = list(_written(known, {_text(item.path) for item in snapshot.inputs}, vital))
@@ -129,7 +129,7 @@ def check(call: Call) -> Check:
 def undeclared(call: Call) -> list[str]:
     """What is an input only because a build was seen to read it, sorted."""
     context, known = Context.of(call), discoveries.load(files.cache_directory(call.environ), call.tree)
-    return [path for path, _ in _unnamed(context, content.steady(call.tree, context.select), known)]
+    return [path for path, _ in _unnamed(context, selection.steady(call.tree, context.select), known)]
 
 
 def _excluded(context: Context, chosen: Selection, vital: AbstractSet[str]) -> tuple[list[Finding], list[str]]:
@@ -204,11 +204,11 @@ def _outside(context: Context, chosen: Selection) -> Iterator[tuple[Finding, str
     """
     if accounts.load(files.cache_directory(context.call.environ), context.call.tree).observed:
         return
-    root = surroundings.repository(context.call.tree, [crate.folder for crate in chosen.closure.crates])
+    root = boundary.repository(context.call.tree, [crate.folder for crate in chosen.closure.crates])
     paths, exclude = _paths(chosen), globs.parse(context.config.exclude)
-    texts = {path: _read(context, path) for path in paths if surroundings.is_building(path)}
+    texts = {path: _read(context, path) for path in paths if boundary.is_building(path)}
     places: dict[tuple[str, str], list[str]] = {}
-    for where, path, pattern in surroundings.outside(context.call.tree, root, texts):
+    for where, path, pattern in boundary.outside(context.call.tree, root, texts):
         declared = any(file.startswith("../") and lies_in(file, path) for file in paths)
         if not declared and not any(map(exclude.match, (path, f"{path}/x"))):
             places.setdefault((path, pattern), []).append(where)
@@ -282,7 +282,7 @@ def _commands(context: Context) -> Iterator[Finding]:
 def _again(context: Context, rules: selection.Rules) -> Selection:
     """The selection by other rules."""
     select = selection.select
-    return content.steady(
+    return selection.steady(
         context.call.tree, lambda look: select(look, context.project.pyproject, context.backend, rules)
     )
 

@@ -1,4 +1,4 @@
-"""What git says of a repository that a build asks about itself.
+"""What git says of a repository that a build asks about itself, and whether a build may ask it for the version.
 
 No program is started but git, and git starts none: hooks, monitors, filters, helpers and transports that the
 configuration of the repository names are left out. A file that a filter would clean counts as changed once git takes a
@@ -9,9 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
+from freshwheel.base import requirements
+from freshwheel.base.backends import Backend
+from freshwheel.base.toml_access import at
 from freshwheel.inner.programs import Lookout, Run, which
 
 _OTHERS = (".hg", ".svn", ".bzr", ".fslckout", ".jj")
@@ -22,6 +27,41 @@ _OF_ONE = ("GIT_DIR", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"
 _STATUS = ("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--ignore-submodules=dirty")
 _SUBMODULE = b"160000"
 _CHUNK = 1 << 20
+_VERSIONERS = re.compile(r"scm|vcs|git|mercurial|version|dunamai|\bpbr\b|setupmeta")
+"""In the names of distributions that may ask version control for the version, such as hatch-vcs and versioningit."""
+_VERSION_FILES = {
+    "hatchling": "tool.hatch.version.path",
+    "scikit-build-core": "tool.scikit-build.metadata.version.input",
+    "setuptools": "tool.setuptools.dynamic.version.file",
+    "setuptools-rust": "tool.setuptools.dynamic.version.file",
+}
+"""The keys that name the file with the version."""
+_READERS = {
+    "tool.hatch.version.source": (None, "regex"),
+    "tool.scikit-build.metadata.version.provider": (None, "scikit_build_core.metadata.regex"),
+}
+"""Keys that say who reads it, and those who do no more."""
+_VERSION_OF_MESON = re.compile(rb"\bproject\s*\([^)]*\bversion\s*:\s*'[^'@]+'")
+_ASKS_GIT = re.compile(rb"\bvcs_tag\b|'git'")
+
+
+def decides_version(
+    backend: Backend, pyproject: Mapping[str, Any], requires: Iterable[str], recipes: Iterable[bytes]
+) -> bool:
+    """Whether a build may ask version control for the version of the project.
+
+    It may, unless it is known to read that from a file: by the tables, or by the `recipes`, the files that tell Meson
+    how to build. And then it may if a requirement is a tool that asks.
+    """
+    if any(map(_VERSIONERS.search, requirements.names(requires))):
+        return True
+    if backend.name == "maturin":  # Cargo.toml
+        return False
+    if backend.name == "meson-python":
+        lists = b"\n".join(recipes)
+        return not _VERSION_OF_MESON.search(lists) or bool(_ASKS_GIT.search(lists))
+    file = at(pyproject, _VERSION_FILES.get(backend.name, ""))
+    return not file or any(at(pyproject, key) not in readers for key, readers in _READERS.items())
 
 
 def facts(

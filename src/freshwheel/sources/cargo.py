@@ -34,6 +34,17 @@ _ROOT = "{workspace-root}"
 _PROGRAMS = ("rustc", "rustc-wrapper", "rustc-workspace-wrapper")
 _TOOLCHAINS = BESIDE[2:4]
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:")
+_TOKEN = re.compile(
+    r'''
+    (?P<basic>"""(?:\\.|[^\\])*?"""(?:"{0,2})|"(?:\\.|[^"\\\n])*")
+    |(?P<literal>\'\'\'.*?\'\'\'(?:'{0,2})|'[^'\n]*')
+    |(?P<comment>\#[^\n]*)
+    |(?P<line>\r?\n)
+    |.
+    ''',
+    re.VERBOSE | re.DOTALL,
+)
+_ESCAPE = re.compile(r"\\(?:(?P<e>e)|x(?P<hex>[0-9A-Fa-f]{2})|.)", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -285,3 +296,30 @@ def _named(config: Any) -> list[str]:
     values = [at(one, "value") for one in members(config, "env") if at(one, "relative") is True]
     found = [path for one in programs if (path := relative(one)) is not None and "/" in path]
     return [*found, *(path for one in values if (path := relative(one)) is not None)]
+
+
+def older(text: str) -> Iterator[str]:
+    """A text of TOML 1.1, in pieces, as 1.0 has it: inline tables on one line, no comma at the end, longer escapes."""
+    depth, comma = 0, ""
+    for match in _TOKEN.finditer(text):
+        piece = match[0]
+        if match["basic"]:
+            piece = _ESCAPE.sub(_escape, piece)
+        elif depth and (match["comment"] or match["line"]):
+            piece = " "
+        elif not match["literal"] and not match["comment"]:
+            depth = max(0, depth + (piece == "{") - (piece == "}"))
+        if comma and not piece.isspace():
+            yield "" if piece == "}" else comma
+            comma = ""
+        if piece == "," and depth:
+            comma = piece
+        else:
+            yield piece
+    yield comma
+
+
+def _escape(match: re.Match[str]) -> str:
+    if match["e"]:
+        return "\\u001b"
+    return f"\\u00{match['hex']}" if match["hex"] else match[0]

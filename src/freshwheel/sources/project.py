@@ -1,4 +1,9 @@
-"""What a source tree says of itself: `pyproject.toml` and what of it is an input, `PKG-INFO`, the own base version."""
+"""What a source tree says of itself: `pyproject.toml`, what of that is an input, `PKG-INFO`, the own base version.
+
+And where its tables and manifests say that inputs are: what a walk starts from, and what is left out. For that nothing
+is read here: `read` gives the tables of a manifest, and `exists` says whether there is a file or folder. Every path is
+relative to the project directory, as in `cargo`.
+"""
 
 from __future__ import annotations
 
@@ -23,19 +28,16 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from freshwheel.base import globs
+from freshwheel.base.backends import Backend
+from freshwheel.base.toml_access import at, entries, members, strings, table, text, texts
+from freshwheel.sources import cargo
+from freshwheel.sources.cargo import FOR_TESTS, Closure, Read, lies_in, normal, relative
 
 _BOM = b"\xef\xbb\xbf"
-_TOKEN = re.compile(
-    r'''
-    (?P<basic>"""(?:\\.|[^\\])*?"""(?:"{0,2})|"(?:\\.|[^"\\\n])*")
-    |(?P<literal>\'\'\'.*?\'\'\'(?:'{0,2})|'[^'\n]*')
-    |(?P<comment>\#[^\n]*)
-    |(?P<line>\r?\n)
-    |.
-    ''',
-    re.VERBOSE | re.DOTALL,
-)
-_ESCAPE = re.compile(r"\\(?:(?P<e>e)|x(?P<hex>[0-9A-Fa-f]{2})|.)", re.DOTALL)
 _KEY = "tool.freshwheel.version"
 _USUAL = r"""^(?:__version__|VERSION)[ \t]*(?::[^=\n]+)?=[ \t]*(['"])v?(?P<version>[^'"\n]+)\1"""
 
@@ -75,6 +77,35 @@ _SCALARS: tuple[tuple[type, bytes, Callable[[Any], str]], ...] = (
     (dt.date, b"D", dt.date.isoformat),
     (dt.time, b"t", dt.time.isoformat),
 )
+_Exists: TypeAlias = Callable[[str], bool]
+
+_LICENSES = ("LICEN[CS]E*", "COPYING*", "NOTICE*", "AUTHORS*")
+"""What maturin, setuptools and others take for licence files, if none are named."""
+IGNORING = (".gitignore", ".ignore")
+"""Files by which maturin leaves out what lies in a Python package; those in the package itself count anyway."""
+READMES = ("README", "README.md", "README.rst", "README.txt")
+"""What cargo and maturin take for the description of a crate that names none."""
+_OF_MATURIN = ("Cargo.toml", "rust/Cargo.toml")
+"""Where it looks for its manifest."""
+_REPOSITORIES = {".gitignore": ".git", ".hgignore": ".hg"}
+"""Files by which hatchling leaves out others, and what makes a folder the last that it looks for them in."""
+_LEVELS = 10
+_LONGEST = 1024
+_REPOSITORY = ("raw-options", "root")
+"""Where tools that ask git for the version are told which folder to ask in: no file of it is read."""
+_SCM = ("setuptools", "setuptools-rust", "scikit-build-core")
+_VERSIONINGIT = ("setuptools", "setuptools-rust", "hatchling")
+_HATCH = ("hatchling",)
+_SCIKIT_BUILD = ("scikit-build-core",)
+_READ = (
+    "tool.freshwheel.version.path",
+    "tool.hatch.version.path",
+    "tool.pdm.version.path",
+    "tool.scikit-build.metadata.version.input",
+    "tool.setuptools.dynamic.version.file",
+    "tool.setuptools-git-versioning.version_file",
+)
+"""Where pyproject says that a version is read from a file."""
 
 
 def read(tree: str, *, now: Callable[[], int] = time.time_ns) -> Project:
@@ -157,7 +188,7 @@ def manifest(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except ValueError:
-        return tomllib.loads("".join(_older(text)))
+        return tomllib.loads("".join(cargo.older(text)))
 
 
 def _pyproject(tree: str) -> dict[str, Any]:
@@ -213,28 +244,250 @@ def _decoded(data: bytes, name: str, file: str = "") -> str:
         raise wrong(name, f"{file}is not UTF-8, in line {line}") from None
 
 
-def _older(text: str) -> Iterator[str]:
-    """The same text as TOML 1.0 has it: an inline table on one line, without a comma at its end; longer escapes."""
-    depth, comma = 0, ""
-    for match in _TOKEN.finditer(text):
-        piece = match[0]
-        if match["basic"]:
-            piece = _ESCAPE.sub(_escape, piece)
-        elif depth and (match["comment"] or match["line"]):
-            piece = " "
-        elif not match["literal"] and not match["comment"]:
-            depth = max(0, depth + (piece == "{") - (piece == "}"))
-        if comma and not piece.isspace():
-            yield "" if piece == "}" else comma
-            comma = ""
-        if piece == "," and depth:
-            comma = piece
-        else:
-            yield piece
-    yield comma
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Root:
+    """One place where inputs are."""
+
+    path: str
+    """The empty one is the project directory. Of a glob: the pattern, in the dialect of `globs`."""
+    reason: str
+    """Why there are inputs: a short phrase."""
+    kind: Literal["folder", "crate", "file", "glob"]
+    """Of a crate neither tests, benches and examples count, nor other crates in its folder."""
 
 
-def _escape(match: re.Match[str]) -> str:
-    if match["e"]:
-        return "\\u001b"
-    return f"\\u00{match['hex']}" if match["hex"] else match[0]
+def manifests(pyproject: Mapping[str, Any], backend: Backend, exists: _Exists, found: Sequence[str] = ()) -> list[str]:
+    """The Cargo manifests that the project builds; `found` are those that lie in it."""
+    if backend.name == "maturin":
+        named = below("", at(pyproject, "tool.maturin.manifest-path"))
+        return [named] if named else list(filter(exists, _OF_MATURIN)) or [_OF_MATURIN[0]]  # releases differ
+    if backend.name == "setuptools-rust":
+        tables = table(pyproject, "tool.setuptools-rust")
+        if written := [*entries(tables, "ext-modules"), *entries(tables, "bins")]:
+            return sorted({path for one in written if (path := below("", one.get("path", "Cargo.toml")))})
+    return sorted({normal(path) for path in found})
+
+
+def roots(pyproject: Mapping[str, Any], backend: Backend, closure: Closure, read: Read, exists: _Exists) -> list[Root]:
+    """The roots, some of them several times; `closure` is that of `manifests`.
+
+    Left out are folders and files that do not exist.
+    """
+    whole = backend.inputs == "whole"
+    if whole:
+        named = [*_of_project(pyproject), *_of_tables(pyproject, backend, exists)]
+        some = [Root(path="", reason="the project directory", kind="folder")]
+        some += [root for root in named if is_outside(root.path)]
+        some += _above(exists) if backend.name == "hatchling" else []
+    else:
+        built = manifests(pyproject, backend, exists)
+        some = [*_of_project(pyproject, licenses=_LICENSES), *_of_maturin(pyproject, built, closure, read, exists)]
+    crates = [crate for crate in closure.crates if not whole or is_outside(crate.folder)]
+    some += [Root(path=crate.folder, reason=f"crate {crate.name}: {crate.reason}", kind="crate") for crate in crates]
+    some += _beside(closure, read, exists)
+    some = [root for root in some if root.kind in {"crate", "glob"} or not root.path or exists(root.path)]
+    return [*some, *(Root(path=path, reason=reason, kind="file") for path, reason in closure.files.items())]
+
+
+def outputs(pyproject: Mapping[str, Any], backend: Backend) -> dict[str, str]:
+    """The files that `pyproject` declares as written whole when `backend` builds, and why they are no inputs.
+
+    A backend that nobody knows may run any of the tools. What is configured for another backend than the known one is
+    not written any more, and may be a source by now. So is a file in which a tool replaces a line, or that a version is
+    read from.
+    """
+    read = {below("", path) for key in _READ for path in texts(pyproject, key)}
+    read |= {below("", one.get("input")) for one in entries(pyproject, "tool.dynamic-metadata")}
+    found: dict[str, str] = {}
+    for names, tool, folder, value in _written(pyproject):
+        path = below(folder, value)
+        if path and path not in read and (not backend.modules or backend.name in names):
+            found.setdefault(path, f"written by {tool}")
+    return dict(sorted(found.items()))
+
+
+def _written(pyproject: Mapping[str, Any]) -> Iterator[tuple[Sequence[str], str, Any, Any]]:
+    """The known backends that a tool works in, its name, and what it writes: a folder, and the path in there."""
+    for tool in ("setuptools_scm", "vcs-versioning"):
+        scm = table(pyproject, f"tool.{tool}")
+        yield _SCM, tool, "", scm.get("version_file")
+        yield _SCM, tool, scm.get("root", "."), scm.get("write_to")
+    versioningit = table(pyproject, "tool.versioningit.write")
+    if versioningit.get("method", "basic") == "basic":
+        yield _VERSIONINGIT, "versioningit", "", versioningit.get("file")
+    hatch = table(pyproject, "tool.hatch.build")
+    for hooks in [at(place, "hooks") for place in (hatch, *members(hatch, "targets"))]:
+        yield _HATCH, "hatch-vcs", "", at(hooks, "vcs.version-file")
+        if not at(hooks, "version.pattern"):
+            yield _HATCH, "tool.hatch.build.hooks.version", "", at(hooks, "version.path")
+    for one in entries(pyproject, "tool.scikit-build.generate"):
+        if one.get("location") == "source":
+            yield _SCIKIT_BUILD, "tool.scikit-build.generate", "", one.get("path")
+    for folder in texts(pyproject, "tool.pdm.build.package-dir") or ["", "src"]:
+        yield (), "tool.pdm.version", folder, at(pyproject, "tool.pdm.version.write_to")
+    for path, one in table(pyproject, "tool.poetry-dynamic-versioning.files").items():
+        if text(one, "initial-content") or text(one, "initial-content-jinja"):
+            yield (), "poetry-dynamic-versioning", "", path
+
+
+def mains(crate: str, read: Read) -> list[str]:
+    """The files that the manifest of the crate in the folder `crate` names to be compiled, or the usual ones."""
+    manifest = read(normal(f"{crate}/Cargo.toml"))
+    named = map(relative, [*_targets(manifest), *texts(cargo.package(manifest), "build")])
+    return ["src/lib.rs", "build.rs", *filter(None, named)]
+
+
+def _targets(manifest: Any) -> list[str]:
+    """The main files that a manifest names for library and programs."""
+    return [*texts(manifest, "lib.path"), *(path for one in entries(manifest, "bin") for path in texts(one, "path"))]
+
+
+def _beside(closure: Closure, read: Read, exists: _Exists) -> Iterator[Root]:
+    """What crates are made from that is not walked with them. Beside the main file of a target lie its modules."""
+    for crate in closure.crates:
+        manifest = read(normal(f"{crate.folder}/Cargo.toml"))
+        for path in texts(cargo.package(manifest), "build"):
+            if (file := below(crate.folder, path)) and not _is_walked(file, crate.folder, exists):
+                yield Root(path=file, reason=f"build script of {crate.name}", kind="file")
+        for path in _targets(manifest):
+            if (file := below(crate.folder, path)) and not _is_walked(file, crate.folder, exists):
+                yield Root(path=normal(f"{file}/.."), reason=f"beside the main file of {crate.name}", kind="folder")
+
+
+def _is_walked(file: str, crate: str, exists: _Exists) -> bool:
+    """Whether a file is found with the crate in the folder `crate`: neither its tests nor another crate are."""
+    if not lies_in(file, crate):
+        return False
+    folders = normal(f"{file}/..")[len(crate) :].strip("/").split("/")
+    between = (normal(f"{crate}/{'/'.join(folders[:depth])}/Cargo.toml") for depth in range(1, len(folders) + 1))
+    return not folders[0] or not (folders[0] in FOR_TESTS or any(map(exists, between)))
+
+
+def _above(exists: _Exists) -> Iterator[Root]:
+    """The nearest files by which hatchling leaves others out of wheels, if they lie above the project directory."""
+    for name, top in _REPOSITORIES.items():
+        for folder in ["../" * level for level in range(_LEVELS)]:
+            if exists(folder + name):
+                yield Root(path=folder + name, reason="decides what is packed", kind="file")
+            if exists(folder + name) or exists(folder + top):
+                break
+
+
+def _of_project(pyproject: Mapping[str, Any], licenses: Sequence[str] = ()) -> Iterator[Root]:
+    """The files that `[project]` names; `licenses` are those to look for if it names none."""
+    project = table(pyproject, "project")
+    yield from _places([*texts(project, "readme"), *texts(project, "readme.file")], "readme")
+    yield from _places(texts(project, "license.file"), "licence")
+    for pattern in texts(project, "license-files") if "license-files" in project else licenses:
+        yield from _globs("", pattern, "licence")
+
+
+def _of_tables(pyproject: Mapping[str, Any], backend: Backend, exists: _Exists) -> Iterator[Root]:
+    """What the tables of the backend name outside of the project: any string, key or value, that can be such a path."""
+    for name in backend.tables:
+        for found in strings(at(pyproject, name), without=_REPOSITORY):
+            path = below("", found.rpartition("=")[2])  # as in --native-file=../linux.ini
+            if path is None or not is_outside(path):
+                continue
+            if not path.strip("./"):
+                yield Root(path=path, reason=f"named in {name}", kind="folder")
+            elif exists(path) or globs.MAGIC.search(path):
+                yield from _globs("", globs.escaped(path) if exists(path) else path, f"named in {name}")
+
+
+def _of_maturin(
+    pyproject: Mapping[str, Any], built: Sequence[str], closure: Closure, read: Read, exists: _Exists
+) -> Iterator[Root]:
+    """What maturin packs and reads, besides crates and what `[project]` names."""
+    maturin = table(pyproject, "tool.maturin")
+    modules = _modules(pyproject, [read(path) for path in built])
+    packages = sorted({module.partition(".")[0] for module in modules})
+    bases = _python_folders(maturin, packages, exists)
+    for base in bases:
+        for package in [normal(f"{base}/{name}") for name in packages]:
+            # A crate may be named like the module.
+            if exists(f"{package}/__init__.py") or not exists(f"{package}/Cargo.toml"):
+                yield Root(path=package, reason="Python package", kind="folder")
+                yield from _sparing(package, exists)
+        for one in texts(maturin, "python-packages"):
+            yield from _globs(base, globs.escaped(one), "tool.maturin.python-packages")
+            yield from _sparing(below(base, one), exists)
+    for base in dict.fromkeys(("", *bases)):
+        for pattern in _included(maturin):
+            yield from _globs(base, pattern, "tool.maturin.include")
+    data = texts(maturin, "data") or [f"{module}.data" for module in modules]
+    yield from _places(data, "wheel data", "folder")
+    yield from _places([f"{module.rpartition('.')[2]}.pyi" for module in modules], "type stubs")
+    yield from _places(texts(maturin, "sbom.include"), "tool.maturin.sbom")
+    yield from _places(texts(maturin, "config"), "tool.maturin.config")  # a path, or a key and a value
+    yield from _of_manifests(pyproject, built, closure, read)
+
+
+def _python_folders(maturin: Mapping[str, Any], packages: Sequence[str], exists: _Exists) -> list[str]:
+    """The folders that Python packages may lie in; releases differ about a `src` without `rust` beside it."""
+    if (source := below("", maturin.get("python-source"))) is not None:
+        return [source]
+    if not any(exists(f"src/{package}") for package in packages):
+        return [""]
+    return ["src"] if exists(_OF_MATURIN[1]) else ["", "src"]
+
+
+def _sparing(package: str | None, exists: _Exists) -> Iterator[Root]:
+    """The files outside of a Python package that keep some of it out of the wheel, from the project directory down."""
+    names = package.split("/") if package and not is_outside(package) and exists(package) else []
+    for folder in ["/".join(names[:depth]) for depth in range(len(names))]:
+        yield from _places([f"{folder}/{name}".lstrip("/") for name in IGNORING], "decides what of a package is packed")
+
+
+def _of_manifests(pyproject: Mapping[str, Any], built: Sequence[str], closure: Closure, read: Read) -> Iterator[Root]:
+    """The readme and licence that manifests that are built name, or the workspaces that these may inherit from."""
+    keys = ["license-file"] if at(pyproject, "project.readme") else ["license-file", "readme"]
+    places = [(path, cargo.package(read(path))) for path in built]
+    others = [path for path in closure.files if path.endswith("Cargo.toml")]
+    places += [(path, table(read(path), "workspace.package")) for path in (*built, *others)]
+    for path, named in places:
+        for key in keys:
+            if file := below(normal(f"{path}/.."), named.get(key)):
+                yield Root(path=file, reason=f"{key} of {path}", kind="file")
+
+
+def _modules(pyproject: Mapping[str, Any], built: Sequence[Any]) -> list[str]:
+    """The names that the extension module may have: what is set first, as maturin looks for it."""
+    if (name := text(pyproject, "tool.maturin.module-name")) is not None:
+        return [name]
+    if names := [name for one in built if (name := text(one, "lib.name"))]:
+        return names
+    names = [text(pyproject, "project.name") or text(cargo.package(one), "name") or "" for one in built]
+    return [name.replace("-", "_") for name in names if name]
+
+
+def _included(maturin: Mapping[str, Any]) -> list[str]:
+    """The patterns of what goes into the wheel; what a build script makes (`from = "out-dir"`) is no input."""
+    tables = [one for one in entries(maturin, "include") if "from" not in one]
+    wheel = [one for one in tables if "format" not in one or "wheel" in texts(one, "format")]
+    return [*texts(maturin, "include"), *(path for one in wheel for path in texts(one, "path"))]
+
+
+def _places(paths: Sequence[str], reason: str, kind: Literal["folder", "file"] = "file") -> list[Root]:
+    """A root for each of `paths`."""
+    return [Root(path=path, reason=reason, kind=kind) for one in paths if (path := below("", one))]
+
+
+def _globs(base: str, pattern: str, reason: str) -> list[Root]:
+    """The root for a pattern below `base`, if it is one of the dialect: others match nothing anywhere."""
+    written = relative(pattern)
+    path = "" if written is None else normal(f"{globs.escaped(base)}/{written}")
+    return [] if globs.check(path) else [Root(path=path, reason=reason, kind="glob")]
+
+
+def below(folder: Any, path: Any) -> str | None:
+    """`path`, relative to `folder`, normalised; None for what is no such path, or the folder itself."""
+    parts = [relative(folder), relative(path)]
+    if any(part is None or len(part) > _LONGEST or "\n" in part for part in parts) or not parts[1]:
+        return None
+    return normal(f"{parts[0]}/{parts[1]}")
+
+
+def is_outside(path: str) -> bool:
+    """Whether a normalised path leaves the project directory."""
+    return path == ".." or path.startswith("../")

@@ -1,26 +1,31 @@
-"""What a project is made from, joined from all that says so: its backend, its manifests, its settings, the disk.
+"""What a project is made from: which files, joined from all that says so, and what they hold.
 
-The other modules of this room decide each about one thing, and are pure as far as they can be; this one knows in which
-order they are asked, and reads what they want to know.
+A selection is found by its backend, its manifests, its settings and the disk, each of which another module of this room
+knows; here is the order in which they are asked. A snapshot is a selection, a reading of every input, and the digest of
+it all.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
-from freshwheel.base import requirements
+from freshwheel.base import requirements, rows
 from freshwheel.base.backends import Backend
-from freshwheel.base.model import Input
+from freshwheel.base.errors import InputError
+from freshwheel.base.model import Input, Snapshot
+from freshwheel.base.rows import Row
 from freshwheel.base.toml_access import text
-from freshwheel.sources import cargo, git, not_sources, project, roots
+from freshwheel.sources import boundary, cargo, digest, disk, project
 from freshwheel.sources.cargo import Closure, normal
-from freshwheel.sources.disk import Disk
-from freshwheel.sources.roots import Root
+from freshwheel.sources.disk import Disk, Link, MovedError
+from freshwheel.sources.project import Root
 from freshwheel.sources.walk import Tree, Walk
 
 _ENDS = (b"/", b'"', b"\\")
@@ -32,6 +37,14 @@ _OPAQUE = ("Cargo.lock", "rust-toolchain")
 """Files that decide something, but nothing that must be understood."""
 _INCLUDE = "[tool.freshwheel] include"
 _PYPROJECT, _SETTINGS, _VERSION = "pyproject.toml", "settings of the project", "[tool.freshwheel] version"
+_TIMES = 3
+"""How often a tree that changes while it is read is walked again."""
+
+T = TypeVar("T")
+_Seen: TypeAlias = tuple[bytes, bytes, bytes, Row]
+"""Path, kind, content digest, row."""
+Remembered: TypeAlias = Mapping[bytes, tuple[bytes, bytes, bytes]]
+"""Path -> row hash, kind and content digest of files that need not be read again while their row stays."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +101,7 @@ def crates(
 
 def left_out(pyproject: Mapping[str, Any], backend: Backend) -> dict[str, str]:
     """The files that the build itself writes, as `pyproject` declares them, and why they are no inputs."""
-    return roots.outputs(pyproject, backend)
+    return project.outputs(pyproject, backend)
 
 
 def names(pyproject: Mapping[str, Any]) -> frozenset[str]:
@@ -112,9 +125,9 @@ class _Search:
 
     def select(self) -> Selection:
         """The whole selection."""
-        rules, written = self.rules, roots.outputs(self.pyproject, self.backend)
+        rules, written = self.rules, project.outputs(self.pyproject, self.backend)
         walk, closure = self.walked()
-        found = roots.roots(self.pyproject, self.backend, closure, self.read, self.exists)
+        found = project.roots(self.pyproject, self.backend, closure, self.read, self.exists)
         asked = _ordered([*found, *self.discovered()])
         walk.add({root.path: root.reason for root in asked if root.kind == "glob"})
         locks = self.ignored(closure.locks)
@@ -170,8 +183,8 @@ class _Search:
 
         Those of the `others` count, too: a macro may read a file of the crate that uses it.
         """
-        mains = (os.fsencode(normal(path)).partition(b"/")[0] for path in roots.mains(crate, self.read))
-        only = frozenset((*mains, *map(os.fsencode, (*cargo.BESIDE, *roots.IGNORING, *roots.READMES))))
+        mains = (os.fsencode(normal(path)).partition(b"/")[0] for path in project.mains(crate, self.read))
+        only = frozenset((*mains, *map(os.fsencode, (*cargo.BESIDE, *project.IGNORING, *project.READMES))))
         left = self.disk.entries(os.fsencode(crate)).keys() - only
         while left:
             trial = Walk(self.disk, exclude=self.rules.exclude, apart=walk.apart)
@@ -189,7 +202,7 @@ class _Search:
     def crates(self, found: Iterable[bytes]) -> tuple[list[str], Closure]:
         """The manifests that are built, and their closure; `found` are inputs of the project."""
         own = [path for path in found if os.path.basename(path) == b"Cargo.toml" and not path.startswith(b"../")]
-        manifests = roots.manifests(self.pyproject, self.backend, self.exists, list(map(os.fsdecode, own)))
+        manifests = project.manifests(self.pyproject, self.backend, self.exists, list(map(os.fsdecode, own)))
         return manifests, cargo.closure(manifests, self.read, above=self.above)
 
     def read(self, path: str) -> Mapping[str, Any] | None:
@@ -233,15 +246,15 @@ class _Search:
             folders, names = self.repository(lock)
             paths = [os.fsencode(normal(f"{folder}/.gitignore")) for folder in folders]
             texts = [self.disk.text(path, follow=False) for path in paths]  # git follows none
-            if git.ignores(names, texts) and not self.is_tracked(lock):
+            if boundary.ignores(names, texts) and not self.is_tracked(lock):
                 left_out[lock] = "a lock file that git ignores"
         return left_out
 
     def built(self, files: Iterable[bytes]) -> dict[str, str]:
         """Distributions of the project itself among `files`; not those that git tracks, or a build has read."""
         found: dict[str, str] = {}
-        for path in (path for path in files if path.endswith(not_sources.DISTRIBUTIONS)):
-            place, own = os.fsdecode(path), not_sources.project_of(os.path.basename(path)) in names(self.pyproject)
+        for path in (path for path in files if path.endswith(boundary.DISTRIBUTIONS)):
+            place, own = os.fsdecode(path), boundary.project_of(os.path.basename(path)) in names(self.pyproject)
             if own and place not in self.rules.discovered and not self.is_tracked(place):
                 found[place] = "a distribution of the project"
         return found
@@ -257,7 +270,7 @@ class _Search:
             pointer = self.disk.text(place) or b""
             folder = os.path.join(os.path.dirname(place), pointer.removeprefix(_POINTER).rstrip(b"\r\n"))
             index = self.disk.text(folder + b"/index") if pointer.startswith(_POINTER) else None
-        return index is not None and git.tracks(index, os.fsencode("/".join(names)))
+        return index is not None and boundary.tracks(index, os.fsencode("/".join(names)))
 
     def repository(self, path: str) -> tuple[list[str], list[str]]:
         """The folders from the top of the repository down to that of a file, and the names of all below that top.
@@ -286,3 +299,138 @@ def _ordered(found: Sequence[Root]) -> list[Root]:
     for root in sorted(found, key=lambda root: ("folder", "crate", "file", "glob").index(root.kind)):
         first.setdefault((root.path, root.kind == "glob"), root)
     return sorted(first.values(), key=lambda root: (root.path.count(".."), len(root.path.split("/")), root.path))
+
+
+def snapshot(
+    folder: str,
+    select: Callable[[Disk], Selection],
+    *,
+    remembered: Remembered | None = None,
+    now: Callable[[], int] = time.time_ns,
+) -> Snapshot:
+    """The inputs of the project directory `folder`, as `select` finds them, and their digest.
+
+    Raises InputError where something can't be read or does not keep still, and what `select` raises.
+    """
+
+    def taken(look: Disk) -> Snapshot:
+        started, selection = now(), select(look)
+        seen = _Reader(look, remembered or {}, selection.rules.tables_of).read(selection.tree)
+        inputs = tuple([Input(path=path, kind=kind, content=content) for path, kind, content, _ in seen])
+        columns = digest.columns(inputs)
+        said = selection.rules
+        rules = digest.rules(include=said.include, exclude=said.exclude, always=said.always)
+        return Snapshot(
+            digest=rows.digest(rules, *columns),
+            native=digest.native(rules, *columns),
+            rules=rules,
+            inputs=inputs,
+            rows=tuple([row for *_, row in seen]),
+            looks=look.looks(),
+            started=started,
+            idle=selection.idle,
+            roots=tuple([(root.path, root.kind) for root in selection.roots]),
+            locks=selection.locks,
+            unread=selection.unread,
+        )
+
+    return steady(folder, taken)
+
+
+def steady(folder: str, look: Callable[[Disk], T]) -> T:
+    """What is seen of the project directory `folder` while it keeps still. Raises InputError where it does not."""
+    for _ in range(_TIMES - 1):
+        with contextlib.suppress(MovedError):
+            return look(Disk(folder))
+    try:
+        return look(Disk(folder))
+    except MovedError as error:
+        raise _restless(error.path) from None
+
+
+def contents(folder: str, paths: Sequence[bytes]) -> dict[bytes, tuple[str, bytes]]:
+    """Path -> kind and content digest of files and folders, absolute or relative to `folder`.
+
+    Of a folder the names in it count. What can't be read is left out.
+    """
+    found: dict[bytes, tuple[str, bytes]] = {}
+    for path in paths:
+        where = disk.at(os.fsencode(folder), path)
+        with contextlib.suppress(OSError, ValueError, rows.RestlessError):
+            if os.path.isdir(where):
+                found[path] = "d", digest.of(b"\0".join(sorted(os.listdir(where))))
+            elif (seen := rows.read(where, follow=True)) is not None:
+                found[path] = os.fsdecode(seen[0]), seen[1]
+    return found
+
+
+class _Reader:
+    """Reads inputs, but for those that are remembered."""
+
+    def __init__(self, look: Disk, known: Remembered, tables_of: str | None) -> None:
+        self.tree = look.tree
+        self.look = look
+        self.known = known
+        self.tables_of = None if tables_of is None else os.fsencode(tables_of)
+
+    def read(self, found: Tree) -> list[_Seen]:
+        """All inputs, sorted by path."""
+        seen = [(disk.spelled(path), *self.file(path)) for path in found.files]
+        seen += [(disk.spelled(path), b"l", *self.link(path, link)) for path, link in found.links.items()]
+        seen += [(disk.spelled(path), b"?", digest.of(b""), self.lstat(path)) for path in found.others]
+        return sorted(seen)
+
+    def file(self, path: bytes) -> tuple[bytes, bytes, Row]:
+        """Kind, content digest and row of a regular file."""
+        if path == self.tables_of and (found := self.tables(path)) is not None:
+            return found
+        remembered = self.known.get(path)
+        if remembered is not None:
+            row = self.lstat(path)
+            if rows.stamp(rows.packed(row)) == remembered[0]:
+                return *remembered[1:], row
+        return self.contents(path)
+
+    def tables(self, path: bytes) -> tuple[bytes, bytes, Row] | None:
+        """As `file`, by what of a TOML file counts; None where it is none."""
+        row = self.lstat(path)
+        data = self.look.text(path)
+        if data is None:
+            return None
+        try:
+            return b"t", digest.of(project.content(data)), row
+        except (ValueError, RecursionError):
+            return None
+
+    def contents(self, path: bytes, *, follow: bool = False) -> tuple[bytes, bytes, Row]:
+        """Kind, content digest and row of a regular file that does not change while it is read."""
+        try:
+            found = rows.read(disk.at(self.tree, path), follow=follow)
+        except OSError as error:
+            raise disk.failure(path, error) from error
+        except rows.RestlessError:
+            raise _restless(path) from None
+        if found is None:
+            raise MovedError(path)
+        return found
+
+    def link(self, path: bytes, link: Link) -> tuple[bytes, Row]:
+        """Content digest and row of a link."""
+        if link.kind == b"f":
+            kind, content, row = self.contents(path, follow=True)
+            return digest.link(link.text, kind, content), row
+        return digest.link(link.text, link.kind, link.stands), self.lstat(path)
+
+    def lstat(self, path: bytes) -> Row:
+        """The row of what lies at `path` itself."""
+        found = self.look.status(path)
+        if found is None:
+            raise MovedError(path)
+        return rows.row(found)
+
+
+def _restless(path: bytes) -> InputError:
+    return InputError(
+        f"{os.fsdecode(path)} keeps changing while it is read",
+        hint="wait for what writes there; if it is no source, list it in [tool.freshwheel] exclude",
+    )

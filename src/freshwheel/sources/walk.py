@@ -18,7 +18,7 @@ from typing import NamedTuple
 from freshwheel.base import globs
 from freshwheel.base.errors import InputError
 from freshwheel.base.globs import Globs, Places
-from freshwheel.sources import cargo, not_sources
+from freshwheel.sources import boundary, cargo
 from freshwheel.sources.disk import ABSOLUTE, Disk, Link, MovedError, spelled
 
 _MOST = 100_000
@@ -267,16 +267,16 @@ class Walk:
 
     def _evidence(self, path: bytes, name: bytes, found: Mapping[bytes, int]) -> str | None:
         """Why a folder is pruned, wherever it lies."""
-        if path in self.apart and not not_sources.is_protected(found.keys()):
+        if path in self.apart and not boundary.is_protected(found.keys()):
             return "given to a tool for its own files"
-        return not_sources.folder(name, found, lambda file: self.disk.head(path + b"/" + file))
+        return boundary.folder(name, found, lambda file: self.disk.head(path + b"/" + file))
 
     def _below(self, spot: _Spot, name: bytes) -> _Spot | None:
         """The folder `name` in `spot`, None if nothing in it can be an input."""
         exclude = self.exclude.step(spot.exclude, _text(name)) if spot.exclude else spot.exclude
         if self.exclude.covers(exclude):
             return None
-        wild = not not_sources.is_bare(name)
+        wild = not boundary.is_bare(name)
         if not (spot.whole and wild) and not self.include.step(spot.include, _text(name), wild=wild):
             return None
         whole, path = spot.whole and wild, _join(spot.path, name)
@@ -313,7 +313,7 @@ class Walk:
         return next((self.reasons[self.include.patterns[number].text] for number in sorted(matching)), "")
 
     def _is_dropping(self, folder: bytes, name: bytes) -> bool:
-        return not_sources.is_dropping(name) or (not folder and not_sources.is_frontends(name))
+        return boundary.is_dropping(name) or (not folder and boundary.is_frontends(name))
 
     def _follow(self, spot: _Spot) -> None:
         """Takes a link to a folder, and walks that folder unless it was walked."""
