@@ -1,6 +1,8 @@
 """A file outside of the tree that a compiler, a linker or a script reads (K1 of the notes, and its neighbours)."""
 
+import dataclasses
 import shutil
+import sys
 
 import pytest
 
@@ -15,6 +17,7 @@ LIBRARY = 'pub const WORD: &str = "<<{}>>";\n'
 CRATE = '[package]\nname = "{}"\nversion = "1.0.0"\nedition = "2021"\n'
 DEFINES = "define_macros=[('WORD', '\"%s\"' % {word})]"
 WORD_H = '#include "word.h"'
+linux = pytest.mark.skipif(sys.platform != "linux", reason="ways of Linux")
 requires_make = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 requires_pkg_config = pytest.mark.skipif(shutil.which("pkg-config") is None, reason="needs pkg-config")
 
@@ -233,6 +236,47 @@ def test_a_link_that_leads_elsewhere_counts(bench):
         bench.path("../include").symlink_to("version-2")
 
     bench.check(turn)
+
+
+CANONICAL = """\
+fn main() {
+    let folder = std::fs::canonicalize("../current").unwrap();
+    println!("cargo:rustc-env=WORD={}", std::fs::read_to_string(folder.join("word.txt")).unwrap());
+}
+"""
+
+
+@requires_cargo
+@linux
+def test_a_link_that_is_followed_before_anything_is_opened_counts(bench):
+    """`realpath` of glibc asks where each part of a path leads, and then only the place itself is used."""
+    bench.maturin(main('env!("WORD")'), script=CANONICAL)
+    link = bench.path("../current")
+    for word in ("two", "one"):
+        bench.write(f"../version-{word}/word.txt", word)
+        link.unlink(missing_ok=True)
+        link.symlink_to(f"version-{word}")
+
+    def turn():
+        link.unlink()
+        link.symlink_to("version-two")
+
+    bench.check(turn, unseen=True)
+
+
+@requires_c
+def test_a_folder_of_this_tree_that_a_variable_names_counts_for_others(bench):
+    """The clone that builds next has the same sources and the same flags, which lead into the first one."""
+    bench.setuptools(c(head=WORD_H))
+    bench.write("include/word.h", ONE)
+    bench.environ["CFLAGS"] = f"-I{bench.path('include')}"
+    bench.settle()
+    assert {bench.build().word for _ in range(3)} == {"one"}
+    other = dataclasses.replace(bench, folder=bench.folder.with_name("other"))
+    shutil.copytree(bench.folder, other.folder)
+    bench.write("include/word.h", TWO)
+    other.settle()
+    assert other.build().word == "two"
 
 
 @requires_cmake

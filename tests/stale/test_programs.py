@@ -99,6 +99,27 @@ def test_linker_that_is_a_script_may_add_something_else(bench):
 
 @linux
 @requires_c
+@pytest.mark.parametrize("how", ["program", "link"])
+def test_what_the_kernel_executes_a_script_with_counts(bench, how):
+    """The first line of the script names it, and nobody opens it."""
+    run = "__import__('subprocess').check_output(['../beside/generate'], text=True)"
+    bench.setuptools(c(), extension=f"define_macros=[('WORD', '\"%s\"' % {run}.strip())]")
+    interpreter = bench.outside / "interpreter"
+    for word in ("one", "two"):
+        source = bench.write("../beside/say.c", f'#include <stdio.h>\nint main(void) {{ return !puts("{word}"); }}\n')
+        bench.run("gcc", "-o", bench.outside / word, source)
+    bench.program("../beside/generate", f"#!{interpreter} -x\n")
+
+    def take(word):
+        interpreter.unlink(missing_ok=True)
+        (interpreter.symlink_to if how == "link" else interpreter.hardlink_to)(bench.outside / word)
+
+    take("one")
+    bench.check(lambda: take("two"))
+
+
+@linux
+@requires_c
 def test_archiver_that_is_a_script_may_add_something_else(bench):
     """The neighbour of S16: an `ar` that PATH has first."""
     setup = (

@@ -3,6 +3,7 @@
 import json
 import platform
 import shutil
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -240,6 +241,36 @@ pub fn word(_: proc_macro::TokenStream) -> proc_macro::TokenStream {
     bench.maturin('fn main() { println!("{}", word::word!()); }\n', more='[dependencies]\nword = { path = "word" }\n')
     bench.environ["DEMO_WORD"] = "one"
     bench.check(set_to(bench, "DEMO_WORD", "two"), again=True)
+
+
+@requires_cmake
+def test_folder_of_programs_beside_which_cmake_finds_a_package(bench):
+    """CMake looks for packages beside each folder of PATH."""
+    more = "set(WORD one)\nfind_package(Two QUIET)\nif(Two_FOUND)\nset(WORD two)\nendif()"
+    bench.cmake("", lists=PLAIN.format(more=more))
+    bench.write("../prefix/lib/cmake/Two/TwoConfig.cmake", "")
+    bench.write("../prefix/bin/unrelated", "")
+    bench.check(set_to(bench, "PATH", f"{bench.environ['PATH']}:{bench.path('../prefix/bin')}"))
+
+
+COMPILED = """\
+#include <Python.h>
+static PyObject *macros(PyObject *self, PyObject *none) { return Py_BuildValue("[(ss)]", "WORD", getenv("DEMO_WORD")); }
+static PyMethodDef functions[] = {{"macros", macros, METH_NOARGS, 0}, {0}};
+static struct PyModuleDef flags = {PyModuleDef_HEAD_INIT, "flags", 0, -1, functions};
+PyMODINIT_FUNC PyInit_flags(void) { return PyModule_Create(&flags); }
+"""
+
+
+@requires_c
+def test_variable_that_a_compiled_module_asks_for_counts(bench):
+    """Python itself is asked for nothing."""
+    bench.setuptools(c(), setup=SETUP)
+    source = bench.write("../flags.c", COMPILED)
+    include = sysconfig.get_paths()["include"]
+    bench.run("gcc", "-shared", "-fPIC", "-I", include, "-o", bench.tree / "flags.so", source)
+    bench.environ["DEMO_WORD"] = '"one"'
+    bench.check(set_to(bench, "DEMO_WORD", '"two"'))
 
 
 TOLD = """\

@@ -35,6 +35,8 @@ EVERY = "e"
 
 PROGRAM = "w"
 """A name, and where on PATH it leads to."""
+PREFIXES = "x"
+"""The folders of PATH in their order, beside which CMake looks for packages, headers and libraries."""
 MODULE, DISTRIBUTION = "m", "i"
 """Names that were looked for in vain among what outlives a build: where they are now. `*`: what adds to all others."""
 CONTROL = "g"
@@ -47,6 +49,7 @@ _WORDS = {
     PRESENT: "{} changed, which a build has asked for",
     ABSENT: "{} is there now, which a build has looked for in vain",
     PROGRAM: "another {} is first on PATH",
+    PREFIXES: "{} has other folders now, beside which CMake has looked for packages",
     MODULE: "what Python can import changed, of which a build has tried {} in vain",
     DISTRIBUTION: "what is installed changed, of which a build has looked for {}",
     CONTROL: "what git says of the repository changed",
@@ -137,7 +140,7 @@ def variables(about: Surroundings, names: Iterable[str]) -> list[Discovered]:
 
 def every(about: Surroundings) -> list[Discovered]:
     """All variables that are set and may shape a wheel, and that there is no other one."""
-    names = _every(about)
+    names = shaping(about)
     return [(_SIGN, EVERY, _over(names), b""), *(_variable(about, name) for name in names)]
 
 
@@ -167,7 +170,7 @@ def failing(about: Surroundings, discovered: Sequence[Discovered]) -> Iterable[D
         if kind == VARIABLE:
             same = _variable(about, os.fsdecode(path.removeprefix(_SIGN)))[2] == content
         elif kind == EVERY:
-            same = _over(_every(about)) == content
+            same = _over(shaping(about)) == content
         else:
             same = (bool(row) and _row(about, path) == row) or _is_same(_looked(about, path, kind), content)
         if not same:
@@ -192,7 +195,7 @@ def difference(about: Surroundings, discovered: Sequence[Discovered]) -> str:
                 if sort == VARIABLE and content
             }
             gone = known.difference(about.environ)
-            return _of_variables(sorted(gone.union(set(_every(about)).difference(known))))
+            return _of_variables(sorted(gone.union(set(shaping(about)).difference(known))))
         return _WORDS[kind].format(name)
     return ""
 
@@ -213,6 +216,7 @@ def _looked(about: Surroundings, path: bytes, kind: str) -> tuple[bytes, bytes] 
     look: Callable[[], bytes | None] | None = {
         CONTROL: lambda: _control(about, everything=path == REFERENCES),
         PROGRAM: lambda: _program(about, os.fsdecode(path)),
+        PREFIXES: lambda: _prefixes(about),
         MODULE: lambda: _module(about, os.fsdecode(path)),
         DISTRIBUTION: lambda: _distribution(about, os.fsdecode(path)),
         PRESENT: lambda: answers.presence(where),
@@ -262,6 +266,14 @@ def _program(about: Surroundings, name: str) -> bytes:
         places = (os.path.join(about.tree, folder, name) for folder in about.folders)
         found = next((f"-{place}" for place in places if os.path.exists(place)), "")
     return os.fsencode(found)
+
+
+def _prefixes(about: Surroundings) -> bytes:
+    """The folders of PATH that are there, but for those of virtual environments: these hold nothing for CMake."""
+    found = [os.path.join(about.tree, folder) for folder in about.folders]
+    environments = (os.path.join(os.path.dirname(folder), "pyvenv.cfg") for folder in found)
+    kept = (folder for folder, sign in zip(found, environments, strict=True) if not os.path.exists(sign))
+    return b"\0".join(os.fsencode(folder) for folder in dict.fromkeys(kept) if os.path.isdir(folder))
 
 
 def _module(about: Surroundings, name: str) -> bytes:
@@ -347,7 +359,7 @@ def _variable(about: Surroundings, name: str) -> Discovered:
     return _SIGN + os.fsencode(name), VARIABLE, value, b""
 
 
-def _every(about: Surroundings) -> list[str]:
+def shaping(about: Surroundings) -> list[str]:
     """The names of all variables that are set and may shape a wheel, sorted."""
     return answers.family(about.environ, ("*",), harmless(about.ignored))
 

@@ -143,6 +143,9 @@ def found(  # noqa: PLR0913, PLR0917 - what a judgement rests on
     if judged.control:
         paths += [(discovery.REFERENCES if programs.asks_references(account) else b".", discovery.CONTROL)]
     paths += [(name, discovery.PROGRAM) for name in sorted(judged.names)]
+    if any(judgement.called(one) == "cmake" for one in account.programs):
+        paths.append((b"PATH", discovery.PREFIXES))
+    paths += [(link, discovery.PRESENT) for link in _links_beside(judged, places)]
     paths += discovery.sought(around, account.modules, account.distributions)
     server = programs.is_server(account)
     doubt = f"{server} has a server compile, which nobody observes" if server else judged.doubt
@@ -157,6 +160,21 @@ def found(  # noqa: PLR0913, PLR0917 - what a judgement rests on
         readers=_joined(page.readers, _readers(account, places)),
         doubt=doubt or lost,
     )
+
+
+def _links_beside(judged: Judged, places: Places) -> list[bytes]:
+    """Links to what counts outside of the repository, or to a folder above it, that lie beside that.
+
+    A program that asks glibc's `realpath` may have come through one, and nobody has seen that.
+    """
+    counting = [os.path.realpath(one.path) for one in judged.taken if one.counts and one.kind != "absent"]
+    used = {path for path in counting if not within(path, (places.repository, places.tree))}
+    used |= {above for path in used for above in judgement.ancestors(path)}
+    found: list[bytes] = []
+    for folder in {os.path.dirname(path) for path in used}:
+        with contextlib.suppress(OSError), os.scandir(folder) as listing:
+            found += [one.path for one in listing if one.is_symlink() and os.path.realpath(one.path) in used]
+    return sorted(found)
 
 
 def made(account: Account, tree: bytes, earlier: Snapshot, later: Snapshot) -> list[str] | None:

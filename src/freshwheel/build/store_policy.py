@@ -123,9 +123,17 @@ def _control_decides(case: Case) -> bool:
 
 
 def _is_bound(case: Case, built: Built) -> bool:
-    """Whether the wheel is for its tree alone: it names it, or rests on what lies beside it."""
+    """Whether the wheel is for its tree alone: it names it, rests on what lies beside it, or was told where it lies."""
     beside = built.found is None or built.found.judged.bound
-    return beside or _names(built.path, _places(case))
+    return beside or _is_told(case, built) or _names(built.path, _places(case))
+
+
+def _is_told(case: Case, built: Built) -> bool:
+    """Whether a variable or a setting names the tree, in which a build of another tree would look as well."""
+    environ, seen = case.context.call.environ, built.found
+    names = discovery.shaping(case.about) if seen is None or seen.every else case.facts.families | seen.names
+    values = [*(environ.get(name, "") for name in names), repr(case.context.config.inner_settings)]
+    return any(place in os.fsencode(value) for place in _places(case) for value in values)
 
 
 def _places(case: Case) -> list[bytes]:

@@ -24,6 +24,8 @@ _PASSERS = {"distutils", "maturin", "mesonbuild", "mesonpy", "multiprocessing", 
 _PASSERS |= {"setuptools", "setuptools_rust", "setuptools_scm", "subprocess", "vcs_versioning"}
 """Packages that copy all variables for a child, and ask the copy at most for what `backends` has for them."""
 
+_HOME = os.path.join(os.path.dirname(os.__file__), "lib-dynload", "")
+"""Where the compiled modules of Python itself lie."""
 _READ, _WRITTEN = ("r",), ("w",)
 _PATHS = {
     "ctypes.dlopen": _READ,
@@ -115,7 +117,7 @@ class _Notes(object):
 
     def seek(self, kind, name):
         # type: (str, str) -> None
-        """A module or a distribution is looked for in vain."""
+        """A module or a distribution is looked for in vain; or a compiled module is loaded."""
         try:
             if (kind, name) not in self.used:
                 self.used.add((kind, name))
@@ -125,7 +127,11 @@ class _Notes(object):
 
     def notice(self, event, details):
         # type: (str, Any) -> None
-        """An audit hook: what asks for variables behind the back of Python."""
+        """An audit hook: what asks for variables behind the back of Python, or may do so as it is compiled."""
+        if event == "import":
+            if details[1] and not str(details[1]).startswith(_HOME):
+                self.seek("l", details[1])
+            return
         if event == "ctypes.dlopen":
             asks = details[0] is not None
         else:

@@ -55,6 +55,8 @@ class Account:
     """Top-level modules that Python programs looked for in vain."""
     distributions: frozenset[str] = frozenset()
     """Distributions that they looked for in vain; `*` means all."""
+    loaded: frozenset[bytes] = frozenset()
+    """Compiled modules that they loaded."""
     witnessed: frozenset[int] = frozenset()
     """Process ids of the Pythons that wrote down which names they ask for."""
     doubts: tuple[str, ...] = ()
@@ -68,6 +70,7 @@ def merged(accounts: Iterable[Account]) -> Account:
     variables: set[str] = set()
     modules: set[str] = set()
     distributions: set[str] = set()
+    loaded: set[bytes] = set()
     witnessed: set[int] = set()
     doubts: dict[str, None] = {}
     for one in accounts:
@@ -78,6 +81,7 @@ def merged(accounts: Iterable[Account]) -> Account:
         variables |= one.variables
         modules |= one.modules
         distributions |= one.distributions
+        loaded |= one.loaded
         witnessed |= one.witnessed
         doubts |= dict.fromkeys(one.doubts)
     return Account(
@@ -86,6 +90,7 @@ def merged(accounts: Iterable[Account]) -> Account:
         variables=frozenset(variables),
         modules=frozenset(modules),
         distributions=frozenset(distributions),
+        loaded=frozenset(loaded),
         witnessed=frozenset(witnessed),
         doubts=tuple(doubts),
     )

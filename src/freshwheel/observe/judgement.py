@@ -17,7 +17,7 @@ from freshwheel.base import rows
 from freshwheel.base.rows import Row
 from freshwheel.observe.account import Account, Program, Use
 
-__all__ = ["Judged", "Places", "Taken", "beside", "called", "judge", "source_of", "within"]
+__all__ = ["Judged", "Places", "Taken", "ancestors", "beside", "called", "judge", "source_of", "within"]
 
 Kind = Literal["file", "folder", "present", "absent"]
 
@@ -216,10 +216,15 @@ class _Judge:
             return "private to the build, or known by its key"
         if (kind == "folder" or os.path.basename(path) in _IGNORING) and within(real, places.given):
             return "of a folder that is given to a tool"
-        listed = kind == "folder" and (real in places.libraries or real.endswith(_PACKAGE_FOLDERS))
+        listed = kind == "folder" and (real in places.libraries or self.is_of_python(real))
         if listed or (within(real, places.standard) and not _PACKAGES.search(real)):
             return "of the installed Python, which the key has"
         return ""
+
+    def is_of_python(self, real: bytes) -> bool:
+        """Whether a folder is where an installed Python has its packages, and not one that is only called so."""
+        environment = os.path.join(real, *[b".."] * 3, b"pyvenv.cfg")
+        return real.endswith(_PACKAGE_FOLDERS) and (within(real, self.common) or self.exists(environment))
 
     def of_the_build(self, real: bytes, relative: bytes | None, kind: Kind | None, use: Use) -> str:
         """Why a path comes from the rest: it is an input, or the build has made it."""
@@ -479,13 +484,14 @@ def _reduced(taken: Sequence[Taken]) -> list[Taken]:
         one
         for one in taken
         if not one.counts
-        or (one.kind == "absent" and not any(folder in absent for folder in _folders(one.path)))
+        or (one.kind == "absent" and not any(folder in absent for folder in ancestors(one.path)))
         or (one.kind == "present" and one.path not in above)
         or one.kind in ("file", "folder")
     ]
 
 
-def _folders(path: bytes) -> Iterable[bytes]:
+def ancestors(path: bytes) -> Iterable[bytes]:
+    """The folders above an absolute path."""
     while (above := os.path.dirname(path)) != path:
         yield above
         path = above

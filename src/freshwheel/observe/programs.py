@@ -53,6 +53,9 @@ def open_ended(account: Account, trusted: Sequence[bytes], shared: Sequence[byte
     for one in account.programs:
         if not one.forked and not _is_known(one, account, trusted):
             return f"{called(one)} may ask for any variable"
+    for path in sorted(account.loaded):
+        if not within(os.path.realpath(path), trusted):
+            return f"{os.fsdecode(path)} was loaded by Python, and may ask for any variable"
     for path in filter(_LIBRARY, account.uses):
         names = [called(account.programs[number]) for number in sorted(account.uses[path].read)]
         loaders = [] if within(path, shared) else list(filter(_SILENT.fullmatch, names))

@@ -34,6 +34,8 @@ READ, ASKED, RUN, WRITTEN = range(4)
 _CONTINUE = 1
 _WORDS, _LENGTH = 40, 4096
 """What is kept of a command line."""
+_FIRST_LINE, _SCRIPTS = 256, 5
+"""Bytes by which the kernel knows a script, and how many scripts it takes, each executed by the next."""
 _BUSY = 0.9
 """Of the time; who is that busy needs help."""
 _MOST = 1_000_000
@@ -396,12 +398,27 @@ class Recorder:
         """A program is about to be executed, if that is there: from then on, the process is another."""
         if not os.access(path, os.X_OK) or not os.path.isfile(path):
             return
+        self.interpreter(number, pid, image, path)
         group = image.group if not image.forked else _leader(pid)
         if len(self.executed) < _MOST:
             line = self.memory.words(pid, words, _WORDS)
             self.executed.append((number, group, path, line))
         for one in {pid, group}:
             self.orders[one & MASK or 1] = (self.orders[one & MASK or 1] + 1) & 0x7FFFFFFF or 1
+
+    def interpreter(self, number: int, pid: int, image: _Image, path: bytes, most: int = _SCRIPTS) -> None:
+        """Takes down what the kernel itself executes a script with, which may be a script again."""
+        try:
+            with open(path, "rb", buffering=0) as file:
+                first = file.read(_FIRST_LINE).partition(b"\n")[0]
+        except OSError:
+            return
+        words = first[2:].split(None, 1) if first.startswith(b"#!") else ()
+        place = words[0] if words else b""
+        place = place if place[:1] == b"/" else self.begun(pid, place, kernel.HERE)
+        if place and most:
+            self.follow(number, image, _straight(place), READ)
+            self.interpreter(number, pid, image, place, most - 1)
 
     def told(self) -> bytes:
         """All that was written down, which is forgotten here."""

@@ -74,8 +74,8 @@ class _Path:
 class _Tale:
     """What was heard so far."""
 
-    named: dict[bytes, set[str]] = field(default_factory=lambda: {b"v": set(), b"m": set(), b"d": set()})
-    """Variables, modules and distributions."""
+    named: dict[bytes, set[str]] = field(default_factory=lambda: {b"v": set(), b"m": set(), b"d": set(), b"l": set()})
+    """Variables, modules and distributions; compiled modules that were loaded."""
     pids: set[int] = field(default_factory=set)
     speakers: list[Program] = field(default_factory=list)
     started: list[Program] = field(default_factory=list)
@@ -111,6 +111,7 @@ class _Tale:
             variables=frozenset(self.named[b"v"]),
             modules=frozenset(self.named[b"m"]),
             distributions=frozenset(self.named[b"d"]),
+            loaded=frozenset(map(os.fsencode, self.named[b"l"])),
             witnessed=frozenset(self.pids),
         )
 
