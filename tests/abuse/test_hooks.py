@@ -48,7 +48,7 @@ def play(memory_folder, capsys):
         ("stored", "requires", 20),
         ("stored", "metadata", 10),
         ("stored", "wheel", 10),
-        ("promised", "metadata", 5),
+        ("promised", "metadata", 4),
         ("promised", "wheel", 5),
         ("replayed", "requires", 20),
         ("replayed", "metadata", 3),

@@ -27,7 +27,7 @@ from freshwheel.memory.discoveries import State
 from freshwheel.sources import selection
 from freshwheel.wheel import archive
 
-FIXTURE = Path(__file__).parents[1] / "fixtures" / "recording-backend"
+FIXTURE = Path(__file__).parents[2] / "fixtures" / "recording-backend"
 POSIX = pytest.mark.skipif(os.name == "nt", reason="POSIX permissions and names")
 LONG_AGO = 1_600_000_000_000_000_000
 FILES = {

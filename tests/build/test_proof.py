@@ -17,7 +17,7 @@ from freshwheel.memory import memory, outcome, replay
 from freshwheel.store import upkeep
 from freshwheel.store.store import Store
 
-FIXTURE = Path(__file__).parents[1] / "fixtures" / "recording-backend"
+FIXTURE = Path(__file__).parents[2] / "fixtures" / "recording-backend"
 VERIFY = {"FRESHWHEEL_STORE": "verify"}
 PLANTED = "members['recorded.py'] = b'ANSWER = 3\\n'; members['more.py'] = b''"
 ONE_RUN = {"PYTHONPATH": "/elsewhere/pip-build-env-one/site"}

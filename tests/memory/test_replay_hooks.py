@@ -21,7 +21,7 @@ from freshwheel.memory import answers, journal, lease, memory, outcome, replay
 from freshwheel.sources import disk
 from freshwheel.store import shelf
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
+FIXTURES = Path(__file__).parents[2] / "fixtures"
 HOUR = 3600 * 10**9
 LIGHT = {"sys", "os", "time", "errno", "stat", "struct", "fcntl", "msvcrt", "xxhash", "_imp", "_struct"}
 OWN = (

@@ -16,7 +16,7 @@ from freshwheel.store import upkeep
 from freshwheel.store.store import Store
 from freshwheel.wheel import archive
 
-FIXTURE = Path(__file__).parents[1] / "fixtures" / "recording-backend"
+FIXTURE = Path(__file__).parents[2] / "fixtures" / "recording-backend"
 BUILDS = ("build_wheel", "build_editable")
 
 

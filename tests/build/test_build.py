@@ -15,7 +15,7 @@ from freshwheel.base.errors import ConfigError, HookMissingError, InputError
 from freshwheel.build import context, recipes
 from freshwheel.wheel import archive
 
-FIXTURE = Path(__file__).parents[1] / "fixtures" / "recording-backend"
+FIXTURE = Path(__file__).parents[2] / "fixtures" / "recording-backend"
 
 
 class Tree:

@@ -23,7 +23,7 @@ from freshwheel.explain import installed
 from freshwheel.memory import editables, installed_state, installs
 from freshwheel.sources import disk
 
-FIXTURE = Path(__file__).parents[1] / "fixtures" / "recording-backend"
+FIXTURE = Path(__file__).parents[2] / "fixtures" / "recording-backend"
 SUFFIX = ".cpython-311-x86_64-linux-gnu.so"
 EXACT = pytest.mark.skipif(
     os.name == "nt" or disk.slack(tempfile.gettempdir()) is None, reason="no row is trusted here"

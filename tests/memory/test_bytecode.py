@@ -12,7 +12,7 @@ import pytest
 from freshwheel.about import __version__
 from freshwheel.memory import bytecode
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 FIXTURE = REPOSITORY / "fixtures" / "recording-backend"
 PACKAGE = Path(bytecode.__file__).parents[1]
 FIRST = [

@@ -11,7 +11,7 @@ import pytest
 from freshwheel.build import recipes
 from freshwheel.memory import outcome
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
+FIXTURES = Path(__file__).parents[2] / "fixtures"
 DAY = 24 * 3600 * 10**9
 ASKED = ["flit_core>=3", "idna"]
 
