@@ -275,6 +275,16 @@ def test_package_manager_stands_for_its_files_and_not_for_a_link_elsewhere(scene
     assert [one.path for one in found.taken if one.counts] == [os.fsencode(scene.top / "pkg" / "link.h")]
 
 
+def test_package_manager_stands_for_no_folder_that_was_listed(scene):
+    """Anybody may put another file there."""
+    folder = scene.file(scene.outside / "x.h").parent
+    scene.options["packaged"] = lambda _: True
+    scene.use(folder)
+    assert list(scene.counting().values()) == ["folder"]
+    scene.use(folder, "asked")
+    assert not scene.counting()
+
+
 def test_version_control_is_asked_as_a_whole(scene):
     """No single file of it counts that git or cargo has read; one that a script has read does."""
     head = scene.file(scene.tree.parent / ".git" / "HEAD")

@@ -1,5 +1,8 @@
 """What version control says to a build, beside the files that are checked out."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from .conftest import Wheel, c, requires_c, requires_cmake, requires_git, requires_ninja
@@ -178,3 +181,39 @@ setup(ext_modules=[Extension("demo._native", ["demo/_native.c"], define_macros=[
     bench.commit("more")
     words = [bench.git("rev-parse", name) for name in ("main", "other")]
     bench.check(lambda: bench.git("update-ref", "refs/heads/main", "other"), before=words[0], after=words[1])
+
+
+SLOW = """\
+import subprocess
+import time
+
+from setuptools import Extension, setup
+
+word = subprocess.check_output(["git", "describe", "--tags", "--exact-match"], text=True).strip()
+open("../asked", "w").close()
+time.sleep(3)
+setup(ext_modules=[Extension("demo._native", ["demo/_native.c"], define_macros=[("WORD", '"%s"' % word)])])
+"""
+
+
+@requires_c
+@pytest.mark.parametrize("moves", [["tag -d one", "tag two"], ["commit --quiet --allow-empty -m two", "tag two"]])
+def test_what_git_says_is_not_taken_for_what_it_says_after_the_build(bench, moves):
+    """Somebody sets a tag, or commits, while a build runs that has asked already."""
+    bench.setuptools(c(), setup=SLOW)
+    bench.write(".gitignore", IGNORED)
+    bench.commit()
+    bench.git("tag", "one")
+
+    def move():
+        while not bench.path("../asked").exists():
+            time.sleep(0.1)
+        for one in moves:
+            bench.git(*one.split())
+
+    bench.settle()
+    with ThreadPoolExecutor() as pool:
+        moved = pool.submit(move)
+        assert bench.build().word == "one"
+        moved.result()
+    assert bench.build().word == "two"

@@ -238,6 +238,26 @@ def test_a_link_that_leads_elsewhere_counts(bench):
     bench.check(turn)
 
 
+@requires_c
+@linux
+@pytest.mark.parametrize("path", ["../current/word.txt", "../current/../word.txt"])
+def test_a_link_that_leads_into_the_tree_counts(bench, path):
+    """All files that it may lead to are inputs, and the link is none."""
+    for word in ("one", "two"):
+        bench.write(f"{word}/word.txt", word)
+        bench.write(f"{word}/below/empty", "")
+    bench.setuptools(c(), setup=defining(f"open('{path}').read()"))
+    link = bench.path("../current")
+    below = "below" if "/../" in path[3:] else ""
+    link.symlink_to(bench.tree / "one" / below)
+
+    def turn():
+        link.unlink()
+        link.symlink_to(bench.tree / "two" / below)
+
+    bench.check(turn)
+
+
 CANONICAL = """\
 fn main() {
     let folder = std::fs::canonicalize("../current").unwrap();

@@ -3,6 +3,7 @@
 import json
 import platform
 import shutil
+import sys
 import sysconfig
 from pathlib import Path
 
@@ -260,6 +261,19 @@ static PyMethodDef functions[] = {{"macros", macros, METH_NOARGS, 0}, {0}};
 static struct PyModuleDef flags = {PyModuleDef_HEAD_INIT, "flags", 0, -1, functions};
 PyMODINIT_FUNC PyInit_flags(void) { return PyModule_Create(&flags); }
 """
+
+
+@requires_c
+@pytest.mark.skipif(sys.platform == "win32", reason="ways of POSIX")
+def test_variable_that_a_python_asks_for_which_another_one_becomes_counts(bench):
+    """They have one process, and the second writes nothing down."""
+    bench.setuptools(c(), setup=SETUP)
+    code = """'import os; os.execl({0!r}, {0!r}, "-I", "-c", "import os; print(os.environ[\\'DEMO_WORD\\'])")'"""
+    asked = f"subprocess.check_output([sys.executable, '-c', {code}.format(sys.executable)], text=True).strip()"
+    flags = f"import subprocess, sys\n\n\ndef macros():\n    return [('WORD', '\"%s\"' % {asked})]\n"
+    bench.write("flags.py", flags)
+    bench.environ["DEMO_WORD"] = "one"
+    bench.check(set_to(bench, "DEMO_WORD", "two"))
 
 
 @requires_c

@@ -57,8 +57,8 @@ class Account:
     """Distributions that they looked for in vain; `*` means all."""
     loaded: frozenset[bytes] = frozenset()
     """Compiled modules that they loaded."""
-    witnessed: frozenset[int] = frozenset()
-    """Process ids of the Pythons that wrote down which names they ask for."""
+    witnessed: tuple[int, ...] = ()
+    """Process ids of the Pythons that wrote down which names they ask for: one that executed the next has the same."""
     doubts: tuple[str, ...] = ()
     """What the observer could not see, in words; nothing: it saw all."""
 
@@ -71,7 +71,7 @@ def merged(accounts: Iterable[Account]) -> Account:
     modules: set[str] = set()
     distributions: set[str] = set()
     loaded: set[bytes] = set()
-    witnessed: set[int] = set()
+    witnessed: list[int] = []
     doubts: dict[str, None] = {}
     for one in accounts:
         by = len(programs)
@@ -82,7 +82,7 @@ def merged(accounts: Iterable[Account]) -> Account:
         modules |= one.modules
         distributions |= one.distributions
         loaded |= one.loaded
-        witnessed |= one.witnessed
+        witnessed += one.witnessed
         doubts |= dict.fromkeys(one.doubts)
     return Account(
         uses=uses,
@@ -91,7 +91,7 @@ def merged(accounts: Iterable[Account]) -> Account:
         modules=frozenset(modules),
         distributions=frozenset(distributions),
         loaded=frozenset(loaded),
-        witnessed=frozenset(witnessed),
+        witnessed=tuple(witnessed),
         doubts=tuple(doubts),
     )
 

@@ -241,12 +241,14 @@ class _Judge:
         """Why something else stands for a path, which is noted."""
         if self.is_control(self.relative(path, real), kind, use):
             self.control = self.control or kind == "file"
+            if kind != "present" and not use.written and self.is_by(use, *_ASKING) and not path.endswith(b"/index"):
+                self.watch(path, kind or "absent", use)  # it is asked again when the build is over
             return "version control"
         if os.path.dirname(path) in self.places.searched and (use.run or not use.read):
             self.names.add(os.path.basename(path))
             if not use.run or kind == "absent":
                 return "looked for on PATH"
-        if self.is_packaged(path, real):
+        if kind != "folder" and self.is_packaged(path, real):  # anybody may put more into a folder
             self.packages = True
             return "under the hand of the package manager"
         return ""

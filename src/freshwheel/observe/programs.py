@@ -95,8 +95,12 @@ def unrecorded(account: Account) -> str:
     return account.doubts[0] if account.doubts else ""
 
 
+def _is_python(program: Program) -> bool:
+    return _PYTHON.fullmatch(called(program)) is not None
+
+
 def _is_known(program: Program, account: Account, trusted: Sequence[bytes]) -> bool:
-    name = called(program)
-    if _PYTHON.fullmatch(name):
-        return program.pid in account.witnessed
-    return within(program.path, trusted) and _SILENT.fullmatch(name) is not None
+    if _is_python(program):
+        same = [one for one in account.programs if one.pid == program.pid and not one.forked]
+        return len(list(filter(_is_python, same))) <= account.witnessed.count(program.pid)
+    return within(program.path, trusted) and _SILENT.fullmatch(called(program)) is not None

@@ -96,6 +96,8 @@ class Recorder:
         self.links = 0
         """What stood there when `followed` began."""
         self.followed: set[tuple[bytes, int]] = set()
+        self.passed: set[bytes] = set()
+        """Folders whose links are taken down."""
         self.began = time.time_ns()
         self.count = 0
         self.blind = False
@@ -206,6 +208,7 @@ class Recorder:
         """The build has made a symbolic link: what a path led to before says nothing any more."""
         self.links = self.orders[LINKS]
         self.followed.clear()
+        self.passed.clear()
         for image in self.images.values():
             image.seen.clear()
 
@@ -278,6 +281,7 @@ class Recorder:
     def look(self, number: int, image: _Image, path: bytes, action: int, flags: int, second: bytes) -> None:  # noqa: PLR0913, PLR0917
         """Takes down what is new about a path."""
         raw, path = path, path if path in self.paths else _straight(path)
+        self.through(number, image, os.path.dirname(path))
         if action in (ACTIONS.OPEN, ACTIONS.OPEN2):
             if self.opened(number, image, path, flags):
                 image.seen.add((raw, flags))
@@ -335,8 +339,9 @@ class Recorder:
             self.through(number, image, path)
 
     def through(self, number: int, image: _Image, path: bytes) -> None:
-        """Takes down the links among a path that leads to something, and the folders above."""
-        while path not in (b"", b"/"):
+        """Takes down the links among a folder and those above it, where that was not done before."""
+        while path not in (b"", b"/") and path not in self.passed:
+            self.passed.add(path)
             if os.path.islink(path):
                 self.use(number, image, path, ASKED)
                 self.through(number, image, os.path.join(os.path.dirname(path), os.readlink(path)))
@@ -424,7 +429,7 @@ class Recorder:
         """All that was written down, which is forgotten here."""
         images = [image.told() for image in self.images.values()]
         told = marshal.dumps((images, self.paths, self.executed, tuple(self.doubts)))
-        for one in (self.images, self.threads, self.paths, self.executed, self.doubts):
+        for one in (self.images, self.threads, self.paths, self.executed, self.doubts, self.passed):
             one.clear()
         return told
 

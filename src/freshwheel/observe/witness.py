@@ -76,14 +76,14 @@ class _Tale:
 
     named: dict[bytes, set[str]] = field(default_factory=lambda: {b"v": set(), b"m": set(), b"d": set(), b"l": set()})
     """Variables, modules and distributions; compiled modules that were loaded."""
-    pids: set[int] = field(default_factory=set)
+    pids: list[int] = field(default_factory=list)
     speakers: list[Program] = field(default_factory=list)
     started: list[Program] = field(default_factory=list)
     paths: dict[bytes, _Path] = field(default_factory=dict)
 
     def hear(self, pid: int, records: Iterator[tuple[bytes, Sequence[bytes]]]) -> None:
         """One process speaks."""
-        self.pids.add(pid)
+        self.pids.append(pid)
         for kind, (word, *more) in records:
             if kind in self.named:
                 self.named[kind].add(os.fsdecode(word))
@@ -112,7 +112,7 @@ class _Tale:
             modules=frozenset(self.named[b"m"]),
             distributions=frozenset(self.named[b"d"]),
             loaded=frozenset(map(os.fsencode, self.named[b"l"])),
-            witnessed=frozenset(self.pids),
+            witnessed=tuple(self.pids),
         )
 
 
