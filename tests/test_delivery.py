@@ -31,7 +31,6 @@ OWN = (
     "build.unwatched",
     "build.verify",
     "inner.build_folders",
-    "inner.force",
     "inner.process",
     "memory.editables",
     "store.upkeep",

@@ -13,7 +13,7 @@ from freshwheel.build.inner_build import Built
 from freshwheel.build.kept import Kept, Wheel
 from freshwheel.build.lookup import Case
 from freshwheel.build.output import private, written
-from freshwheel.inner import distributions, interpreter
+from freshwheel.inner import distributions
 from freshwheel.inner.build_key import Component
 from freshwheel.memory.outcome import Outcome
 
@@ -31,7 +31,7 @@ def withheld(context: Context) -> bool:
     """Whether a real build would miss something here, as after a hit; the inner backend is asked, if it is there."""
     package = context.config.backend.partition(":")[0].partition(".")[0]
     if distributions.unmet(context.config.requires) or not (
-        context.config.backend_path or interpreter.importable(package)
+        context.config.backend_path or distributions.importable(package)
     ):
         return True
     try:

@@ -12,7 +12,7 @@ from typing import Any
 
 from freshwheel.build import deliver, lookup
 from freshwheel.build.context import Call, Context
-from freshwheel.inner import interpreter
+from freshwheel.inner import distributions
 
 __all__ = ["Call", "build_inputs", "metadata", "requires", "sdist", "source_digest", "wheel"]
 
@@ -23,7 +23,7 @@ def requires(call: Call) -> list[str]:
     if deliver.promise(context):
         return []
     wanted = lookup.lean(context) or list(context.config.requires)
-    if context.config.backend_path or interpreter.importable(_package(context.config.backend)):
+    if context.config.backend_path or distributions.importable(_package(context.config.backend)):
         from freshwheel.build import inner_build  # noqa: PLC0415 - a hit asks nobody
 
         with inner_build.opened(context) as inner:
