@@ -121,7 +121,7 @@ AMBIENT = {
     "sys": ("argv",),
     "Path": ("cwd", "home"),
 }
-FOR_OTHER_PROGRAMS = ("inner/_sitecustomize.py", "inner/_witness.py", "observe/supervisor.py")
+FOR_OTHER_PROGRAMS = ("inner/_sitecustomize.py", "observe/supervisor.py")
 """Texts that run in another interpreter, where the environment is theirs to read."""
 
 VAGUE = ("common", "helper", "helpers", "manager", "misc", "util", "utils")

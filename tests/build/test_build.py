@@ -327,7 +327,7 @@ def test_tree_without_a_digest_is_built_all_the_same(tree, monkeypatch):
     def fail(*_arguments, **_options):
         raise InputError("src/secret.py can't be read: Permission denied")
 
-    monkeypatch.setattr(context.content, "snapshot", fail)
+    monkeypatch.setattr(context.selection, "snapshot", fail)
     mark = tree.mark()
     assert not mark.settled
     assert mark.label

@@ -28,7 +28,6 @@ OWN = (
     "build.store_policy",
     "build.tree_view",
     "inner.build_folders",
-    "inner.force",
     "inner.process",
     "memory.editables",
     "store.upkeep",

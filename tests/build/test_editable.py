@@ -14,7 +14,7 @@ import pytest
 from freshwheel.build import recipes
 from freshwheel.build.context import Context
 from freshwheel.explain import installed, report
-from freshwheel.inner import interpreter
+from freshwheel.inner import distributions
 from freshwheel.memory import editables, memory, outcome, replay
 from freshwheel.observe import observer
 from freshwheel.sources import disk
@@ -179,7 +179,7 @@ class Tree:
 @pytest.fixture
 def tree(tmp_path, monkeypatch):
     """A tree, and a cache directory of its own; an environment of tests may have no setuptools, real or fake."""
-    monkeypatch.setattr(interpreter, "importable", lambda _: True)
+    monkeypatch.setattr(distributions, "importable", lambda _: True)
     package = tmp_path / "site" / "setuptools"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("def setup(**_): pass\n")

@@ -21,7 +21,7 @@ from freshwheel.build import inner_build, recipes, remember
 from freshwheel.build.context import Context
 from freshwheel.build.workplace import Workplace
 from freshwheel.explain import report
-from freshwheel.inner.force import Record, Seen
+from freshwheel.inner.build_folders import Record, Seen
 from freshwheel.memory import accounts, discoveries, memory
 from freshwheel.memory.discoveries import State
 from freshwheel.sources import selection
@@ -233,7 +233,7 @@ def test_private_build_folder(tree, monkeypatch, why):
     if why == "no answer":
         monkeypatch.setattr(inner_build.build_folders, "cargo", lambda *_arguments, **_options: None)
     else:
-        monkeypatch.setattr(inner_build.force, "touch", lambda _tree, times, **_options: list(times))
+        monkeypatch.setattr(inner_build.build_folders, "touch", lambda _tree, times, **_options: list(times))
     assert tree.touched() == set()
     folder = tree.seen("CARGO_TARGET_DIR")
     assert folder != tree.environ.get("CARGO_TARGET_DIR")
@@ -246,13 +246,13 @@ def test_one_input_that_refuses_its_time(tree, monkeypatch):
     tree.compiled()
     for name in ("src/lib.rs", "words.txt"):
         tree.write(name, "two\n")
-    touch = inner_build.force.touch
+    touch = inner_build.build_folders.touch
 
     def refusing_one(where, times, **options):
         kept = {path: mtime for path, mtime in times.items() if path != b"words.txt"}
         return [*touch(where, kept, **options), b"words.txt"]
 
-    monkeypatch.setattr(inner_build.force, "touch", refusing_one)
+    monkeypatch.setattr(inner_build.build_folders, "touch", refusing_one)
     assert archive.mark_of(tree.compiled().path).settled
     assert tree.seen("CARGO_TARGET_DIR") != tree.environ.get("CARGO_TARGET_DIR")
     assert tree.said == []

@@ -18,7 +18,7 @@ import pytest
 
 from freshwheel.base import backends
 from freshwheel.inner import distributions
-from freshwheel.inner.distributions import extras
+from freshwheel.inner.distributions import Build, extras
 
 from .conftest import make_venv, pyproject, run
 
@@ -242,7 +242,8 @@ def test_extras_are_what_the_inner_backend_asks_for(project, tmp_path, fixture, 
     ask = f"import json, {inner} as inner; print(json.dumps(inner.get_requires_for_build_{kind}()))"
     asked = json.loads(run(tree.workshop.python, "-c", ask, environ=environ, cwd=tree.path).splitlines()[-1])
     backend = backends.find(inner, table["build-system"]["requires"])
-    given = extras(backend, environ, tree=str(tree.path), pyproject=table, hook=f"build_{kind}", private=())
+    build = Build(tree=str(tree.path), pyproject=table, hook=f"build_{kind}", environ=environ, private=())
+    given = extras(backend, build)
     # Only a setuptools that has none of its own asks for this one.
     assert set(given) - {"wheel"} == set(asked) - {"wheel"} <= set(given)
 

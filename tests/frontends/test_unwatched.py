@@ -14,7 +14,7 @@ from pathlib import Path
 import pyproject_hooks
 import pytest
 
-from freshwheel.inner.force import Record
+from freshwheel.inner.build_folders import Record
 from freshwheel.observe import observer
 
 pytestmark = pytest.mark.slow

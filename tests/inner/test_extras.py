@@ -3,7 +3,7 @@
 import pytest
 
 from freshwheel.base import backends
-from freshwheel.inner.distributions import extras
+from freshwheel.inner.distributions import Build, extras
 from freshwheel.inner.programs import Answer
 
 
@@ -26,16 +26,8 @@ def asked(tmp_path):
 
         [known] = [one for one in backends.KNOWN if one.name == backend]
         environ = {"PATH": str(folder), **environ}
-        return extras(
-            known,
-            environ,
-            tree=str(tmp_path),
-            pyproject=pyproject,
-            hook="build_wheel",
-            private=(),
-            run=run,
-            platform="linux",
-        )
+        build = Build(tree=str(tmp_path), pyproject=pyproject, hook="build_wheel", environ=environ, private=())
+        return extras(known, build, run=run, platform="linux")
 
     return told
 

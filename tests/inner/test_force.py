@@ -16,9 +16,8 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freshwheel.inner import build_folders, force
-from freshwheel.inner.build_folders import Profile
-from freshwheel.inner.force import Record, Seen
+from freshwheel.inner import build_folders
+from freshwheel.inner.build_folders import Profile, Record, Seen
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 RECIPE = b"recipe"
@@ -70,7 +69,7 @@ def of(tree, recipe=RECIPE):
 def test_what_differs_from_a_fitting_record_looks_new(was, now):
     """Every input with another content ends newer than all that cargo made; one as recorded never gets a new time."""
     old = record(of(was))
-    times = force.pending(old, FITS, of(now), now=NOW)
+    times = build_folders.pending(old, FITS, of(now), now=NOW)
     for path, (text, mtime) in now.items():
         if path not in was or was[path][0] != text:
             assert times.get(path, mtime) > 100
@@ -83,20 +82,20 @@ def test_a_foreign_profile_makes_everything_look_new(was, now, stamp):
     """Where somebody else worked, or nothing can be read, every input ends newer than what is there."""
     state = {"release": profile(stamp)}
     for old in (None, record(of(was))):
-        times = force.pending(old, state, of(now), now=NOW)
+        times = build_folders.pending(old, state, of(now), now=NOW)
         assert all(times.get(path, mtime) > 100 for path, (_, mtime) in now.items())
         assert stamp or times.keys() == now.keys()
 
 
 def test_nothing_built_yet():
     """Without anything that was built, nothing is touched."""
-    assert force.pending(None, {}, seen(a=(b"one", 5)), now=NOW) == {}
+    assert build_folders.pending(None, {}, seen(a=(b"one", 5)), now=NOW) == {}
 
 
 def test_clock_behind_the_build_folder():
     """A build folder from the future still gets sources that are newer."""
     state = {"release": profile(newest=NOW + 7)}
-    assert force.pending(None, state, seen(a=(b"one", 5)), now=NOW) == {b"a": NOW + 8}
+    assert build_folders.pending(None, state, seen(a=(b"one", 5)), now=NOW) == {b"a": NOW + 8}
 
 
 def test_profile_of_others():
@@ -104,8 +103,8 @@ def test_profile_of_others():
     was = seen(a=(b"one", 5))
     old = record(was, release=b"s" * 16, debug=b"d" * 16)
     state = {"release": profile(), "debug": profile(b"e" * 16, newest=900)}
-    assert force.pending(old, state, was, now=NOW) == {}
-    after = force.recorded(old, state, state, was)
+    assert build_folders.pending(old, state, was, now=NOW) == {}
+    after = build_folders.recorded(old, state, state, was)
     assert (after.profiles, after.used) == ({"release": b"s" * 16}, {RECIPE: {"release"}})
 
 
@@ -114,24 +113,24 @@ def test_another_recipe_trusts_no_profile_of_others():
     was = seen(a=(b"one", 5))
     state = {"release": profile(), "debug": profile(b"e" * 16)}
     other = dataclasses.replace(was, recipe=b"another")
-    assert force.pending(record(was), state, other, now=NOW) == {b"a": NOW}
-    assert force.pending(record(was), FITS, other, now=NOW) == {}
+    assert build_folders.pending(record(was), state, other, now=NOW) == {b"a": NOW}
+    assert build_folders.pending(record(was), FITS, other, now=NOW) == {}
 
 
 def test_used_profiles_are_known_only_when_everything_was_compiled():
     """A build that may have compiled nothing says nothing about the profiles that it used."""
     was = seen(a=(b"one", 5))
     moved = {"release": profile(), "debug": profile(b"e" * 16)}
-    assert force.recorded(None, FITS, moved, was).used == {}
-    assert force.recorded(None, FITS, moved, seen(a=(b"one", 101))).used == {RECIPE: {"debug"}}
-    assert force.recorded(record(was), FITS, moved, was).used == {RECIPE: {"release", "debug"}}
+    assert build_folders.recorded(None, FITS, moved, was).used == {}
+    assert build_folders.recorded(None, FITS, moved, seen(a=(b"one", 101))).used == {RECIPE: {"debug"}}
+    assert build_folders.recorded(record(was), FITS, moved, was).used == {RECIPE: {"release", "debug"}}
 
 
 def test_profile_that_fits_and_is_not_used():
     """Inputs are newer than all profiles that the record keeps, not only than the one that is built in."""
     old = record(seen(a=(b"one", 5)), release=b"s" * 16, debug=b"d" * 16)
     state = {"release": profile(), "debug": profile(b"d" * 16, newest=900)}
-    assert force.pending(old, state, seen(a=(b"two", 500)), now=NOW) == {b"a": NOW}
+    assert build_folders.pending(old, state, seen(a=(b"two", 500)), now=NOW) == {b"a": NOW}
 
 
 @pytest.mark.parametrize(("was", "now"), [(b"l", b"l"), (b"l", b"f"), (b"f", b"l"), (b"l", b""), (b"", b"l")])
@@ -145,8 +144,8 @@ def test_link_that_changes(was, now):
         )
         for one, kind in kinds
     )
-    assert force.pending(record(before), FITS, after, now=NOW) == {b"a": NOW}
-    assert force.pending(record(before), FITS, before, now=NOW) == {}
+    assert build_folders.pending(record(before), FITS, after, now=NOW) == {b"a": NOW}
+    assert build_folders.pending(record(before), FITS, before, now=NOW) == {}
 
 
 @given(tree=TREES, recipe=st.binary(max_size=9), used=st.frozensets(st.text("ab/é\udcff", min_size=1)))
@@ -182,7 +181,7 @@ def file(path, text=b"text", mtime=LONG_AGO):
 
 def touch(tree, *paths, time=NOW, newest=100):
     """Touches, and the names of those that could not be."""
-    return force.touch(os.fsencode(tree), dict.fromkeys(paths, time), newest=newest)
+    return build_folders.touch(os.fsencode(tree), dict.fromkeys(paths, time), newest=newest)
 
 
 def test_touched_file(tmp_path):
@@ -415,12 +414,12 @@ class World:
     def build(self, *options, recipe=RECIPE, check=True):
         """Builds as freshwheel does."""
         state = build_folders.look([str(self.target)])
-        self.touched = force.pending(self.record, state, self.seen(recipe), now=time.time_ns())
-        newest = force.newest(self.record, state, recipe)
-        assert force.touch(os.fsencode(self.tree), self.touched, newest=newest) == []
+        self.touched = build_folders.pending(self.record, state, self.seen(recipe), now=time.time_ns())
+        newest = build_folders.newest(self.record, state, recipe)
+        assert build_folders.touch(os.fsencode(self.tree), self.touched, newest=newest) == []
         now = self.seen(recipe)
         result = self.plain(*options, check=check)
-        self.record = force.recorded(self.record, state, build_folders.look([str(self.target)]), now)
+        self.record = build_folders.recorded(self.record, state, build_folders.look([str(self.target)]), now)
         self.record = Record.parse(self.record.dump())
         return result
 
@@ -776,10 +775,10 @@ def test_wheel_by_maturin(tmp_path, maturin, stale):
         found = build_folders.cargo(["Cargo.toml"], environ, tree=str(tree))
         assert found == [str(target)]
         state = build_folders.look(found)
-        times = force.pending(known, state, now(), now=time.time_ns())
-        assert force.touch(os.fsencode(tree), times, newest=force.newest(known, state, RECIPE)) == []
+        times = build_folders.pending(known, state, now(), now=time.time_ns())
+        assert build_folders.touch(os.fsencode(tree), times, newest=build_folders.newest(known, state, RECIPE)) == []
         was, words = now(), wheel(tree)
-        return words, times, force.recorded(known, state, build_folders.look(found), was)
+        return words, times, build_folders.recorded(known, state, build_folders.look(found), was)
 
     def twin():
         tree.rename(tmp_path / "aside")

@@ -9,21 +9,24 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pyproject_hooks
 import pytest
 
-from freshwheel.inner import interpreter
-from freshwheel.inner.interpreter import Facts
+from freshwheel.inner import distributions, process
+from freshwheel.inner.process import Interpreter
 from freshwheel.observe import witness
 
 SOURCE = Path(__file__).parents[2] / "src"
 HOME = Path(os.__file__).parent
+HOOKS = Path(pyproject_hooks.__file__).parents[1]
 VARIABLES = ("MATURIN_PEP517_USE_BASE_PYTHON", "SETUPTOOLS_RUST_PEP517_USE_BASE_PYTHON")
 
 HERE = f"""
 import dataclasses, json, sys
-sys.path.insert(0, {str(SOURCE)!r})
-from freshwheel.inner.interpreter import Facts
-print(json.dumps(dataclasses.asdict(Facts.here())))
+sys.path[:0] = [{str(SOURCE)!r}, {str(HOOKS)!r}]
+from freshwheel.inner.process import Interpreter
+del sys.path[1]
+print(json.dumps(dataclasses.asdict(Interpreter.here())))
 """
 SEE = """
 import json, os, sys
@@ -78,7 +81,7 @@ class World:
 
     def facts(self, python=None, **environ):
         """What a process of freshwheel in the environment knows of itself."""
-        return Facts(
+        return Interpreter(
             **_tuples(json.loads(self._run(python or self.python, "-c", HERE, environ={**self.environ, **environ})))
         )
 
@@ -89,7 +92,7 @@ class World:
     def stable(self, facts=None, **environ):
         """The environment for the inner backend, in a context."""
         facts, given = facts or self.facts(**environ), {**self.environ, **environ}
-        return interpreter.stable(given, variables=VARIABLES, facts=facts, witness=self.witness, files=True)
+        return process.stable(given, variables=VARIABLES, facts=facts, witness=self.witness, files=True)
 
     def folders(self, *names):
         """New folders with a `sitecustomize.py` that notes its name."""
@@ -429,7 +432,7 @@ def test_only_what_is_needed_is_set(world):
     """The two kinds of variables, and not a third; what was given is not changed in place."""
     given = {**world.environ, "PYTHONPATH": "/x", "PYTHONNOUSERSITE": "1", "PYTHONSAFEPATH": "1"}
     before = dict(given)
-    with interpreter.stable(given, variables=VARIABLES, facts=world.facts()) as environ:
+    with process.stable(given, variables=VARIABLES, facts=world.facts()) as environ:
         assert environ.pop("PYTHONPATH").endswith(f"{os.pathsep}/x")
         assert [environ.pop(name) for name in VARIABLES] == ["1", "1"]
     assert given == before
@@ -447,21 +450,21 @@ def test_nothing_changes_outside_of_a_virtual_environment(world):
     """A base interpreter is stable by itself."""
     given = {"PYTHONPATH": "/x"}
     facts = world.facts(world.base)
-    with interpreter.stable(given, variables=VARIABLES, facts=facts) as environ:
+    with process.stable(given, variables=VARIABLES, facts=facts) as environ:
         assert environ == given
         assert environ is not given
 
 
 def test_nothing_changes_if_it_is_switched_off(world):
     """No variables at all means: leave everything as it is."""
-    with interpreter.stable({"A": "1"}, variables=None, facts=world.facts()) as environ:
+    with process.stable({"A": "1"}, variables=None, facts=world.facts()) as environ:
         assert environ == {"A": "1"}
 
 
 def test_nothing_changes_if_the_base_is_gone(world):
     """There is no interpreter to hand down."""
     facts = dataclasses.replace(world.facts(), base_executable=str(world.folder / "gone"))
-    with interpreter.stable({"A": "1"}, variables=VARIABLES, facts=facts) as environ:
+    with process.stable({"A": "1"}, variables=VARIABLES, facts=facts) as environ:
         assert environ == {"A": "1"}
 
 
@@ -475,7 +478,7 @@ def test_witness_alone_changes_nothing_else(world, where, variables):
     notes = world.folder / "notes"
     notes.mkdir()
     given = {**world.environ, "PYTHONPATH": first}
-    with interpreter.stable(given, variables=variables, facts=facts, witness=str(notes)) as environ:
+    with process.stable(given, variables=variables, facts=facts, witness=str(notes)) as environ:
         assert {**environ, "PYTHONPATH": first} == given
         assert environ["PYTHONPATH"].endswith(os.pathsep + first)
         assert world.see(environ, getattr(world, where)) == world.see(given, getattr(world, where))
@@ -502,7 +505,7 @@ def test_nothing_changes_without_a_usable_private_folder(world, monkeypatch, nam
     if "separator" in name:
         folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    with interpreter.stable({"A": "1"}, variables=VARIABLES, facts=world.facts()) as environ:
+    with process.stable({"A": "1"}, variables=VARIABLES, facts=world.facts()) as environ:
         assert environ == {"A": "1"}
     assert not folder.exists() or not list(folder.iterdir())
 
@@ -524,10 +527,9 @@ def test_private_folder_is_removed(world):
 
 def test_facts_of_this_process_are_those_of_sys():
     """Whatever is not said otherwise is about the process that asks."""
-    facts = Facts.here()
+    facts = Interpreter.here()
     assert (facts.version, facts.prefix, facts.base_prefix) == (sys.version, sys.prefix, sys.base_prefix)
     assert (facts.base_executable, list(facts.path)) == (sys._base_executable, sys.path)
-    assert interpreter.executable() == sys.executable
 
 
 def test_packages_are_what_stands_behind_the_standard_library(world, monkeypatch):
@@ -546,11 +548,11 @@ def test_packages_are_what_stands_behind_the_standard_library(world, monkeypatch
 )
 def test_module_is_importable_or_not(module, wanted):
     """It is looked for as the inner backend's interpreter would; nonsense is not importable."""
-    assert interpreter.importable(module) is wanted
+    assert distributions.importable(module) is wanted
 
 
 def test_looking_for_a_module_does_not_import_it(tmp_path, monkeypatch):
     """A backend whose import fails is importable all the same: the error is the inner process's to show."""
     (tmp_path / "fails_at_import.py").write_text("raise ImportError")
     monkeypatch.syspath_prepend(tmp_path)
-    assert interpreter.importable("fails_at_import")
+    assert distributions.importable("fails_at_import")

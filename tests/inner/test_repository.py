@@ -13,7 +13,7 @@ else:
     import tomli as tomllib
 
 from freshwheel.base import backends
-from freshwheel.inner import repository
+from freshwheel.inner import programs
 from freshwheel.inner.programs import run
 
 GIT = shutil.which("git")
@@ -29,7 +29,7 @@ def git(folder, *words):
 
 def facts(folder):
     """What is found for a tree, which must be all there is to know."""
-    found = repository.facts(str(folder), {**os.environ, **AS}, AS["PATH"].split(os.pathsep), run)
+    found = programs.said_by_git(str(folder), {**os.environ, **AS}, AS["PATH"].split(os.pathsep), run)
     assert found is not None
     return found
 
@@ -174,7 +174,7 @@ def test_a_tree_without_a_repository(tmp_path):
 def test_a_repository_that_git_can_not_read(tree):
     """What it says is not known."""
     (tree / ".git" / "HEAD").write_text("what")
-    assert repository.facts(str(tree), os.environ, AS["PATH"].split(os.pathsep), run) is None
+    assert programs.said_by_git(str(tree), os.environ, AS["PATH"].split(os.pathsep), run) is None
 
 
 def test_nothing_that_a_repository_names_is_started(tmp_path, tree):
@@ -209,7 +209,7 @@ def test_nothing_that_a_repository_names_is_started(tmp_path, tree):
 def test_another_version_control_is_not_asked(tmp_path):
     """What it says is not known."""
     (tmp_path / ".hg").mkdir()
-    assert repository.facts(str(tmp_path), os.environ, [], run) is None
+    assert programs.said_by_git(str(tmp_path), os.environ, [], run) is None
 
 
 def test_a_submodule_that_leads_back(tree):
@@ -217,13 +217,13 @@ def test_a_submodule_that_leads_back(tree):
     head = subprocess.run([GIT, "rev-parse", "HEAD"], cwd=tree, check=True, capture_output=True, text=True).stdout
     git(tree, "update-index", "--add", "--cacheinfo", f"160000,{head.strip()},loop")
     (tree / "loop").symlink_to(tree, target_is_directory=True)
-    assert repository.facts(str(tree), {**os.environ, **AS}, AS["PATH"].split(os.pathsep), run) is None
+    assert programs.said_by_git(str(tree), {**os.environ, **AS}, AS["PATH"].split(os.pathsep), run) is None
 
 
 def decides(module, tables, *requires, recipe=""):
     """Whether version control may decide the version of such a project."""
     backend = backends.find(module, requires)
-    return repository.decides_version(backend, tomllib.loads(tables), requires, [recipe.encode()])
+    return programs.git_decides_version(backend, tomllib.loads(tables), requires, [recipe.encode()])
 
 
 SETUPTOOLS, HATCH = "setuptools.build_meta", "hatchling.build"

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freshwheel.inner import interpreter
+from freshwheel.inner import process
 from freshwheel.observe import programs, witness
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -55,7 +55,7 @@ class World:
 @contextlib.contextmanager
 def _world(folder, *, files=False, **more):
     folder.mkdir()
-    with interpreter.stable({**PLAIN, **more}, variables=None, witness=str(folder), files=files) as environ:
+    with process.stable({**PLAIN, **more}, variables=None, witness=str(folder), files=files) as environ:
         yield World(folder, environ)
 
 

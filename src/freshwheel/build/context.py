@@ -15,7 +15,7 @@ from freshwheel.base import backends, config, environment, files
 from freshwheel.base.errors import ConfigError, InputError, Problem
 from freshwheel.base.model import Config, Project, Snapshot
 from freshwheel.build import remember
-from freshwheel.inner import interpreter
+from freshwheel.inner import distributions
 from freshwheel.memory import accounts, discoveries, memory
 from freshwheel.sources import boundary, project, selection
 from freshwheel.sources.disk import Disk
@@ -58,7 +58,7 @@ class Context:
     def of(cls, call: Call) -> Context:
         """What a call is about. Raises ConfigError with all problems of the settings."""
         found = project.read(call.tree, now=call.now)
-        settings = config.parse(found, call.settings, call.environ, importable=interpreter.importable)
+        settings = config.parse(found, call.settings, call.environ, importable=distributions.importable)
         named = (*_build_requires(found), *settings.requires)
         backend = backends.find(settings.backend, named, in_tree=bool(settings.backend_path))
         return cls(

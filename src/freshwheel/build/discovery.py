@@ -19,7 +19,7 @@ from freshwheel.base.environment import folders, isolation
 from freshwheel.base.errors import few
 from freshwheel.build.context import Context
 from freshwheel.inner import distributions as installations
-from freshwheel.inner import programs, repository
+from freshwheel.inner import programs
 from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.inner.programs import Lookout
 from freshwheel.memory import answers
@@ -252,7 +252,7 @@ def _held(about: Surroundings, where: bytes, path: bytes, kind: str) -> tuple[by
 
 def _control(about: Surroundings, *, everything: bool) -> bytes | None:
     """What git says, now."""
-    found = repository.facts(about.tree, about.environ, about.folders, programs.run, everything=everything)
+    found = programs.said_by_git(about.tree, about.environ, about.folders, programs.run, everything=everything)
     if found is None:
         return None
     texts = [part for name, value in sorted(found.items()) for part in (name, str(value))]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,14 +23,14 @@ from freshwheel.build.observation import Found, Watch
 from freshwheel.build.opinion import Read, Records
 from freshwheel.build.tree_view import Scope
 from freshwheel.build.workplace import Workplace
-from freshwheel.inner import build_folders, force, interpreter, process
-from freshwheel.inner.force import Record, Seen
+from freshwheel.inner import build_folders, process
+from freshwheel.inner.build_folders import Record, Seen
 from freshwheel.memory import accounts, discoveries
 from freshwheel.memory.accounts import Page
 from freshwheel.memory.discoveries import State
 from freshwheel.observe.account import Account
 from freshwheel.observe.judgement import Taken
-from freshwheel.sources import boundary, selection
+from freshwheel.sources import boundary, project, selection
 from freshwheel.sources.cargo import Closure
 
 _SLACK = 2 * 10**9
@@ -76,14 +77,14 @@ def opened(
     variables = backends.BASE_PYTHON_VARIABLES if context.config.stable_python else None
     notes = None if watch is None else watch.folder
     files = watch is not None and watch.records
-    with interpreter.stable(environ, variables=variables, witness=notes, files=files) as stable:
+    with process.stable(environ, variables=variables, witness=notes, files=files) as stable:
         if watch is not None:
             watch.private += [watch.folder, *stable.get("PYTHONPATH", "").split(os.pathsep)[:1]]
         yield process.Inner(
             backend=context.config.backend,
             backend_path=context.config.backend_path,
             tree=context.call.tree,
-            python=interpreter.executable(),
+            python=sys.executable,
             environ=stable,
             start=None if watch is None else watch.run,
         )
@@ -200,7 +201,7 @@ class Site:
             repository=boundary.repository(tree, [crate.folder for crate in self.closure.crates]),
             inputs=found.inputs,
             exclude=self.context.config.exclude,
-            outputs=list(selection.left_out(self.context.project.pyproject, self.context.backend)),
+            outputs=list(project.outputs(self.context.project.pyproject, self.context.backend)),
             apart=[private, *boundary.apart(tree, self.context.call.environ)],
         )
 
@@ -280,7 +281,7 @@ def _forced(site: Site, watch: Watch | None, apart: str) -> Ready:
         earlier=before,
         settings=context.config.inner_settings,
         places=site.places or [],
-        complete=not found or (page.complete and force.is_ours(record, found, notice.recipe(context, before))),
+        complete=not found or (page.complete and build_folders.is_ours(record, found, notice.recipe(context, before))),
         page=page,
         record=record,
         profiles=found,
@@ -302,20 +303,20 @@ def _touched(site: Site, ready: Ready, watch: Watch | None) -> tuple[Ready, Mapp
     # What is excluded, and who has read it, nobody knows else.
     is_all = is_first or not (ready.complete or not context.config.exclude)
     seen, now = site.seen(site.before, ready.page), time.time_ns()
-    newest = force.newest(record, found, seen.recipe)
+    newest = build_folders.newest(record, found, seen.recipe)
     doubt = notice.doubt(site.kept, record, found, seen)
     if not doubt and is_first and site.kept in found:
         doubt = f"{site.kept} holds what was built while nobody observed it; remove that folder"
     readers = ready.page if ready.complete else None
     unseen = notice.unseen(site.before.inputs, site.closure, record, seen, readers, anew=is_all)
-    profiles = [name for name in force.profiles(record, found, seen.recipe) if name != site.kept]
+    profiles = [name for name in build_folders.profiles(record, found, seen.recipe) if name != site.kept]
     refused = False
     try:
         build_folders.rerun(profiles, None if is_all else unseen.scripts)
     except OSError:
         refused = True
-    times = force.pending(record, found, seen, now=now, forced={os.fsencode(path) for path in unseen.paths})
-    left = force.touch(os.fsencode(context.call.tree), times, newest=newest)
+    times = build_folders.pending(record, found, seen, now=now, forced={os.fsencode(path) for path in unseen.paths})
+    left = build_folders.touch(os.fsencode(context.call.tree), times, newest=newest)
     if left and site.kept in found:
         doubt = f"{os.fsdecode(left[0])} can't be touched, and may be stale in {site.kept}"
     return replace(ready, doubt=doubt), times, refused or bool(left)
@@ -398,8 +399,8 @@ def _keep(
             return page
         page = site.work.page()  # what the build has taken is on record by now
         seen = site.seen(earlier, page)
-        fresh = force.recorded(ready.record, ready.profiles, after, seen)
-        others = force.is_ours(ready.record, ready.profiles, seen.recipe)
+        fresh = build_folders.recorded(ready.record, ready.profiles, after, seen)
+        others = build_folders.is_ours(ready.record, ready.profiles, seen.recipe)
         site.work.keep(replace(fresh, doubt=ready.doubt), others=others)
     return page
 

@@ -228,14 +228,14 @@ def _extras(context: Context) -> list[str]:
     """What the inner backend would ask for beside what is written, if it is one that we know."""
     if context.private is None:
         return []
-    return extras(
-        context.backend,
-        context.call.environ,
+    build = distributions.Build(
         tree=context.call.tree,
         pyproject=context.project.pyproject,
         hook=context.call.hook,
+        environ=context.call.environ,
         private=context.private,
     )
+    return extras(context.backend, build)
 
 
 def locked(paths: Sequence[str], found: Mapping[bytes, tuple[str, bytes]]) -> list[Component]:

@@ -14,7 +14,7 @@ from freshwheel.build.context import Context
 from freshwheel.build.inner_build import Built
 from freshwheel.build.lookup import Case
 from freshwheel.build.output import Kept, Wheel, private, written
-from freshwheel.inner import distributions, interpreter
+from freshwheel.inner import distributions
 from freshwheel.inner.build_key import Component
 from freshwheel.memory.outcome import Outcome
 from freshwheel.wheel import archive
@@ -43,7 +43,7 @@ def withheld(context: Context) -> bool:
     """Whether a real build would miss something here, as after a hit; the inner backend is asked, if it is there."""
     package = context.config.backend.partition(":")[0].partition(".")[0]
     if distributions.unmet(context.config.requires) or not (
-        context.config.backend_path or interpreter.importable(package)
+        context.config.backend_path or distributions.importable(package)
     ):
         return True
     try:

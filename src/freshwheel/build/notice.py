@@ -26,9 +26,8 @@ from freshwheel.base.model import Input, Snapshot
 from freshwheel.build import discovery
 from freshwheel.build.context import Context
 from freshwheel.build.workplace import Workplace
-from freshwheel.inner import build_folders, distributions, force
-from freshwheel.inner.build_folders import Profile
-from freshwheel.inner.force import Record, Seen
+from freshwheel.inner import build_folders, distributions
+from freshwheel.inner.build_folders import Profile, Record, Seen
 from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.memory.accounts import Page
 from freshwheel.sources.cargo import Closure, lies_in
@@ -110,7 +109,7 @@ def unseen(  # noqa: PLR0913 - what a build may have read, and what it may have 
     if record is None or not closure.crates:
         return Forced()
     return forced(
-        {os.fsdecode(path): how for path, how in force.changed(record, seen).items()},
+        {os.fsdecode(path): how for path, how in build_folders.changed(record, seen).items()},
         {crate.folder: crate.name for crate in closure.crates},
         [os.fsdecode(one.path) for one in inputs],
         None if page is None else page.readers,
@@ -133,7 +132,7 @@ def doubt(folder: str | None, record: Record | None, state: Mapping[str, Profile
         return f"{folder} was not left by the last build of freshwheel; remove it"
     if record.doubt:
         return record.doubt
-    path = build_folders.unwatched(force.changed(record, seen))
+    path = build_folders.unwatched(build_folders.changed(record, seen))
     if path or record.seen.around != seen.around:
         what = path or "a requirement, a tool or a variable"
         return f"{what} changed, and a command of the build in {folder} may not know; remove that folder"

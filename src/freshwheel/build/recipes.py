@@ -16,7 +16,7 @@ from freshwheel.base.errors import HookMissingError, InputError
 from freshwheel.build import lookup, obtain, output
 from freshwheel.build.context import Call, Context
 from freshwheel.build.output import Wheel, private, written
-from freshwheel.inner import interpreter
+from freshwheel.inner import distributions
 from freshwheel.memory import lease
 
 __all__ = ["Call", "build_inputs", "metadata", "requires", "sdist", "source_digest", "wheel"]
@@ -28,7 +28,7 @@ def requires(call: Call) -> list[str]:
     if _promised(context):
         return []
     wanted = lookup.lean(context) or list(context.config.requires)
-    if context.config.backend_path or interpreter.importable(_package(context.config.backend)):
+    if context.config.backend_path or distributions.importable(_package(context.config.backend)):
         from freshwheel.build import inner_build  # noqa: PLC0415 - a hit asks nobody
 
         with inner_build.opened(context) as inner:

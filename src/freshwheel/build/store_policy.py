@@ -17,7 +17,7 @@ from freshwheel.build import discovery, lookup, rehearsal, stored
 from freshwheel.build.inner_build import Built
 from freshwheel.build.lookup import Case
 from freshwheel.build.wheel_name import Name
-from freshwheel.inner import build_key, machine, repository
+from freshwheel.inner import build_key, machine, programs
 from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.inner.programs import Lookout
 from freshwheel.sources import selection
@@ -119,7 +119,7 @@ def _control_decides(case: Case) -> bool:
     context = case.context
     requires = [*context.requires, *context.config.requires, *case.lean]
     recipes = machine.recipes(context.call.tree, [file.path for file in case.found.inputs])
-    return repository.decides_version(context.backend, context.project.pyproject, requires, recipes)
+    return programs.git_decides_version(context.backend, context.project.pyproject, requires, recipes)
 
 
 def _is_bound(case: Case, built: Built) -> bool:

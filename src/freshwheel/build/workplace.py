@@ -15,7 +15,7 @@ import xxhash
 
 from freshwheel.base import files
 from freshwheel.build import discovery
-from freshwheel.inner.force import Record
+from freshwheel.inner.build_folders import Record
 from freshwheel.memory import accounts
 from freshwheel.memory.accounts import Page
 from freshwheel.store.shelf import Discovered

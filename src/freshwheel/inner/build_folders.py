@@ -1,27 +1,35 @@
-"""The folders that builds keep from one to the next: where they are, and what state they are in.
+"""The folders that builds keep from one to the next: where they are, in what state, and what must look newer in them.
 
 Cargo works in a build folder, one profile beside the other. CMake and Meson work in a temporary folder unless they are
 told of one; both configure again in every build, so what a `GLOB` finds is always of now. Setuptools packs whatever
 earlier builds left in `build/lib`, compares an extension with its sources and not with the headers that were included,
 and keeps what `MANIFEST.in` once named in the list in its `.egg-info`: so it is told to work in a fresh folder.
+
+Cargo holds a source for unchanged unless its mtime is newer than the start of the compilation that last read it. A copy
+that keeps times, an unpacked archive or a restored build folder all bring other contents under older times. What is
+kept true here, for every unit in the build folders: *a source whose content is not what the unit was made from has an
+mtime newer than the unit*. A record says for which profiles that is known to hold, and for which contents and mtimes.
+Whatever else worked in a profile since, it makes the profile foreign, and then no input is trusted to look new.
 """
 
 from __future__ import annotations
 
 import configparser
+import errno
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import xxhash
 
 from freshwheel.base import toml_access
 from freshwheel.base.backends import Backend
 from freshwheel.base.frame import framed
+from freshwheel.base.records import dumped, parsed
+from freshwheel.inner import programs
 
 _TARGET_DIR = "CARGO_TARGET_DIR"
 _BUILD_DIR = "CARGO_BUILD_BUILD_DIR"
@@ -44,6 +52,12 @@ _NO_SETUPTOOLS = ("flit", "hatchling", "maturin", "meson-python")
 _CONFIG = "DIST_EXTRA_CONFIG"
 _BASE = "base"
 _BUILD = {"build_base": _BASE, "build_lib": os.path.join(_BASE, "lib"), "build_temp": os.path.join(_BASE, "temp")}
+_MAGIC = b"FORCE5\0\0"
+_COARSE = 2_000_000_000
+"""The coarsest step of mtimes that a file system has, in nanoseconds."""
+_RECIPES = 16
+"""How many are remembered."""
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +68,12 @@ class Profile:
     """16 bytes over what cargo wrote there; nothing where it can't be read, which never fits."""
     newest: int
     """The newest mtime that cargo may compare a source with."""
+
+
+_EMPTY = Profile(stamp=xxhash.xxh3_128_digest(b""), newest=0)
+"""Of a folder in which nothing was built."""
+_UNREADABLE = Profile(stamp=b"", newest=0)
+"""What never fits."""
 
 
 def look(folders: Sequence[str], kept: str | None = None) -> dict[str, Profile]:
@@ -67,12 +87,10 @@ def look(folders: Sequence[str], kept: str | None = None) -> dict[str, Profile]:
     even when nothing is done, and the contents of `.fingerprint` are the same for different sources. There are no
     change times in it: a folder restored exactly, mtimes in nanoseconds included, fits the record of that moment.
     """
-    found: dict[str, Profile] = {}
-    for folder in folders:
-        found.update(_state(os.path.abspath(folder)))
-    if kept is not None and (state := _whole(kept)) != _over(kept, ()):
-        found[kept] = state
-    return found
+    state = {path: profile for folder in folders for path, profile in _state(os.path.abspath(folder)).items()}
+    if kept is not None and (profile := _profile(kept)) != _EMPTY:
+        state[kept] = profile
+    return state
 
 
 def cargo(
@@ -113,10 +131,10 @@ def kept(
         values += [table.get("build-dir") for table in overrides]
     elif backend.name != "meson-python":
         return None
-    found = next((value for value in values if value), None)
-    if found is None:
+    folder = next((value for value in values if value), None)
+    if folder is None:
         return None
-    whole, brace, _ = (found if isinstance(found, str) else "").partition("{")
+    whole, brace, _ = (folder if isinstance(folder, str) else "").partition("{")
     return os.path.dirname(whole) if brace else whole
 
 
@@ -232,16 +250,16 @@ def _state(folder: str) -> dict[str, Profile]:
     try:
         return {path: _profile(path) for path in _profiles(folder)}
     except OSError:
-        return {folder: Profile(stamp=b"", newest=0)}
+        return {folder: _UNREADABLE}
 
 
 def _profiles(folder: str) -> Iterator[str]:
-    """The paths of the profiles in a build folder, with or without a target triple above them."""
+    """The paths of the profiles in a build folder, with or without a target triple above them. Raises OSError."""
     for path in _folders(folder):
         if _is_profile(path):
             yield path
         else:
-            yield from (below for below in _folders(path) if _is_profile(below))
+            yield from filter(_is_profile, _folders(path))
 
 
 def _is_profile(path: str) -> bool:
@@ -259,26 +277,15 @@ def _folders(path: str) -> list[str]:
 def _profile(path: str) -> Profile:
     """The state of one profile. One of an unfamiliar form is taken whole: too much moves it then, never too little."""
     units = os.path.join(path, _UNITS)
-    if not os.path.isdir(units):
-        return _whole(path)
     try:
-        built = files(os.path.join(path, "build"), 2)
-        return _over(path, [*files(units, 2), *(one for one in built if one.name in _COMPARED)])
+        if os.path.isdir(units):
+            scripts = files(os.path.join(path, "build"), 2)
+            entries = [*files(units, 2), *(entry for entry in scripts if entry.name in _COMPARED)]
+        else:
+            entries = list(files(path))
+        rows = sorted((entry.path[len(path) :], entry.stat(follow_symlinks=False)) for entry in entries)
     except OSError:
-        return Profile(stamp=b"", newest=0)
-
-
-def _whole(path: str) -> Profile:
-    """The state of a folder, over all in it; one that can't be read never fits."""
-    try:
-        return _over(path, files(path))
-    except OSError:
-        return Profile(stamp=b"", newest=0)
-
-
-def _over(path: str, entries: Iterable[os.DirEntry[str]]) -> Profile:
-    """The state of a folder, over the paths, sizes and mtimes of these entries in it. Raises OSError."""
-    rows = sorted((one.path[len(path) :], one.stat(follow_symlinks=False)) for one in entries)
+        return _UNREADABLE
     texts = [b"%d %d %s" % (row.st_size, row.st_mtime_ns, os.fsencode(name)) for name, row in rows]
     stamp = xxhash.xxh3_128_digest(framed(*texts))
     return Profile(stamp=stamp, newest=max((row.st_mtime_ns for _, row in rows), default=0))
@@ -305,12 +312,10 @@ def _options(arguments: Sequence[str]) -> tuple[str, list[str]] | None:
 
 def _answer(command: Sequence[str], environ: Mapping[str, str], tree: str) -> str | None:
     """The build folder that `cargo metadata` tells; older ones have none apart from the target folder."""
+    done = programs.run(command, cwd=tree, environ=environ)
     try:
-        done = subprocess.run(  # noqa: S603
-            command, cwd=tree, env=environ, stdin=subprocess.DEVNULL, capture_output=True, check=False
-        )
-        answer = json.loads(done.stdout) if done.returncode == 0 else None
-    except (OSError, ValueError):
+        answer = json.loads(done.output) if done.status == 0 else None
+    except ValueError:
         return None
     return toml_access.text(answer, "build_directory") or toml_access.text(answer, "target_directory")
 
@@ -319,5 +324,170 @@ def _places(folder: str, hook: str, *, known: bool) -> list[tuple[str, str, str]
     """Section, name and value of what setuptools must be told."""
     if hook != "build_wheel":
         return [("build", "build_base", os.path.join(folder, _BASE))]
-    found = [("build", name, os.path.join(folder, path)) for name, path in _BUILD.items()]
-    return [*(found if known else found[:1]), ("egg_info", "egg_base", os.path.join(folder, "info"))]
+    places = [("build", name, os.path.join(folder, path)) for name, path in _BUILD.items()]
+    return [*(places if known else places[:1]), ("egg_info", "egg_base", os.path.join(folder, "info"))]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Seen:
+    """What one build is made from, and how."""
+
+    recipe: bytes
+    """What chooses how the tool is called, digested by the caller: hook, settings, environment, build files."""
+    inputs: Mapping[bytes, bytes]
+    """Kind and content digest, 17 bytes, of each input that the tool may watch."""
+    mtimes: Mapping[bytes, int]
+    """Of the same inputs; of a link to a file, that of the file."""
+    around: bytes = b""
+    """What else the build may take something from, digested by the caller: requirements, tools, variables."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """What is known of some build folders after a build of ours."""
+
+    seen: Seen
+    """What that build was made from."""
+    profiles: Mapping[str, bytes]
+    """The stamps of those profiles for which all units keep to what stands at the top of this module."""
+    used: Mapping[bytes, frozenset[str]]
+    """The profiles that a recipe works in, for those of which that is known."""
+    doubt: str = ""
+    """What may be stale in them all the same, in words, until they are built anew."""
+
+    def dump(self) -> bytes:
+        """The record as bytes that `parse` reads."""
+        rows = {path: (content, self.seen.mtimes[path]) for path, content in self.seen.inputs.items()}
+        used = {recipe: sorted(names) for recipe, names in self.used.items()}
+        return dumped(_MAGIC, (self.seen.recipe, self.seen.around, rows, dict(self.profiles), used, self.doubt))
+
+    @classmethod
+    def parse(cls, data: bytes) -> Record | None:
+        """The record that `dump` wrote; None for anything else."""
+        try:
+            recipe, around, rows, profiles, used, doubt = parsed(_MAGIC, data)
+        except ValueError:
+            return None
+        inputs = {path: content for path, (content, _) in rows.items()}
+        mtimes = {path: mtime for path, (_, mtime) in rows.items()}
+        seen = Seen(recipe=recipe, inputs=inputs, mtimes=mtimes, around=around)
+        known = {key: frozenset(names) for key, names in used.items()}
+        return cls(seen=seen, profiles=profiles, used=known, doubt=doubt)
+
+
+def changed(record: Record, seen: Seen) -> dict[bytes, Literal["added", "changed", "deleted"]]:
+    """The inputs that are not what was recorded, and how."""
+    old, new = record.seen.inputs, seen.inputs
+    moved = sorted(path for path in old.keys() | new.keys() if old.get(path) != new.get(path))
+    return {path: "added" if path not in old else "changed" if path in new else "deleted" for path in moved}
+
+
+def profiles(record: Record | None, state: Mapping[str, Profile], recipe: bytes) -> set[str]:
+    """The profiles that the next build may work in: all, unless an earlier one by the same recipe tells."""
+    known = frozenset() if record is None else record.used.get(recipe, frozenset())
+    return set(state) & known if known else set(state)
+
+
+def is_ours(record: Record | None, state: Mapping[str, Profile], recipe: bytes) -> bool:
+    """Whether nobody else has worked in the profiles that the next build may work in."""
+    return profiles(record, state, recipe) <= _fitting(record, state)
+
+
+def newest(record: Record | None, state: Mapping[str, Profile], recipe: bytes) -> int:
+    """The newest mtime that cargo may compare a source with, in all profiles that the record is to hold for."""
+    return max((state[name].newest for name in _held(record, state, recipe)), default=0)
+
+
+def pending(
+    record: Record | None, state: Mapping[str, Profile], seen: Seen, *, now: int, forced: Collection[bytes] = ()
+) -> dict[bytes, int]:
+    """The inputs that need another mtime before a build, and which.
+
+    With a foreign profile among those that the build may work in: all that do not look new. Else those alone that are
+    not as recorded, and the `forced` ones, whose units must be compiled for another reason. What is as recorded but
+    went back in time gets its recorded mtime again, which compiles nothing.
+    """
+    counting = profiles(record, state, seen.recipe)
+    limit = newest(record, state, seen.recipe)
+    later = max(now, limit + 1)
+    if any(not state[name].stamp for name in counting):
+        return dict.fromkeys(sorted(seen.inputs), later)
+    old = sorted(path for path in seen.inputs if seen.mtimes[path] <= limit)
+    if record is None or not is_ours(record, state, seen.recipe):
+        return dict.fromkeys(old, later)
+    known, moved = record.seen, changed(record, seen).keys()
+    # cargo follows links once, and from then on watches where they led: it sees neither a new text nor a new target.
+    if any(_is_link(known, path) or _is_link(seen, path) for path in moved):
+        return dict.fromkeys(old, later)
+    anew = moved | set(forced)
+    times = {path: later for path in old if path in anew}
+    same = sorted(seen.inputs.keys() - anew)
+    return times | {path: known.mtimes[path] for path in same if seen.mtimes[path] < known.mtimes[path]}
+
+
+def recorded(record: Record | None, before: Mapping[str, Profile], after: Mapping[str, Profile], seen: Seen) -> Record:
+    """The record after a build, a failed one too; `before` is the state, and `seen` has the mtimes, after `touch`.
+
+    Only for a build with all touched that was pending, and during which no input moved, looked at later than `after`.
+    After any other the old record is to be forgotten.
+    """
+    held = _held(record, before, seen.recipe)
+    ours = {name: now.stamp for name, now in after.items() if now.stamp and (name in held or name not in before)}
+    moved = frozenset(name for name in after if after[name] != before.get(name))
+    limit = newest(record, before, seen.recipe)
+    used = {} if record is None else dict(record.used)
+    known = used.pop(seen.recipe, frozenset())
+    if known:
+        known |= moved
+    elif all(seen.mtimes[path] > limit for path in seen.inputs if not _is_link(seen, path)):
+        known = moved  # everything was compiled, so the profiles that this recipe works in are among them
+    latest = [(seen.recipe, known)] if known else []
+    return Record(seen=seen, profiles=ours, used=dict([*used.items(), *latest][-_RECIPES:]))
+
+
+def touch(tree: bytes, times: Mapping[bytes, int], *, newest: int) -> list[bytes]:
+    """Gives each path its mtime, and returns those that can't have it; what is not there any more needs none.
+
+    A link passes it on to the file that it leads to; one to a folder has no use for it. What lies outside of the tree,
+    and of the folders above that `times` reaches, is not touched. An mtime that the file system cut down to `newest` is
+    set a step later.
+    """
+    climb = max((path.split(b"/").count(b"..") for path in times), default=0)
+    top = os.path.realpath(os.path.join(tree, *[b".."] * climb))
+    return [path for path, time in times.items() if not _touched(os.path.join(tree, path), time, newest, top)]
+
+
+def _is_link(seen: Seen, path: bytes) -> bool:
+    return seen.inputs.get(path, b"")[:1] == b"l"
+
+
+def _fitting(record: Record | None, state: Mapping[str, Profile]) -> set[str]:
+    """The profiles that are exactly what was recorded."""
+    known = {} if record is None else record.profiles
+    return {name for name, profile in state.items() if profile.stamp and known.get(name) == profile.stamp}
+
+
+def _held(record: Record | None, state: Mapping[str, Profile], recipe: bytes) -> set[str]:
+    """The profiles that are to be right before a build. What others use and we don't is left to them."""
+    return profiles(record, state, recipe) | _fitting(record, state)
+
+
+def _touched(path: bytes, time: int, newest: int, top: bytes) -> bool:
+    """Whether a path has its mtime now, or is gone."""
+    real = os.path.realpath(path)
+    if os.path.isdir(real):
+        return True
+    if not real.startswith(os.path.join(top, b"")):
+        return not os.path.exists(real)
+    try:
+        _set(real, time)
+        if newest < time and os.stat(real).st_mtime_ns <= newest:
+            _set(real, newest + _COARSE)
+            return os.stat(real).st_mtime_ns > newest
+    except OSError as error:
+        return error.errno in _GONE
+    return True
+
+
+def _set(path: bytes, time: int) -> None:
+    os.utime(path, ns=(os.stat(path).st_atime_ns, time))

@@ -77,7 +77,7 @@ def secret(name: str, value: Value) -> Component:
 def key(components: Iterable[Component]) -> str:
     """The build key, 64 hex digits: equal for equal components in any order. Raises ValueError for a name twice."""
     named = _named(components)
-    fields = [(_text(name), _canonical(one.value)) for name, one in sorted(named.items())]
+    fields = [(_text(name), _canonical(part.value)) for name, part in sorted(named.items())]
     return hashlib.sha256(_MAGIC + framed(*[part for both in fields for part in both])).hexdigest()
 
 
@@ -87,15 +87,15 @@ def parts(components: Iterable[Component], *, salt: bytes) -> dict[str, str]:
     A secret one is `#` and a digest with `salt`, which is random and belongs to one store: without it short values
     could be guessed. Equal texts mean equal values, but for the 64 bits of a digest.
     """
-    return {name: _shown(one, salt) for name, one in sorted(_named(components).items())}
+    return {name: _shown(part, salt) for name, part in sorted(_named(components).items())}
 
 
-def difference(one: Mapping[str, str], other: Mapping[str, str]) -> list[Difference]:
+def difference(before: Mapping[str, str], after: Mapping[str, str]) -> list[Difference]:
     """What two answers of `parts` with the same salt differ in, by name."""
     return [
-        Difference(name=name, before=one.get(name), after=other.get(name))
-        for name in sorted(one.keys() | other.keys())
-        if one.get(name) != other.get(name)
+        Difference(name=name, before=before.get(name), after=after.get(name))
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
     ]
 
 
@@ -137,9 +137,9 @@ def without_userinfo(text: str) -> str:
 
 def _named(components: Iterable[Component]) -> dict[str, Component]:
     named: dict[str, Component] = {}
-    for one in components:
-        if named.setdefault(one.name, one) is not one:
-            raise ValueError(f"two components are named {one.name}")
+    for part in components:
+        if named.setdefault(part.name, part) is not part:
+            raise ValueError(f"two components are named {part.name}")
     return named
 
 
@@ -165,11 +165,11 @@ def _text(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _shown(one: Component, salt: bytes) -> str:
-    if one.secret:
-        return _digest(framed(salt, _canonical(one.value)))
-    text = _plain(one.value)
-    return text if text is not None else _digest(_canonical(one.value))
+def _shown(part: Component, salt: bytes) -> str:
+    if part.secret:
+        return _digest(framed(salt, _canonical(part.value)))
+    text = _plain(part.value)
+    return text if text is not None else _digest(_canonical(part.value))
 
 
 def _plain(value: Value) -> str | None:
@@ -178,7 +178,7 @@ def _plain(value: Value) -> str | None:
         literal = value in ("null", "true", "false") or value.lstrip("-").isdigit()
         fits = value.isprintable() and not literal and value[:1] not in ("", "#", '"', "[")
         text = value if fits else json.dumps(value)
-    elif isinstance(value, bytes) or (isinstance(value, tuple) and not all(isinstance(one, str) for one in value)):
+    elif isinstance(value, bytes) or (isinstance(value, tuple) and not all(isinstance(part, str) for part in value)):
         return None
     else:
         text = json.dumps(value)

@@ -4,7 +4,9 @@ inner backend would ask for beside what is written, when it is not there to be a
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import importlib.util
 import os
 import re
 import sys
@@ -15,7 +17,7 @@ from typing import Any
 from freshwheel.base import requirements, toml_access
 from freshwheel.base.backends import Backend, Extra
 from freshwheel.base.environment import folders
-from freshwheel.inner import interpreter, programs
+from freshwheel.inner import programs
 from freshwheel.inner.programs import Lookout, Run
 
 _OURS = "freshwheel"
@@ -61,12 +63,13 @@ class Distribution:
 
 def installed(path: Iterable[str]) -> dict[str, Distribution]:
     """Name -> the distribution that is found first in the folders of `path`; broken ones are left out."""
-    found: dict[str, Distribution] = {}
+    known: dict[str, Distribution] = {}
     for folder in path:
-        for name in _listed(folder):
-            if name.endswith(_INFO) and (one := _read(folder, name)) is not None:
-                found.setdefault(one.name, one)
-    return found
+        with contextlib.suppress(OSError):
+            for name in sorted(os.listdir(folder)):
+                if name.endswith(_INFO) and (distribution := _read(folder, name)) is not None:
+                    known.setdefault(distribution.name, distribution)
+    return known
 
 
 def closure(texts: Iterable[str], known: Mapping[str, Distribution]) -> set[str]:
@@ -79,27 +82,28 @@ def closure(texts: Iterable[str], known: Mapping[str, Distribution]) -> set[str]
     while wanted:
         text, extra = wanted.pop()
         name, extras = requirements.named(text)
-        of = {requirements.normal(one) for one in _EXTRA.findall(text.partition(";")[2])}
-        if not name or (of and extra not in of):
+        markers = {requirements.normal(marker) for marker in _EXTRA.findall(text.partition(";")[2])}
+        if not name or (markers and extra not in markers):
             continue
-        for one in ("", *extras):
-            if (name, one) not in done:
-                done.add((name, one))
-                wanted += [(below, one) for below in known[name].requires] if name in known else []
+        for part in ("", *extras):
+            if (name, part) not in done:
+                done.add((name, part))
+                wanted += [(below, part) for below in known[name].requires] if name in known else []
     return {name for name, _ in done}
 
 
 def plugins(path: Sequence[str], known: Mapping[str, Distribution], left_out: Iterable[str]) -> list[str]:
     """The entry points of the distributions in the folders of `path`, but for scripts, and for those that are named."""
-    names, found = set(left_out), []
-    for one in (one for name, one in sorted(known.items()) if name not in names):
-        texts = (_text(os.path.join(folder, one.folder), "entry_points.txt") for folder in path)
+    others = [distribution for name, distribution in sorted(known.items()) if name not in set(left_out)]
+    points = []
+    for distribution in others:
+        texts = (_text(os.path.join(folder, distribution.folder), "entry_points.txt") for folder in path)
         group = ""
-        for line in (next(filter(None, texts), None) or "").splitlines():
-            group = line.strip() if line.startswith("[") else group
-            if line.strip() and group not in _SCRIPTS:
-                found.append(f"{one.name} {group} {line.strip()}")
-    return found
+        for line in map(str.strip, (next(filter(None, texts), None) or "").splitlines()):
+            group = line if line.startswith("[") else group
+            if line and group not in _SCRIPTS:
+                points.append(f"{distribution.name} {group} {line}")
+    return points
 
 
 def counted(
@@ -117,8 +121,9 @@ def counted(
     if isolated:
         asked |= closure(known.keys() - ours - withheld, known)
     mine = {_OURS, requirements.normal(project)}
-    shaping = {name: one for name, one in sorted(known.items()) if name in asked - withheld - mine}
-    staying = {name: one for name, one in sorted(known.items()) if name in shaping or name in ours}
+    counting = asked - withheld - mine
+    shaping = {name: known[name] for name in sorted(known) if name in counting}
+    staying = {name: known[name] for name in sorted(known) if name in counting or name in ours}
     return shaping, staying
 
 
@@ -128,7 +133,8 @@ def unmet(texts: Iterable[str]) -> list[str]:
     return [
         text
         for text in texts
-        if (name := requirements.applying(text)) and (name not in known or not _meets(text, known[name]))
+        if (name := requirements.applying(text))
+        and not (name in known and requirements.allows(text, known[name].version))
     ]
 
 
@@ -139,56 +145,60 @@ def absent(texts: Iterable[str]) -> list[str]:
     return [
         text
         for text in texts
-        if (name := requirements.applying(text))
-        and name not in known
-        and not interpreter.importable(name.replace("-", "_"))
+        if (name := requirements.applying(text)) and name not in known and not importable(name.replace("-", "_"))
     ]
 
 
-def extras(  # noqa: PLR0913 - what a test replaces
-    backend: Backend,
-    environ: Mapping[str, str],
-    *,
-    tree: str,
-    pyproject: Mapping[str, Any],
-    hook: str,
-    private: Sequence[str],
-    run: Run = programs.run,
-    platform: str = sys.platform,
-) -> list[str]:
-    """The requirements; programs in the `private` folders of an environment made for one build don't count.
+def importable(module: str) -> bool:
+    """Whether a top-level module can be imported here; it is looked for, not imported."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Build:
+    """What is to be built, and in which environment."""
+
+    tree: str
+    pyproject: Mapping[str, Any]
+    hook: str
+    """`build_wheel` or `build_editable`."""
+    environ: Mapping[str, str]
+    private: Sequence[str]
+    """The root folders of the environment that was made for this build."""
+
+
+def extras(backend: Backend, build: Build, *, run: Run = programs.run, platform: str = sys.platform) -> list[str]:
+    """The requirements that the backend would ask for; programs in the `private` folders of the build don't count.
 
     So the answer is the same before and after they are installed.
     """
 
     def wanted(extra: Extra) -> bool:
-        if extra.editable and hook != "build_editable":
+        if extra.editable and build.hook != "build_editable":
             return False
-        if not platform.startswith(extra.platform) or (extra.unless is not None and environ.get(extra.unless)):
+        if not platform.startswith(extra.platform) or (extra.unless is not None and build.environ.get(extra.unless)):
             return False
-        if extra.setting is not None and toml_access.at(pyproject, extra.setting[0]) != extra.setting[1]:
+        if extra.setting is not None and toml_access.at(build.pyproject, extra.setting[0]) != extra.setting[1]:
             return False
-        if extra.requirement == "wheel" and not _may_be_old(pyproject):
+        if extra.requirement == "wheel" and not _may_be_old(build.pyproject):
             return False
         return not any(serves(program, extra.requirement) for program in extra.programs)
 
     def serves(program: str, requirement: str) -> bool:
-        path = programs.which(program, search, Lookout(), cwd=tree, environ=environ)
+        path = programs.which(program, search, Lookout(), cwd=build.tree, environ=build.environ)
         if path is None or requirement.isidentifier():
             return path is not None  # of any version
-        answer = run([path, "--version"], cwd=os.sep, environ=environ)
-        found = _VERSION.search(answer.output.decode("utf-8", "replace"))
-        return answer.status == 0 and found is not None and requirements.allows(requirement, found[0])
+        answer = run([path, "--version"], cwd=os.sep, environ=build.environ)
+        version = _VERSION.search(answer.output.decode("utf-8", "replace"))
+        return answer.status == 0 and version is not None and requirements.allows(requirement, version[0])
 
-    search = folders(environ.get("PATH", ""), private)
-    known: Iterable[Extra] = backend.lean_extras
-    if backend.name == "scikit-build-core":
-        known = _of_scikit_build(known, pyproject, tree)
+    search = folders(build.environ.get("PATH", ""), build.private)
+    is_scikit_build = backend.name == "scikit-build-core"
+    known = _of_scikit_build(backend, build.pyproject, build.tree) if is_scikit_build else backend.lean_extras
     return [extra.requirement for extra in known if wanted(extra)]
-
-
-def _meets(text: str, one: Distribution) -> bool:
-    return requirements.allows(text, one.version)
 
 
 def _read(folder: str, name: str) -> Distribution | None:
@@ -233,16 +243,10 @@ def _varies(path: str) -> bool:
     return ".." in folders and any(folder.lower() in _PROGRAMS for folder in folders)
 
 
-def _listed(folder: str) -> list[str]:
-    try:
-        return sorted(os.listdir(folder))
-    except OSError:
-        return []
-
-
 def _may_be_old(pyproject: Mapping[str, Any]) -> bool:
     """Whether a requirement holds setuptools down to versions that need `wheel`."""
-    texts = [text for path in ("build-system.requires", "tool.freshwheel.requires") for text in _texts(pyproject, path)]
+    keys = ("build-system.requires", "tool.freshwheel.requires")
+    texts = [text for key in keys for text in toml_access.texts(pyproject, key)]
     return any(
         int(version) < _OWN_WHEEL
         for text in texts
@@ -251,45 +255,38 @@ def _may_be_old(pyproject: Mapping[str, Any]) -> bool:
     )
 
 
-def _of_scikit_build(known: Iterable[Extra], pyproject: Mapping[str, Any], tree: str) -> list[Extra]:
+def _of_scikit_build(backend: Backend, pyproject: Mapping[str, Any], tree: str) -> list[Extra]:
     """The extras with the versions that the project wants, and what its settings ask for besides.
 
     Settings that depend on the environment or on config settings are not looked at.
     """
     table = "tool.scikit-build"
-    found = []
+    asked = []
     if toml_access.at(pyproject, f"{table}.wheel.cmake") is not False:
-        for extra in known:
+        for extra in backend.lean_extras:
             name = requirements.named(extra.requirement)[0]
-            text = _wanted(pyproject, f"{table}.{name}", tree)
-            found.append(replace(extra, requirement=f"{name}{text}") if text else extra)
-    given = [text for text in _texts(pyproject, f"{table}.build.requires") if requirements.is_valid(text)]
-    metadata = toml_access.at(pyproject, f"{table}.metadata")
-    for one in metadata.values() if isinstance(metadata, Mapping) else ():
-        provider = one.get("provider") if isinstance(one, Mapping) else None
-        given += [_PROVIDERS[provider]] if isinstance(provider, str) and provider in _PROVIDERS else []
-    return [*found, *[Extra(requirement=text) for text in given]]
+            specifier = _wanted(pyproject, f"{table}.{name}", tree)
+            asked.append(replace(extra, requirement=f"{name}{specifier}") if specifier else extra)
+    texts = [text for text in toml_access.texts(pyproject, f"{table}.build.requires") if requirements.is_valid(text)]
+    providers = [toml_access.text(field, "provider") for field in toml_access.members(pyproject, f"{table}.metadata")]
+    texts += [_PROVIDERS[provider] for provider in providers if provider in _PROVIDERS]
+    return [*asked, *[Extra(requirement=text) for text in texts]]
 
 
 def _wanted(pyproject: Mapping[str, Any], path: str, tree: str) -> str:
     """The specifier of a tool that its table or, for CMake, its file states; nothing where there is none."""
-    stated, least = toml_access.at(pyproject, f"{path}.version"), toml_access.at(pyproject, f"{path}.minimum-version")
-    if isinstance(stated, str) and stated != "CMakeLists.txt":
+    stated = toml_access.text(pyproject, f"{path}.version")
+    least = toml_access.text(pyproject, f"{path}.minimum-version")
+    if stated and stated != "CMakeLists.txt":
         return stated
-    if isinstance(least, str):
+    if least:
         return f">={least}"
     if not path.endswith(".cmake"):
         return ""
-    folder = toml_access.at(pyproject, f"{path}.source-dir")
-    place = os.path.join(tree, folder if isinstance(folder, str) else "", "CMakeLists.txt")
+    place = os.path.join(tree, toml_access.text(pyproject, f"{path}.source-dir") or "", "CMakeLists.txt")
     try:
         with open(place, encoding="utf-8-sig", errors="replace") as file:
             match = _LEAST.search(file.read())
     except (OSError, ValueError):
         return ""
     return f">={match[1]}" if match and tuple(map(int, match[1].split("."))) > _OLDEST_CMAKE else ""
-
-
-def _texts(pyproject: Mapping[str, Any], path: str) -> list[str]:
-    found = toml_access.at(pyproject, path)
-    return [text for text in found if isinstance(text, str)] if isinstance(found, list) else []

@@ -21,7 +21,7 @@ from typing import Any
 
 import xxhash
 
-from freshwheel.base import backends
+from freshwheel.base import backends, toml_access
 from freshwheel.base.backends import Backend
 from freshwheel.base.environment import folders
 from freshwheel.inner import _sitecustomize, build_key, distributions, programs
@@ -138,14 +138,14 @@ def gather(  # noqa: PLR0913 - what a test replaces
         *about.processor(),
         *about.commands(),
         *build_key.facts("tool", about.tools()),
-        *build_key.distributions({name: (one.version, one.digest) for name, one in shaping.items()}),
+        *build_key.distributions({name: (known.version, known.digest) for name, known in shaping.items()}),
     ]
     about.lookout.names.update(subject.env, about.shaping, _CONSTRAINTS)
     return Facts(
         components=tuple(components),
         lookout=about.lookout,
         families=frozenset(about.shaping),
-        distributions=tuple(sorted(one.folder for one in staying.values())),
+        distributions=tuple(sorted(known.folder for known in staying.values())),
         unasked=frozenset(about.unasked),
     )
 
@@ -194,7 +194,8 @@ def processor(environ: Mapping[str, str], *, run: Run, platform: str = sys.platf
     else:
         with contextlib.suppress(OSError), open(cpuinfo, encoding="utf-8", errors="replace") as file:
             # There may be several kinds of cores, and as many as there are of each.
-            kinds = {"\n".join(sorted(filter(_LINES.fullmatch, one.splitlines()))) for one in file.read().split("\n\n")}
+            cores = file.read().split("\n\n")
+            kinds = {"\n".join(sorted(filter(_LINES.fullmatch, core.splitlines()))) for core in cores}
             said = "\n\n".join(sorted(kinds - {""}))
     return said or socket.gethostname()
 
@@ -234,21 +235,21 @@ class _Gathering:
         above = os.path.join(os.path.abspath(self._subject.tree), "")
         path = folders(self._environ.get("PYTHONPATH", ""), self._subject.private or ())
         modules = os.pathsep.join(folder.removeprefix(above) for folder in path if folder)
-        found = {name: self._environ[name] for name in self.shaping}
-        return {**found, "PYTHONPATH": modules} if modules else found
+        values = {name: self._environ[name] for name in self.shaping}
+        return {**values, "PYTHONPATH": modules} if modules else values
 
     def platform(self) -> dict[str, Value]:
         """System, machine and C library; on Windows the toolsets and kits that are there."""
-        found: dict[str, Value] = {"system": self._platform}
+        values: dict[str, Value] = {"system": self._platform}
         if hasattr(os, "uname"):
-            found["machine"] = os.uname().machine
+            values["machine"] = os.uname().machine
         if self._platform == "linux":
-            found["libc"] = _glibc() or " ".join(map(self._identity, sorted(glob.glob("/lib/ld-musl-*"))))
+            values["libc"] = _glibc() or " ".join(map(self._identity, sorted(glob.glob("/lib/ld-musl-*"))))
         elif self._platform == "darwin":
-            found["release"] = os.uname().release.partition(".")[0]
+            values["release"] = os.uname().release.partition(".")[0]
         elif self._platform == "win32":
-            found["toolsets"] = tuple(sorted(self._toolsets()))
-        return found
+            values["toolsets"] = tuple(sorted(self._toolsets()))
+        return values
 
     def _toolsets(self) -> Iterator[str]:
         """The folders that Microsoft's compilers and kits lie in, without their place."""
@@ -264,18 +265,18 @@ class _Gathering:
         """What is in the files and programs that variables name, and in cargo's own configuration."""
         texts = {name: self._environ[name] for name in self.shaping}
         texts["CC in Python's own build"] = str(sysconfig.get_config_var("CC") or "")
-        found: dict[str, Value] = {}
+        values: dict[str, Value] = {}
         for name, text in texts.items():
-            paths = [path for word in dict.fromkeys((text, *_PARTS.split(text))) if (path := self._named(word))]
+            paths = list(filter(None, map(self._named, dict.fromkeys((text, *_PARTS.split(text))))))
             if paths:
-                found[name] = tuple(map(self._identity, paths))
+                values[name] = tuple(map(self._identity, paths))
         for name in _CONSTRAINTS:
             words = self._environ.get(name, "").split()
-            found[name] = tuple([self._identity(path) if (path := self._named(word)) else word for word in words])
+            values[name] = tuple([self._identity(path) if (path := self._named(word)) else word for word in words])
         if "rustc" in self._subject.backend.tools:
             cargo = self._home("CARGO_HOME", ".cargo")
-            found |= {f"cargo, {name}": self._identity(os.path.join(cargo, name)) for name in _CARGO_FILES}
-        return found
+            values |= {f"cargo, {name}": self._identity(os.path.join(cargo, name)) for name in _CARGO_FILES}
+        return values
 
     def _named(self, word: str) -> str | None:
         """The file that a word of a variable may name, by its path or as a program on PATH.
@@ -285,18 +286,14 @@ class _Gathering:
         if not word or word.startswith("-"):
             return None
         path = os.path.join(self._subject.tree, word)
-        if os.path.isfile(path):
-            return path
-        return (
-            None
-            if os.path.dirname(word)
-            else which(word, self._folders, Lookout(), cwd=self._subject.tree, environ=self._environ)
-        )
+        if os.path.isfile(path) or os.path.dirname(word):
+            return path if os.path.isfile(path) else None
+        return which(word, self._folders, Lookout(), cwd=self._subject.tree, environ=self._environ)
 
     def processor(self) -> list[Component]:
         """The processor, where something asks the compilers to build for the one at hand."""
         values = [*(self._environ[name] for name in self.shaping), repr(self._subject.settings)]
-        texts = [*(one.encode("utf-8", "surrogatepass") for one in values), *self._texts]
+        texts = [*(value.encode("utf-8", "surrogatepass") for value in values), *self._texts]
         if not is_native([*texts, *recipes(self._subject.tree, self._subject.inputs)]):
             return []
         self.lookout.distrust("the processor has no row, and this is built for the one at hand")
@@ -305,51 +302,45 @@ class _Gathering:
 
     def commands(self) -> list[Component]:
         """How the commands of the project ended, and what they wrote."""
-        found: list[Component] = []
+        components: list[Component] = []
         for words in self._subject.commands:
             name = shlex.join(words)
             if not self._ask:
                 self.unasked += [f"command {name}", f"output {name}"]
                 continue
             self.lookout.distrust(f"only {words[0] if words else 'the command'} itself can say what it says")
-            program = self._which(words[0]) if words else None
-            answer = None
+            answer, program = None, self._which(words[0]) if words else None
             if program is not None:
                 answer = self._run([program, *words[1:]], cwd=self._subject.tree, environ=self._environ)
             output = b"" if answer is None or answer.status else answer.output
-            found.append(build_key.component(f"command {name}", "absent" if answer is None else answer.ending))
-            found.append(build_key.secret(f"output {name}", output))
-        return found
+            components.append(build_key.component(f"command {name}", "absent" if answer is None else answer.ending))
+            components.append(build_key.secret(f"output {name}", output))
+        return components
 
     def tools(self) -> dict[str, Value]:
         """The programs that the backend uses, by what is in them; `absent` for one that is not there."""
-        found: dict[str, Value] = {}
-        for name in self._subject.backend.tools:
-            path = self._which(name)
-            found[name] = "absent" if path is None else self._identity(path)
-        if self._platform == "darwin" and "cc" in found:
+        paths = {name: self._which(name) for name in self._subject.backend.tools}
+        if self._platform == "darwin" and "cc" in paths:
             selected = self._environ.get("DEVELOPER_DIR") or _SELECTED
-            found |= {name: self._identity(os.path.join(selected, name)) for name in _APPLE}
-        return found
+            paths |= {name: os.path.join(selected, name) for name in _APPLE}
+        return {name: self._identity(path) if path else "absent" for name, path in paths.items()}
 
     def distributions(self, path: Iterable[str]) -> tuple[dict[str, Distribution], dict[str, Distribution]]:
         """What `distributions.counted` says of `sys.path`; folders that outlive this build are looked at."""
         home = os.path.dirname(os.__file__)
-        used = [one for one in path if os.path.isabs(one) and not _sitecustomize.is_standard(one, home)]
+        used = [folder for folder in path if os.path.isabs(folder) and not _sitecustomize.is_standard(folder, home)]
         for folder in folders(os.pathsep.join(used), self._subject.private or ()):
             self.lookout.look(folder)
-        project = self._subject.pyproject.get("project")
-        name = project.get("name") if isinstance(project, Mapping) else None
         shaping, staying = distributions.counted(
             distributions.installed(used),
             requires=self._subject.requires,
             lean=self._subject.lean,
             isolated=self._subject.private is not None,
-            project=name if isinstance(name, str) else "",
+            project=toml_access.text(self._subject.pyproject, "project.name") or "",
         )
-        for one in shaping.values():
-            if one.direct:
-                self.lookout.distrust(f"{one.name} does not come from an index: its version says little")
+        for distribution in shaping.values():
+            if distribution.direct:
+                self.lookout.distrust(f"{distribution.name} does not come from an index: its version says little")
         return shaping, staying
 
     def _home(self, variable: str, name: str) -> str:

@@ -1,6 +1,10 @@
 """The inner backend in a process of its own: asked one hook at a time, its answers held against PEP 517.
 
 Each hook is asked in the child, every time: which hooks a backend has may depend on the tree and on the environment.
+
+It builds for the same interpreter every time, with the build requirements. Frontends make a new virtual environment for
+each build, and its path reaches the compilers, which then start from nothing. The base interpreter of the environment
+stays where it is, but lacks the build requirements; both together are what a build wants to see.
 """
 
 from __future__ import annotations
@@ -11,7 +15,9 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -19,6 +25,7 @@ from pyproject_hooks import BackendUnavailable, BuildBackendHookCaller, HookMiss
 
 from freshwheel.base import backends
 from freshwheel.base.errors import ConfigError, HookMissingError, InnerError, Problem, UnsupportedError
+from freshwheel.inner import _sitecustomize
 
 Start = Callable[[Sequence[str], str | None, Mapping[str, str]], int]
 """Runs a command in a folder and an environment; its exit status, negative for a signal."""
@@ -240,7 +247,7 @@ def _contained(tree: str, backend_path: Sequence[str]) -> list[str]:
 
 
 def _outside(tree: str, entry: str) -> str | None:
-    root, path = (os.path.normcase(os.path.realpath(os.path.join(tree, one))) for one in ("", entry))
+    root, path = (os.path.normcase(os.path.realpath(os.path.join(tree, place))) for place in ("", entry))
     if path != root and not path.startswith(os.path.join(root, "")):
         return "leads out of the project"
     return None if os.path.isdir(path) else "is not a folder of the project"
@@ -253,3 +260,94 @@ def _last_line(traceback: str) -> str:
 def _short(answer: object, most: int = 80) -> str:
     text = repr(answer)
     return text if len(text) <= most else f"{text[:most]}..."
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Interpreter:
+    """What one process knows of the interpreter that it runs in."""
+
+    version: str
+    """The whole `sys.version`: two builds of one release are two interpreters."""
+    prefix: str
+    base_prefix: str
+    base_executable: str | None
+    home: str
+    """The folder of the standard library, which an environment shares with its base."""
+    path: tuple[str, ...]
+    """`sys.path`."""
+
+    @classmethod
+    def here(cls) -> Interpreter:
+        """The facts of this process."""
+        return cls(
+            version=sys.version,
+            prefix=sys.prefix,
+            base_prefix=sys.base_prefix,
+            base_executable=getattr(sys, "_base_executable", None),
+            home=os.path.dirname(os.__file__),
+            path=tuple(sys.path),
+        )
+
+    def has_base(self) -> bool:
+        """Whether this is a virtual environment with another interpreter, still there, below it."""
+        return self.prefix != self.base_prefix and os.path.exists(self.base_executable or "")
+
+    def packages(self) -> list[str]:
+        """The folders that hold the packages of the environment: what `sys.path` has behind the standard library.
+
+        What stands in front of it is on PYTHONPATH, which other processes see by themselves, or was put there by the
+        program that runs, which is nobody else's business.
+        """
+        standard = [_sitecustomize.is_standard(entry, self.home) for entry in self.path]
+        first = standard.index(True) if True in standard else 0
+        behind = zip(self.path[first:], standard[first:], strict=True)
+        return [entry for entry, mine in behind if not mine and os.path.isabs(entry) and os.path.exists(entry)]
+
+
+@contextlib.contextmanager
+def stable(
+    environ: Mapping[str, str],
+    *,
+    variables: Sequence[str] | None,
+    facts: Interpreter | None = None,
+    witness: str | None = None,
+    files: bool = False,
+) -> Iterator[dict[str, str]]:
+    """The environment of the inner backend's process, while the context lasts.
+
+    From within a virtual environment: `variables`, which tell inner backends to hand the base interpreter to the
+    compilers, are set unless they are set already; and the base interpreter has the packages of the environment in the
+    place of its own. Otherwise, and if `variables` is None, a copy of `environ`.
+
+    With the private folder `witness` every Python writes down in it what it asks its environment for, and with `files`
+    also which files and programs it uses; `observe.witness` reads that.
+    """
+    facts = Interpreter.here() if facts is None else facts
+    changed = dict(environ)
+    lent = variables is not None and facts.has_base()
+    calls = [] if witness is None else [f"witness({os.path.abspath(witness)!a}, {files})"]
+    if lent or calls:
+        calls.append(f"main({facts.version!a}, {facts.base_prefix!a}, {facts.packages()!a})" if lent else "main()")
+    with contextlib.ExitStack() as stack:
+        # One half without the other is worse than none: build scripts run the interpreter that they are told of.
+        if calls and (folder := _folder(stack, calls)) is not None:
+            for name in variables or () if lent else ():
+                changed.setdefault(name, "1")
+            # An empty entry means the working directory, so there is none unless it was there before.
+            changed["PYTHONPATH"] = os.pathsep.join([folder, *filter(None, [environ.get("PYTHONPATH")])])
+        yield changed
+
+
+def _folder(stack: contextlib.ExitStack, calls: Sequence[str]) -> str | None:
+    """A private folder with a `sitecustomize.py` that makes these calls, removed with `stack`."""
+    import importlib.resources  # noqa: PLC0415 - for a run of the inner backend alone
+
+    try:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="freshwheel-", ignore_cleanup_errors=True))
+        with open(os.path.join(folder, "sitecustomize.py"), "w", encoding="ascii") as file:
+            text = importlib.resources.files(__package__).joinpath("_sitecustomize.py").read_text("ascii")
+            file.write("\n".join([text, *calls, ""]))
+    except OSError:
+        return None
+    # PYTHONPATH can't spell a folder whose name has the separator in it.
+    return None if os.pathsep in folder else os.path.abspath(folder)

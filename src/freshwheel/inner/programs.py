@@ -1,18 +1,52 @@
-"""What lies around a build: programs, looked for and asked, and all paths by rows that a later run compares."""
+"""What lies around a build: programs, looked for and asked, git among them, and all paths by rows.
+
+Of git it is asked what a build may ask about its repository, and whether one may ask it for the version. No program is
+started but git then, and git starts none: hooks, monitors, filters, helpers and transports that the configuration of
+the repository names are left out. A file that a filter would clean counts as changed once git takes a look at it, which
+costs a build and no more.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+import re
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-from freshwheel.base import rows
-from freshwheel.base.frame import stamp
+from freshwheel.base import requirements, rows
+from freshwheel.base.backends import Backend
 from freshwheel.base.rows import Row
+from freshwheel.base.toml_access import at
 
 _PATIENCE = 20
 """Seconds that a program has to answer."""
+_OTHERS = (".hg", ".svn", ".bzr", ".fslckout", ".jj")
+_QUIET = ("--no-optional-locks", "-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}")
+_VARIABLES = {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
+_OF_ONE = ("GIT_DIR", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_WORK_TREE")
+"""Variables that say where one repository is; its submodules are elsewhere."""
+_STATUS = ("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--ignore-submodules=dirty")
+_SUBMODULE = b"160000"
+_CHUNK = 1 << 20
+_VERSIONERS = re.compile(r"scm|vcs|git|mercurial|version|dunamai|\bpbr\b|setupmeta")
+"""In the names of distributions that may ask version control for the version, such as hatch-vcs and versioningit."""
+_VERSION_FILES = {
+    "hatchling": "tool.hatch.version.path",
+    "scikit-build-core": "tool.scikit-build.metadata.version.input",
+    "setuptools": "tool.setuptools.dynamic.version.file",
+    "setuptools-rust": "tool.setuptools.dynamic.version.file",
+}
+"""The keys that name the file with the version."""
+_READERS = {
+    "tool.hatch.version.source": (None, "regex"),
+    "tool.scikit-build.metadata.version.provider": (None, "scikit_build_core.metadata.regex"),
+}
+"""Keys that say who reads it, and those who do no more."""
+_VERSION_OF_MESON = re.compile(rb"\bproject\s*\([^)]*\bversion\s*:\s*'[^'@]+'")
+_ASKS_GIT = re.compile(rb"\bvcs_tag\b|'git'")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,24 +74,6 @@ class Run(Protocol):
         """Its answer; whatever goes wrong is one too."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Watch:
-    """While all this holds, the components that are no inputs of the tree are what they were. Paths are absolute."""
-
-    places: Mapping[bytes, Row] = field(default_factory=dict)
-    """Programs, folders and files: the rows of what the path leads to."""
-    absent: frozenset[bytes] = frozenset()
-    """What was asked for and leads nowhere."""
-    names: Mapping[str, bytes | None] = field(default_factory=dict)
-    """Environment variable -> `stamp` of its value; None: it is not set."""
-    families: tuple[str, ...] = ()
-    """All variables that are set and shape the wheel, sorted: another one changes the key."""
-    path: bytes = b""
-    """`stamp` of the folders where programs are looked for."""
-    untrusted: tuple[str, ...] = ()
-    """Why all this proves nothing, in words: then everything must be asked again, every time."""
-
-
 class Lookout:
     """Looks at what lies outside of the tree, and keeps what it saw: the first row of each path, and what is absent."""
 
@@ -71,7 +87,7 @@ class Lookout:
     def look(self, path: str) -> Row | None:
         """The row of what the path leads to, None for nothing. A path that can't be asked for is distrusted."""
         try:
-            found = rows.row(os.stat(path))
+            row = rows.row(os.stat(path))
         except (FileNotFoundError, NotADirectoryError):
             self.absent.add(os.fsencode(path))
             return None
@@ -79,27 +95,12 @@ class Lookout:
             # Without the path, which the environment may have given.
             self.distrust(f"a place can't be looked at: {getattr(error, 'strerror', None) or 'its path is none'}")
             return None
-        self.places.setdefault(os.fsencode(path), found)
-        return found
+        self.places.setdefault(os.fsencode(path), row)
+        return row
 
     def distrust(self, reason: str) -> None:
         """Nothing that was seen proves anything, for this reason."""
         self.untrusted[reason] = None
-
-    def watch(self, environ: Mapping[str, str], families: Iterable[str], *, path: bytes, salt: bytes) -> Watch:
-        """All that was seen."""
-        shaping = sorted(set(families))
-        return Watch(
-            places=dict(self.places),
-            absent=frozenset(self.absent),
-            names={
-                name: stamp(salt, name, environ[name]) if name in environ else None
-                for name in sorted(self.names.union(shaping))
-            },
-            families=tuple(shaping),
-            path=path,
-            untrusted=tuple(self.untrusted),
-        )
 
 
 def run(command: Sequence[str], *, cwd: str, environ: Mapping[str, str]) -> Answer:
@@ -142,3 +143,155 @@ def _endings(name: str, environ: Mapping[str, str]) -> Sequence[str]:
         return ("",)
     endings = [ending.lower() for ending in environ.get("PATHEXT", ".COM;.EXE;.BAT;.CMD").split(";") if ending]
     return ("",) if os.path.splitext(name)[1].lower() in endings else endings
+
+
+def git_decides_version(
+    backend: Backend, pyproject: Mapping[str, Any], requires: Iterable[str], recipes: Iterable[bytes]
+) -> bool:
+    """Whether a build may ask version control for the version of the project.
+
+    It may, unless it is known to read that from a file: by the tables, or by the `recipes`, the files that tell Meson
+    how to build. And then it may if a requirement is a tool that asks.
+    """
+    if any(map(_VERSIONERS.search, requirements.names(requires))):
+        return True
+    if backend.name == "maturin":  # Cargo.toml
+        return False
+    if backend.name == "meson-python":
+        lists = b"\n".join(recipes)
+        return not _VERSION_OF_MESON.search(lists) or bool(_ASKS_GIT.search(lists))
+    file = at(pyproject, _VERSION_FILES.get(backend.name, ""))
+    return not file or any(at(pyproject, key) not in readers for key, readers in _READERS.items())
+
+
+def said_by_git(
+    tree: str, environ: Mapping[str, str], folders: Sequence[str], run: Run, *, everything: bool = False
+) -> dict[str, str | None] | None:
+    """All that git can be asked about a repository; None where there is one of which that can't be known.
+
+    That are HEAD, the branch, the tags, whether the history is cut off, the index, and the state of the tree; with
+    `everything` all other branches and references, too. Nothing where there is no repository: then what a build wants
+    to know comes from a file, which is an input.
+    """
+    kept, folder = _kept(tree)
+    if not kept:
+        return {}
+    program = which("git", folders, Lookout(), cwd=tree, environ=environ) if kept == ".git" else None
+    if program is None:
+        return None
+    try:
+        return _Git(program, folder, environ, run).facts(everything=everything)
+    except _SilentError:
+        return None
+
+
+class _SilentError(Exception):
+    """Git gives no answer, or one that can't be followed."""
+
+
+class _Git:
+    """One repository, or submodule, and git, which is asked about it."""
+
+    def __init__(
+        self, program: str, folder: str, environ: Mapping[str, str], run: Run, *, above: tuple[str, ...] = ()
+    ) -> None:
+        """`above` are the folders of the repositories that it is a submodule of."""
+        self._program = program
+        self._folder = folder
+        self._above = (*above, os.path.realpath(folder))
+        self._environ = {**environ, **_VARIABLES}
+        self._run = run
+
+    def facts(self, *, everything: bool = False) -> dict[str, str | None]:
+        """All of it, by name."""
+        index = self._ask("ls-files", "-s", "-z")
+        head, branch, changed = self._status()
+        named = ["for-each-ref", "--format=%(refname) %(objectname) %(*objectname)"]
+        named += [] if everything else ["refs/tags", "refs/replace"]
+        shallow = os.fsdecode(self._ask("rev-parse", "--git-path", "shallow").rstrip(b"\n"))
+        state = [*self._contents(changed), *self._submodules(index, everything=everything)]
+        return {
+            "head": head,
+            "branch": branch,
+            "tags": hashlib.sha256(self._ask(*named)).hexdigest(),
+            "shallow": _content(os.path.join(self._folder, shallow)),
+            "index": hashlib.sha256(index).hexdigest(),
+            "state": hashlib.sha256(b"\0".join(state)).hexdigest() if state else "clean",
+        }
+
+    def _ask(self, *words: str, fine: Sequence[int] = (0,)) -> bytes:
+        answer = self._run([self._program, *_QUIET, *words], cwd=self._folder, environ=self._environ)
+        if answer.status not in fine:
+            raise _SilentError
+        return answer.output
+
+    def _unfiltered(self) -> Iterator[str]:
+        """The words by which git runs no filter of the configuration: some are of the repository's own."""
+        keys = self._ask("config", "-z", "--name-only", "--get-regexp", r"^filter\.", fine=(0, 1)).split(b"\0")
+        for name in sorted({os.fsdecode(key).rpartition(".")[0] for key in keys if key}):
+            if "=" in name:
+                raise _SilentError
+            for setting in ("clean=", "smudge=", "process=", "required=false"):
+                yield from ("-c", f"{name}.{setting}")
+
+    def _status(self) -> tuple[str, str, list[bytes]]:
+        """The commit, the branch, and an entry for each file that is not as the commit has it."""
+        entries = self._ask(*self._unfiltered(), *_STATUS, "--no-renames").split(b"\0")
+        heads = [entry for entry in entries if entry.startswith((b"# branch.oid", b"# branch.head"))]
+        about = dict(entry.split(b" ", 2)[1:] for entry in heads)
+        said = [about.get(name, b"").decode("utf-8", "replace") for name in (b"branch.oid", b"branch.head")]
+        return said[0], said[1], [entry for entry in entries if entry and not entry.startswith(b"# ")]
+
+    def _contents(self, changed: Iterable[bytes]) -> Iterator[bytes]:
+        """The entries, and what is in those files of them that git tracks."""
+        for entry in changed:
+            yield entry
+            spaces = {b"1": 8, b"u": 10}.get(entry[:1])
+            if spaces is not None:
+                path = entry.split(b" ", spaces)[-1]
+                yield (_content(os.path.join(self._folder, os.fsdecode(path))) or "").encode()
+
+    def _submodules(self, index: bytes, *, everything: bool) -> Iterator[bytes]:
+        """The facts of each submodule that is there: git itself would ask them with filters of their own."""
+        environ = {name: value for name, value in self._environ.items() if name not in _OF_ONE}
+        for entry in index.split(b"\0"):
+            path = entry.partition(b"\t")[2]
+            folder = os.path.join(self._folder, os.fsdecode(path))
+            if entry.startswith(_SUBMODULE) and os.path.lexists(os.path.join(folder, ".git")):
+                if os.path.realpath(folder) in self._above:
+                    raise _SilentError
+                submodule = _Git(self._program, folder, environ, self._run, above=self._above)
+                yield path + b" " + repr(sorted(submodule.facts(everything=everything).items())).encode()
+
+
+def _content(path: str) -> str | None:
+    """A digest of what is at a path; None: nothing, or a folder. Raises _SilentError where that can't be read."""
+    digest = hashlib.sha256()
+    try:
+        status = os.lstat(path)
+        if stat.S_ISLNK(status.st_mode):
+            digest.update(os.fsencode(os.readlink(path)))
+        elif stat.S_ISREG(status.st_mode):
+            with open(path, "rb") as file:
+                while chunk := file.read(_CHUNK):
+                    digest.update(chunk)
+        else:
+            return None
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise _SilentError from error
+    return digest.hexdigest()
+
+
+def _kept(tree: str) -> tuple[str, str]:
+    """What version control keeps for the tree, in it or above, and the folder that it is in."""
+    folder = os.path.realpath(tree)
+    while True:
+        for name in (".git", *_OTHERS):
+            if os.path.lexists(os.path.join(folder, name)):
+                return name, folder
+        above = os.path.dirname(folder)
+        if above == folder:
+            return "", ""
+        folder = above

@@ -26,7 +26,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from freshwheel.base import files, globs
+from freshwheel.base import files, globs, requirements
 from freshwheel.base.globs import Globs
 
 _BARE = frozenset((b".git", b".hg", b".svn", b".jj", b".bzr", b"__pycache__"))
@@ -46,7 +46,7 @@ _DROPPED_FILES = frozenset(
 )
 _DROPPED_ENDINGS = (b".pyc", b".pyo", b".swp", b".swo", b".profraw", b"___jb_tmp___", b"___jb_old___", b"~")
 _DROPPED_STARTS = (b".coverage.", b".#", b".freshwheel-")
-_LAST = frozenset(one[-1] for one in (*_DROPPED_ENDINGS, b".so", b".pyd"))
+_LAST = frozenset(ending[-1] for ending in (*_DROPPED_ENDINGS, b".so", b".pyd"))
 _HIDDEN = re.compile(
     rb"\..*\.(?:sw[a-p]|kate-swp|[0-9]+\.[0-9a-f]{12}\.tmp)|\.~lock\..*#|\.goutputstream-.{6}|\.(?:nfs|fuse_hidden)[0-9a-f]{16,}",
     re.DOTALL,
@@ -126,8 +126,8 @@ def is_frontends(name: bytes) -> bool:
 
 def project_of(name: bytes) -> str:
     """The normalised name of the project that a wheel or source distribution of this name is of; else nothing."""
-    found = _DISTRIBUTION.fullmatch(name) if name.endswith(DISTRIBUTIONS) else None
-    return "" if found is None else re.sub(r"[-_.]+", "-", found[1].decode()).lower()
+    match = _DISTRIBUTION.fullmatch(name) if name.endswith(DISTRIBUTIONS) else None
+    return "" if match is None else requirements.normal(match[1].decode())
 
 
 def is_protected(names: AbstractSet[bytes]) -> bool:
@@ -135,20 +135,20 @@ def is_protected(names: AbstractSet[bytes]) -> bool:
     return not _PROTECTORS.isdisjoint(names)
 
 
-def folder(name: bytes, found: Mapping[bytes, int], head: Callable[[bytes], bytes]) -> str | None:
+def folder(name: bytes, entries: Mapping[bytes, int], head: Callable[[bytes], bytes]) -> str | None:
     """Why the folder `name` is pruned, None if it is not.
 
-    `found` are all names in it, with their types, `head` reads the beginning of a file in it (no bytes where there is
+    `entries` are all names in it, with their types, `head` reads the beginning of a file in it (no bytes where there is
     none).
     """
-    names = found.keys()
-    if found.get(b".git") == stat.S_IFREG and _WORKTREE.match(head(b".git")):
+    names = entries.keys()
+    if entries.get(b".git") == stat.S_IFREG and _WORKTREE.match(head(b".git")):
         return "another working tree of a repository"
     if is_protected(names):
         return None
     if name in _DROPPED_FOLDERS or (name == b"htmlcov" and {b"index.html", b"status.json"} <= names):
         return "left by a tool"
-    return _by_bytes(name, names, head) or _by_names(name, found)
+    return _by_bytes(name, names, head) or _by_names(name, entries)
 
 
 def _by_bytes(name: bytes, names: AbstractSet[bytes], head: Callable[[bytes], bytes]) -> str | None:
@@ -156,35 +156,28 @@ def _by_bytes(name: bytes, names: AbstractSet[bytes], head: Callable[[bytes], by
     for mark, ending, beginning, reason in _EVIDENCE:
         if mark in names and re.match(beginning, head(mark + ending)):
             return reason
-    if _is_left(names) and _SELF_IGNORING.fullmatch(head(b".gitignore")):
+    others = names - {b".gitignore"}
+    is_left = len(others) < len(names) and all(is_dropping(other) or is_bare(other) for other in others)
+    if is_left and _SELF_IGNORING.fullmatch(head(b".gitignore")):
         return "nothing but what a tool has left"
     if name.endswith(b".egg-info") and head(b"PKG-INFO").startswith(b"Metadata-Version:"):
         return "metadata written by setuptools"
     return None
 
 
-def _is_left(names: AbstractSet[bytes]) -> bool:
-    """Whether there is a `.gitignore`, and beside it nothing but what is dropped."""
-    return b".gitignore" in names and all(is_dropping(one) or is_bare(one) for one in names - {b".gitignore"})
-
-
-def _by_names(name: bytes, found: Mapping[bytes, int]) -> str | None:
+def _by_names(name: bytes, entries: Mapping[bytes, int]) -> str | None:
     """As `folder`, by evidence that consists of nothing but certain names."""
-    if name == b"node_modules" and not _NODE.isdisjoint(found):
+    if name == b"node_modules" and not _NODE.isdisjoint(entries):
         return "installed by a JavaScript package manager"
     if name != b"build" and name not in _OUTPUTS:
         return None
-    folders = {one for one, mode in found.items() if mode == stat.S_IFDIR}
-    files = {file for file in found.keys() - folders if not is_dropping(file)} - {b".gitignore"}
-    if name == b"build" and not files and _is_setuptools(folders):
+    folders = {entry for entry, mode in entries.items() if mode == stat.S_IFDIR}
+    files = {file for file in entries.keys() - folders if not is_dropping(file)} - {b".gitignore"}
+    # A `lib` alone may be anybody's; beside it, or instead of it, stand folders that are named after a platform.
+    if name == b"build" and not files and folders - {b"lib"} and all(map(_SETUPTOOLS.fullmatch, folders)):
         return "a build folder of setuptools"
     is_output = name in _OUTPUTS and files and not folders and all(file.endswith(DISTRIBUTIONS) for file in files)
     return "built distributions" if is_output else None
-
-
-def _is_setuptools(folders: AbstractSet[bytes]) -> bool:
-    """A `lib` alone may be anybody's; beside it, or instead of it, stand folders that are named after a platform."""
-    return bool(folders - {b"lib"}) and all(_SETUPTOOLS.fullmatch(one) for one in folders)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -237,7 +230,7 @@ def _rules(text: bytes) -> list[_Rule]:
 def _rule(line: str) -> _Rule | None:
     pattern = line.removeprefix("!").removesuffix("/")
     segments = pattern.removeprefix("/").split("/")
-    spelled = ["**" if _DEEP.fullmatch(one) else _UNLIKE.sub(_spelled, one) for one in segments]
+    spelled = ["**" if _DEEP.fullmatch(segment) else _UNLIKE.sub(_spelled, segment) for segment in segments]
     glob = "/".join(spelled) + ("/*" if spelled[-1] == "**" else "")  # what lies in a folder, not the folder itself
     if globs.check(glob) is not None:
         return None
@@ -268,15 +261,13 @@ class Climb(NamedTuple):
 
 def repository(tree: str, crates: Sequence[str]) -> str:
     """The folder that is cloned as a whole, as far as it shows: that with version control, else all that is known."""
-    folder = os.path.realpath(tree)
-    while True:
-        if any(os.path.lexists(os.path.join(folder, name)) for name in KEPT):
-            return folder
-        above = os.path.dirname(folder)
-        if above == folder:
+    real = folder = os.path.realpath(tree)
+    while not any(os.path.lexists(os.path.join(folder, name)) for name in KEPT):
+        folder, below = os.path.dirname(folder), folder
+        if folder == below:
             break
-        folder = above
-    real = os.path.realpath(tree)
+    else:
+        return folder
     try:
         return os.path.commonpath([real, *(os.path.normpath(os.path.join(real, crate)) for crate in crates)])
     except ValueError:  # on several drives
@@ -306,11 +297,11 @@ def apart(tree: str, environ: Mapping[str, str]) -> list[str]:
 def set_apart(tree: str, environ: Mapping[str, str]) -> tuple[str, ...]:
     """The folders that the environment gives to tools, relative to the tree."""
     real = os.path.realpath(tree)
-    found = []
+    folders = []
     for path in files.set_apart(tree, environ):
         with contextlib.suppress(ValueError):  # on another drive
-            found.append(os.path.relpath(path, real).replace(os.sep, "/"))
-    return tuple(found)
+            folders.append(os.path.relpath(path, real).replace(os.sep, "/"))
+    return tuple(folders)
 
 
 def is_installed(path: str) -> bool:
@@ -325,7 +316,7 @@ def is_building(path: str) -> bool:
 
 def outside(tree: str, repository: str, texts: Mapping[str, str]) -> list[Climb]:
     """The paths in some files, by their paths in the project, that lead to something else in the repository."""
-    return sorted({one for name, text in texts.items() for one in _climbs(tree, repository, name, text)})
+    return sorted({climb for name, text in texts.items() for climb in _climbs(tree, repository, name, text)})
 
 
 def _climbs(tree: str, repository: str, name: str, text: str) -> Iterator[Climb]:
@@ -336,16 +327,16 @@ def _climbs(tree: str, repository: str, name: str, text: str) -> Iterator[Climb]
             joined = match[1] + _JOINT.sub("/", match[2] if match[1].endswith("..") else match[2].partition(",")[0])
             # Behind a variable, it may begin in the project.
             folders = [posixpath.dirname(name), *([""] if said[: match.start()].endswith("/") else [])]
-            paths = [posixpath.normpath(posixpath.join(one, path)) for path in (joined, match[1]) for one in folders]
-            found = next((path for path in paths if _leads_out(tree, repository, path)), None)
-            if found is not None:
-                is_folder = os.path.isdir(os.path.join(tree, found))
-                yield Climb(f"{name}:{number}", found, f"{found}/**" if is_folder else found)
+            ends = [posixpath.join(folder, end) for end in (joined, match[1]) for folder in folders]
+            path = next((path for path in map(posixpath.normpath, ends) if _leads_out(tree, repository, path)), None)
+            if path is not None:
+                is_folder = os.path.isdir(os.path.join(tree, path))
+                yield Climb(f"{name}:{number}", path, f"{path}/**" if is_folder else path)
 
 
 def _leads_out(tree: str, repository: str, path: str) -> bool:
     """Whether there is something at a path, in the repository and not in the project."""
     place = os.path.join(os.path.realpath(os.path.join(tree, path)), "")
-    own, all_of_it = (os.path.join(os.path.realpath(one), "") for one in (tree, repository))
+    own, all_of_it = (os.path.join(os.path.realpath(folder), "") for folder in (tree, repository))
     is_there = path.partition("/")[0] == ".." and os.path.exists(place.rstrip(os.sep))
     return is_there and place.startswith(all_of_it) and not place.startswith(own)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -80,7 +80,7 @@ def closure(manifests: Sequence[str], read: Read, *, above: Sequence[str] = ()) 
     above the file system.
     """
     search = _Search(read, tuple(above))
-    built = sorted({search.joined(one, "..") for one in manifests})
+    built = sorted({search.joined(manifest, "..") for manifest in manifests})
     search.waiting.extend((folder, "built by the project") for folder in built)
     for folder in built:
         search.workspace(folder)
@@ -134,16 +134,16 @@ class _Search:
                 self.lead(base, spec, f"brought in by {path}")
             build = table(config, "build")
             self.named += [(key, base, named) for key in _BUILT if (named := relative(build.get(key))) is not None]
-            for one in _named(config):
-                if (place := self.joined(base, one)).strip("./"):  # else it is a folder that holds all the rest
+            for named in _named(config):
+                if (place := self.joined(base, named)).strip("./"):  # else it is a folder that holds all the rest
                     self.file(place, f"named in {path}")
-            paths.extend((self.joined(folder, one), f"included by {path}") for one in _included(config))
+            paths.extend((self.joined(folder, included), f"included by {path}") for included in _included(config))
 
     def toolchain(self) -> None:
         """Finds the toolchain files of the nearest folder that has one, as rustup does."""
         for place in ("", *self.parents("")):
-            found = [self.file(self.joined(place, name), "rust toolchain") for name in _TOOLCHAINS]
-            if any(one is not None for one in found):
+            files = [self.file(self.joined(place, name), "rust toolchain") for name in _TOOLCHAINS]
+            if any(file is not None for file in files):
                 return
 
     def crates_of_all(self) -> None:
@@ -160,8 +160,9 @@ class _Search:
             crate = Crate(folder=folder, name=text(package(manifest), "name") or folder or ".", reason=reason)
             self.crates[folder] = crate
             for alias, spec in _dependencies(manifest):
-                base, one = (root, inherited.get(alias)) if at(spec, "workspace") is True else (folder, spec)
-                self.lead(base, one, f"path dependency of {crate.name}")
+                is_inherited = at(spec, "workspace") is True
+                base, stated = (root, inherited.get(alias)) if is_inherited else (folder, spec)
+                self.lead(base, stated, f"path dependency of {crate.name}")
 
     def result(self) -> Closure:
         """What was found."""
@@ -178,11 +179,11 @@ class _Search:
         """The folders that cargo builds into; a value may begin with the root of the workspace."""
         roots = [self.joined(lock, "..") for lock in self.locks]
         usual = [] if any(key == _BUILT[0] for key, *_ in self.named) else [(_ROOT, "", f"{_ROOT}/target")]
-        found: set[str] = set()
+        folders: set[str] = set()
         for _, base, value in (*self.named, *usual):
             of_root = value.startswith(_ROOT)
-            found.update(self.joined(one, value.removeprefix(_ROOT)) for one in (roots if of_root else [base]))
-        return {path for path in found if path and "{" not in path}
+            folders.update(self.joined(place, value.removeprefix(_ROOT)) for place in (roots if of_root else [base]))
+        return {path for path in folders if path and "{" not in path}
 
     def root(self, folder: str) -> str:
         """The folder of the workspace root; `folder` where there is no workspace.
@@ -203,7 +204,7 @@ class _Search:
 
     def lists(self, place: str, entries: Sequence[str], own: str) -> bool:
         """Whether one of `entries` is a folder above `own`; cargo does not resolve the `..` of an entry."""
-        paths = [path for entry in entries if (path := relative(entry)) is not None and ".." not in path.split("/")]
+        paths = [path for path in _relative(entries) if ".." not in path.split("/")]
         return any(lies_in(own, self.joined(place, path)) for path in paths)
 
     def lead(self, base: str, spec: Any, reason: str) -> None:
@@ -213,10 +214,10 @@ class _Search:
 
     def file(self, path: str, reason: str) -> Mapping[str, Any] | None:
         """What stands in a file that is an input where it exists."""
-        found = self.read(path)
-        if found is not None:
+        tables = self.read(path)
+        if tables is not None:
             self.files.setdefault(path, reason)
-        return found
+        return tables
 
     def parents(self, folder: str) -> Iterator[str]:
         """The folders above `folder`, the nearest first."""
@@ -265,6 +266,11 @@ def relative(value: Any) -> str | None:
     return path
 
 
+def _relative(values: Iterable[Any]) -> list[str]:
+    """The relative paths among them."""
+    return [path for path in map(relative, values) if path is not None]
+
+
 def package(manifest: Any) -> Mapping[str, Any]:
     """The package that a manifest describes, also as old ones spell it."""
     return table(manifest, "package") or table(manifest, "project")
@@ -273,7 +279,7 @@ def package(manifest: Any) -> Mapping[str, Any]:
 def _dependencies(manifest: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Names and specifications of what is built for a crate, on any platform and with any feature."""
     places = [manifest, *members(manifest, "target")]
-    return [one for place in places for key in _DEPENDENCIES for one in sorted(table(place, key).items())]
+    return [item for place in places for key in _DEPENDENCIES for item in sorted(table(place, key).items())]
 
 
 def _patches(manifest: Any) -> list[Any]:
@@ -285,17 +291,15 @@ def _included(config: Any) -> list[str]:
     """The paths in the `include` of a configuration: a string or a table with a path, or a list of these."""
     include = at(config, "include")
     entries = include if isinstance(include, list) else [include]
-    paths = [entry.get("path") if isinstance(entry, Mapping) else entry for entry in entries]
-    return [path for one in paths if (path := relative(one)) is not None]
+    return _relative(entry.get("path") if isinstance(entry, Mapping) else entry for entry in entries)
 
 
 def _named(config: Any) -> list[str]:
     """The paths of programs in a configuration, without those to be searched for, and of what variables lead to."""
     programs = [at(config, f"build.{key}") for key in _PROGRAMS]
     programs += [at(target, "linker") for target in members(config, "target")]
-    values = [at(one, "value") for one in members(config, "env") if at(one, "relative") is True]
-    found = [path for one in programs if (path := relative(one)) is not None and "/" in path]
-    return [*found, *(path for one in values if (path := relative(one)) is not None)]
+    values = [at(variable, "value") for variable in members(config, "env") if at(variable, "relative") is True]
+    return [*(path for path in _relative(programs) if "/" in path), *_relative(values)]
 
 
 def older(text: str) -> Iterator[str]:

@@ -37,7 +37,7 @@ of = xxhash.xxh3_128_digest
 
 def columns(inputs: "Sequence[Input]") -> tuple[bytes, bytes]:
     """The sorted paths of inputs with a NUL between two, and kind and content of each."""
-    ordered = sorted([(one.path, one.kind + one.content) for one in inputs])
+    ordered = sorted([(file.path, file.kind + file.content) for file in inputs])
     return b"\0".join([path for path, _ in ordered]), b"".join([cell for _, cell in ordered])
 
 

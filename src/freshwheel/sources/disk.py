@@ -89,9 +89,9 @@ class Disk:
         """
         where = at(self.tree, path)
         try:
-            found = os.stat(where)
-            self._place(path, found)
-            self._identities[path] = found.st_dev, found.st_ino
+            status = os.stat(where)
+            self._place(path, status)
+            self._identities[path] = status.st_dev, status.st_ino
             with os.scandir(where) as listing:
                 return {
                     entry.name: stat.S_IFREG if entry.is_file(follow_symlinks=False) else _type(entry)
@@ -114,19 +114,19 @@ class Disk:
 
     def kind(self, path: bytes) -> int | None:
         """The type of what `path`, maybe a link, leads to: S_IFREG, S_IFDIR and so on; None where it leads nowhere."""
-        found = self._stat(path)
-        if found is None:
+        status = self._stat(path)
+        if status is None:
             return None
-        self._place(path, found)
-        return stat.S_IFMT(found.st_mode)
+        self._place(path, status)
+        return stat.S_IFMT(status.st_mode)
 
     def exists(self, path: bytes) -> bool:
         """Whether `path`, maybe a link, leads somewhere. Whatever else changes there is of no interest."""
-        found = self._stat(path)
-        if found is None:
+        status = self._stat(path)
+        if status is None:
             return False
-        self._kinds.setdefault(path, rows.kind(rows.row(found)))
-        self._on(path, found)
+        self._kinds.setdefault(path, rows.kind(rows.row(status)))
+        self._on(path, status)
         return True
 
     def text(self, path: bytes, largest: int = _LARGEST, *, follow: bool = True) -> bytes | None:
@@ -137,9 +137,9 @@ class Disk:
             self._absent.add(path)
             return None
         try:
-            found = os.fstat(handle)
-            self._place(path, found)
-            if not stat.S_ISREG(found.st_mode):
+            status = os.fstat(handle)
+            self._place(path, status)
+            if not stat.S_ISREG(status.st_mode):
                 return None
             with open(handle, "rb", closefd=False) as file:
                 return file.read(largest)
@@ -157,11 +157,11 @@ class Disk:
         if (known := self._identities.get(path)) is not None:
             return known
         try:
-            found = os.stat(at(self.tree, path))
+            status = os.stat(at(self.tree, path))
         except OSError as error:
             raise failure(path, error) from error
-        self._place(path, found)
-        return found.st_dev, found.st_ino
+        self._place(path, status)
+        return status.st_dev, status.st_ino
 
     def link(self, path: bytes) -> Link:
         """The link at `path`. MovedError if it is none."""
@@ -185,14 +185,14 @@ class Disk:
             self._absent.add(path)
             return None
 
-    def _place(self, path: bytes, found: os.stat_result) -> None:
+    def _place(self, path: bytes, status: os.stat_result) -> None:
         """The first row counts: what was concluded from it is not undone by a later one."""
-        self._places.setdefault(path, rows.row(found))
-        self._on(path, found)
+        self._places.setdefault(path, rows.row(status))
+        self._on(path, status)
 
-    def _on(self, path: bytes, found: os.stat_result) -> None:
+    def _on(self, path: bytes, status: os.stat_result) -> None:
         if not _is_absolute(path):
-            self._devices.add(found.st_dev)
+            self._devices.add(status.st_dev)
 
 
 def at(tree: bytes, path: bytes) -> bytes:

@@ -158,7 +158,7 @@ def canonical(pyproject: Mapping[str, Any]) -> bytes:
         value = waiting.pop()
         if isinstance(value, Mapping):
             fields += b"{", str(len(value)).encode()
-            waiting += [one for key in sorted(value, reverse=True) for one in (value[key], key)]
+            waiting += [part for key in sorted(value, reverse=True) for part in (value[key], key)]
         elif isinstance(value, Sequence) and not isinstance(value, str):
             fields += b"[", str(len(value)).encode()
             waiting += reversed(value)
@@ -256,16 +256,16 @@ class Root:
     """Of a crate neither tests, benches and examples count, nor other crates in its folder."""
 
 
-def manifests(pyproject: Mapping[str, Any], backend: Backend, exists: _Exists, found: Sequence[str] = ()) -> list[str]:
-    """The Cargo manifests that the project builds; `found` are those that lie in it."""
+def manifests(pyproject: Mapping[str, Any], backend: Backend, exists: _Exists, inside: Sequence[str] = ()) -> list[str]:
+    """The Cargo manifests that the project builds; `inside` are those that lie in it."""
     if backend.name == "maturin":
         named = below("", at(pyproject, "tool.maturin.manifest-path"))
         return [named] if named else list(filter(exists, _OF_MATURIN)) or [_OF_MATURIN[0]]  # releases differ
     if backend.name == "setuptools-rust":
         tables = table(pyproject, "tool.setuptools-rust")
         if written := [*entries(tables, "ext-modules"), *entries(tables, "bins")]:
-            return sorted({path for one in written if (path := below("", one.get("path", "Cargo.toml")))})
-    return sorted({normal(path) for path in found})
+            return sorted({path for crate in written if (path := below("", crate.get("path", "Cargo.toml")))})
+    return sorted({normal(path) for path in inside})
 
 
 def roots(pyproject: Mapping[str, Any], backend: Backend, closure: Closure, read: Read, exists: _Exists) -> list[Root]:
@@ -297,13 +297,13 @@ def outputs(pyproject: Mapping[str, Any], backend: Backend) -> dict[str, str]:
     read from.
     """
     read = {below("", path) for key in _READ for path in texts(pyproject, key)}
-    read |= {below("", one.get("input")) for one in entries(pyproject, "tool.dynamic-metadata")}
-    found: dict[str, str] = {}
+    read |= {below("", provider.get("input")) for provider in entries(pyproject, "tool.dynamic-metadata")}
+    files: dict[str, str] = {}
     for names, tool, folder, value in _written(pyproject):
         path = below(folder, value)
         if path and path not in read and (not backend.modules or backend.name in names):
-            found.setdefault(path, f"written by {tool}")
-    return dict(sorted(found.items()))
+            files.setdefault(path, f"written by {tool}")
+    return dict(sorted(files.items()))
 
 
 def _written(pyproject: Mapping[str, Any]) -> Iterator[tuple[Sequence[str], str, Any, Any]]:
@@ -320,13 +320,13 @@ def _written(pyproject: Mapping[str, Any]) -> Iterator[tuple[Sequence[str], str,
         yield _HATCH, "hatch-vcs", "", at(hooks, "vcs.version-file")
         if not at(hooks, "version.pattern"):
             yield _HATCH, "tool.hatch.build.hooks.version", "", at(hooks, "version.path")
-    for one in entries(pyproject, "tool.scikit-build.generate"):
-        if one.get("location") == "source":
-            yield _SCIKIT_BUILD, "tool.scikit-build.generate", "", one.get("path")
+    for file in entries(pyproject, "tool.scikit-build.generate"):
+        if file.get("location") == "source":
+            yield _SCIKIT_BUILD, "tool.scikit-build.generate", "", file.get("path")
     for folder in texts(pyproject, "tool.pdm.build.package-dir") or ["", "src"]:
         yield (), "tool.pdm.version", folder, at(pyproject, "tool.pdm.version.write_to")
-    for path, one in table(pyproject, "tool.poetry-dynamic-versioning.files").items():
-        if text(one, "initial-content") or text(one, "initial-content-jinja"):
+    for path, file in table(pyproject, "tool.poetry-dynamic-versioning.files").items():
+        if text(file, "initial-content") or text(file, "initial-content-jinja"):
             yield (), "poetry-dynamic-versioning", "", path
 
 
@@ -339,7 +339,10 @@ def mains(crate: str, read: Read) -> list[str]:
 
 def _targets(manifest: Any) -> list[str]:
     """The main files that a manifest names for library and programs."""
-    return [*texts(manifest, "lib.path"), *(path for one in entries(manifest, "bin") for path in texts(one, "path"))]
+    return [
+        *texts(manifest, "lib.path"),
+        *(path for program in entries(manifest, "bin") for path in texts(program, "path")),
+    ]
 
 
 def _beside(closure: Closure, read: Read, exists: _Exists) -> Iterator[Root]:
@@ -385,8 +388,8 @@ def _of_project(pyproject: Mapping[str, Any], licenses: Sequence[str] = ()) -> I
 def _of_tables(pyproject: Mapping[str, Any], backend: Backend, exists: _Exists) -> Iterator[Root]:
     """What the tables of the backend name outside of the project: any string, key or value, that can be such a path."""
     for name in backend.tables:
-        for found in strings(at(pyproject, name), without=_REPOSITORY):
-            path = below("", found.rpartition("=")[2])  # as in --native-file=../linux.ini
+        for string in strings(at(pyproject, name), without=_REPOSITORY):
+            path = below("", string.rpartition("=")[2])  # as in --native-file=../linux.ini
             if path is None or not is_outside(path):
                 continue
             if not path.strip("./"):
@@ -409,9 +412,9 @@ def _of_maturin(
             if exists(f"{package}/__init__.py") or not exists(f"{package}/Cargo.toml"):
                 yield Root(path=package, reason="Python package", kind="folder")
                 yield from _sparing(package, exists)
-        for one in texts(maturin, "python-packages"):
-            yield from _globs(base, globs.escaped(one), "tool.maturin.python-packages")
-            yield from _sparing(below(base, one), exists)
+        for package in texts(maturin, "python-packages"):
+            yield from _globs(base, globs.escaped(package), "tool.maturin.python-packages")
+            yield from _sparing(below(base, package), exists)
     for base in dict.fromkeys(("", *bases)):
         for pattern in _included(maturin):
             yield from _globs(base, pattern, "tool.maturin.include")
@@ -455,22 +458,22 @@ def _modules(pyproject: Mapping[str, Any], built: Sequence[Any]) -> list[str]:
     """The names that the extension module may have: what is set first, as maturin looks for it."""
     if (name := text(pyproject, "tool.maturin.module-name")) is not None:
         return [name]
-    if names := [name for one in built if (name := text(one, "lib.name"))]:
+    if names := [name for manifest in built if (name := text(manifest, "lib.name"))]:
         return names
-    names = [text(pyproject, "project.name") or text(cargo.package(one), "name") or "" for one in built]
+    names = [text(pyproject, "project.name") or text(cargo.package(manifest), "name") or "" for manifest in built]
     return [name.replace("-", "_") for name in names if name]
 
 
 def _included(maturin: Mapping[str, Any]) -> list[str]:
     """The patterns of what goes into the wheel; what a build script makes (`from = "out-dir"`) is no input."""
-    tables = [one for one in entries(maturin, "include") if "from" not in one]
-    wheel = [one for one in tables if "format" not in one or "wheel" in texts(one, "format")]
-    return [*texts(maturin, "include"), *(path for one in wheel for path in texts(one, "path"))]
+    files = [file for file in entries(maturin, "include") if "from" not in file]
+    packed = [file for file in files if "format" not in file or "wheel" in texts(file, "format")]
+    return [*texts(maturin, "include"), *(path for file in packed for path in texts(file, "path"))]
 
 
 def _places(paths: Sequence[str], reason: str, kind: Literal["folder", "file"] = "file") -> list[Root]:
     """A root for each of `paths`."""
-    return [Root(path=path, reason=reason, kind=kind) for one in paths if (path := below("", one))]
+    return [Root(path=path, reason=reason, kind=kind) for name in paths if (path := below("", name))]
 
 
 def _globs(base: str, pattern: str, reason: str) -> list[Root]:

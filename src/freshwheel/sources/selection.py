@@ -96,18 +96,13 @@ def crates(
     folder: str, pyproject: Mapping[str, Any], backend: Backend, inputs: Sequence[Input]
 ) -> tuple[list[str], Closure]:
     """The Cargo manifests that a project builds, and their closure; `inputs` are those that were found in it."""
-    return _Search(Disk(folder), pyproject, backend, Rules()).crates([one.path for one in inputs])
-
-
-def left_out(pyproject: Mapping[str, Any], backend: Backend) -> dict[str, str]:
-    """The files that the build itself writes, as `pyproject` declares them, and why they are no inputs."""
-    return project.outputs(pyproject, backend)
+    return _Search(Disk(folder), pyproject, backend, Rules()).crates([file.path for file in inputs])
 
 
 def names(pyproject: Mapping[str, Any]) -> frozenset[str]:
     """The names of the project that its distributions may have, normalised."""
-    found = (text(pyproject, key) for key in ("project.name", "tool.poetry.name", "tool.flit.metadata.module"))
-    return frozenset(requirements.normal(name) for name in found if name)
+    keys = ("project.name", "tool.poetry.name", "tool.flit.metadata.module")
+    return frozenset(requirements.normal(name) for key in keys if (name := text(pyproject, key)))
 
 
 class _Search:
@@ -127,13 +122,14 @@ class _Search:
         """The whole selection."""
         rules, written = self.rules, project.outputs(self.pyproject, self.backend)
         walk, closure = self.walked()
-        found = project.roots(self.pyproject, self.backend, closure, self.read, self.exists)
-        asked = _ordered([*found, *self.discovered()])
+        stated = project.roots(self.pyproject, self.backend, closure, self.read, self.exists)
+        asked = _ordered([*stated, *self.discovered()])
         walk.add({root.path: root.reason for root in asked if root.kind == "glob"})
         locks = self.ignored(closure.locks)
         walk.leave_out([*written, *locks])
+        crates = [root.path for root in asked if root.kind == "crate" and not _is_at_the_root(root)]
         for root in asked:
-            self.take(walk, root, [one.path for one in asked if one.kind == "crate" and not _is_at_the_root(one)])
+            self.take(walk, root, crates)
         walk.included()
         walk.behind_links()
         for path in rules.always:
@@ -199,9 +195,9 @@ class _Search:
             only, left = only | named, left - named
         return only
 
-    def crates(self, found: Iterable[bytes]) -> tuple[list[str], Closure]:
-        """The manifests that are built, and their closure; `found` are inputs of the project."""
-        own = [path for path in found if os.path.basename(path) == b"Cargo.toml" and not path.startswith(b"../")]
+    def crates(self, inputs: Iterable[bytes]) -> tuple[list[str], Closure]:
+        """The manifests that are built, and their closure; `inputs` are some of the project."""
+        own = [path for path in inputs if os.path.basename(path) == b"Cargo.toml" and not path.startswith(b"../")]
         manifests = project.manifests(self.pyproject, self.backend, self.exists, list(map(os.fsdecode, own)))
         return manifests, cargo.closure(manifests, self.read, above=self.above)
 
@@ -252,12 +248,12 @@ class _Search:
 
     def built(self, files: Iterable[bytes]) -> dict[str, str]:
         """Distributions of the project itself among `files`; not those that git tracks, or a build has read."""
-        found: dict[str, str] = {}
+        distributions: dict[str, str] = {}
         for path in (path for path in files if path.endswith(boundary.DISTRIBUTIONS)):
             place, own = os.fsdecode(path), boundary.project_of(os.path.basename(path)) in names(self.pyproject)
             if own and place not in self.rules.discovered and not self.is_tracked(place):
-                found[place] = "a distribution of the project"
-        return found
+                distributions[place] = "a distribution of the project"
+        return distributions
 
     def is_tracked(self, path: str) -> bool:
         """Whether a file is there, and git tracks it."""
@@ -281,7 +277,7 @@ class _Search:
         while not self.exists(normal(f"{chain[0]}/.git")):
             parent = normal(f"{chain[0]}/..")
             if parent.count("..") >= len(self.above):
-                chain = [one for one in chain if not one.startswith("..")] or chain[-1:]
+                chain = [folder for folder in chain if not folder.startswith("..")] or chain[-1:]
                 break
             chain.insert(0, parent)
         top = os.path.normpath(os.path.join(self.real, chain[0]))
@@ -293,10 +289,10 @@ def _is_at_the_root(root: Root) -> bool:
     return root.kind == "crate" and not root.path.strip("./")
 
 
-def _ordered(found: Sequence[Root]) -> list[Root]:
+def _ordered(roots: Sequence[Root]) -> list[Root]:
     """Each path once, the wider of two kinds; the nearest first, and of these the outer ones."""
     first: dict[tuple[str, bool], Root] = {}
-    for root in sorted(found, key=lambda root: ("folder", "crate", "file", "glob").index(root.kind)):
+    for root in sorted(roots, key=lambda root: ("folder", "crate", "file", "glob").index(root.kind)):
         first.setdefault((root.path, root.kind == "glob"), root)
     return sorted(first.values(), key=lambda root: (root.path.count(".."), len(root.path.split("/")), root.path))
 
@@ -353,15 +349,15 @@ def contents(folder: str, paths: Sequence[bytes]) -> dict[bytes, tuple[str, byte
 
     Of a folder the names in it count. What can't be read is left out.
     """
-    found: dict[bytes, tuple[str, bytes]] = {}
+    held: dict[bytes, tuple[str, bytes]] = {}
     for path in paths:
         where = disk.at(os.fsencode(folder), path)
         with contextlib.suppress(OSError, ValueError, rows.RestlessError):
             if os.path.isdir(where):
-                found[path] = "d", digest.of(b"\0".join(sorted(os.listdir(where))))
+                held[path] = "d", digest.of(b"\0".join(sorted(os.listdir(where))))
             elif (seen := rows.read(where, follow=True)) is not None:
-                found[path] = os.fsdecode(seen[0]), seen[1]
-    return found
+                held[path] = os.fsdecode(seen[0]), seen[1]
+    return held
 
 
 class _Reader:
@@ -373,17 +369,17 @@ class _Reader:
         self.known = known
         self.tables_of = None if tables_of is None else os.fsencode(tables_of)
 
-    def read(self, found: Tree) -> list[_Seen]:
+    def read(self, tree: Tree) -> list[_Seen]:
         """All inputs, sorted by path."""
-        seen = [(disk.spelled(path), *self.file(path)) for path in found.files]
-        seen += [(disk.spelled(path), b"l", *self.link(path, link)) for path, link in found.links.items()]
-        seen += [(disk.spelled(path), b"?", digest.of(b""), self.lstat(path)) for path in found.others]
+        seen = [(disk.spelled(path), *self.file(path)) for path in tree.files]
+        seen += [(disk.spelled(path), b"l", *self.link(path, link)) for path, link in tree.links.items()]
+        seen += [(disk.spelled(path), b"?", digest.of(b""), self.lstat(path)) for path in tree.others]
         return sorted(seen)
 
     def file(self, path: bytes) -> tuple[bytes, bytes, Row]:
         """Kind, content digest and row of a regular file."""
-        if path == self.tables_of and (found := self.tables(path)) is not None:
-            return found
+        if path == self.tables_of and (tables := self.tables(path)) is not None:
+            return tables
         remembered = self.known.get(path)
         if remembered is not None:
             row = self.lstat(path)
@@ -405,14 +401,14 @@ class _Reader:
     def contents(self, path: bytes, *, follow: bool = False) -> tuple[bytes, bytes, Row]:
         """Kind, content digest and row of a regular file that does not change while it is read."""
         try:
-            found = rows.read(disk.at(self.tree, path), follow=follow)
+            content = rows.read(disk.at(self.tree, path), follow=follow)
         except OSError as error:
             raise disk.failure(path, error) from error
         except rows.RestlessError:
             raise _restless(path) from None
-        if found is None:
+        if content is None:
             raise MovedError(path)
-        return found
+        return content
 
     def link(self, path: bytes, link: Link) -> tuple[bytes, Row]:
         """Content digest and row of a link."""
@@ -423,10 +419,10 @@ class _Reader:
 
     def lstat(self, path: bytes) -> Row:
         """The row of what lies at `path` itself."""
-        found = self.look.status(path)
-        if found is None:
+        status = self.look.status(path)
+        if status is None:
             raise MovedError(path)
-        return rows.row(found)
+        return rows.row(status)
 
 
 def _restless(path: bytes) -> InputError:

@@ -228,8 +228,8 @@ class Walk:
         """Takes the inputs that lie in one folder; the folders in it, None if the folder itself is pruned."""
         if spot.apart and self._walked_already(spot.path) is not None:
             return []
-        found = self.disk.entries(spot.path)
-        spot = spot if spot.entered else self._entered(spot, found)
+        entries = self.disk.entries(spot.path)
+        spot = spot if spot.entered else self._entered(spot, entries)
         if not (spot.whole or spot.include):
             return None
         if spot.whole:
@@ -238,7 +238,7 @@ class Walk:
         only, spared = spot.only, spot._replace(whole=False)
         is_plain = spot.whole and only is None and not (spot.include or spot.exclude)
         stem = spot.path + b"/" if spot.path else b""
-        for name, mode in found.items():
+        for name, mode in entries.items():
             if is_plain and mode == stat.S_IFREG:  # as most are: no pattern need be asked
                 if not self._is_dropping(spot.path, name):
                     self.files[stem + name] = spot.reason
@@ -252,24 +252,24 @@ class Walk:
                 self.pruned[stem + name] = "no source of the crate speaks of it"
         return folders
 
-    def _entered(self, spot: _Spot, found: Mapping[bytes, int]) -> _Spot:
+    def _entered(self, spot: _Spot, entries: Mapping[bytes, int]) -> _Spot:
         """`spot` with the places in it; not `whole` if it is pruned."""
         name = os.path.basename(spot.path)
-        pruned = self._evidence(spot.path, name, found)
+        pruned = self._evidence(spot.path, name, entries)
         include = self.include.step(spot.include, _text(name), wild=spot.wild and pruned is None)
         if pruned is None and spot.whole and spot.crate is not None:
-            pruned = _beside(spot.crate, spot.path, found)
+            pruned = _beside(spot.crate, spot.path, entries)
         is_named, whole = self.include.covers(include), spot.whole and pruned is None
         if pruned is not None and not is_named:
             self.pruned[spot.path] = pruned
         reason = spot.reason if whole or not is_named else self._why(self.include.matching(include, ""))
         return spot._replace(include=include, whole=whole or is_named, reason=reason, entered=True)
 
-    def _evidence(self, path: bytes, name: bytes, found: Mapping[bytes, int]) -> str | None:
+    def _evidence(self, path: bytes, name: bytes, entries: Mapping[bytes, int]) -> str | None:
         """Why a folder is pruned, wherever it lies."""
-        if path in self.apart and not boundary.is_protected(found.keys()):
+        if path in self.apart and not boundary.is_protected(entries.keys()):
             return "given to a tool for its own files"
-        return boundary.folder(name, found, lambda file: self.disk.head(path + b"/" + file))
+        return boundary.folder(name, entries, lambda file: self.disk.head(path + b"/" + file))
 
     def _below(self, spot: _Spot, name: bytes) -> _Spot | None:
         """The folder `name` in `spot`, None if nothing in it can be an input."""
@@ -341,13 +341,13 @@ class Walk:
     def _walked_already(self, path: bytes) -> bytes | None:
         """The path under which the folder, which has several, was walked whole."""
         if self.real is None:
-            self.real = {self.disk.identity(one): one for one in sorted(self.walked, reverse=True)}
+            self.real = {self.disk.identity(path): path for path in sorted(self.walked, reverse=True)}
         return self.real.get(self.disk.identity(path))
 
 
-def _beside(crate: bytes, path: bytes, found: Mapping[bytes, int]) -> str | None:
+def _beside(crate: bytes, path: bytes, entries: Mapping[bytes, int]) -> str | None:
     """Why a folder in a crate is not built with it."""
-    if b"Cargo.toml" in found:
+    if b"Cargo.toml" in entries:
         return "another crate"
     folder, _, name = path.rpartition(b"/")
     return "tests, benches or examples of a crate" if folder == crate and name in _FOR_TESTS else None
