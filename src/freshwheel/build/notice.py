@@ -26,7 +26,7 @@ from freshwheel.inner import build_folders, distributions, force
 from freshwheel.inner.build_folders import Profile
 from freshwheel.inner.force import Record, Seen
 from freshwheel.inner.machine import NEW_EVERY_TIME
-from freshwheel.memory.accounts import Page
+from freshwheel.memory.discoveries import Page
 from freshwheel.sources.cargo import Closure
 
 

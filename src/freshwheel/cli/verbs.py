@@ -22,7 +22,7 @@ from freshwheel.cli.interface import Answer, Line, UsageError, count, listed
 from freshwheel.explain import distributions, report
 from freshwheel.explain.report import Why
 from freshwheel.inner.build_key import Difference
-from freshwheel.memory import accounts, journal
+from freshwheel.memory import discoveries, journal
 from freshwheel.memory.outcome import Outcome
 from freshwheel.sources import project as projects
 
@@ -101,7 +101,7 @@ def inputs(options: argparse.Namespace) -> Answer:
 
 def _account(asked: Call) -> Answer:
     """What is on record of the last build of a tree, by program."""
-    page = accounts.load(files.cache_directory(asked.environ), asked.tree)
+    page = discoveries.account(files.cache_directory(asked.environ), asked.tree)
     value = {
         "observed": page.observed,
         "reason": page.reason,

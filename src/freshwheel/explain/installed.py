@@ -15,9 +15,8 @@ from typing import Any, Literal, TypeAlias
 from freshwheel.base import files
 from freshwheel.base import toml_access as tables
 from freshwheel.base.errors import FreshwheelError, few
-from freshwheel.memory import installed_state, installs, memory, outcome
-from freshwheel.memory.installed_state import Digests
-from freshwheel.memory.installs import Install
+from freshwheel.memory import installs, memory, outcome
+from freshwheel.memory.installs import Digests, Install
 from freshwheel.sources import project
 
 State: TypeAlias = Literal["current", "stale", "unknown", "skipped"]
@@ -82,10 +81,10 @@ def status(install: Install, environ: Mapping[str, str], suffix: str) -> Status:
 def _held(install: Install, environ: Mapping[str, str], suffix: str) -> Status:
     """One with a mark, held against the tree."""
     try:
-        now = installed_state.digests(install.tree, environ) or digests(install.tree, environ)
+        now = installs.digests(install.tree, environ) or digests(install.tree, environ)
     except FreshwheelError as error:
         return _said(install, "unknown", error.render().replace("\n", "; "))
-    state, why, superfluous = installed_state.judged(install, now, environ, suffix)
+    state, why, superfluous = installs.judged(install, now, environ, suffix)
     mend = "" if state == "current" else _mend(install)
     if superfluous:
         mend = f"remove {' '.join(shlex.quote(os.path.join(install.tree, path)) for path in superfluous)}"

@@ -23,7 +23,7 @@ from freshwheel.build.explanation import Comparison
 from freshwheel.build.lookup import Case
 from freshwheel.inner import programs
 from freshwheel.inner.programs import Lookout
-from freshwheel.memory import accounts, discoveries, editables, memory, outcome
+from freshwheel.memory import discoveries, editables, memory, outcome
 from freshwheel.memory.outcome import Outcome
 from freshwheel.sources import content, selection, surroundings
 from freshwheel.sources.cargo import FOR_TESTS, Closure, lies_in, normal
@@ -202,7 +202,7 @@ def _outside(context: Context, chosen: Selection) -> Iterator[tuple[Finding, str
 
     Once a build was observed, nobody need guess any more.
     """
-    if accounts.load(files.cache_directory(context.call.environ), context.call.tree).observed:
+    if discoveries.account(files.cache_directory(context.call.environ), context.call.tree).observed:
         return
     root = surroundings.repository(context.call.tree, [crate.folder for crate in chosen.closure.crates])
     paths, exclude = _paths(chosen), globs.parse(context.config.exclude)

@@ -115,7 +115,7 @@ def load(cache: str | None, tree: str) -> list[Outcome]:
 
 def _decided(cache: str, tree: str) -> list[Outcome]:
     """Those that the recipes have decided."""
-    return [Outcome(**one) for one in records.load(place(cache, tree), _MAGIC, memory.real(tree)) or ()]
+    return [Outcome(**fields) for fields in records.load(place(cache, tree), _MAGIC, memory.real(tree)) or ()]
 
 
 def add(cache: str | None, tree: str, outcome: Outcome, snapshot: Snapshot | None = None) -> bool:
