@@ -102,20 +102,20 @@ def _build_requires(pyproject: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _project(pyproject: Mapping[str, Any]) -> Mapping[str, Any]:
     """`[project]`, which must say clearly if the version is static or dynamic (PEP 621)."""
-    found = config_values.table(pyproject.get("project", {}), "project")
+    project = config_values.table(pyproject.get("project", {}), "project")
     if (
-        "version" in config_values.list_of(config_values.string)(found.get("dynamic", []), "project.dynamic")
-        and "version" in found
+        "version" in config_values.list_of(config_values.string)(project.get("dynamic", []), "project.dynamic")
+        and "version" in project
     ):
         hint = "one of both must go: freshwheel labels a dynamic version only"
         raise config_values.wrong("project.dynamic", 'lists "version", which [project] states too', hint)
-    return found
+    return project
 
 
 def _table(pyproject: Mapping[str, Any], build_requires: Sequence[str]) -> Mapping[str, Any]:
     tool = config_values.table(pyproject.get("tool", {}), "tool")
-    if (found := tool.get("freshwheel")) is not None:
-        return config_values.table(found, _TABLE)
+    if (ours := tool.get("freshwheel")) is not None:
+        return config_values.table(ours, _TABLE)
     near = config_values.close("freshwheel", tool)
     hint = f"[tool.{near}] must be spelled [{_TABLE}]" if near else _advice(pyproject, build_requires)
     raise config_values.wrong(_TABLE, "is missing", hint)
@@ -182,10 +182,10 @@ def _between(
     requires = values.get("requires", ())
     in_tree = "backend_path" in values
     known = backends.find(values["backend"], [*build_requires, *requires], in_tree=in_tree)
-    found = [_version_fits(known, stated)] if isinstance(values.get("version"), OwnVersion) else []
+    problems = [_version_fits(known, stated)] if isinstance(values.get("version"), OwnVersion) else []
     if not in_tree and not importable(values["backend"].partition(":")[0].partition(".")[0]):
-        found.append(_brought(known, values["backend"], requires, build_requires))
-    return [problem for problem in found if problem is not None]
+        problems.append(_brought(known, values["backend"], requires, build_requires))
+    return [problem for problem in problems if problem is not None]
 
 
 def _version_fits(known: backends.Backend, stated: Mapping[str, Any]) -> Problem | None:

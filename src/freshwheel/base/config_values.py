@@ -76,13 +76,13 @@ def list_of(read: Reader[T]) -> Reader[tuple[T, ...]]:
 
 def requirement(value: Any, where: str) -> str:
     """A requirement (PEP 508) on anything but freshwheel."""
-    found = _text(value, where)
-    if not requirements.is_valid(found):
-        what = "this" if "://" in found else shown(found)  # a URL may hold a password
+    text = _text(value, where)
+    if not requirements.is_valid(text):
+        what = "this" if "://" in text else shown(text)  # a URL may hold a password
         raise wrong(where, f"{what} is not a requirement (PEP 508)", 'write it as "maturin>=1.9,<2"')
-    if requirements.named(found)[0] == "freshwheel":
+    if requirements.named(text)[0] == "freshwheel":
         raise wrong(where, "freshwheel can't be asked for here", "it must stand in [build-system] requires")
-    return found
+    return text
 
 
 def close(name: str, known: Iterable[str]) -> str | None:
@@ -136,30 +136,30 @@ def age(value: Any, where: str) -> int | None:
     """A time in seconds; None: forever."""
     if value == "forever":
         return None
-    if isinstance(value, str) and (found := _AGE.fullmatch(value)):
-        return int(found[1]) * _SECONDS[found[2]]
+    if isinstance(value, str) and (match := _AGE.fullmatch(value)):
+        return int(match[1]) * _SECONDS[match[2]]
     what = "with s, m, h or d for seconds to days" if isinstance(value, str) else f"not {type_of(value)}"
     raise wrong(where, f'must be "forever" or a number and a unit, {what}', 'write it as "1d" or "12h"')
 
 
 def backend(value: Any, where: str) -> str:
     """An object with hooks: "module" or "module:object" (PEP 517), and not our own."""
-    found = _text(value, where)
-    if (meant := backends.misnamed(found)) is not None:
-        raise wrong(where, f"{shown(found)} has no hooks", f'write "{meant.modules[0]}"')
-    if not all(part.isidentifier() for dotted in found.split(":", 1) for part in dotted.split(".")):
-        raise wrong(where, f'{shown(found)} is not of the form "module" or "module:object"')
-    if found.partition(":")[0].partition(".")[0] == "freshwheel":
+    text = _text(value, where)
+    if (meant := backends.misnamed(text)) is not None:
+        raise wrong(where, f"{shown(text)} has no hooks", f'write "{meant.modules[0]}"')
+    if not all(part.isidentifier() for dotted in text.split(":", 1) for part in dotted.split(".")):
+        raise wrong(where, f'{shown(text)} is not of the form "module" or "module:object"')
+    if text.partition(":")[0].partition(".")[0] == "freshwheel":
         raise wrong(where, "freshwheel can't wrap itself", 'name the backend that builds the wheel, as "maturin"')
-    return found
+    return text
 
 
 def variable(value: Any, where: str) -> str:
     """The name of an environment variable; a wrong one is not repeated, since it may hold a value."""
-    found = _text(value, where)
-    if _VARIABLE_NAME.fullmatch(found):
-        return found
-    hint = "write the name without the value" if "=" in found else ""
+    text = _text(value, where)
+    if _VARIABLE_NAME.fullmatch(text):
+        return text
+    hint = "write the name without the value" if "=" in text else ""
     raise wrong(where, "is not the name of an environment variable", hint)
 
 
@@ -177,28 +177,28 @@ def command(value: Any, where: str) -> tuple[str, ...]:
 
 def glob(value: Any, where: str) -> str:
     """A pattern of the dialect."""
-    found = _text(value, where)
-    if (reason := globs.check(found)) is not None:
+    pattern = _text(value, where)
+    if (reason := globs.check(pattern)) is not None:
         raise wrong(where, reason)
-    return found
+    return pattern
 
 
 def _relative(value: Any, where: str) -> str:
     """A path relative to the project, with `/`."""
-    found = _text(value, where)
-    if "\\" in found:
-        raise wrong(where, f"{shown(found)} has a backslash in it", 'write "/" between folders, on Windows too')
-    if found.startswith("/") or _DRIVE.match(found):
-        raise wrong(where, f"{shown(found)} is absolute", "write it relative to the folder of pyproject.toml")
-    return found
+    path = _text(value, where)
+    if "\\" in path:
+        raise wrong(where, f"{shown(path)} has a backslash in it", 'write "/" between folders, on Windows too')
+    if path.startswith("/") or _DRIVE.match(path):
+        raise wrong(where, f"{shown(path)} is absolute", "write it relative to the folder of pyproject.toml")
+    return path
 
 
 def inside(value: Any, where: str) -> str:
     """A folder of the project, where an in-tree backend is looked for (PEP 517)."""
-    found = _relative(value, where)
-    if posixpath.normpath(found).startswith(".."):
-        raise wrong(where, f"{shown(found)} leads out of the project", "an in-tree backend lives in the tree")
-    return found
+    path = _relative(value, where)
+    if posixpath.normpath(path).startswith(".."):
+        raise wrong(where, f"{shown(path)} leads out of the project", "an in-tree backend lives in the tree")
+    return path
 
 
 def own_version(value: Any, where: str) -> OwnVersion:
@@ -237,24 +237,24 @@ def _version_table(value: Mapping[str, Any], where: str) -> OwnVersion:
 
 
 def _version_pattern(value: Any, where: str) -> str:
-    found = string(value, where)
+    pattern = string(value, where)
     try:
-        groups = re.compile(found).groupindex
+        groups = re.compile(pattern).groupindex
     except (re.error, OverflowError, RecursionError) as error:
         raise wrong(where, f"is not a regular expression: {error}") from None
     if "version" not in groups:
         raise wrong(where, "has no group named version", "put (?P<version>...) around the version")
-    return found
+    return pattern
 
 
 def _text(value: Any, where: str) -> str:
     """One line that is not empty."""
-    found = string(value, where)
-    if not found.strip():
+    text = string(value, where)
+    if not text.strip():
         raise wrong(where, "is empty")
-    if any(character < " " or character == "\x7f" for character in found):
+    if any(character < " " or character == "\x7f" for character in text):
         raise wrong(where, "has a control character in it")
-    return found
+    return text
 
 
 def unknown(names: Iterable[str], known: Sequence[str], where: str, stem: str = "") -> list[Problem]:

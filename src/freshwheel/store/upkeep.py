@@ -121,10 +121,10 @@ def flaws(shelf: Shelf) -> list[tuple[str, str]]:
     """
     listed, others = _listing(shelf)
     wrong = [(item.path, reason) for item, reason in others if os.path.lexists(item.path)]
-    for one in listed:
-        for blob in one.entry.blobs():
-            flaw = _flaw(shelf.blob_place(blob.sha256), blob, is_needed=blob == one.entry.inner.blob)
-            if flaw and os.path.lexists(one.item.path):
+    for known in listed:
+        for blob in known.entry.blobs():
+            flaw = _flaw(shelf.blob_place(blob.sha256), blob, is_needed=blob == known.entry.inner.blob)
+            if flaw and os.path.lexists(known.item.path):
                 wrong.append((shelf.blob_place(blob.sha256), flaw))
     return sorted({(os.path.relpath(path, shelf.root).replace(os.sep, "/"), what) for path, what in wrong})
 
@@ -198,10 +198,10 @@ class _Sweep:
                 self.shelf.put_away(item.path)
         named: set[str] = set()
         total = recent = 0
-        for one in listed:
-            blobs = {blob.sha256: blob.size for blob in one.entry.blobs() if blob.sha256 not in named}
-            more, idle = one.item.size + sum(blobs.values()), self.idle(one.item)
-            if (idle > age or (total + more > size and idle > _HOUR)) and self.discard(one):
+        for known in listed:
+            blobs = {blob.sha256: blob.size for blob in known.entry.blobs() if blob.sha256 not in named}
+            more, idle = known.item.size + sum(blobs.values()), self.idle(known.item)
+            if (idle > age or (total + more > size and idle > _HOUR)) and self.discard(known):
                 continue
             named |= blobs.keys()
             total += more
@@ -227,14 +227,14 @@ class _Sweep:
                 ):
                     self.remove(item, "files")
 
-    def discard(self, one: Listed) -> bool:
+    def discard(self, known: Listed) -> bool:
         """Whether an entry is gone; one that was used meanwhile stays."""
         try:
-            if os.lstat(one.item.path).st_mtime_ns != one.item.time:
+            if os.lstat(known.item.path).st_mtime_ns != known.item.time:
                 return False
         except OSError:
-            return not os.path.lexists(one.item.path)
-        return self.remove(one.item, "index")
+            return not os.path.lexists(known.item.path)
+        return self.remove(known.item, "index")
 
     def remove(self, item: Item, kind: str) -> bool:
         """Whether the file is gone by this."""
@@ -260,7 +260,7 @@ def _listing(shelf: Shelf) -> tuple[list[Listed], list[tuple[Item, str]]]:
             listed.append(Listed(entry=entry, item=item))
         else:
             others.append((item, entry))
-    return sorted(listed, key=lambda one: (-one.item.time, one.item.name)), others
+    return sorted(listed, key=lambda known: (-known.item.time, known.item.name)), others
 
 
 def _items(shelf: Shelf, kind: str, *, any_name: bool = False) -> list[Item]:
