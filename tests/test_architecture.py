@@ -80,7 +80,6 @@ PURE = (
     "observe/account.py",
     "base/model.py",
     "base/toml_access.py",
-    "base/config_values.py",
     "base/globs.py",
     "base/requirements.py",
     "sources/cargo.py",

@@ -177,7 +177,7 @@ def shown(element: Any) -> str:
     """One element in TOML, whatever it is."""
     if isinstance(element, Mapping):
         return f"{{ {', '.join(f'{name} = {shown(value)}' for name, value in element.items())} }}"
-    return toml_statements.written(element) if isinstance(element, str | bool) else str(element)
+    return tables.written(element) if isinstance(element, str | bool) else str(element)
 
 
 def above(path: str) -> list[str]:

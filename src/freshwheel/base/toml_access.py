@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -45,14 +46,19 @@ def texts(value: Any, path: str) -> list[str]:
 
 def strings(value: Any, *, without: Sequence[str] = ()) -> list[str]:
     """All keys and strings in a value of TOML; nothing of what stands below the keys `without`."""
-    texts: list[str] = []
+    said: list[str] = []
     waiting = [value]
     while waiting:  # TOML can be deeper than Python's stack
         part = waiting.pop()
         if isinstance(part, str):
-            texts.append(part)
+            said.append(part)
         elif isinstance(part, Mapping):
             waiting += [*part, *(below for key, below in part.items() if key not in without)]
         elif isinstance(part, list):
             waiting += part
-    return texts
+    return said
+
+
+def written(value: Any) -> str:
+    """A string or a list of strings in TOML."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -6,7 +6,6 @@ may name.
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from freshwheel.base import config, files, globs
+from freshwheel.base import toml_access as tables
 from freshwheel.base.environment import folders
 from freshwheel.base.errors import InputError, few
 from freshwheel.base.model import Finding, Input
@@ -105,7 +105,7 @@ def check(call: Call) -> Check:
     exclude = list(_written(known, {_text(item.path) for item in snapshot.inputs}, vital))
     suspicious, notes = _excluded(context, chosen, vital)
     lines = [
-        f"{key} = {_toml([*present, *added])}"
+        f"{key} = {tables.written([*dict.fromkeys([*present, *added])])}"
         for key, present, added in (
             ("include", context.config.include, [pattern for _, pattern in include]),
             ("exclude", context.config.exclude, [pattern for _, pattern in exclude if pattern]),
@@ -124,12 +124,6 @@ def check(call: Call) -> Check:
         notes=tuple(notes),
         lines=tuple(lines),
     )
-
-
-def undeclared(call: Call) -> list[str]:
-    """What is an input only because a build was seen to read it, sorted."""
-    context, known = Context.of(call), discoveries.load(files.cache_directory(call.environ), call.tree)
-    return [path for path, _ in _unnamed(context, content.steady(call.tree, context.select), known)]
 
 
 def _excluded(context: Context, chosen: Selection, vital: AbstractSet[str]) -> tuple[list[Finding], list[str]]:
@@ -184,7 +178,7 @@ def _missed(context: Context, chosen: Selection, known: discoveries.State) -> It
     for path, target in _unnamed(context, chosen, known):
         pattern = _pattern(target)
         what = f"a build has taken it ({known.discovered[path]}), and nothing declares it"
-        yield Finding(kind="missed", where=path, what=what, todo=f"include = {_toml([pattern])}"), pattern
+        yield Finding(kind="missed", where=path, what=what, todo=f"include = {tables.written([pattern])}"), pattern
 
 
 def _unnamed(context: Context, chosen: Selection, known: discoveries.State) -> Iterator[tuple[str, str]]:
@@ -214,7 +208,7 @@ def _outside(context: Context, chosen: Selection) -> Iterator[tuple[Finding, str
             places.setdefault((path, pattern), []).append(where)
     for (path, pattern), lines in places.items():
         what = f"{few(lines)} may take it, and nothing declares it: edits there go unseen until a build is observed"
-        yield Finding(kind="outside", where=path, what=what, todo=f"include = {_toml([pattern])}"), pattern
+        yield Finding(kind="outside", where=path, what=what, todo=f"include = {tables.written([pattern])}"), pattern
 
 
 def _read(context: Context, path: str) -> str:
@@ -237,7 +231,7 @@ def _written(
             todo = "let the build leave it alone: it decides what is built, so it must stay an input"
         else:
             pattern = _pattern(path)
-            todo = f"exclude = {_toml([pattern])}"
+            todo = f"exclude = {tables.written([pattern])}"
         yield Finding(kind="written", where=path, what=what, todo=todo), pattern
 
 
@@ -301,10 +295,6 @@ def _pattern(path: str) -> str:
     stem = path.removesuffix("/**")
     spelled = "".join(char if char.isprintable() and char != "\\" else "?" for char in globs.escaped(stem))
     return spelled + path[len(stem) :]
-
-
-def _toml(texts: Sequence[str]) -> str:
-    return f"[{', '.join(json.dumps(text, ensure_ascii=False) for text in dict.fromkeys(texts))}]"
 
 
 def _text(path: bytes) -> str:
