@@ -80,7 +80,7 @@ def get_source_digest(config_settings: "ConfigSettings" = None) -> str:
     with _Door("build_wheel", config_settings) as door:
         from freshwheel.memory import replay
 
-        known = replay.source_digest(os.getcwd(), os.environ, config_settings)
+        known = replay.source_digest(replay.Call(os.getcwd(), os.environ, config_settings))
         if known is not None:
             return known
         from freshwheel.build import recipes
@@ -100,7 +100,7 @@ def _requires(hook: str, settings: "ConfigSettings") -> "list[str]":
     with _Door(hook, settings) as door:
         from freshwheel.memory import replay
 
-        known = replay.requires(os.getcwd(), os.environ, settings, hook=hook)
+        known = replay.requires(replay.Call(os.getcwd(), os.environ, settings, hook=hook))
         if known is not None:
             return known
         from freshwheel.build import recipes
@@ -112,7 +112,7 @@ def _metadata(hook: str, directory: str, settings: "ConfigSettings") -> str:
     with _Door(hook, settings) as door:
         from freshwheel.memory import replay
 
-        known = replay.metadata(os.getcwd(), os.environ, settings, directory, hook=hook)
+        known = replay.metadata(replay.Call(os.getcwd(), os.environ, settings, hook=hook), directory)
         if known is not None:
             return known
         from freshwheel.build import recipes
@@ -124,7 +124,7 @@ def _wheel(hook: str, directory: str, settings: "ConfigSettings") -> str:
     with _Door(hook, settings) as door:
         from freshwheel.memory import replay
 
-        known = replay.wheel(os.getcwd(), os.environ, settings, directory, hook=hook)
+        known = replay.wheel(replay.Call(os.getcwd(), os.environ, settings, hook=hook), directory)
         if known is not None:
             name, told = known
             _say(told)

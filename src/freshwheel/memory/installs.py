@@ -174,7 +174,7 @@ class Digests(Value):
 
 def digests(tree: str, environ: "Mapping[str, str]") -> Digests | None:
     """The digests of a tree that the memory of it still knows; None where it does not."""
-    source, cache = replay.source_digest(tree, environ, None), files.cache_directory(environ)
+    source, cache = replay.source_digest(replay.Call(tree, environ, None)), files.cache_directory(environ)
     known = memory.load(cache, memory.real(tree)) if source is not None and cache is not None else None
     if source is None or known is None or known.digest.hex() != source:
         return None
