@@ -15,6 +15,7 @@ from freshwheel.adopt import uv as cache_keys
 from freshwheel.adopt.switch import Remark
 from freshwheel.base import config, files
 from freshwheel.base import toml_access as tables
+from freshwheel.base.frame import decoded
 from freshwheel.build.context import Call
 from freshwheel.build.explanation import Comparison
 from freshwheel.cli import console, interface
@@ -77,7 +78,7 @@ def inputs(options: argparse.Namespace) -> Answer:
     groups: dict[str, list[str]] = {}
     rows = []
     for item, reason in zip(told.inputs, told.reasons, strict=True):
-        path = item.path.decode("utf-8", "surrogateescape")
+        path = decoded(item.path)
         groups.setdefault(reason, []).append(path)
         rows.append({"path": path, "kind": item.kind.decode(), "digest": item.content.hex(), "reason": reason})
     lines = [Line(f"{told.digest}: {count(len(told.inputs), 'input')}", "good")]

@@ -16,6 +16,7 @@ from freshwheel.base import config, files, globs
 from freshwheel.base import toml_access as tables
 from freshwheel.base.environment import folders
 from freshwheel.base.errors import InputError, few
+from freshwheel.base.frame import decoded
 from freshwheel.base.model import Finding, Input
 from freshwheel.build import discovery, explanation, lookup
 from freshwheel.build.context import Call, Context
@@ -77,8 +78,8 @@ def inputs(call: Call) -> Inputs:
     context = Context.of(call)
     snapshot = context.snapshot()
     chosen = content.steady(call.tree, context.select)
-    paths = [_text(item.path) for item in snapshot.inputs]
-    why = {_text(path): reason for path, reason in chosen.tree.reasons.items()}
+    paths = [decoded(item.path) for item in snapshot.inputs]
+    why = {decoded(path): reason for path, reason in chosen.tree.reasons.items()}
     left_out = {
         path: reason
         for path, reason in sorted(chosen.left_out.items())
@@ -89,7 +90,7 @@ def inputs(call: Call) -> Inputs:
         inputs=snapshot.inputs,
         reasons=tuple([why.get(path) or "reached from the project" for path in paths]),
         left_out=left_out,
-        pruned={_text(path): reason for path, reason in sorted(chosen.tree.pruned.items())},
+        pruned={decoded(path): reason for path, reason in sorted(chosen.tree.pruned.items())},
         env=tuple(sorted(context.variables)),
     )
 
@@ -102,7 +103,7 @@ def check(call: Call) -> Check:
     chosen = content.steady(call.tree, context.select)
     vital = {*chosen.rules.always, *_AT_THE_TOP, *_deciding(chosen.closure)}
     include = [*_missed(context, chosen, known), *_outside(context, chosen)]
-    exclude = list(_written(known, {_text(item.path) for item in snapshot.inputs}, vital))
+    exclude = list(_written(known, {decoded(item.path) for item in snapshot.inputs}, vital))
     suspicious, notes = _excluded(context, chosen, vital)
     lines = [
         f"{key} = {tables.written([*dict.fromkeys([*present, *added])])}"
@@ -287,7 +288,7 @@ def _deciding(closure: Closure) -> list[str]:
 
 
 def _paths(chosen: Selection) -> frozenset[str]:
-    return frozenset(map(_text, chosen.tree.paths))
+    return frozenset(map(decoded, chosen.tree.paths))
 
 
 def _pattern(path: str) -> str:
@@ -295,11 +296,6 @@ def _pattern(path: str) -> str:
     stem = path.removesuffix("/**")
     spelled = "".join(char if char.isprintable() and char != "\\" else "?" for char in globs.escaped(stem))
     return spelled + path[len(stem) :]
-
-
-def _text(path: bytes) -> str:
-    """A path as settings and manifests spell it, whatever the locale."""
-    return path.decode("utf-8", "surrogateescape")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

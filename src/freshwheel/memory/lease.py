@@ -105,12 +105,17 @@ def _granted(folder: str, identity: bytes) -> "Lease | None":
 
 def drop(lease: "Lease") -> None:
     """Removes a lease."""
-    files.discard(_terms(lease.folder))
+    _clear(lease.folder)
+
+
+def _clear(folder: str) -> None:
+    """Nothing is in the folder of a lease, and it is not there."""
+    files.discard(_terms(folder))
     try:
         # Somebody may have been killed while the wheel was written.
-        for name in os.listdir(lease.folder):
-            files.discard(os.path.join(lease.folder, name))
-        os.rmdir(lease.folder)
+        for name in os.listdir(folder):
+            files.discard(os.path.join(folder, name))
+        os.rmdir(folder)
     except OSError:
         return
 
@@ -131,7 +136,7 @@ def sweep(cache: str, now: float) -> None:
             lease = None
         # What is none may be one that is being written.
         if age > (_AGE if lease is not None else _YOUNG) or (lease is not None and not os.path.exists(lease.prefix)):
-            drop(Lease(folder=folder, key="", digest="", name="", prefix=""))
+            _clear(folder)
 
 
 def _folder(cache: str, identity: bytes) -> str:

@@ -13,6 +13,7 @@ from typing import Literal
 import xxhash
 
 from freshwheel.base import records
+from freshwheel.base.frame import decoded
 from freshwheel.base.model import Snapshot
 from freshwheel.memory import journal, memory
 
@@ -205,4 +206,4 @@ def _slimmed(outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 
 def _texts(paths: Iterable[bytes]) -> tuple[str, ...]:
-    return tuple(path.decode("utf-8", "surrogateescape") for path in sorted(paths))
+    return tuple(map(decoded, sorted(paths)))

@@ -10,6 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from freshwheel.base import files
 from freshwheel.store.shelf import DAMAGED, Blob, Entry, Shelf, is_key, why
@@ -163,8 +164,8 @@ def prune(shelf: Shelf, *, now: int, size: int = SIZE, age: float = AGE, force: 
 def clear(shelf: Shelf, *, now: int) -> Pruned:
     """Removes every entry, then every blob, and what was left half written or put away; locks stay."""
     sweep = _Sweep(shelf, now)
-    for kind in ("index", "blobs", "bad"):
-        for item in _items(shelf, kind, any_name=True):
+    for folder, kind in (("index", "entries"), ("blobs", "blobs"), ("bad", "files")):
+        for item in _items(shelf, folder, any_name=True):
             sweep.remove(item, kind if is_key(item.name) else "files")
     return sweep.result()
 
@@ -175,20 +176,12 @@ class _Sweep:
     def __init__(self, shelf: Shelf, now: int) -> None:
         self.shelf = shelf
         self.now = now
-        self.removed: Counter[str] = Counter()
+        self.removed: Any = Counter()
         self.recent = self.over = 0
 
     def result(self) -> Pruned:
         """What was removed."""
-        counts = self.removed
-        return Pruned(
-            entries=counts["index"],
-            blobs=counts["blobs"],
-            files=counts["files"],
-            size=counts["size"],
-            recent=self.recent,
-            over=self.over,
-        )
+        return Pruned(**self.removed, recent=self.recent, over=self.over)
 
     def entries_and_blobs(self, size: int, age: int) -> None:
         """Removes entries that are too old or too many, and the blobs that no entry names."""
@@ -222,9 +215,8 @@ class _Sweep:
         for folder, limit in limits.items():
             for item in _files(folder, read=True):
                 is_half = item.name.endswith(".tmp")
-                if self.idle(item) > (min(limit, _DAY) if is_half else limit) and (
-                    is_half or folder != self.shelf.root
-                ):
+                may_go = is_half or folder != self.shelf.root
+                if may_go and self.idle(item) > (min(limit, _DAY) if is_half else limit):
                     self.remove(item, "files")
 
     def discard(self, known: Listed) -> bool:
@@ -234,7 +226,7 @@ class _Sweep:
                 return False
         except OSError:
             return not os.path.lexists(known.item.path)
-        return self.remove(known.item, "index")
+        return self.remove(known.item, "entries")
 
     def remove(self, item: Item, kind: str) -> bool:
         """Whether the file is gone by this."""
