@@ -100,8 +100,8 @@ def digests(tree: str, environ: Mapping[str, str]) -> Digests:
 
     call = Call(tree=tree, environ=environ, hook="build_wheel", settings=None, say=_silent)
     snapshot = Context.of(call).snapshot()
-    names, column = digest.columns(snapshot.inputs)
-    return Digests(source=snapshot.digest, native=snapshot.native, paths=memory.split(names), column=column)
+    held = memory.contents(*digest.columns(snapshot.inputs))
+    return Digests(source=snapshot.digest, native=snapshot.native, held=held)
 
 
 def _said(install: Install, state: State, why: str, mend: str = "") -> Status:
@@ -130,7 +130,7 @@ def _mend(install: Install) -> str:
 def _changes(install: Install, now: Digests, environ: Mapping[str, str]) -> Iterator[str]:
     """Which inputs are not what they were when it was built, where that is on record."""
     before = outcome.inputs(files.cache_directory(environ), install.tree, install.marked("digest"))
-    changes = outcome.changes(before, now.held()) if before is not None else outcome.Changes()
+    changes = outcome.changes(before, now.held) if before is not None else outcome.Changes()
     for verb in ("changed", "added", "removed"):
         if names := getattr(changes, verb):
             yield f"{verb}: {few(names)}"

@@ -49,8 +49,6 @@ _UNKNOWN = {
 }
 _SUPERFLUOUS = ("first", "left")
 _LOOSE = b"."
-_WIDTH = 17
-"""Bytes of kind and content."""
 
 
 class Install:
@@ -157,19 +155,14 @@ def _decoded(part: bytes) -> bytes:
 
 
 class Digests(Value):
-    """Those of a tree as it is now, and what of the inputs they are made from."""
+    """Those of a tree as it is now, and the inputs that they are made from."""
 
-    __slots__ = ("column", "native", "paths", "source")
+    __slots__ = ("held", "native", "source")
 
     source: str
     native: str
-    paths: "tuple[bytes, ...]"
-    column: bytes
-    """Kind and content, 17 bytes for each path."""
-
-    def held(self) -> "dict[bytes, bytes]":
-        """Path -> kind and content."""
-        return {path: self.column[_WIDTH * number :][:_WIDTH] for number, path in enumerate(self.paths)}
+    held: "Mapping[bytes, bytes]"
+    """Path -> kind and content."""
 
 
 def digests(tree: str, environ: "Mapping[str, str]") -> Digests | None:
@@ -178,12 +171,8 @@ def digests(tree: str, environ: "Mapping[str, str]") -> Digests | None:
     known = memory.load(cache, memory.real(tree)) if source is not None and cache is not None else None
     if source is None or known is None or known.digest.hex() != source:
         return None
-    return Digests(
-        source=source,
-        native=digest.native(known.rules, known.inputs, known.column),
-        paths=memory.split(known.inputs),
-        column=known.column,
-    )
+    native = digest.native(known.rules, known.inputs, known.column)
+    return Digests(source=source, native=native, held=memory.contents(known.inputs, known.column))
 
 
 def judged(install: "Install", now: Digests, environ: "Mapping[str, str]", suffix: str) -> "Standing":
@@ -239,15 +228,15 @@ def _leads(record: "Record", paths: "list[bytes]") -> bool:
 def _of_modules(install: "Install", now: Digests, environ: "Mapping[str, str]", suffix: str) -> "Standing":
     """As `judged`, of an editable one whose native sources are those of its mark."""
     cache, backend = files.cache_directory(environ), install.backend()
-    compiles = any(path.endswith(digest.COMPILED) for path in now.paths)
+    compiles = any(path.endswith(digest.COMPILED) for path in now.held)
     if backend in _APART or (backend not in _IN_PLACE and not compiles):
         return "current", "", ()
     if backend not in _IN_PLACE:
         return "unknown", f"where the builds of {backend} put its modules is not known", ()
-    tree, held, findings = memory.real(install.tree), now.held(), None
+    tree, findings = memory.real(install.tree), None
     if cache is not None:
         findings = editables.check(
-            cache, tree, now.native, now.source, abi=suffix, others=lambda record: others(record, held, tree)
+            cache, tree, now.native, now.source, abi=suffix, others=lambda record: others(record, now.held, tree)
         )
     if findings is None:
         return ("unknown", "no build of its modules is on record", ()) if compiles else ("current", "", ())
