@@ -251,7 +251,7 @@ class Bench:
 
     def again(self) -> str:
         """The digest, as the hook has it."""
-        found = replay.source_digest(self.planted.tree, self.environ, None)
+        found = replay.source_digest(replay.Call(self.planted.tree, self.environ, None))
         return self.full() if found is None else found
 
     def jobs(self) -> dict[str, tuple[Callable[[], object], Callable[[], object]]]:

@@ -57,7 +57,7 @@ LIGHT = (
         "about.py",
         "sources/digest.py",
     ),
-    *("memory/editables.py", "memory/installs.py", "memory/installed_state.py", "memory/bytecode.py"),
+    *("memory/editables.py", "memory/installs.py", "memory/bytecode.py"),
 )
 LIGHT_LIBRARIES = frozenset(
     ("sys", "os", "time", "errno", "stat", "struct", "_struct", "fcntl", "marshal", "msvcrt", "xxhash", "_imp")
@@ -80,7 +80,6 @@ PURE = (
     "observe/account.py",
     "base/model.py",
     "base/toml_access.py",
-    "base/config_values.py",
     "base/globs.py",
     "base/requirements.py",
     "sources/cargo.py",

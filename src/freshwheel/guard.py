@@ -16,7 +16,7 @@ import _imp
 import os
 import sys
 
-from freshwheel.memory import installed_state, installs
+from freshwheel.memory import installs
 
 
 class StaleWarning(UserWarning):
@@ -51,8 +51,8 @@ def _stale(name: str) -> str:
     for install in installs.listed(sys.path, name):
         if install.origin != "folder" or install.mark is None or not os.path.isdir(install.tree):
             return ""
-        now = installed_state.digests(install.tree, os.environ)
-        if now is not None and installed_state.judged(install, now, os.environ, suffix)[0] != "stale":
+        now = installs.digests(install.tree, os.environ)
+        if now is not None and installs.judged(install, now, os.environ, suffix)[0] != "stale":
             return ""
         from freshwheel.explain import installed  # noqa: PLC0415 - heavy, and needed where something may be wrong only
 

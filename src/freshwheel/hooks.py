@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from typing_extensions import Self
+
     from freshwheel.build import recipes
 
     ConfigSettings = Mapping[str, str | Sequence[str]] | None
@@ -34,10 +36,10 @@ def get_requires_for_build_editable(config_settings: "ConfigSettings" = None) ->
 
 def get_requires_for_build_sdist(config_settings: "ConfigSettings" = None) -> "list[str]":
     """The requirements of a source distribution, beside those in `[build-system]`."""
-    with _Door("build_sdist", config_settings) as call:
+    with _Door("build_sdist", config_settings) as door:
         from freshwheel.build import recipes
 
-        return recipes.requires(call)
+        return recipes.requires(door.call())
 
 
 def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: "ConfigSettings" = None) -> str:
@@ -67,72 +69,69 @@ def build_editable(
 def build_sdist(sdist_directory: str, config_settings: "ConfigSettings" = None) -> str:
     """The file name of the source distribution, written into `sdist_directory`; its version is never labelled."""
     directory = os.fspath(sdist_directory)
-    with _Door("build_sdist", config_settings) as call:
+    with _Door("build_sdist", config_settings) as door:
         from freshwheel.build import recipes
 
-        return recipes.sdist(call, directory)
+        return recipes.sdist(door.call(), directory)
 
 
 def get_source_digest(config_settings: "ConfigSettings" = None) -> str:
     """The source digest of the tree in the working directory: 32 hex digits. The inner backend is not needed."""
-    _compiled(config_settings)
-    from freshwheel.memory import replay
+    with _Door("build_wheel", config_settings) as door:
+        from freshwheel.memory import replay
 
-    known = replay.source_digest(os.getcwd(), os.environ, config_settings)
-    if known is not None:
-        return known
-    with _Door("build_wheel", config_settings) as call:
+        known = replay.source_digest(replay.Call(os.getcwd(), os.environ, config_settings))
+        if known is not None:
+            return known
         from freshwheel.build import recipes
 
-        return recipes.source_digest(call)
+        return recipes.source_digest(door.call())
 
 
 def get_build_inputs(config_settings: "ConfigSettings" = None) -> "dict[str, Any]":
     """What the digest is made from: `digest`, `files`, `globs` and `env`. The inner backend is not needed."""
-    with _Door("build_wheel", config_settings) as call:
+    with _Door("build_wheel", config_settings) as door:
         from freshwheel.build import recipes
 
-        return recipes.build_inputs(call)
+        return recipes.build_inputs(door.call())
 
 
 def _requires(hook: str, settings: "ConfigSettings") -> "list[str]":
-    _compiled(settings)
-    from freshwheel.memory import replay
+    with _Door(hook, settings) as door:
+        from freshwheel.memory import replay
 
-    known = replay.requires(os.getcwd(), os.environ, settings, hook=hook)
-    if known is not None:
-        return known
-    with _Door(hook, settings) as call:
+        known = replay.requires(replay.Call(os.getcwd(), os.environ, settings, hook=hook))
+        if known is not None:
+            return known
         from freshwheel.build import recipes
 
-        return recipes.requires(call)
+        return recipes.requires(door.call())
 
 
 def _metadata(hook: str, directory: str, settings: "ConfigSettings") -> str:
-    _compiled(settings)
-    from freshwheel.memory import replay
+    with _Door(hook, settings) as door:
+        from freshwheel.memory import replay
 
-    known = replay.metadata(os.getcwd(), os.environ, settings, directory, hook=hook)
-    if known is not None:
-        return known
-    with _Door(hook, settings) as call:
+        known = replay.metadata(replay.Call(os.getcwd(), os.environ, settings, hook=hook), directory)
+        if known is not None:
+            return known
         from freshwheel.build import recipes
 
-        return recipes.metadata(call, directory)
+        return recipes.metadata(door.call(), directory)
 
 
 def _wheel(hook: str, directory: str, settings: "ConfigSettings") -> str:
-    _compiled(settings)
-    from freshwheel.memory import replay
+    with _Door(hook, settings) as door:
+        from freshwheel.memory import replay
 
-    known = replay.wheel(os.getcwd(), os.environ, settings, directory, hook=hook)
-    if known is not None:
-        _say(known[1])
-        return known[0]
-    with _Door(hook, settings) as call:
+        known = replay.wheel(replay.Call(os.getcwd(), os.environ, settings, hook=hook), directory)
+        if known is not None:
+            name, told = known
+            _say(told)
+            return name
         from freshwheel.build import recipes
 
-        return recipes.wheel(call, directory)
+        return recipes.wheel(door.call(), directory)
 
 
 class _Door:
@@ -142,8 +141,15 @@ class _Door:
         self._hook = hook
         self._settings = settings
 
-    def __enter__(self) -> "recipes.Call":
-        _compiled(self._settings)
+    def __enter__(self) -> "Self":
+        """What is imported from now on need not be compiled, where that can be had."""
+        from freshwheel.memory import bytecode
+
+        bytecode.use(os.getcwd(), os.environ, self._settings)
+        return self
+
+    def call(self) -> "recipes.Call":
+        """What a recipe is asked."""
         from freshwheel.build import recipes
 
         return recipes.Call(
@@ -160,13 +166,6 @@ class _Door:
         if isinstance(failure, errors.FreshwheelError):
             _say(f"error: {failure.render()}")
             raise SystemExit(failure.exit_code) from None
-
-
-def _compiled(settings: "ConfigSettings") -> None:
-    """What is imported from now on need not be compiled, where that can be had."""
-    from freshwheel.memory import bytecode
-
-    bytecode.use(os.getcwd(), os.environ, settings)
 
 
 def _say(message: str) -> None:

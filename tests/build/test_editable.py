@@ -137,7 +137,9 @@ class Tree:
         """The bytes of the wheel as it is handed out once more, without the recipes; None where that can't be."""
         shutil.rmtree(self.dist, ignore_errors=True)
         self.dist.mkdir()
-        given = replay.wheel(str(self.path), self.environ, None, str(self.dist), hook="build_editable", now=self.clock)
+        given = replay.wheel(
+            replay.Call(str(self.path), self.environ, None, hook="build_editable", now=self.clock), str(self.dist)
+        )
         return None if given is None else (self.dist / given[0]).read_bytes()
 
     def install(self, **environ):
@@ -249,12 +251,14 @@ def test_tree_that_has_not_moved_is_answered_without_the_recipes(tree):
     data = path.read_bytes()
     asked = tree.calls()
     assert tree.again() == data
-    info = replay.metadata(str(tree.path), tree.environ, None, str(tree.dist), hook="build_editable", now=tree.clock)
+    info = replay.metadata(
+        replay.Call(str(tree.path), tree.environ, None, hook="build_editable", now=tree.clock), str(tree.dist)
+    )
     with zipfile.ZipFile(path) as archive:
         assert (tree.dist / info / "METADATA").read_bytes() == archive.read(f"{info}/METADATA")
     assert tree.calls() == asked
     assert (tree.last().hook, tree.last().decided) == ("editable", "hit")
-    assert replay.wheel(str(tree.path), tree.environ, None, str(tree.dist), now=tree.clock) is None
+    assert replay.wheel(replay.Call(str(tree.path), tree.environ, None, now=tree.clock), str(tree.dist)) is None
 
 
 MOVES = {

@@ -496,7 +496,7 @@ class Watcher:
         """As `ask`, by this clock."""
         before = self.remembered(environ)
         self.reads.clear()
-        found = replay.source_digest(self.ground.tree, environ, None, now=now)
+        found = replay.source_digest(replay.Call(self.ground.tree, environ, None, now=now))
         if found is not None:
             self.counts["mended" if self.reads or self.remembered(environ) != before else "hit"] += 1
             return found

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from freshwheel.base import rows
 from freshwheel.build import module_copies
-from freshwheel.memory import editables, installed_state, journal, memory
+from freshwheel.memory import editables, installs, journal, memory
 from freshwheel.memory.editables import Module, Record, Wheel
 from freshwheel.sources import digest
 
@@ -78,7 +78,7 @@ class Place:
             native,
             digest,
             abi=abi,
-            others=lambda one: installed_state.others(one, held, self.tree),
+            others=lambda one: installs.others(one, held, self.tree),
         )
 
 

@@ -98,7 +98,9 @@ def replayed(tree, **environ):
     shutil.rmtree(tree.dist, ignore_errors=True)
     tree.dist.mkdir()
     settled = time.time_ns() + 3600 * 10**9
-    return replay.wheel(str(tree.path), {**tree.environ, **environ}, None, str(tree.dist), now=lambda: settled)
+    return replay.wheel(
+        replay.Call(str(tree.path), {**tree.environ, **environ}, None, now=lambda: settled), str(tree.dist)
+    )
 
 
 def test_ten_honest_hits_are_handed_out_after_ten_builds(tree):

@@ -22,7 +22,7 @@ from freshwheel.build.context import Context
 from freshwheel.build.workplace import Workplace
 from freshwheel.explain import report
 from freshwheel.inner.build_folders import Record, Seen
-from freshwheel.memory import accounts, discoveries, memory
+from freshwheel.memory import discoveries, memory
 from freshwheel.memory.discoveries import State
 from freshwheel.sources import selection
 from freshwheel.wheel import archive
@@ -271,7 +271,7 @@ def test_folder_after_a_build_that_nobody_observed(tree):
     tree.compiled()
     tree.write("words.txt", "two\n")
     tree.compiled(FRESHWHEEL_STORE="off")
-    assert not accounts.load(str(tree.cache), str(tree.target)).complete
+    assert not discoveries.account(str(tree.cache), str(tree.target)).complete
     tree.write("words.txt", "three\n")
     assert "src/lib.rs" in tree.touched()
     tree.write("words.txt", "four\n")

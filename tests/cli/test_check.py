@@ -2,7 +2,7 @@
 
 import pytest
 
-from freshwheel.memory import accounts
+from freshwheel.memory import discoveries
 
 
 def findings(desk):
@@ -222,7 +222,7 @@ def test_what_lies_outside_is_named_before_any_build(desk):
 def test_an_observed_build_knows_better(desk):
     """Then nobody need guess what it reads."""
     climbing(desk)
-    accounts.save(str(desk.cache), str(desk.project), accounts.Page(observed=True))
+    discoveries.keep_account(str(desk.cache), str(desk.project), discoveries.Page(observed=True))
     assert findings(desk) == []
 
 

@@ -20,7 +20,7 @@ from freshwheel.build import context, recipes
 from freshwheel.cli import machine
 from freshwheel.cli.main import main
 from freshwheel.explain import installed
-from freshwheel.memory import editables, installed_state, installs
+from freshwheel.memory import editables, installs
 from freshwheel.sources import disk
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "recording-backend"
@@ -339,9 +339,9 @@ def test_an_unknown_backend_that_compiles_nothing_is_believed(there):
 def test_what_is_spelled_twice_is_the_same():
     """The light column can't load what the recipes know."""
     known = {module for known in backends.KNOWN if known.name in context._IN_PLACE for module in known.modules}
-    assert set(installed_state._IN_PLACE) == known
+    assert set(installs._IN_PLACE) == known
     modules = {module for backend in backends.KNOWN for module in backend.modules}
-    assert set(installed_state._APART) <= {*modules, "uv_build"} - known
+    assert set(installs._APART) <= {*modules, "uv_build"} - known
 
 
 def test_an_editable_of_setuptools_that_compiles_nothing_is_current(there, monkeypatch):
@@ -432,7 +432,7 @@ def test_the_guard_loads_the_light_column_only(guarded):
     )
     loaded = {name for name in done.stdout.split() if not name.startswith("freshwheel")}
     assert loaded <= {"errno", "fcntl", "struct", "_struct", "_imp"}
-    assert "freshwheel.memory.installed_state" in done.stdout
+    assert "freshwheel.memory.installs" in done.stdout
 
 
 @EXACT
@@ -460,7 +460,7 @@ def test_a_real_install_costs_one_look(guarded, monkeypatch):
     """Without `direct_url.json` no tree is looked for."""
     [info] = guarded.site.glob("*.dist-info")
     (info / "direct_url.json").unlink()
-    monkeypatch.setattr(installed_state, "digests", lambda *_: pytest.fail("the tree was looked at"))
+    monkeypatch.setattr(installs, "digests", lambda *_: pytest.fail("the tree was looked at"))
     guard.check("recorded", error=True)
 
 

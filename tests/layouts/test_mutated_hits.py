@@ -95,7 +95,7 @@ class Known(Lane):
         call = self.call()
         for path in self.dist.iterdir():
             path.unlink()
-        return replay.wheel(call.tree, call.environ, None, str(self.dist), now=later) is not None
+        return replay.wheel(replay.Call(call.tree, call.environ, None, now=later), str(self.dist)) is not None
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ class Woods:
 
     def ask(self, clock=later, settings=None, **environ):
         """The digest, if the memory knows it."""
-        return replay.source_digest(str(self.path), {**self.environ, **environ}, settings, now=clock)
+        return replay.source_digest(replay.Call(str(self.path), {**self.environ, **environ}, settings, now=clock))
 
     def everything(self):
         """Each path of the tree, and its row."""
@@ -394,13 +394,13 @@ def test_a_tree_is_known_by_any_path(woods, tmp_path):
     """Through a link as well."""
     digest = woods.learn()
     (tmp_path / "way").symlink_to("tree")
-    assert replay.source_digest(str(tmp_path / "way"), woods.environ, None, now=later) == digest
+    assert replay.source_digest(replay.Call(str(tmp_path / "way"), woods.environ, None, now=later)) == digest
 
 
 @pytest.mark.parametrize("tree", ["a\0b", "none", ""])
 def test_what_is_no_tree_is_not_answered(woods, tree):
     """Nor is it an error."""
-    assert replay.source_digest(tree, {**woods.environ, "FRESHWHEEL_CACHE_DIR": "/none"}, None) is None
+    assert replay.source_digest(replay.Call(tree, {**woods.environ, "FRESHWHEEL_CACHE_DIR": "/none"}, None)) is None
 
 
 @pytest.mark.parametrize("error", [OSError, ValueError, KeyError, RecursionError])
@@ -482,7 +482,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 before = set(sys.modules)
 from freshwheel.memory import replay
-answer = replay.source_digest(sys.argv[2], {"FRESHWHEEL_CACHE_DIR": sys.argv[3]}, None)
+answer = replay.source_digest(replay.Call(sys.argv[2], {"FRESHWHEEL_CACHE_DIR": sys.argv[3]}, None))
 loaded = sorted(set(sys.modules) - before)
 import json
 print(json.dumps([answer, loaded]))

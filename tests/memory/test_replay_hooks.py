@@ -115,7 +115,9 @@ class Tree:
 
     def wheel(self, settings=None, clock=later, **environ):
         """The wheel as it is handed out once more; None where that can't be."""
-        given = replay.wheel(str(self.path), {**self.environ, **environ}, settings, str(self.dist), now=clock)
+        given = replay.wheel(
+            replay.Call(str(self.path), {**self.environ, **environ}, settings, now=clock), str(self.dist)
+        )
         return None if given is None else (given[0], (self.dist / given[0]).read_bytes())
 
     def there_and_back(self):
@@ -178,7 +180,7 @@ def test_wheel_is_the_first_one_again(tree):
 
 def test_metadata_is_that_of_the_recipes(known, tmp_path):
     """The same files with the same bytes; neither RECORD nor mark."""
-    name = replay.metadata(str(known.path), known.environ, None, str(tmp_path / "light"), now=later)
+    name = replay.metadata(replay.Call(str(known.path), known.environ, None, now=later), str(tmp_path / "light"))
     assert recipes.metadata(known.call(), str(tmp_path / "heavy")) == name
     light, heavy = (
         {path.relative_to(top): path.read_bytes() for path in top.rglob("*") if path.is_file()}
@@ -237,7 +239,7 @@ def test_each_question_has_its_own_answer(known):
 
 def test_answers_that_are_given_again_are_on_record(known, tmp_path):
     """`why` names each installation before those of the recipes, with the same wheel, and the time it has saved."""
-    assert replay.metadata(str(known.path), known.environ, None, str(tmp_path / "info"), now=later)
+    assert replay.metadata(replay.Call(str(known.path), known.environ, None, now=later), str(tmp_path / "info"))
     name, _ = known.wheel()
     found = report.why(known.call()).outcomes
     assert (found[0].hook, found[0].decided, found[0].wheel) == ("wheel", "hit", name)
@@ -542,7 +544,7 @@ def test_folder_with_another_wheel_is_for_the_recipes(known):
 def test_folder_that_is_missing_is_for_the_recipes(known):
     """They make it."""
     shutil.rmtree(known.dist)
-    assert replay.wheel(str(known.path), known.environ, None, str(known.dist), now=later) is None
+    assert replay.wheel(replay.Call(str(known.path), known.environ, None, now=later), str(known.dist)) is None
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="permissions that bind nobody")
@@ -607,10 +609,10 @@ def promised(tree):
 def test_lean_requires_promise_the_wheel(lean):
     """Nothing is to be installed, for the wheel is kept for this run; its delivery is the end of that."""
     first = lean.heavy()
-    assert replay.requires(str(lean.path), lean.environ, None, now=later) == []
+    assert replay.requires(replay.Call(str(lean.path), lean.environ, None, now=later)) == []
     held = promised(lean)
     assert (held.name, Path(held.wheel).read_bytes()) == first
-    assert replay.metadata(str(lean.path), lean.environ, None, str(lean.dist), now=later) is not None
+    assert replay.metadata(replay.Call(str(lean.path), lean.environ, None, now=later), str(lean.dist)) is not None
     assert promised(lean) is not None
     assert lean.wheel() == first
     assert promised(lean) is None
@@ -630,7 +632,7 @@ def test_promise_of_the_recipes_is_kept_by_the_replay(lean):
 def test_promise_of_the_replay_is_kept_by_the_recipes(lean):
     """Also when the store is lost meanwhile."""
     first = lean.heavy()
-    assert replay.requires(str(lean.path), lean.environ, None, now=later) == []
+    assert replay.requires(replay.Call(str(lean.path), lean.environ, None, now=later)) == []
     shutil.rmtree(lean.cache / "v1")
     assert lean.wheel() is None
     asked = lean.calls()
@@ -658,14 +660,14 @@ def test_leases_do_not_pile_up(lean):
     old = time.time() - 2 * 86400
     for path in (lean.cache / "leases").iterdir():
         os.utime(path, (old, old))
-    assert replay.requires(str(lean.path), lean.environ, None, now=later) == []
+    assert replay.requires(replay.Call(str(lean.path), lean.environ, None, now=later)) == []
     assert len(list((lean.cache / "leases").iterdir())) == 1
 
 
 def test_requirements_are_withheld_where_that_was_decided_alone(lean):
     """Not without lean requirements, not in an environment that stays, not where tox asks."""
-    assert replay.requires(str(lean.path), {**lean.environ, "TOX_ENV_NAME": "x"}, None, now=later) is None
-    assert replay.requires(str(lean.path), {**lean.environ, "PYTHONPATH": ""}, None, now=later) is None
+    assert replay.requires(replay.Call(str(lean.path), {**lean.environ, "TOX_ENV_NAME": "x"}, None, now=later)) is None
+    assert replay.requires(replay.Call(str(lean.path), {**lean.environ, "PYTHONPATH": ""}, None, now=later)) is None
 
 
 @needs_runs
@@ -676,19 +678,19 @@ def test_requirements_that_are_too_old_are_for_the_recipes(lean):
     def tomorrow():
         return later() + 24 * HOUR
 
-    assert replay.requires(str(lean.path), lean.environ, None, now=tomorrow) is None
+    assert replay.requires(replay.Call(str(lean.path), lean.environ, None, now=tomorrow)) is None
     assert lean.wheel(clock=tomorrow) is None
-    assert replay.requires(str(lean.path), lean.environ, None, now=later) == []
+    assert replay.requires(replay.Call(str(lean.path), lean.environ, None, now=later)) == []
     assert lean.wheel(clock=tomorrow) == first
 
 
 def test_requirements_of_a_build_that_is_not_lean_are_asked_for(known):
     """They are the inner backend's to say."""
-    assert replay.requires(str(known.path), known.environ, None, now=later) is None
+    assert replay.requires(replay.Call(str(known.path), known.environ, None, now=later)) is None
     known.environ["PYTHONPATH"] = str(known.folder / "pip-build-env-x" / "overlay")
     known.learn()
     assert known.wheel() is not None
-    assert replay.requires(str(known.path), known.environ, None, now=later) is None
+    assert replay.requires(replay.Call(str(known.path), known.environ, None, now=later)) is None
 
 
 # --- what a hit costs

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from freshwheel.adopt.toml_statements import changed, joined, parsed, parted, prepended, read, written
-from freshwheel.base import backends, config, config_values, requirements
+from freshwheel.adopt.toml_statements import changed, joined, parsed, parted, prepended, read
+from freshwheel.base import backends, config, requirements
 from freshwheel.base import toml_access as tables
 from freshwheel.base.backends import KNOWN, Backend
 from freshwheel.base.errors import ConfigError, Problem
@@ -130,10 +130,8 @@ def _checked(pyproject: Mapping[str, Any]) -> Project:
 def _aimed(pyproject: Mapping[str, Any], files: Mapping[str, str], *, label: bool) -> tuple[_Aim, tuple[str, ...]]:
     """The aim for a project, and the reasons in sentences. Raises ConfigError where the file makes no sense."""
     system, ours = tables.table(pyproject, "build-system"), tables.table(pyproject, "tool.freshwheel")
-    problems = config_values.Problems()
-    requires = problems.met(
-        config_values.list_of(config_values.string), system.get("requires", _DEFAULT), "build-system.requires"
-    )
+    problems = config.Problems()
+    requires = problems.met(config.list_of(config.string), system.get("requires", _DEFAULT), "build-system.requires")
     named, stated = tables.text(system, "build-backend"), tables.text(ours, "backend")
     if named and stated and named != stated:
         what, hint = f"is {stated}, and [build-system] has {named}", "name the one that builds in both places"
@@ -232,7 +230,7 @@ def _edited(text: str, pyproject: Mapping[str, Any], aim: _Aim) -> str:
     """The text after the switch. Raises ValueError where a table has no header."""
     text, version = _opened(text, moves=aim.version == "moved") if aim.version in ("left", "moved") else (text, "")
     head, statements, rest = parted(text, "build-system", add="build-system" not in pyproject)
-    kept, moved = f"requires = {written(aim.requires)}\n", ""
+    kept, moved = f"requires = {tables.written(aim.requires)}\n", ""
     for statement in statements:
         if statement.key == "requires" and not aim.lean:
             is_there = "freshwheel" in names(tables.texts(pyproject, "build-system.requires"))
@@ -241,7 +239,7 @@ def _edited(text: str, pyproject: Mapping[str, Any], aim: _Aim) -> str:
             moved += statement.above + statement.text
         elif "backend" not in tables.table(pyproject, "tool.freshwheel"):
             moved += statement.above + statement.text.replace("build-backend", "backend", 1)
-    moved += "".join([f"{key} = {written(value)}\n" for key, value in aim.new.items()]) + version
+    moved += "".join([f"{key} = {tables.written(value)}\n" for key, value in aim.new.items()]) + version
     head += f'{kept}build-backend = "freshwheel"\n'
     if "freshwheel" not in tables.table(pyproject, "tool"):
         return f"{head}\n[tool.freshwheel]\n{moved}{rest}"
@@ -281,9 +279,9 @@ def _expect(pyproject: dict[str, Any], aim: _Aim) -> None:
 
 def _hint(pyproject: Mapping[str, Any], aim: _Aim) -> str:
     """What to write, for a person."""
-    lines = ["[build-system]", f"requires = {written(aim.requires)}", 'build-backend = "freshwheel"']
-    lines += ["[tool.freshwheel]", f"backend = {written(aim.module)}"]
-    lines += [f"requires = {written(tables.texts(pyproject, 'build-system.requires'))}"] if aim.lean else []
+    lines = ["[build-system]", f"requires = {tables.written(aim.requires)}", 'build-backend = "freshwheel"']
+    lines += ["[tool.freshwheel]", f"backend = {tables.written(aim.module)}"]
+    lines += [f"requires = {tables.written(tables.texts(pyproject, 'build-system.requires'))}"] if aim.lean else []
     return "\n    ".join(["write by hand:", *lines])
 
 

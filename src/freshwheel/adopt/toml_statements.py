@@ -9,7 +9,6 @@ and can't add to `[tool]` where its tables stand apart.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -67,11 +66,6 @@ def joined(statements: Iterable[Statement]) -> str:
 def prepended(statement: str, element: str) -> str:
     """A statement whose value is an array, with one more string at its beginning."""
     return _OPENING.sub(lambda match: f'[{match[1] or ""}"{element}",{match[1] or " "}', statement, count=1)
-
-
-def written(value: Any) -> str:
-    """A string or a list of strings in TOML."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def changed(data: bytes, edit: Callable[[str], str], expect: Callable[[dict[str, Any]], None], *, hint: str) -> bytes:

@@ -20,6 +20,7 @@ from freshwheel.adopt import toml_statements
 from freshwheel.base import files, requirements
 from freshwheel.base import toml_access as tables
 from freshwheel.base.errors import InputError
+from freshwheel.base.frame import decoded
 from freshwheel.build.context import Call, Context
 from freshwheel.memory import discoveries
 from freshwheel.sources import boundary
@@ -121,12 +122,12 @@ def _layout(context: Context) -> Layout:
         selection = context.select(Disk(context.call.tree))
     except MovedError as error:
         raise InputError(f"{error} keeps changing while it is read", hint="wait for what writes there") from None
-    links = {_text(path): link.kind for path, link in selection.tree.links.items()}
+    links = {decoded(path): link.kind for path, link in selection.tree.links.items()}
     made = discoveries.load(files.cache_directory(context.call.environ), context.call.tree).written
-    inputs = {*map(_text, selection.tree.files), *(path for path, kind in links.items() if kind == b"f")}
+    inputs = {*map(decoded, selection.tree.files), *(path for path, kind in links.items() if kind == b"f")}
     watched = inputs.difference(made).union(selection.locks)
     tops = sorted({folders[-1] for path in watched if (folders := above(path))})
-    pruned = {_text(path) for path in selection.tree.pruned}
+    pruned = {decoded(path) for path in selection.tree.pruned}
     lying = itertools.chain.from_iterable(_lying(context.call.tree, top, pruned) for top in tops)
     others = {*made, *selection.left_out, *context.config.exclude, *itertools.islice(lying, _MOST)}
     variables = {*context.variables, *_FLAGS.get(context.backend.name, ())}
@@ -159,10 +160,6 @@ def _lying(tree: str, top: str, pruned: AbstractSet[str]) -> Iterator[str]:
         yield from (f"{stem}/{name}" for name in names if not boundary.is_dropping(os.fsencode(name)))
 
 
-def _text(path: bytes) -> str:
-    return path.decode("utf-8", "surrogateescape")
-
-
 def keys(layout: Layout) -> list[dict[str, Any]]:
     """The elements of `cache-keys`."""
     grounds = {folder for path in layout.watched if posixpath.basename(path) in _GROUNDS for folder in above(path)}
@@ -177,7 +174,7 @@ def shown(element: Any) -> str:
     """One element in TOML, whatever it is."""
     if isinstance(element, Mapping):
         return f"{{ {', '.join(f'{name} = {shown(value)}' for name, value in element.items())} }}"
-    return toml_statements.written(element) if isinstance(element, str | bool) else str(element)
+    return tables.written(element) if isinstance(element, str | bool) else str(element)
 
 
 def above(path: str) -> list[str]:

@@ -247,12 +247,12 @@ def find(backend: str, requires: Sequence[str], *, in_tree: bool = False) -> Bac
 def guess(requires: Sequence[str]) -> Backend | None:
     """The one known backend that `requires` bring, None when they bring none or several."""
     wanted = requirements.names(requires)
-    found = [known for known in KNOWN if wanted.intersection(known.distributions)]
-    if any(known.companion for known in found):
+    matching = [known for known in KNOWN if wanted.intersection(known.distributions)]
+    if any(known.companion for known in matching):
         # A companion never stands alone: the backend whose module it shares is usually among the requirements too.
-        shared = {module for known in found if known.companion for module in known.modules}
-        found = [known for known in found if known.companion or not shared.intersection(known.modules)]
-    return found[0] if len(found) == 1 else None
+        shared = {module for known in matching if known.companion for module in known.modules}
+        matching = [known for known in matching if known.companion or not shared.intersection(known.modules)]
+    return matching[0] if len(matching) == 1 else None
 
 
 def misnamed(backend: str) -> Backend | None:

@@ -6,7 +6,7 @@ A message says what happened and where, and names a few of many; a hint says wha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 
 class FreshwheelError(Exception):
@@ -24,16 +24,13 @@ class FreshwheelError(Exception):
         return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
 
 
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong with the configuration."""
 
-    __slots__ = ("hint", "what", "where")
-
-    def __init__(self, where: str, what: str, hint: str = "") -> None:
-        self.where = where
-        """The key path or the name of a variable: `tool.freshwheel.backend`, `FRESHWHEEL_LABEL`."""
-        self.what = what
-        self.hint = hint
+    where: str
+    """The key path or the name of a variable: `tool.freshwheel.backend`, `FRESHWHEEL_LABEL`."""
+    what: str
+    hint: str = ""
 
     def render(self) -> str:
         """One line: where, what, and what to do."""

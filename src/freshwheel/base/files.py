@@ -184,15 +184,15 @@ def copy(source: str, target: str, content: bytes | None = None, *, mode: int = 
 def thin(path: str, most: int) -> None:
     """Of the files beside `path` that begin as it does, up to the first dot, and end so, the `most` newest stay."""
     folder, name = os.path.split(path)
-    start, end, found = f"{name.partition('.')[0]}.", os.path.splitext(name)[1], []
-    for one in os.listdir(folder):
-        if one.startswith(start) and one.endswith(end):
-            place = os.path.join(folder, one)
+    start, end, kin = f"{name.partition('.')[0]}.", os.path.splitext(name)[1], []
+    for other in os.listdir(folder):
+        if other.startswith(start) and other.endswith(end):
+            place = os.path.join(folder, other)
             try:
-                found.append((os.lstat(place).st_mtime_ns, place))
+                kin.append((os.lstat(place).st_mtime_ns, place))
             except FileNotFoundError:  # somebody else was at it
                 continue
-    for _, old in sorted(found)[:-most]:
+    for _, old in sorted(kin)[:-most]:
         discard(old)
 
 

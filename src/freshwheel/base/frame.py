@@ -34,6 +34,11 @@ def encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
+def decoded(path: bytes) -> str:
+    """A path as settings and manifests spell it, whatever the locale."""
+    return path.decode("utf-8", "surrogateescape")
+
+
 def texts(*parts: str) -> bytes:
     """Texts as `framed` puts them together."""
     return framed(*map(encoded, parts))

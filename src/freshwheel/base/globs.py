@@ -90,8 +90,8 @@ class Globs:
 
     def _over(self, places: Iterable[tuple[int, int]]) -> Places:
         """`places`, and those behind a `**` that matches no folder at all."""
-        found = frozenset(places)
-        return found | {(at, n + 1) for at, n in found if self.patterns[at].segments[n : n + 1] == (None,)}
+        here = frozenset(places)
+        return here | {(at, n + 1) for at, n in here if self.patterns[at].segments[n : n + 1] == (None,)}
 
 
 def check(pattern: str) -> str | None:
@@ -129,7 +129,7 @@ def _split(pattern: str) -> tuple[int, list[str]]:
 
 
 def _check_segment(pattern: str, segment: str) -> str | None:
-    ranges = [one for found in _CLASS.finditer(segment) for one in _RANGE.findall(found[1])]
+    ranges = [pair for match in _CLASS.finditer(segment) for pair in _RANGE.findall(match[1])]
     wrong = {
         "an empty segment": not segment,
         "a segment that is only a dot": segment == ".",
@@ -143,16 +143,18 @@ def _check_segment(pattern: str, segment: str) -> str | None:
 
 def _parsed(pattern: str) -> Glob:
     climb, segments = _split(pattern)
-    literal = next((number for number, one in enumerate(segments) if MAGIC.search(one)), len(segments))
+    literal = next((number for number, segment in enumerate(segments) if MAGIC.search(segment)), len(segments))
     names_files = not pattern.endswith("/") and segments[-1] != "**"
     while segments and segments[-1] == "**":
         segments.pop()
-    single = [one for number, one in enumerate(segments) if one != "**" or segments[number - 1 : number] != ["**"]]
+    single = [
+        segment for number, segment in enumerate(segments) if segment != "**" or segments[number - 1 : number] != ["**"]
+    ]
     return Glob(
         text=pattern,
         climb=climb,
         literal=tuple(segments[:literal]),
-        segments=tuple(None if one == "**" else _matcher(one) for one in single),
+        segments=tuple(None if segment == "**" else _matcher(segment) for segment in single),
         names_files=names_files,
     )
 

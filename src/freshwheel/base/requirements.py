@@ -35,7 +35,7 @@ def named(text: str) -> tuple[str, list[str]]:
     match = _START.match(text)
     if match is None:
         return "", []
-    return normal(match[1]), [normal(one.strip()) for one in (match[2] or "").split(",") if one.strip()]
+    return normal(match[1]), [normal(extra.strip()) for extra in (match[2] or "").split(",") if extra.strip()]
 
 
 def names(texts: Iterable[str]) -> frozenset[str]:

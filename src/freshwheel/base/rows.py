@@ -70,9 +70,9 @@ def kind(row: Row) -> Row:
     return stat.S_IFMT(row[0]), 0, 0, 0, 0
 
 
-def seal(found: "Iterable[Row]", stamps: "Container[bytes]") -> bytes:
+def seal(looks: "Iterable[Row]", stamps: "Container[bytes]") -> bytes:
     """The 16 bytes that tell in one comparison that none of these rows moved; `stamps` are their row hashes."""
-    return UNSEALED if UNTRUSTED in stamps else sealed(b"".join(map(packed, found)))
+    return UNSEALED if UNTRUSTED in stamps else sealed(b"".join(map(packed, looks)))
 
 
 def seen(look: "Callable[[bytes], os.stat_result]", paths: "Sequence[bytes]") -> list[bytes]:
@@ -108,10 +108,10 @@ def read(path: bytes, *, follow: bool) -> tuple[bytes, bytes, Row] | None:
             if not stat.S_ISREG(before.st_mode):
                 return None
             content = _content(handle, before.st_size)
-            found = row(before)
-            if content is not None and row(os.fstat(handle)) == found:
+            seen = row(before)
+            if content is not None and row(os.fstat(handle)) == seen:
                 executable = not _IS_WINDOWS and before.st_mode & stat.S_IXUSR
-                return b"x" if executable else b"f", content, found
+                return b"x" if executable else b"f", content, seen
         finally:
             os.close(handle)
     raise RestlessError(os.fsdecode(path))

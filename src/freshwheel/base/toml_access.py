@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,13 +23,13 @@ def table(value: Any, path: str) -> Mapping[str, Any]:
 def members(value: Any, path: str = "") -> list[Any]:
     """What the table below the dotted `path`, or `value` itself, holds, sorted by key."""
     below = at(value, path) if path else value
-    return [one for _, one in sorted(below.items())] if isinstance(below, Mapping) else []
+    return [member for _, member in sorted(below.items())] if isinstance(below, Mapping) else []
 
 
 def entries(value: Any, path: str) -> list[Mapping[str, Any]]:
     """The tables in the list below the dotted `path`."""
     below = at(value, path)
-    return [one for one in below if isinstance(one, Mapping)] if isinstance(below, list) else []
+    return [entry for entry in below if isinstance(entry, Mapping)] if isinstance(below, list) else []
 
 
 def text(value: Any, path: str) -> str | None:
@@ -40,19 +41,24 @@ def text(value: Any, path: str) -> str | None:
 def texts(value: Any, path: str) -> list[str]:
     """The string below the dotted `path`, or those in the list there."""
     below = at(value, path)
-    return [one for one in (below if isinstance(below, list) else [below]) if isinstance(one, str) and one]
+    return [entry for entry in (below if isinstance(below, list) else [below]) if isinstance(entry, str) and entry]
 
 
 def strings(value: Any, *, without: Sequence[str] = ()) -> list[str]:
     """All keys and strings in a value of TOML; nothing of what stands below the keys `without`."""
-    found: list[str] = []
+    said: list[str] = []
     waiting = [value]
     while waiting:  # TOML can be deeper than Python's stack
-        one = waiting.pop()
-        if isinstance(one, str):
-            found.append(one)
-        elif isinstance(one, Mapping):
-            waiting += [*one, *(below for key, below in one.items() if key not in without)]
-        elif isinstance(one, list):
-            waiting += one
-    return found
+        part = waiting.pop()
+        if isinstance(part, str):
+            said.append(part)
+        elif isinstance(part, Mapping):
+            waiting += [*part, *(below for key, below in part.items() if key not in without)]
+        elif isinstance(part, list):
+            waiting += part
+    return said
+
+
+def written(value: Any) -> str:
+    """A string or a list of strings in TOML."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

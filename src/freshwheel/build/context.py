@@ -16,7 +16,7 @@ from freshwheel.base.errors import ConfigError, InputError, Problem
 from freshwheel.base.model import Config, Project, Snapshot
 from freshwheel.build import remember
 from freshwheel.inner import distributions
-from freshwheel.memory import accounts, discoveries, memory
+from freshwheel.memory import discoveries, memory
 from freshwheel.sources import boundary, project, selection
 from freshwheel.sources.disk import Disk
 
@@ -117,7 +117,7 @@ class Context:
     @property
     def variables(self) -> frozenset[str]:
         """The environment names that the settings declare, and those that the last builds were seen to ask for."""
-        page = accounts.load(self.cache, self.call.tree)
+        page = discoveries.account(self.cache, self.call.tree)
         return frozenset(self.config.env).union(name for name in page.names if not self.is_harmless(name))
 
     def is_harmless(self, name: str) -> bool:

@@ -25,9 +25,8 @@ from freshwheel.build.tree_view import Scope
 from freshwheel.build.workplace import Workplace
 from freshwheel.inner import build_folders, process
 from freshwheel.inner.build_folders import Record, Seen
-from freshwheel.memory import accounts, discoveries
-from freshwheel.memory.accounts import Page
-from freshwheel.memory.discoveries import State
+from freshwheel.memory import discoveries
+from freshwheel.memory.discoveries import Page, State
 from freshwheel.observe.account import Account
 from freshwheel.observe.judgement import Taken
 from freshwheel.sources import boundary, project, selection
@@ -335,7 +334,7 @@ def _looked(site: Site, ready: Ready, watch: Watch | None, private: Sequence[str
         found = observation.found(site.context, account, scope, later, apart, ready.page)
     if watch is not None:
         page = Page(reason=watch.reason) if found is None else found.page(ready.page, complete=True)
-        accounts.save(site.context.cache, site.context.call.tree, page)
+        discoveries.keep_account(site.context.cache, site.context.call.tree, page)
     _take(site, ready, found)
     return Look(
         earlier=earlier,

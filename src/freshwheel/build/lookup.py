@@ -25,7 +25,7 @@ from freshwheel.inner import build_key, distributions, machine
 from freshwheel.inner.build_key import Component
 from freshwheel.inner.distributions import extras
 from freshwheel.inner.machine import Facts, Subject
-from freshwheel.memory import resolved
+from freshwheel.memory import lease
 from freshwheel.sources import digest, selection
 from freshwheel.store.shelf import Entry
 from freshwheel.store.store import Store
@@ -64,7 +64,7 @@ class Case:
         """All of that; where requirements are withheld, those first that were resolved last."""
         found: Iterable[Entry] = self.store.candidates(self.key, tree=self.tree)
         if self.withheld is not None:
-            found = sorted(found, key=lambda entry: -resolved.latest(self.context.cache, entry.key))
+            found = sorted(found, key=lambda entry: -lease.resolved(self.context.cache, entry.key))
         return filter(self.holds, found)
 
     @property
@@ -111,7 +111,7 @@ class Case:
     def renew(self, entry: Entry) -> None:
         """What an entry withholds is resolved, and the same as for its build."""
         if self.withheld is not None:
-            resolved.renew(self.context.cache, entry.key, self.context.call.now())
+            lease.renew(self.context.cache, entry.key, self.context.call.now())
 
     def aged(self) -> str:
         """Why what the store has is not handed out, in words; nothing: its age is no reason."""
@@ -143,7 +143,7 @@ class Case:
     def _span(self, entry: Entry) -> tuple[int, int | None]:
         """From when to when an entry may be handed out as it is, in ns; None: for ever."""
         age = self.context.config.requires_age
-        start = resolved.latest(self.context.cache, entry.key)
+        start = lease.resolved(self.context.cache, entry.key)
         return start, None if self.withheld is None or age is None else start + age * 10**9
 
     def _has_requirements(self) -> bool:

@@ -29,7 +29,7 @@ from freshwheel.build.workplace import Workplace
 from freshwheel.inner import build_folders, distributions
 from freshwheel.inner.build_folders import Profile, Record, Seen
 from freshwheel.inner.machine import NEW_EVERY_TIME
-from freshwheel.memory.accounts import Page
+from freshwheel.memory.discoveries import Page
 from freshwheel.sources.cargo import Closure, lies_in
 
 

@@ -19,7 +19,7 @@ from freshwheel.build import discovery, notice
 from freshwheel.build.context import Context
 from freshwheel.build.tree_view import Ground, Scope
 from freshwheel.inner import process
-from freshwheel.memory.accounts import Line, Page
+from freshwheel.memory.discoveries import Line, Page
 from freshwheel.observe import judgement, observer, packaged, programs, witness
 from freshwheel.observe.account import Account, merged
 from freshwheel.observe.judgement import Judged, Places, Taken, within

@@ -16,8 +16,8 @@ import xxhash
 from freshwheel.base import files
 from freshwheel.build import discovery
 from freshwheel.inner.build_folders import Record
-from freshwheel.memory import accounts
-from freshwheel.memory.accounts import Page
+from freshwheel.memory import discoveries
+from freshwheel.memory.discoveries import Page
 from freshwheel.store.shelf import Discovered
 from freshwheel.store.store import Store
 
@@ -83,12 +83,14 @@ class Workplace:
         """What all builds in these folders have taken."""
         if not self.folders:
             return Page()
-        return self._translated(accounts.load(self.cache, self.folders[0]), self.called)
+        return self._translated(discoveries.account(self.cache, self.folders[0]), self.called)
 
     def save(self, page: Page) -> None:
         """Puts on record what all builds in these folders have taken."""
         if self.folders:
-            accounts.save(self.cache, self.folders[0], self._translated(replace(page, lines=()), self.absolute))
+            discoveries.keep_account(
+                self.cache, self.folders[0], self._translated(replace(page, lines=()), self.absolute)
+            )
 
     def absolute(self, path: bytes) -> bytes:
         """A path as all trees call it."""

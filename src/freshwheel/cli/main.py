@@ -42,7 +42,7 @@ def _known(words: "Sequence[str]") -> str | None:
     more = [word for word in words[1:] if word != "--json"]
     if words[:1] != ["digest"] or len(more) > 1 or any(word.startswith("-") for word in more):
         return None
-    digest = replay.source_digest(console.tree_of("".join(more)), os.environ, None)
+    digest = replay.source_digest(replay.Call(console.tree_of("".join(more)), os.environ, None))
     if digest is None or "--json" not in words:
         return None if digest is None else f"{digest}\n"
     return f'{{\n  "digest": "{digest}"\n}}\n'

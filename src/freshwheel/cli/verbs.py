@@ -15,6 +15,7 @@ from freshwheel.adopt import uv as cache_keys
 from freshwheel.adopt.switch import Remark
 from freshwheel.base import config, files
 from freshwheel.base import toml_access as tables
+from freshwheel.base.frame import decoded
 from freshwheel.build.context import Call
 from freshwheel.build.explanation import Comparison
 from freshwheel.cli import console, interface
@@ -22,7 +23,7 @@ from freshwheel.cli.interface import Answer, Line, UsageError, count, listed
 from freshwheel.explain import distributions, report
 from freshwheel.explain.report import Why
 from freshwheel.inner.build_key import Difference
-from freshwheel.memory import accounts, journal
+from freshwheel.memory import discoveries, journal
 from freshwheel.memory.outcome import Outcome
 from freshwheel.sources import project as projects
 
@@ -77,7 +78,7 @@ def inputs(options: argparse.Namespace) -> Answer:
     groups: dict[str, list[str]] = {}
     rows = []
     for item, reason in zip(told.inputs, told.reasons, strict=True):
-        path = item.path.decode("utf-8", "surrogateescape")
+        path = decoded(item.path)
         groups.setdefault(reason, []).append(path)
         rows.append({"path": path, "kind": item.kind.decode(), "digest": item.content.hex(), "reason": reason})
     lines = [Line(f"{told.digest}: {count(len(told.inputs), 'input')}", "good")]
@@ -101,7 +102,7 @@ def inputs(options: argparse.Namespace) -> Answer:
 
 def _account(asked: Call) -> Answer:
     """What is on record of the last build of a tree, by program."""
-    page = accounts.load(files.cache_directory(asked.environ), asked.tree)
+    page = discoveries.account(files.cache_directory(asked.environ), asked.tree)
     value = {
         "observed": page.observed,
         "reason": page.reason,

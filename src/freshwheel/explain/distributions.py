@@ -91,13 +91,13 @@ def distributions(paths: Iterable[str]) -> list[str]:
 
     Raises OSError where a folder can't be listed.
     """
-    found: list[str] = []
+    known: list[str] = []
     for path in paths:
         if os.path.isdir(path):
-            found += [os.path.join(path, name) for name in sorted(os.listdir(path))]
+            known += [os.path.join(path, name) for name in sorted(os.listdir(path))]
         else:
-            found += [path] if os.path.lexists(path) else sorted(glob.glob(path)) or [path]
-    return list(filter(is_one, dict.fromkeys(found)))
+            known += [path] if os.path.lexists(path) else sorted(glob.glob(path)) or [path]
+    return list(filter(is_one, dict.fromkeys(known)))
 
 
 def inspect(path: str, call: Call | None = None) -> Inspection:
@@ -118,7 +118,9 @@ def inspect(path: str, call: Call | None = None) -> Inspection:
         if isinstance(error, WheelUnfamiliarError):
             what, kind, todo = f"{what}; nothing was compared", "unfamiliar", "look at it with another tool"
         return Inspection(name=name, tree=tree, findings=(Finding(kind=kind, where=filename, what=what, todo=todo),))
-    flaws = [Finding(kind="broken", where=one, what=what, todo=_AGAIN) for one, what in archive.flaws(wheel).items()]
+    flaws = [
+        Finding(kind="broken", where=member, what=what, todo=_AGAIN) for member, what in archive.flaws(wheel).items()
+    ]
     notes = []
     if not wrong and mark is None:
         notes = ["there is no mark: freshwheel has not made this wheel"]
@@ -167,18 +169,18 @@ def check(paths: Sequence[str]) -> Upload:
     for path in sorted(paths, key=os.path.basename):
         filename = os.path.basename(path)
         try:
-            one = _distribution(path)
+            distribution = _distribution(path)
         except WheelError as error:
             what = error.message.removeprefix(f"{filename}: ")
             findings.append(Finding(kind="broken", where=filename, what=what, todo=_AGAIN))
             continue
-        known.append(one)
-        for found in one.inspected.findings if one.inspected is not None else ():
-            what = found.what if found.where == filename else f"{found.where}: {found.what}"
-            if found.kind == "unfamiliar":
+        known.append(distribution)
+        for finding in distribution.inspected.findings if distribution.inspected is not None else ():
+            what = finding.what if finding.where == filename else f"{finding.where}: {finding.what}"
+            if finding.kind == "unfamiliar":
                 notes.append(f"{filename}: {what}")
             else:
-                findings.append(Finding(kind=found.kind, where=filename, what=what, todo=_AGAIN))
+                findings.append(Finding(kind=finding.kind, where=filename, what=what, todo=_AGAIN))
     findings += [*_labels(known), *_labelled(known), *_versions(known)]
     names = tuple(sorted(map(os.path.basename, paths)))
     return Upload(files=names, findings=tuple(findings), notes=tuple(notes))
@@ -187,8 +189,8 @@ def check(paths: Sequence[str]) -> Upload:
 def _distribution(path: str) -> _Distribution:
     """Raises WheelError."""
     if path.endswith(_WHEEL):
-        found = inspect(path)
-        return _Distribution(name=found.name, inspected=found)
+        inspected = inspect(path)
+        return _Distribution(name=inspected.name, inspected=inspected)
     name, stated = FileName.sdist(os.path.basename(path)), sdist.version_of(path)
     if marks.normal(stated) != marks.normal(name.version):
         raise WheelError(f"PKG-INFO says version {stated}, the file name {name.version}")
@@ -197,9 +199,9 @@ def _distribution(path: str) -> _Distribution:
 
 def _labels(known: Sequence[_Distribution]) -> Iterator[Finding]:
     """Wheels of one release that were built from different sources: an installer takes any of them."""
-    wheels = [one for one in known if one.inspected is not None]
-    for project, base in sorted({one.release for one in wheels}):
-        labels = sorted({one.label or "none" for one in wheels if one.release == (project, base)})
+    wheels = [wheel for wheel in known if wheel.inspected is not None]
+    for project, base in sorted({wheel.release for wheel in wheels}):
+        labels = sorted({wheel.label or "none" for wheel in wheels if wheel.release == (project, base)})
         if len(labels) > 1:
             many = f"{len(labels)} labels: {few(labels, _MOST)}"
             what = f"wheels of {base} have {many}; those of one release are of one tree"
@@ -209,20 +211,28 @@ def _labels(known: Sequence[_Distribution]) -> Iterator[Finding]:
 
 def _labelled(known: Sequence[_Distribution]) -> Iterator[Finding]:
     """What an index refuses because it has a label."""
-    for one in known:
-        if one.label:
-            what = f"its version has the label {one.label}, and an index refuses local versions"
-            todo = _RELEASE if one.inspected is not None else f"{_AGAIN}: freshwheel gives it no label"
-            yield Finding(kind="label", where=one.name.filename, what=what, todo=todo)
+    for distribution in known:
+        if distribution.label:
+            what = f"its version has the label {distribution.label}, and an index refuses local versions"
+            todo = _RELEASE if distribution.inspected is not None else f"{_AGAIN}: freshwheel gives it no label"
+            yield Finding(kind="label", where=distribution.name.filename, what=what, todo=todo)
 
 
 def _versions(known: Sequence[_Distribution]) -> Iterator[Finding]:
     """Wheels of freshwheel beside source distributions of other versions only."""
-    for one in known:
-        project, base = one.release
+    for distribution in known:
+        project, base = distribution.release
         beside = {other.release[1] for other in known if other.inspected is None and other.release[0] == project}
-        if one.inspected is not None and one.inspected.mark is not None and beside and base not in beside:
+        if (
+            distribution.inspected is not None
+            and distribution.inspected.mark is not None
+            and beside
+            and base not in beside
+        ):
             what = f"it is of version {base}, and the source distribution beside it of {few(sorted(beside), _MOST)}"
             yield Finding(
-                kind="versions", where=one.name.filename, what=what, todo="remove the older one, or build both again"
+                kind="versions",
+                where=distribution.name.filename,
+                what=what,
+                todo="remove the older one, or build both again",
             )

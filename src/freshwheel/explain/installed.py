@@ -15,9 +15,8 @@ from typing import Any, Literal, TypeAlias
 from freshwheel.base import files
 from freshwheel.base import toml_access as tables
 from freshwheel.base.errors import FreshwheelError, few
-from freshwheel.memory import installed_state, installs, memory, outcome
-from freshwheel.memory.installed_state import Digests
-from freshwheel.memory.installs import Install
+from freshwheel.memory import installs, memory, outcome
+from freshwheel.memory.installs import Digests, Install
 from freshwheel.sources import project
 
 State: TypeAlias = Literal["current", "stale", "unknown", "skipped"]
@@ -82,10 +81,10 @@ def status(install: Install, environ: Mapping[str, str], suffix: str) -> Status:
 def _held(install: Install, environ: Mapping[str, str], suffix: str) -> Status:
     """One with a mark, held against the tree."""
     try:
-        now = installed_state.digests(install.tree, environ) or digests(install.tree, environ)
+        now = installs.digests(install.tree, environ) or digests(install.tree, environ)
     except FreshwheelError as error:
         return _said(install, "unknown", error.render().replace("\n", "; "))
-    state, why, superfluous = installed_state.judged(install, now, environ, suffix)
+    state, why, superfluous = installs.judged(install, now, environ, suffix)
     mend = "" if state == "current" else _mend(install)
     if superfluous:
         mend = f"remove {' '.join(shlex.quote(os.path.join(install.tree, path)) for path in superfluous)}"
@@ -101,8 +100,8 @@ def digests(tree: str, environ: Mapping[str, str]) -> Digests:
 
     call = Call(tree=tree, environ=environ, hook="build_wheel", settings=None, say=_silent)
     snapshot = Context.of(call).snapshot()
-    names, column = digest.columns(snapshot.inputs)
-    return Digests(source=snapshot.digest, native=snapshot.native, paths=memory.split(names), column=column)
+    held = memory.contents(*digest.columns(snapshot.inputs))
+    return Digests(source=snapshot.digest, native=snapshot.native, held=held)
 
 
 def _said(install: Install, state: State, why: str, mend: str = "") -> Status:
@@ -131,7 +130,7 @@ def _mend(install: Install) -> str:
 def _changes(install: Install, now: Digests, environ: Mapping[str, str]) -> Iterator[str]:
     """Which inputs are not what they were when it was built, where that is on record."""
     before = outcome.inputs(files.cache_directory(environ), install.tree, install.marked("digest"))
-    changes = outcome.changes(before, now.held()) if before is not None else outcome.Changes()
+    changes = outcome.changes(before, now.held) if before is not None else outcome.Changes()
     for verb in ("changed", "added", "removed"):
         if names := getattr(changes, verb):
             yield f"{verb}: {few(names)}"

@@ -6,7 +6,6 @@ may name.
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,8 +13,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from freshwheel.base import config, files, globs
+from freshwheel.base import toml_access as tables
 from freshwheel.base.environment import folders
 from freshwheel.base.errors import InputError, few
+from freshwheel.base.frame import decoded
 from freshwheel.base.model import Finding, Input
 from freshwheel.build import discovery, explanation, lookup
 from freshwheel.build.context import Call, Context
@@ -23,7 +24,7 @@ from freshwheel.build.explanation import Comparison
 from freshwheel.build.lookup import Case
 from freshwheel.inner import programs
 from freshwheel.inner.programs import Lookout
-from freshwheel.memory import accounts, discoveries, editables, memory, outcome
+from freshwheel.memory import discoveries, editables, memory, outcome
 from freshwheel.memory.outcome import Outcome
 from freshwheel.sources import boundary, selection
 from freshwheel.sources.cargo import FOR_TESTS, Closure, lies_in, normal
@@ -77,8 +78,8 @@ def inputs(call: Call) -> Inputs:
     context = Context.of(call)
     snapshot = context.snapshot()
     chosen = selection.steady(call.tree, context.select)
-    paths = [_text(item.path) for item in snapshot.inputs]
-    why = {_text(path): reason for path, reason in chosen.tree.reasons.items()}
+    paths = [decoded(item.path) for item in snapshot.inputs]
+    why = {decoded(path): reason for path, reason in chosen.tree.reasons.items()}
     left_out = {
         path: reason
         for path, reason in sorted(chosen.left_out.items())
@@ -89,7 +90,7 @@ def inputs(call: Call) -> Inputs:
         inputs=snapshot.inputs,
         reasons=tuple([why.get(path) or "reached from the project" for path in paths]),
         left_out=left_out,
-        pruned={_text(path): reason for path, reason in sorted(chosen.tree.pruned.items())},
+        pruned={decoded(path): reason for path, reason in sorted(chosen.tree.pruned.items())},
         env=tuple(sorted(context.variables)),
     )
 
@@ -102,10 +103,10 @@ def check(call: Call) -> Check:
     chosen = selection.steady(call.tree, context.select)
     vital = {*chosen.rules.always, *_AT_THE_TOP, *_deciding(chosen.closure)}
     include = [*_missed(context, chosen, known), *_outside(context, chosen)]
-    exclude = list(_written(known, {_text(item.path) for item in snapshot.inputs}, vital))
+    exclude = list(_written(known, {decoded(item.path) for item in snapshot.inputs}, vital))
     suspicious, notes = _excluded(context, chosen, vital)
     lines = [
-        f"{key} = {_toml([*present, *added])}"
+        f"{key} = {tables.written([*dict.fromkeys([*present, *added])])}"
         for key, present, added in (
             ("include", context.config.include, [pattern for _, pattern in include]),
             ("exclude", context.config.exclude, [pattern for _, pattern in exclude if pattern]),
@@ -124,12 +125,6 @@ def check(call: Call) -> Check:
         notes=tuple(notes),
         lines=tuple(lines),
     )
-
-
-def undeclared(call: Call) -> list[str]:
-    """What is an input only because a build was seen to read it, sorted."""
-    context, known = Context.of(call), discoveries.load(files.cache_directory(call.environ), call.tree)
-    return [path for path, _ in _unnamed(context, selection.steady(call.tree, context.select), known)]
 
 
 def _excluded(context: Context, chosen: Selection, vital: AbstractSet[str]) -> tuple[list[Finding], list[str]]:
@@ -184,7 +179,7 @@ def _missed(context: Context, chosen: Selection, known: discoveries.State) -> It
     for path, target in _unnamed(context, chosen, known):
         pattern = _pattern(target)
         what = f"a build has taken it ({known.discovered[path]}), and nothing declares it"
-        yield Finding(kind="missed", where=path, what=what, todo=f"include = {_toml([pattern])}"), pattern
+        yield Finding(kind="missed", where=path, what=what, todo=f"include = {tables.written([pattern])}"), pattern
 
 
 def _unnamed(context: Context, chosen: Selection, known: discoveries.State) -> Iterator[tuple[str, str]]:
@@ -202,7 +197,7 @@ def _outside(context: Context, chosen: Selection) -> Iterator[tuple[Finding, str
 
     Once a build was observed, nobody need guess any more.
     """
-    if accounts.load(files.cache_directory(context.call.environ), context.call.tree).observed:
+    if discoveries.account(files.cache_directory(context.call.environ), context.call.tree).observed:
         return
     root = boundary.repository(context.call.tree, [crate.folder for crate in chosen.closure.crates])
     paths, exclude = _paths(chosen), globs.parse(context.config.exclude)
@@ -214,7 +209,7 @@ def _outside(context: Context, chosen: Selection) -> Iterator[tuple[Finding, str
             places.setdefault((path, pattern), []).append(where)
     for (path, pattern), lines in places.items():
         what = f"{few(lines)} may take it, and nothing declares it: edits there go unseen until a build is observed"
-        yield Finding(kind="outside", where=path, what=what, todo=f"include = {_toml([pattern])}"), pattern
+        yield Finding(kind="outside", where=path, what=what, todo=f"include = {tables.written([pattern])}"), pattern
 
 
 def _read(context: Context, path: str) -> str:
@@ -237,7 +232,7 @@ def _written(
             todo = "let the build leave it alone: it decides what is built, so it must stay an input"
         else:
             pattern = _pattern(path)
-            todo = f"exclude = {_toml([pattern])}"
+            todo = f"exclude = {tables.written([pattern])}"
         yield Finding(kind="written", where=path, what=what, todo=todo), pattern
 
 
@@ -293,7 +288,7 @@ def _deciding(closure: Closure) -> list[str]:
 
 
 def _paths(chosen: Selection) -> frozenset[str]:
-    return frozenset(map(_text, chosen.tree.paths))
+    return frozenset(map(decoded, chosen.tree.paths))
 
 
 def _pattern(path: str) -> str:
@@ -301,15 +296,6 @@ def _pattern(path: str) -> str:
     stem = path.removesuffix("/**")
     spelled = "".join(char if char.isprintable() and char != "\\" else "?" for char in globs.escaped(stem))
     return spelled + path[len(stem) :]
-
-
-def _toml(texts: Sequence[str]) -> str:
-    return f"[{', '.join(json.dumps(text, ensure_ascii=False) for text in dict.fromkeys(texts))}]"
-
-
-def _text(path: bytes) -> str:
-    """A path as settings and manifests spell it, whatever the locale."""
-    return path.decode("utf-8", "surrogateescape")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,7 +1,9 @@
-"""What real builds of one tree have shown, kept beside its memory: inputs that nobody declares, files that they write.
+"""What real builds of one tree, or in a folder, have shown, kept beside its memory: inputs that nobody declares, files
+that they write, and the account of all that they have taken.
 
 It is lost with the cache directory, and the next real build finds it again. What is in it is never believed to be
-complete, so that nothing is left out because of it.
+complete, so that nothing is left out because of it. A build folder that is kept from one build to the next holds what
+earlier builds have read: what they took counts for the next wheel as well, though nobody reads it again.
 """
 
 from __future__ import annotations
@@ -10,10 +12,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 
-from freshwheel.base import records
+from freshwheel.base import files, records
 from freshwheel.memory import memory
+from freshwheel.store.shelf import Discovered
 
 _MAGIC = b"FWDIS\0\0\2"
+_ACCOUNT = b"FWACC\0\0\3"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,3 +65,55 @@ def save(cache: str | None, tree: str, state: State) -> bool:
 def _beside(cache: str, tree: str) -> str:
     """Where all else lies."""
     return records.place(cache, memory.real(tree), "build")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """One path that the last build used."""
+
+    path: str
+    kind: str
+    """`file`, `folder`, `present` or `absent`."""
+    by: tuple[str, ...]
+    why: str
+    counts: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """What is known of the builds of one tree."""
+
+    observed: bool = False
+    complete: bool = False
+    """Whether all that lies in the folders that are kept was built under observation."""
+    reason: str = ""
+    """Why the last build was not observed."""
+    doubt: str = ""
+    """Why what it took is not all that it has taken."""
+    lines: tuple[Line, ...] = ()
+    names: tuple[str, ...] = ()
+    """Variables that count by name."""
+    every: str = ""
+    """Why every variable counts; nothing: those do by name."""
+    items: tuple[Discovered, ...] = ()
+    """Paths, as a wheel keeps them, that builds have taken: all of those in the folders that are kept."""
+    salt: bytes = b""
+    """For hashes of what variables hold."""
+    readers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Path of an input -> the programs that have read it, in these builds."""
+    joined: Mapping[str, str] = field(default_factory=dict)
+    """Path that a build has read in the repository, and that was no input of it -> who has."""
+
+
+def account(cache: str | None, tree: str) -> Page:
+    """What is on record of a tree; an empty page where nothing is, or nothing that can be used."""
+    where = memory.real(tree)
+    table = records.load(records.place(cache, where, "account"), _ACCOUNT, where) if cache is not None else None
+    return Page() if table is None else Page(**{**table, "lines": tuple([Line(**line) for line in table["lines"]])})
+
+
+def keep_account(cache: str | None, tree: str, page: Page) -> None:
+    """Puts a page on record, for its owner alone; where that can't be, the earlier one goes."""
+    where = memory.real(tree)
+    if cache is not None and not records.save(records.place(cache, where, "account"), _ACCOUNT, asdict(page), where):
+        files.discard(records.place(cache, where, "account"))

@@ -101,7 +101,7 @@ def place(cache: str, tree: bytes) -> str:
 
 def load(cache: str, tree: bytes) -> "list[Record]":
     """The records of a tree, a real path, the last used first; none where they can't be read or believed."""
-    return [_record(one) for one in records.load(os.path.join(place(cache, tree), FILE), _MAGIC, tree) or ()]
+    return [_record(fields) for fields in records.load(os.path.join(place(cache, tree), FILE), _MAGIC, tree) or ()]
 
 
 def save(cache: str, tree: bytes, kept: "Iterable[Record]") -> bool:
@@ -128,12 +128,12 @@ def state(tree: bytes, module: Module, record: Record, records: "Iterable[Record
     try:
         if module.stamp != rows.UNTRUSTED and rows.stamp(rows.packed(rows.row(os.lstat(where)))) == module.stamp:
             return "intact"
-        found = rows.read(where, follow=False)
+        file = rows.read(where, follow=False)
     except OSError as error:
         return "missing" if error.errno in _ABSENT else "foreign"
     except rows.RestlessError:
         return "foreign"
-    return "foreign" if found is None else _known(module, found[1], record, records)
+    return "foreign" if file is None else _known(module, file[1], record, records)
 
 
 def check(  # noqa: PLR0913 - the digests of a tree, and where to look
@@ -146,53 +146,57 @@ def check(  # noqa: PLR0913 - the digests of a tree, and where to look
     before one of them, `left` what is not built any more. With no path `whole`: it may have read what was edited.
     """
     records = load(cache, tree)
-    akin = [one for one in records if one.abi == abi and one.native == native]
-    told = [one for one in akin if one.tells(native, digest)]
+    akin = [record for record in records if record.abi == abi and record.native == native]
+    told = [record for record in akin if record.tells(native, digest)]
     if not told:
         return [(b"", "whole")] if akin else None
-    against = [others(one) for one in told]
+    against = [others(record) for record in told]
     if all(against):
         return against[0]
     record = told[against.index([])]
-    found: list[Found] = [(one.path, state(tree, one, record, records)) for one in record.modules]
+    findings: list[Found] = [(module.path, state(tree, module, record, records)) for module in record.modules]
     first = _first(tree, record)
     left = [path for path in _left(tree, record, records) if path not in first]
-    return [*found, *((path, "first") for path in first), *((path, "left") for path in left)]
+    return [*findings, *((path, "first") for path in first), *((path, "left") for path in left)]
 
 
 def _first(tree: bytes, record: Record) -> list[bytes]:
     """The files that an import finds before a module of a record, which have the most special ending."""
-    own = {one.path for one in record.modules}
+    own = {module.path for module in record.modules}
     parts = [path.rpartition(b"/") for path in sorted(own)]
-    found = [folder + slash + name.partition(b".")[0] + os.fsencode(record.abi) for folder, slash, name in parts]
-    return [path for path in found if path not in own and os.path.lexists(os.path.join(tree, path))]
+    special = [folder + slash + name.partition(b".")[0] + os.fsencode(record.abi) for folder, slash, name in parts]
+    return [path for path in special if path not in own and os.path.lexists(os.path.join(tree, path))]
 
 
 def _left(tree: bytes, record: Record, records: "Iterable[Record]") -> list[bytes]:
     """The modules in the tree that builds of other sources alone have put there, and that can be imported."""
-    own = {it.path for one in records if one.native == record.native for it in one.modules}
+    own = {module.path for other in records if other.native == record.native for module in other.modules}
     endings = (os.fsencode(record.abi), *_SHARED)
-    found = {
-        it.path
-        for one in records
-        for it in one.modules
-        if it.path not in own and it.path.endswith(endings) and state(tree, it, one, records) in ("intact", "known")
+    left = {
+        module.path
+        for other in records
+        for module in other.modules
+        if module.path not in own
+        and module.path.endswith(endings)
+        and state(tree, module, other, records) in ("intact", "known")
     }
-    return sorted(found)
+    return sorted(left)
 
 
 def _known(module: Module, content: bytes, record: Record, records: "Iterable[Record]") -> "State":
     """As `state`, of a file with this content."""
     if content == module.content:
         return "intact"
-    owners = [one for one in records if any((it.path, it.content) == (module.path, content) for it in one.modules)]
+    made = (module.path, content)
+    owners = [other for other in records if any((part.path, part.content) == made for part in other.modules)]
     if module.path.endswith(_SHARED):
         kin = (record.kin, record.rests, record.whole)
-        if any(one.tells(record.native, record.digest) and (one.kin, one.rests, one.whole) == kin for one in owners):
+        like = [other for other in owners if (other.kin, other.rests, other.whole) == kin]
+        if any(other.tells(record.native, record.digest) for other in like):
             return "intact"
     return "known" if owners else "foreign"
 
 
 def _record(fields: "Any") -> Record:
     record = Record.of(fields)
-    return record.but(wheel=Wheel.of(record.wheel), modules=tuple([Module.of(one) for one in record.modules]))
+    return record.but(wheel=Wheel.of(record.wheel), modules=tuple([Module.of(parts) for parts in record.modules]))

@@ -3,6 +3,9 @@
 A frontend that was told that nothing need be installed can't build any more. So the wheel that was found then is kept
 for that run, whatever happens to the store; and a run that was told what to install keeps the key that this was said
 for. A run is known by all that its hooks have in common, never by one thing alone.
+
+How long a promise may withhold requirements goes by when those of an entry of the store were last resolved. Where that
+is lost, nobody knows, and they are asked for once more.
 """
 
 import os
@@ -17,12 +20,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+
 _MAGIC = b"FWLEASE\2"
 _WHEEL = "wheel"
 _AGE = 24 * 3600
 """Seconds. No run lasts longer."""
 _YOUNG = 60
 """Seconds. It takes no longer to write a lease."""
+_RESOLVED = b"FWASK\0\0\1"
+_MOST = 1000
+"""Entries of which it is known when their requirements were resolved; the oldest go first."""
 
 
 class Lease(Value):
@@ -80,10 +87,10 @@ def grant(cache: str, identity: bytes, *, key: str, digest: str, wheel: "tuple[s
 
 def find(cache: str, identity: bytes) -> "Lease | None":
     """The lease of a run; None where there is none that can be used."""
-    return _found(_folder(cache, identity), identity)
+    return _granted(_folder(cache, identity), identity)
 
 
-def _found(folder: str, identity: bytes) -> "Lease | None":
+def _granted(folder: str, identity: bytes) -> "Lease | None":
     """The lease that was granted to this run, with the very wheel."""
     terms = records.load(_terms(folder), _MAGIC, identity)
     if terms is None:
@@ -98,12 +105,17 @@ def _found(folder: str, identity: bytes) -> "Lease | None":
 
 def drop(lease: "Lease") -> None:
     """Removes a lease."""
-    files.discard(_terms(lease.folder))
+    _clear(lease.folder)
+
+
+def _clear(folder: str) -> None:
+    """Nothing is in the folder of a lease, and it is not there."""
+    files.discard(_terms(folder))
     try:
         # Somebody may have been killed while the wheel was written.
-        for name in os.listdir(lease.folder):
-            files.discard(os.path.join(lease.folder, name))
-        os.rmdir(lease.folder)
+        for name in os.listdir(folder):
+            files.discard(os.path.join(folder, name))
+        os.rmdir(folder)
     except OSError:
         return
 
@@ -119,12 +131,12 @@ def sweep(cache: str, now: float) -> None:
         folder, age = os.path.join(top, name), 0.0
         try:
             age = abs(now - os.stat(folder).st_mtime)
-            found = _found(folder, bytes.fromhex(name))
+            lease = _granted(folder, bytes.fromhex(name))
         except (OSError, ValueError):
-            found = None
+            lease = None
         # What is none may be one that is being written.
-        if age > (_AGE if found is not None else _YOUNG) or (found is not None and not os.path.exists(found.prefix)):
-            drop(Lease(folder=folder, key="", digest="", name="", prefix=""))
+        if age > (_AGE if lease is not None else _YOUNG) or (lease is not None and not os.path.exists(lease.prefix)):
+            _clear(folder)
 
 
 def _folder(cache: str, identity: bytes) -> str:
@@ -148,9 +160,23 @@ def _started(process: int) -> bytes | None:
 
 def _content(lease: Lease) -> bytes:
     """The content digest of the wheel; nothing where there is none."""
-    found = rows.read(os.fsencode(lease.wheel), follow=False) if lease.name else None
-    return found[1] if found is not None else b""
+    wheel = rows.read(os.fsencode(lease.wheel), follow=False) if lease.name else None
+    return wheel[1] if wheel is not None else b""
 
 
 def _terms(folder: str) -> str:
     return os.path.join(folder, "terms")
+
+
+def resolved(cache: str | None, key: str) -> int:
+    """When the requirements of the entry under this key were last resolved, in ns; 0: nobody knows."""
+    return records.load(_place_of(cache or "", key), _RESOLVED, key) or 0
+
+
+def renew(cache: str | None, key: str, now: int) -> None:
+    """They were resolved `now`, in ns; if that can't be written, they will be asked for again."""
+    records.save(_place_of(cache or "", key), _RESOLVED, now, key, most=_MOST)
+
+
+def _place_of(cache: str, key: str) -> str:
+    return os.path.join(cache, "resolved", f"of.{key}.bin")

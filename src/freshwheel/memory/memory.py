@@ -158,14 +158,17 @@ def remembered(memory: Memory) -> dict[bytes, tuple[bytes, bytes, bytes]]:
 
     A file with this row hash, on the same device, still has this content.
     """
-    column, stamps = memory.column, memory.stamps
-    contents = {}
-    for number, path in enumerate(split(memory.inputs)):
-        stamp = stamps[8 * number : 8 * number + 8]
-        kind = column[_WIDTH * number : _WIDTH * number + 1]
-        if stamp != rows.UNTRUSTED and kind in (b"f", b"x"):
-            contents[path] = stamp, kind, column[_WIDTH * number + 1 : _WIDTH * (number + 1)]
-    return contents
+    known = {}
+    for number, (path, held) in enumerate(contents(memory.inputs, memory.column).items()):
+        stamp = memory.stamps[_STAMP * number : _STAMP * (number + 1)]
+        if stamp != rows.UNTRUSTED and held[:1] in (b"f", b"x"):
+            known[path] = stamp, held[:1], held[1:]
+    return known
+
+
+def contents(inputs: bytes, column: bytes) -> dict[bytes, bytes]:
+    """Path -> kind and content of inputs."""
+    return {path: column[_WIDTH * number : _WIDTH * (number + 1)] for number, path in enumerate(split(inputs))}
 
 
 def split(paths: bytes) -> list[bytes]:

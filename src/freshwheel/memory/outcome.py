@@ -13,8 +13,10 @@ from typing import Literal
 import xxhash
 
 from freshwheel.base import records
+from freshwheel.base.frame import decoded
 from freshwheel.base.model import Snapshot
 from freshwheel.memory import journal, memory
+from freshwheel.sources import digest
 
 MOST = 20
 """Installations that are kept."""
@@ -28,8 +30,6 @@ _WITH_PARTS = 4
 """Outcomes whose key is kept with all its parts."""
 _MOST_INPUTS = 4
 """States of the sources whose inputs are kept."""
-_WIDTH = 17
-"""Bytes of kind and content."""
 _WHEELS = ("wheel", "editable")
 """Hooks that deliver."""
 
@@ -115,7 +115,7 @@ def load(cache: str | None, tree: str) -> list[Outcome]:
 
 def _decided(cache: str, tree: str) -> list[Outcome]:
     """Those that the recipes have decided."""
-    return [Outcome(**one) for one in records.load(place(cache, tree), _MAGIC, memory.real(tree)) or ()]
+    return [Outcome(**fields) for fields in records.load(place(cache, tree), _MAGIC, memory.real(tree)) or ()]
 
 
 def add(cache: str | None, tree: str, outcome: Outcome, snapshot: Snapshot | None = None) -> bool:
@@ -170,9 +170,7 @@ def inputs(cache: str | None, tree: str, digest: str) -> dict[bytes, bytes] | No
     known = records.load(place(cache, tree, digest), _INPUTS, digest) if cache is not None and digest else None
     if known is None:
         return None
-    paths, column = known
-    names = paths.split(b"\0") if paths else []
-    return {name: column[_WIDTH * at : _WIDTH * (at + 1)] for at, name in enumerate(names)}
+    return memory.contents(*known)
 
 
 def changes(before: Mapping[bytes, bytes], after: Mapping[bytes, bytes]) -> Changes:
@@ -187,9 +185,7 @@ def changes(before: Mapping[bytes, bytes], after: Mapping[bytes, bytes]) -> Chan
 def _keep(path: str, snapshot: Snapshot) -> None:
     """The inputs are on record, if they can be."""
     if records.load(path, _INPUTS, snapshot.digest) is None:
-        paths = b"\0".join([item.path for item in snapshot.inputs])
-        column = b"".join([item.kind + item.content for item in snapshot.inputs])
-        records.save(path, _INPUTS, (paths, column), snapshot.digest, most=_MOST_INPUTS)
+        records.save(path, _INPUTS, digest.columns(snapshot.inputs), snapshot.digest, most=_MOST_INPUTS)
 
 
 def _slimmed(outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -205,4 +201,4 @@ def _slimmed(outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 
 def _texts(paths: Iterable[bytes]) -> tuple[str, ...]:
-    return tuple(path.decode("utf-8", "surrogateescape") for path in sorted(paths))
+    return tuple(map(decoded, sorted(paths)))

@@ -13,12 +13,13 @@ from freshwheel.store import shelf
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import TypeVar
+    from typing import ParamSpec, TypeVar
 
     from freshwheel.memory.answers import Answer
     from freshwheel.memory.lease import Lease
     from freshwheel.store.shelf import Shelf
 
+    P = ParamSpec("P")
     T = TypeVar("T")
 
 _HOOK = "build_wheel"
@@ -26,59 +27,34 @@ _LEASES = 16
 """With more than these some are of runs that are over."""
 
 
-def source_digest(
-    tree: str, environ: "Mapping[str, str]", settings: object, *, now: "Callable[[], int]" = time.time_ns
-) -> str | None:
-    """The source digest of `tree`, if the memory of it still knows; `now` is the time in ns."""
-    return _unless_odd(lambda: _source_digest(tree, environ, settings, now()))
+class Call:
+    """What is asked: tree, environment, settings, `build_wheel` or `build_editable`; and a clock, in ns."""
+
+    __slots__ = ("environ", "hook", "now", "settings", "tree")
+
+    def __init__(
+        self,
+        tree: str,
+        environ: "Mapping[str, str]",
+        settings: object,
+        hook: str = _HOOK,
+        now: "Callable[[], int]" = time.time_ns,
+    ) -> None:
+        self.tree, self.environ, self.settings, self.hook, self.now = tree, environ, settings, hook, now
 
 
-def wheel(  # noqa: PLR0913 - what a hook gets, which hook, and a clock
-    tree: str,
-    environ: "Mapping[str, str]",
-    settings: object,
-    directory: str,
-    *,
-    hook: str = _HOOK,
-    now: "Callable[[], int]" = time.time_ns,
-) -> tuple[str, str] | None:
-    """The file name of the wheel, handed out into `directory` once more, and what to tell a person of it."""
-    return _unless_odd(lambda: _wheel(_Case(tree, environ, settings, hook, now), directory))
+def _unless_odd(answer: "Callable[P, T | None]") -> "Callable[P, T | None]":
+    """The same function, with None where anything is wrong: what is remembered must never be in the way."""
 
+    def answered(*args: "P.args", **kwargs: "P.kwargs") -> "T | None":
+        try:
+            return answer(*args, **kwargs)
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is
+            return None
 
-def metadata(  # noqa: PLR0913 - as `wheel`
-    tree: str,
-    environ: "Mapping[str, str]",
-    settings: object,
-    directory: str,
-    *,
-    hook: str = _HOOK,
-    now: "Callable[[], int]" = time.time_ns,
-) -> str | None:
-    """The name of the `.dist-info` folder, written into `directory` once more."""
-    return _unless_odd(lambda: _metadata(_Case(tree, environ, settings, hook, now), directory))
-
-
-def requires(
-    tree: str,
-    environ: "Mapping[str, str]",
-    settings: object,
-    *,
-    hook: str = _HOOK,
-    now: "Callable[[], int]" = time.time_ns,
-) -> list[str] | None:
-    """No requirement, where this run of a frontend now has a lease of the wheel."""
-    return _unless_odd(lambda: _requires(_Case(tree, environ, settings, hook, now)))
-
-
-def _unless_odd(answer: "Callable[[], T | None]") -> "T | None":
-    """The answer, None where anything is wrong: what is remembered must never be in the way."""
-    try:
-        return answer()
-    except MemoryError:
-        raise
-    except Exception:  # noqa: BLE001 - whatever it is
-        return None
+    return answered
 
 
 class _AsideError(Exception):
@@ -88,13 +64,11 @@ class _AsideError(Exception):
 class _Case:
     """One call that was answered before, all that the answer rests on being as it was. Raises where it is not."""
 
-    __slots__ = ("answer", "cache", "hook", "now", "run", "shelf", "started", "tree")
+    __slots__ = ("answer", "cache", "call", "run", "shelf", "started", "tree")
 
     answer: "Answer"
     cache: str
-    hook: str
-    """For which wheel it is: `build_wheel` or `build_editable`."""
-    now: "Callable[[], int]"
+    call: Call
     run: bytes | None
     """What this run of a frontend is known by."""
     shelf: "Shelf"
@@ -102,15 +76,11 @@ class _Case:
     """In ns."""
     tree: bytes
 
-    def __init__(
-        self, tree: str, environ: "Mapping[str, str]", settings: object, hook: str, now: "Callable[[], int]"
-    ) -> None:
-        self.started = now()
-        where, cache = memory.real(tree), files.cache_directory(environ)
-        asked = answers.question(where, hook, settings, environ)
-        digest = (
-            _source_digest(tree, environ, settings, self.started) if cache is not None and asked is not None else None
-        )
+    def __init__(self, call: Call) -> None:
+        self.call, self.started, environ = call, call.now(), call.environ
+        where, cache = memory.real(call.tree), files.cache_directory(environ)
+        asked = answers.question(where, call.hook, call.settings, environ)
+        digest = _source_digest(call, self.started) if cache is not None and asked is not None else None
         if cache is None or asked is None or digest is None:
             raise _AsideError
         answer, store = answers.load(cache, asked, digest), shelf.at(cache)
@@ -118,9 +88,9 @@ class _Case:
             raise _AsideError
         if not answer.data:
             os.lstat(store.entry_place(answer.entry.decode()))  # whoever removes an entry wants a build
-        self.answer, self.cache, self.hook, self.now, self.shelf, self.tree = answer, cache, hook, now, store, where
+        self.answer, self.cache, self.shelf, self.tree = answer, cache, store, where
         self.run = lease.run(where, environ, asked) if environment.isolation(environ) is not None else None
-        over = bool(answer.until) and now() >= int.from_bytes(answer.until, "little")
+        over = bool(answer.until) and call.now() >= int.from_bytes(answer.until, "little")
         if over and (self.run is None or lease.find(cache, self.run) is None):
             raise _AsideError  # its requirements are to be resolved, and what they are now decides
 
@@ -136,10 +106,10 @@ class _Case:
         """What is saved, in words; that the wheel is given again is on record."""
         from freshwheel.memory import journal  # noqa: PLC0415 - for the last hook of a run alone
 
-        answer, now, saved = self.answer, self.now(), int.from_bytes(self.answer.took, "little")
+        answer, now, saved = self.answer, self.call.now(), int.from_bytes(self.answer.took, "little")
         names = (journal.identity(self.tree), answer.wheel, answer.digest.decode(), answer.key.decode())
         took = max(0, now - self.started) // 10**6
-        kind = "wheel" if self.hook == _HOOK else "editable"
+        kind = "wheel" if self.call.hook == _HOOK else "editable"
         journal.add(self.cache, (now // 10**9, "again", kind, *names, took, saved))
         return journal.saved(saved)
 
@@ -153,7 +123,10 @@ class _Case:
         self.shelf.used(self.answer.entry.decode())
 
 
-def _wheel(case: _Case, directory: str) -> tuple[str, str] | None:
+@_unless_odd
+def wheel(call: Call, directory: str) -> tuple[str, str] | None:
+    """The file name of the wheel, handed out into `directory` once more, and what to tell a person of it."""
+    case = _Case(call)
     name = case.answer.wheel
     if any(other.endswith(".whl") and other != name for other in os.listdir(directory)):
         return None  # it may be an earlier one, which would have to go
@@ -162,12 +135,15 @@ def _wheel(case: _Case, directory: str) -> tuple[str, str] | None:
     if held is not None:
         lease.drop(held)
     how = "is from the store: nothing that it is made from has changed"
-    if case.hook != _HOOK:
+    if call.hook != _HOOK:
         how = "was made without a build: nothing that is compiled has changed"
     return name, f"{name} {how}{case.told()}"
 
 
-def _metadata(case: _Case, directory: str) -> str | None:
+@_unless_odd
+def metadata(call: Call, directory: str) -> str | None:
+    """The name of the `.dist-info` folder, written into `directory` once more."""
+    case = _Case(call)
     info = case.answer.info
     case.held()
     if not info:
@@ -180,14 +156,17 @@ def _metadata(case: _Case, directory: str) -> str | None:
     return next(iter(info)).partition("/")[0]
 
 
-def _requires(case: _Case) -> list[str] | None:
+@_unless_odd
+def requires(call: Call) -> list[str] | None:
+    """No requirement, where this run of a frontend now has a lease of the wheel."""
+    case = _Case(call)
     answer = case.answer
     if not answer.lean or case.run is None:
         return None
     leases = os.path.join(case.cache, "leases")
     files.settle(leases)
     if len(os.listdir(leases)) > _LEASES:
-        lease.sweep(case.cache, case.now() / 1e9)
+        lease.sweep(case.cache, call.now() / 1e9)
     path = files.beside(os.path.join(case.cache, "wheel"))
     try:
         case.hand_out(path)
@@ -198,10 +177,16 @@ def _requires(case: _Case) -> list[str] | None:
     return None if held is None else []
 
 
-def _source_digest(tree: str, environ: "Mapping[str, str]", settings: object, started: int) -> str | None:
-    where = memory.real(tree)
-    asked = memory.question(settings, environ, where)
-    cache = files.cache_directory(environ)
+@_unless_odd
+def source_digest(call: Call) -> str | None:
+    """The source digest of the tree, if the memory of it still knows."""
+    return _source_digest(call, call.now())
+
+
+def _source_digest(call: Call, started: int) -> str | None:
+    where = memory.real(call.tree)
+    asked = memory.question(call.settings, call.environ, where)
+    cache = files.cache_directory(call.environ)
     if asked is None or cache is None:
         return None
     known = memory.load(cache, where)

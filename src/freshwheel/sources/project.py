@@ -17,8 +17,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from freshwheel.base import config_values, requirements
-from freshwheel.base.config_values import wrong
+from freshwheel.base import config, requirements
+from freshwheel.base.config import wrong
 from freshwheel.base.errors import InputError
 from freshwheel.base.frame import framed
 from freshwheel.base.model import OwnVersion, Project
@@ -134,7 +134,7 @@ def own_version(project: Project, own: OwnVersion) -> str:
     text = _decoded(data.removeprefix(_BOM), name, f"{own.path} ").replace("\r\n", "\n")
     match = re.compile(own.pattern or _USUAL, re.MULTILINE).search(text)
     if match is not None and match["version"] is not None:
-        return config_values.base_version(match["version"], name, f"in {own.path}, ")
+        return config.base_version(match["version"], name, f"in {own.path}, ")
     if own.pattern is not None:
         raise wrong(f"{_KEY}.pattern", f"matches nothing in {own.path}")
     hint = "say how to find it: version = { path = ..., pattern = '...(?P<version>...)...' }"
@@ -217,7 +217,7 @@ def _sdist_version(tree: str) -> str | None:
         if field.lower() == b"version":
             text = value.decode("utf-8", "replace").strip()
             if requirements.version(text) is None:
-                raise wrong(name, f"{config_values.shown(text)} is not a version (PEP 440)")
+                raise wrong(name, f"{config.shown(text)} is not a version (PEP 440)")
             return text
     raise wrong(name, "has no Version", "an unpacked source distribution has one; remove the file if this is none")
 

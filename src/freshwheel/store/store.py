@@ -77,8 +77,8 @@ class Store:
                 files.settle(os.path.join(cache, FORMAT))
         except (OSError, ValueError) as error:
             return f"can't make {cache}: {why(error)}; FRESHWHEEL_CACHE_DIR names another folder"
-        found = at(cache)
-        return found if isinstance(found, str) else cls(found)
+        shelf = at(cache)
+        return shelf if isinstance(shelf, str) else cls(shelf)
 
     def find(self, key: str, *, tree: bytes | None = None) -> Entry | None:
         """The first of `candidates`."""
@@ -90,9 +90,9 @@ class Store:
         What they have discovered is for the caller to look at: each is of another state of it.
         """
         for place in (*_slots(key, None), *(_slots(key, tree) if tree is not None else ())):
-            found = self.shelf.find(place)
-            if found is not None and found.tree in (None, tree):
-                yield found
+            entry = self.shelf.find(place)
+            if entry is not None and entry.tree in (None, tree):
+                yield entry
 
     def hand_out(self, blob: Blob, target: str) -> bool:
         """Whether `target` now holds the blob: a copy, never a link, compared with its digest while it was made."""
@@ -107,9 +107,9 @@ class Store:
         found and could not use, because what they discovered is another now, stay beside it: so many as there are
         slots, then the oldest of these `stale` ones makes room.
         """
-        places = {one.key: one for one in stale}
+        places = {entry.key: entry for entry in stale}
         free = [place for place in _slots(draft.key, draft.tree) if place not in places]
-        oldest = min(places.values(), key=lambda one: one.created, default=None)
+        oldest = min(places.values(), key=lambda entry: entry.created, default=None)
         place = free[0] if free or oldest is None else oldest.key
         try:
             return self._put(draft, inner, finished or {}, place, None if place in places else self.shelf.find(place))
@@ -255,4 +255,4 @@ def _slots(key: str, tree: bytes | None) -> list[str]:
     """
     start = key if tree is None else hashlib.sha256(framed(b"bound", key.encode(), tree)).hexdigest()
     more = [framed(b"slot", start.encode(), bytes([number])) for number in range(1, _SLOTS)]
-    return [start, *(hashlib.sha256(one).hexdigest() for one in more)]
+    return [start, *(hashlib.sha256(slot).hexdigest() for slot in more)]

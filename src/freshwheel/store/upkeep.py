@@ -10,6 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from freshwheel.base import files
 from freshwheel.store.shelf import DAMAGED, Blob, Entry, Shelf, is_key, why
@@ -121,10 +122,10 @@ def flaws(shelf: Shelf) -> list[tuple[str, str]]:
     """
     listed, others = _listing(shelf)
     wrong = [(item.path, reason) for item, reason in others if os.path.lexists(item.path)]
-    for one in listed:
-        for blob in one.entry.blobs():
-            flaw = _flaw(shelf.blob_place(blob.sha256), blob, is_needed=blob == one.entry.inner.blob)
-            if flaw and os.path.lexists(one.item.path):
+    for known in listed:
+        for blob in known.entry.blobs():
+            flaw = _flaw(shelf.blob_place(blob.sha256), blob, is_needed=blob == known.entry.inner.blob)
+            if flaw and os.path.lexists(known.item.path):
                 wrong.append((shelf.blob_place(blob.sha256), flaw))
     return sorted({(os.path.relpath(path, shelf.root).replace(os.sep, "/"), what) for path, what in wrong})
 
@@ -163,8 +164,8 @@ def prune(shelf: Shelf, *, now: int, size: int = SIZE, age: float = AGE, force: 
 def clear(shelf: Shelf, *, now: int) -> Pruned:
     """Removes every entry, then every blob, and what was left half written or put away; locks stay."""
     sweep = _Sweep(shelf, now)
-    for kind in ("index", "blobs", "bad"):
-        for item in _items(shelf, kind, any_name=True):
+    for folder, kind in (("index", "entries"), ("blobs", "blobs"), ("bad", "files")):
+        for item in _items(shelf, folder, any_name=True):
             sweep.remove(item, kind if is_key(item.name) else "files")
     return sweep.result()
 
@@ -175,20 +176,12 @@ class _Sweep:
     def __init__(self, shelf: Shelf, now: int) -> None:
         self.shelf = shelf
         self.now = now
-        self.removed: Counter[str] = Counter()
+        self.removed: Any = Counter()
         self.recent = self.over = 0
 
     def result(self) -> Pruned:
         """What was removed."""
-        counts = self.removed
-        return Pruned(
-            entries=counts["index"],
-            blobs=counts["blobs"],
-            files=counts["files"],
-            size=counts["size"],
-            recent=self.recent,
-            over=self.over,
-        )
+        return Pruned(**self.removed, recent=self.recent, over=self.over)
 
     def entries_and_blobs(self, size: int, age: int) -> None:
         """Removes entries that are too old or too many, and the blobs that no entry names."""
@@ -198,10 +191,10 @@ class _Sweep:
                 self.shelf.put_away(item.path)
         named: set[str] = set()
         total = recent = 0
-        for one in listed:
-            blobs = {blob.sha256: blob.size for blob in one.entry.blobs() if blob.sha256 not in named}
-            more, idle = one.item.size + sum(blobs.values()), self.idle(one.item)
-            if (idle > age or (total + more > size and idle > _HOUR)) and self.discard(one):
+        for known in listed:
+            blobs = {blob.sha256: blob.size for blob in known.entry.blobs() if blob.sha256 not in named}
+            more, idle = known.item.size + sum(blobs.values()), self.idle(known.item)
+            if (idle > age or (total + more > size and idle > _HOUR)) and self.discard(known):
                 continue
             named |= blobs.keys()
             total += more
@@ -222,19 +215,18 @@ class _Sweep:
         for folder, limit in limits.items():
             for item in _files(folder, read=True):
                 is_half = item.name.endswith(".tmp")
-                if self.idle(item) > (min(limit, _DAY) if is_half else limit) and (
-                    is_half or folder != self.shelf.root
-                ):
+                may_go = is_half or folder != self.shelf.root
+                if may_go and self.idle(item) > (min(limit, _DAY) if is_half else limit):
                     self.remove(item, "files")
 
-    def discard(self, one: Listed) -> bool:
+    def discard(self, known: Listed) -> bool:
         """Whether an entry is gone; one that was used meanwhile stays."""
         try:
-            if os.lstat(one.item.path).st_mtime_ns != one.item.time:
+            if os.lstat(known.item.path).st_mtime_ns != known.item.time:
                 return False
         except OSError:
-            return not os.path.lexists(one.item.path)
-        return self.remove(one.item, "index")
+            return not os.path.lexists(known.item.path)
+        return self.remove(known.item, "entries")
 
     def remove(self, item: Item, kind: str) -> bool:
         """Whether the file is gone by this."""
@@ -260,7 +252,7 @@ def _listing(shelf: Shelf) -> tuple[list[Listed], list[tuple[Item, str]]]:
             listed.append(Listed(entry=entry, item=item))
         else:
             others.append((item, entry))
-    return sorted(listed, key=lambda one: (-one.item.time, one.item.name)), others
+    return sorted(listed, key=lambda known: (-known.item.time, known.item.name)), others
 
 
 def _items(shelf: Shelf, kind: str, *, any_name: bool = False) -> list[Item]:
