@@ -30,7 +30,7 @@ print(json.dumps([platform.python_implementation(), version, level, flags, path]
 """
 ELSEWHERE = (
     *("tests/abuse", "tests/adopt", "tests/chance", "tests/frontends", "tests/layouts", "tests/stale"),
-    *("tests/build/test_incremental.py", "tests/test_docs.py"),
+    *("tests/sources/test_incremental.py", "tests/test_docs.py"),
 )
 """What needs installers that are not installed here, or says nothing about a Python."""
 TESTS = ("-q", "-p", "no:cacheprovider", "-n", "auto", "-m", "not slow and not trial")

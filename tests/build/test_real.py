@@ -17,9 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freshwheel.base.errors import InnerError, InputError
-from freshwheel.build import inner_build, recipes, remember
+from freshwheel.build import context as contexts
+from freshwheel.build import inner_build, recipes
 from freshwheel.build.context import Context
-from freshwheel.build.workplace import Workplace
+from freshwheel.build.notice import Workplace
 from freshwheel.explain import report
 from freshwheel.inner.build_folders import Record, Seen
 from freshwheel.memory import discoveries, memory
@@ -565,8 +566,8 @@ def later(tree):
 def test_contents_are_remembered(tree):
     """What a walk has read need not be read again, but for links and tables."""
     project, found = later(tree)
-    assert remember.keep(project, found, None, tree.environ)
-    known = remember.contents(str(tree.path), tree.environ)
+    assert contexts.remember(project, found, None, tree.environ)
+    known = contexts.remembered(str(tree.path), tree.environ)
     files = {one.path: one.content for one in found.inputs if one.kind in (b"f", b"x")}
     assert {path: fact[2] for path, fact in known.items()} == files
     assert set(files) == {b"Cargo.toml", b"README.md", b"_backend/recording.py", *map(str.encode, list(FILES)[1:])} | {
@@ -578,7 +579,7 @@ def test_same_digest_with_and_without_memory(tree):
     """A memory changes no answer."""
     expected = tree.digest()
     project, found = later(tree)
-    remember.keep(project, found, None, tree.environ)
+    contexts.remember(project, found, None, tree.environ)
     assert tree.digest() == expected
     tree.write("src/lib.rs", "// two\n")
     changed = tree.digest()
@@ -589,10 +590,10 @@ def test_same_digest_with_and_without_memory(tree):
 def test_contents_on_another_device(tree, monkeypatch):
     """Inodes and times of one file system say nothing about another."""
     project, found = later(tree)
-    remember.keep(project, found, None, tree.environ)
-    device = remember._device(str(tree.path))
-    monkeypatch.setattr(remember, "_device", lambda _tree: device + 1)
-    assert remember.contents(str(tree.path), tree.environ) == {}
+    contexts.remember(project, found, None, tree.environ)
+    device = contexts._device(str(tree.path))
+    monkeypatch.setattr(contexts, "_device", lambda _tree: device + 1)
+    assert contexts.remembered(str(tree.path), tree.environ) == {}
 
 
 @pytest.mark.parametrize("data", [b"", b"FWMEM\0\0\1", b"x" * 100])
@@ -600,18 +601,18 @@ def test_damaged_memory(tree, data):
     """It is as good as none."""
     expected = tree.digest()
     Path(memory.place(str(tree.cache), memory.real(str(tree.path)))).write_bytes(data)
-    assert remember.contents(str(tree.path), tree.environ) == {}
+    assert contexts.remembered(str(tree.path), tree.environ) == {}
     assert tree.digest() == expected
 
 
 def test_what_is_not_kept(tree):
     """Without a place, without a tree, and for settings that nobody understands there is no memory."""
     project, found = later(tree)
-    assert not remember.keep(project, found, None, {"FRESHWHEEL_CACHE_DIR": "relative"})
-    assert not remember.keep(project, found, {"freshwheel.label": 3}, tree.environ)
-    assert remember.contents(str(tree.path / "gone"), tree.environ) == {}
+    assert not contexts.remember(project, found, None, {"FRESHWHEEL_CACHE_DIR": "relative"})
+    assert not contexts.remember(project, found, {"freshwheel.label": 3}, tree.environ)
+    assert contexts.remembered(str(tree.path / "gone"), tree.environ) == {}
     shutil.rmtree(tree.path)
-    assert not remember.keep(project, found, None, tree.environ)
+    assert not contexts.remember(project, found, None, tree.environ)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="permissions of others")

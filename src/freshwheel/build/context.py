@@ -13,11 +13,11 @@ from typing import Literal
 
 from freshwheel.base import backends, config, environment, files
 from freshwheel.base.errors import ConfigError, InputError, Problem
-from freshwheel.base.model import Config, Project, Snapshot
-from freshwheel.build import remember
+from freshwheel.base.model import Config, Looks, Project, Snapshot
+from freshwheel.base.rows import Row
 from freshwheel.inner import distributions
 from freshwheel.memory import discoveries, memory
-from freshwheel.sources import boundary, project, selection
+from freshwheel.sources import boundary, disk, project, selection
 from freshwheel.sources.disk import Disk
 
 _IN_PLACE = ("maturin", "setuptools", "setuptools-rust")
@@ -76,12 +76,12 @@ class Context:
 
         Raises InputError where they can't be read, and ConfigError where a pattern of `include` matches nothing.
         """
-        known = remember.contents(self.call.tree, self.call.environ)
+        known = remembered(self.call.tree, self.call.environ)
         found = selection.snapshot(self.call.tree, self.select, remembered=known, now=self.call.now)
         if self.project.sdist_version is None:
             if found.idle:
                 raise ConfigError(_idle(self.config.include, found.idle))
-            remember.keep(self.project, found, self.call.settings, self.call.environ)
+            remember(self.project, found, self.call.settings, self.call.environ)
         return found
 
     def attempt(self, *, again: bool = False) -> Snapshot | InputError:
@@ -194,3 +194,48 @@ def _idle(include: Sequence[str], idle: Sequence[str]) -> list[Problem]:
         for place, pattern in enumerate(include)
         if pattern in idle
     ]
+
+
+def remembered(tree: str, environ: Mapping[str, str]) -> dict[bytes, tuple[bytes, bytes, bytes]]:
+    """Path -> row hash, kind and content digest of the files that need not be read again while their rows stay."""
+    cache = files.cache_directory(environ)
+    known = memory.load(cache, memory.real(tree)) if cache is not None else None
+    if known is None or known.device != _device(tree):
+        return {}
+    return memory.remembered(known)
+
+
+def remember(
+    project: Project, found: Snapshot, settings: Mapping[str, str | Sequence[str]] | None, environ: Mapping[str, str]
+) -> bool:
+    """Whether what was seen is written into the memory of the tree."""
+    cache = files.cache_directory(environ)
+    question = memory.question(settings, environ, memory.real(project.tree))
+    device = _device(project.tree)
+    if cache is None or question is None or device is None:
+        return False
+    places = {**found.looks.places, **project.looks.places}  # the older row of the two counts
+    links = dict(found.looks.links)
+    inputs: list[tuple[bytes, bytes, bytes, Row]] = []
+    for item, row in zip(found.inputs, found.rows, strict=True):
+        own = links.pop(item.path, None) if item.kind == b"l" else row
+        if own is None:
+            return False
+        inputs.append((item.path, item.kind, item.content, own))
+    slack = disk.slack(project.tree) if found.looks.devices == {device} else None
+    tree = memory.real(project.tree)
+    ground = memory.Ground(tree=tree, device=device, slack=slack, question=question, rules=found.rules)
+    looks = Looks(
+        links=links,
+        places={path or b".": row for path, row in places.items()},
+        kinds=frozenset(path or b"." for path in found.looks.kinds - project.looks.places.keys()),
+        absent=found.looks.absent | project.looks.absent,
+    )
+    return memory.save(cache, memory.observed(ground, min(project.started, found.started), inputs, looks))
+
+
+def _device(tree: str) -> int | None:
+    try:
+        return os.stat(tree).st_dev
+    except OSError:
+        return None

@@ -19,10 +19,10 @@ from freshwheel.base.errors import InputError, few
 from freshwheel.base.model import Snapshot
 from freshwheel.build import discovery, notice, observation, opinion
 from freshwheel.build.context import Context
+from freshwheel.build.notice import Workplace
 from freshwheel.build.observation import Found, Watch
 from freshwheel.build.opinion import Read, Records
 from freshwheel.build.tree_view import Scope
-from freshwheel.build.workplace import Workplace
 from freshwheel.inner import build_folders, process
 from freshwheel.inner.build_folders import Record, Seen
 from freshwheel.memory import discoveries
