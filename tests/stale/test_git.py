@@ -164,6 +164,17 @@ def test_other_branch_that_git_was_asked_for_counts(bench):
     bench.check(lambda: bench.git("update-ref", "refs/heads/main", "HEAD"), before="1", after="0")
 
 
+@requires_cmake
+@requires_ninja
+def test_branch_that_git_names_beside_a_commit_counts(bench):
+    """`%D` has all of them, and nobody has asked for one."""
+    lists = PLAIN.format(words="log -1 --format=%D")
+    bench.cmake(c(), lists=lists.replace("file(", 'string(MAKE_C_IDENTIFIER "${WORD}" WORD)\nfile('))
+    bench.write(".gitignore", IGNORED)
+    bench.commit()
+    bench.check(lambda: bench.git("branch", "other"), before="HEAD____main", after="HEAD____main__other")
+
+
 @requires_c
 def test_file_of_version_control_that_a_script_reads_counts(bench):
     """Not by what git says, but by what is in it."""

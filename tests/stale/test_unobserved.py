@@ -89,10 +89,22 @@ def test_commit_counts_where_the_version_may_be_asked_of_git(unobserved, place, 
     assert unobserved.build().hit
 
 
-def test_build_in_python_alone_tells_what_it_reads(unobserved):
+FROM_A_FOLDER = """\
+    import contextlib
+    word = "none"
+    with contextlib.suppress(FileNotFoundError):
+        word = os.read(os.open("word.txt", os.O_RDONLY, dir_fd=os.open("..", os.O_RDONLY)), 9).decode()
+"""
+
+
+@pytest.mark.parametrize(
+    "how", ["path", pytest.param("folder", marks=pytest.mark.skipif(os.name == "nt", reason="ways of POSIX"))]
+)
+def test_build_in_python_alone_tells_what_it_reads(unobserved, how):
     """A file outside that was not there, made, edited, and gone again; back as it was is a hit."""
     unobserved.pyproject("backend", (), table='backend-path = ["."]\nstore = "on"')
-    unobserved.write("backend.py", BACKEND)
+    line = next(line for line in BACKEND.splitlines(keepends=True) if "word =" in line)
+    unobserved.write("backend.py", BACKEND if how == "path" else BACKEND.replace(line, FROM_A_FOLDER))
     unobserved.settle()
     assert [unobserved.build().word for _ in range(2)] == ["none", "none"]
     assert unobserved.build().hit

@@ -255,6 +255,22 @@ class _Notes(object):
         except (OSError, TypeError, UnicodeError):
             pass  # a number is what is open already; the others are refused
 
+    def below(self, folder, path):
+        # type: (int, Any) -> bytes
+        """A path that begins at a folder that is open; none where that can't be told."""
+        self.following = True
+        try:
+            if sys.platform == "darwin":
+                fcntl = __import__("fcntl")
+                place = fcntl.fcntl(folder, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0")
+            else:
+                place = os.readlink(b"/proc/self/fd/%d" % folder)
+            return os.path.join(place, os.fsencode(path))
+        except Exception:  # noqa: BLE001 - the real function refuses what is wrong
+            return b"\0"
+        finally:
+            self.following = False
+
     def follow(self, kinds, place):
         # type: (str, bytes) -> None
         """Where a path leads is used: through a link that may be gone when somebody reads this, or what is open."""
@@ -397,7 +413,7 @@ def _overhear(notes):
     """Writes down which files and programs are used, as well."""
     notes.add("p", *[os.fsencode(word) for word in [sys.executable] + getattr(sys, "orig_argv", [])[:_WORDS]])
     quick = ("exists", "isdir", "isfile", "isjunction", "islink", "lexists") if os.name == "nt" else ()
-    for module, names in ((os, ("access", "lstat", "readlink", "stat")), (os.path, quick)):
+    for module, names in ((os, ("access", "lstat", "open", "readlink", "stat")), (os.path, quick)):
         for name in names:
             if hasattr(module, name):
                 setattr(module, name, _Asked(module, name, notes))
@@ -433,8 +449,12 @@ class _Asked(object):
 
     def __call__(self, *words, **names):
         # type: (Any, Any) -> Any
-        if names.get("dir_fd") is None and not self.__notes.following:
-            self.__notes.use("s", words[0] if words else names.get("path"))
+        path = words[0] if words else names.get("path")
+        folder, is_open = names.get("dir_fd"), self.__name__ == "open"
+        if not self.__notes.following and not (is_open and folder is None):
+            # That a file is opened is heard, but not from where.
+            kinds = _manner(words[1] if len(words) > 1 else names.get("flags", 0)) if is_open else "s"
+            self.__notes.use(kinds, path if folder is None else self.__notes.below(folder, path))
         return self.__real(*words, **names)
 
     def __getattr__(self, name):

@@ -40,6 +40,8 @@ _LISTING = frozenset(
 )
 _MORE = (b"--all", b"--branches", b"--notes", b"--reflog", b"--remotes")
 """What git is told when it is to look at more than `HEAD` and tags."""
+_DECORATES = re.compile(rb"--decorate|--(?:format|pretty)=.*%(?:[dD]|\(decorate)", re.DOTALL).match
+"""What has git name all branches that lead to a commit."""
 
 
 def open_ended(account: Account, trusted: Sequence[bytes], shared: Sequence[bytes]) -> str:
@@ -72,7 +74,8 @@ def asks_references(account: Account) -> bool:
 def _asks_for_more(words: Sequence[bytes]) -> bool:
     command, *named = [word for word in words if not _NO_REFERENCE(word)] or [b""]
     listing = command in _LISTING and not any(word.startswith(b"refs/tags") for word in words)
-    return listing or any(word.startswith(_MORE) for word in words) or (command != b"config" and bool(named))
+    more = any(word.startswith(_MORE) or _DECORATES(word) for word in words)
+    return listing or more or (command != b"config" and bool(named))
 
 
 def is_server(account: Account) -> str:
