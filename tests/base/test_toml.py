@@ -41,11 +41,6 @@ raw = '''
     assert found["raw"] == "{ #,}\n'quoted'"
 
 
-def test_shorter_escapes():
-    r"""That are `\e` and `\x`."""
-    assert project.manifest(r'a = "\e\x41\\x41"') == {"a": "\x1bA\\x41"}
-
-
 @pytest.mark.parametrize("text", ["a = ", "a = {", "a = [1,", "a = '", "[a", "a = { b = 1 ; }", 'a = "\\q"', "a = {}}"])
 def test_what_is_no_toml(text):
     """It is refused, as before."""

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from freshwheel.base import backends
+from freshwheel.base.model import Project
 from freshwheel.inner import distributions
 from freshwheel.inner.distributions import Build, extras
 
@@ -242,7 +243,8 @@ def test_extras_are_what_the_inner_backend_asks_for(project, tmp_path, fixture, 
     ask = f"import json, {inner} as inner; print(json.dumps(inner.get_requires_for_build_{kind}()))"
     asked = json.loads(run(tree.workshop.python, "-c", ask, environ=environ, cwd=tree.path).splitlines()[-1])
     backend = backends.find(inner, table["build-system"]["requires"])
-    build = Build(tree=str(tree.path), pyproject=table, hook=f"build_{kind}", environ=environ, private=())
+    project = Project(tree=str(tree.path), pyproject=table, sdist_version=None)
+    build = Build(project=project, hook=f"build_{kind}", environ=environ, private=())
     given = extras(backend, build)
     # Only a setuptools that has none of its own asks for this one.
     assert set(given) - {"wheel"} == set(asked) - {"wheel"} <= set(given)

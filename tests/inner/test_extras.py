@@ -3,6 +3,7 @@
 import pytest
 
 from freshwheel.base import backends
+from freshwheel.base.model import Project
 from freshwheel.inner.distributions import Build, extras
 from freshwheel.inner.programs import Answer
 
@@ -26,7 +27,8 @@ def asked(tmp_path):
 
         [known] = [one for one in backends.KNOWN if one.name == backend]
         environ = {"PATH": str(folder), **environ}
-        build = Build(tree=str(tmp_path), pyproject=pyproject, hook="build_wheel", environ=environ, private=())
+        project = Project(tree=str(tmp_path), pyproject=pyproject, sdist_version=None)
+        build = Build(project=project, hook="build_wheel", environ=environ, private=())
         return extras(known, build, run=run, platform="linux")
 
     return told

@@ -9,6 +9,7 @@ import pytest
 
 from freshwheel.base import backends
 from freshwheel.base.environment import folders
+from freshwheel.base.model import Config, Input, Project, Snapshot
 from freshwheel.inner import build_key, machine
 from freshwheel.inner.machine import Subject
 from freshwheel.inner.programs import Lookout, run
@@ -43,6 +44,22 @@ def record(folder, name, version, *, requires=(), files=("x.py,sha256=abc,1",), 
     return info
 
 
+def subject_of(tree, backend, *, digest="0" * 32, hook="build_wheel", pyproject=None, inputs=(), **more):
+    """What is to be built; `more` are settings, and fields of the subject."""
+    settings = {name: more.pop(name) for name in ("env", "commands", "backend_path") if name in more}
+    settings["inner_settings"] = more.pop("settings", None)
+    module = more.pop("module", None) or (*backend.modules, "own_backend")[0]
+    files = tuple(Input(path=path, kind=b"f", content=b"") for path in inputs)
+    return Subject(
+        project=Project(tree=str(tree), pyproject=pyproject or {}, sdist_version=None),
+        config=Config(backend=module, **settings),
+        snapshot=Snapshot(digest=digest, rules=b"", inputs=files, rows=()),
+        hook=hook,
+        backend=backend,
+        **more,
+    )
+
+
 class World:
     """A tree, programs, and what is installed."""
 
@@ -64,21 +81,13 @@ class World:
         *,
         digest="0" * 32,
         hook="build_wheel",
-        module=None,
         environ=None,
         options=None,
         **subject,
     ):
         """What is gathered."""
         options = options or {}
-        about = Subject(
-            tree=str(self.tree),
-            digest=digest,
-            hook=hook,
-            backend=KNOWN[backend],
-            module=module or KNOWN[backend].modules[:1] or "own_backend",
-            **{**self.subject, **subject},
-        )
+        about = subject_of(self.tree, KNOWN[backend], digest=digest, hook=hook, **{**self.subject, **subject})
         environ = {**self.environ, **(environ or {})}
         return machine.gather(about, environ, path=[str(self.site)], **options)
 
@@ -503,13 +512,7 @@ def test_musl_is_known_by_its_loader(world, monkeypatch):
 
 def test_the_facts_of_this_machine(tmp_path):
     """Here everything is known, and the same again."""
-    about = Subject(
-        tree=str(tmp_path),
-        digest="0" * 32,
-        hook="build_wheel",
-        backend=KNOWN["setuptools"],
-        module="setuptools.build_meta",
-    )
+    about = subject_of(tmp_path, KNOWN["setuptools"])
     found, again = (machine.gather(about, dict(os.environ)) for _ in range(2))
     assert build_key.key(found.components) == build_key.key(again.components)
     shown = build_key.parts(found.components, salt=SALT)

@@ -8,8 +8,9 @@ import pytest
 
 from freshwheel.base import backends
 from freshwheel.inner import build_key, machine
-from freshwheel.inner.machine import Subject
 from freshwheel.inner.programs import Answer
+
+from .test_machine import subject_of
 
 ASKING = (
     b"-O3 -march=native",
@@ -118,16 +119,7 @@ def test_where_nobody_knows_the_processor_the_wheel_is_for_this_machine(monkeypa
 def gathered(tree, environ=None, *, inputs=(), settings=None):
     """The facts of a build with scikit-build-core."""
     known = next(one for one in backends.KNOWN if one.name == "scikit-build-core")
-    about = Subject(
-        tree=str(tree),
-        digest="0",
-        hook="build_wheel",
-        backend=known,
-        module="x",
-        private=(),
-        inputs=inputs,
-        settings=settings,
-    )
+    about = subject_of(tree, known, private=(), inputs=inputs, settings=settings)
     return machine.gather(about, {"PATH": "", "HOME": str(tree), **(environ or {})}, path=[])
 
 

@@ -29,7 +29,7 @@ def git(folder, *words):
 
 def facts(folder):
     """What is found for a tree, which must be all there is to know."""
-    found = programs.said_by_git(str(folder), {**os.environ, **AS}, AS["PATH"].split(os.pathsep), run)
+    found = programs.ask_git(str(folder), {**os.environ, **AS}, AS["PATH"].split(os.pathsep), run)
     assert found is not None
     return found
 
@@ -174,7 +174,7 @@ def test_a_tree_without_a_repository(tmp_path):
 def test_a_repository_that_git_can_not_read(tree):
     """What it says is not known."""
     (tree / ".git" / "HEAD").write_text("what")
-    assert programs.said_by_git(str(tree), os.environ, AS["PATH"].split(os.pathsep), run) is None
+    assert programs.ask_git(str(tree), os.environ, AS["PATH"].split(os.pathsep), run) is None
 
 
 def test_nothing_that_a_repository_names_is_started(tmp_path, tree):
@@ -209,7 +209,7 @@ def test_nothing_that_a_repository_names_is_started(tmp_path, tree):
 def test_another_version_control_is_not_asked(tmp_path):
     """What it says is not known."""
     (tmp_path / ".hg").mkdir()
-    assert programs.said_by_git(str(tmp_path), os.environ, [], run) is None
+    assert programs.ask_git(str(tmp_path), os.environ, [], run) is None
 
 
 def test_a_submodule_that_leads_back(tree):
@@ -217,7 +217,7 @@ def test_a_submodule_that_leads_back(tree):
     head = subprocess.run([GIT, "rev-parse", "HEAD"], cwd=tree, check=True, capture_output=True, text=True).stdout
     git(tree, "update-index", "--add", "--cacheinfo", f"160000,{head.strip()},loop")
     (tree / "loop").symlink_to(tree, target_is_directory=True)
-    assert programs.said_by_git(str(tree), {**os.environ, **AS}, AS["PATH"].split(os.pathsep), run) is None
+    assert programs.ask_git(str(tree), {**os.environ, **AS}, AS["PATH"].split(os.pathsep), run) is None
 
 
 def decides(module, tables, *requires, recipe=""):
@@ -250,6 +250,9 @@ def test_a_version_that_is_in_a_file_is_not_asked_of_git(module, tables, require
     ("module", "tables", "requires", "recipe"),
     [
         ("maturin", "", ["maturin", "vcs-versioning"], ""),
+        *(("maturin", "", ["maturin"], recipe) for recipe in ('Command::new("git")', "use vergen_gix::Emitter;")),
+        (SETUPTOOLS, FILE, ["setuptools"], "subprocess.check_output(['git', 'describe'])"),
+        ("scikit_build_core.build", SCIKIT.format("regex"), ["scikit-build-core"], "find_package(Git REQUIRED)"),
         (HATCH, PATH, ["hatchling", "hatch_vcs"], ""),
         (HATCH, PATH + '\ntool.hatch.version.source = "code"', ["hatchling"], ""),
         (HATCH, "", ["hatchling"], ""),
@@ -267,5 +270,5 @@ def test_a_version_that_is_in_a_file_is_not_asked_of_git(module, tables, require
     ],
 )
 def test_a_version_may_be_asked_of_git(module, tables, requires, recipe):
-    """A requirement asks, or a backend is not known to read a file."""
+    """A requirement asks, what tells how to build asks, or a backend is not known to read a file."""
     assert decides(module, tables, *requires, recipe=recipe)

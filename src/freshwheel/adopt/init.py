@@ -161,7 +161,7 @@ def is_left(folder: str, name: str) -> bool:
         inside = disk.entries(path)
     except (InputError, MovedError):
         return False
-    why = boundary.folder(path, inside, lambda file: disk.head(path + b"/" + file))
+    why = boundary.why_pruned(path, inside, lambda file: disk.head(path + b"/" + file))
     return path == b"__pycache__" or why is not None
 
 

@@ -252,7 +252,7 @@ def _held(about: Surroundings, where: bytes, path: bytes, kind: str) -> tuple[by
 
 def _control(about: Surroundings, *, everything: bool) -> bytes | None:
     """What git says, now."""
-    found = programs.said_by_git(about.tree, about.environ, about.folders, programs.run, everything=everything)
+    found = programs.ask_git(about.tree, about.environ, about.folders, programs.run, everything=everything)
     if found is None:
         return None
     texts = [part for name, value in sorted(found.items()) for part in (name, str(value))]

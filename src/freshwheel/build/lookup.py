@@ -163,21 +163,15 @@ def opened(context: Context, found: Snapshot | InputError, *, ask: bool = True) 
         return store
     withheld, salt = lean(context), _salt(store)
     subject = Subject(
-        tree=context.call.tree,
-        digest=found.digest,
+        project=context.project,
+        config=context.config,
+        snapshot=found,
         hook=context.call.hook,
         backend=context.backend,
-        module=context.config.backend,
-        backend_path=context.config.backend_path,
-        settings=context.config.inner_settings,
-        env=frozenset(context.config.env),
-        commands=context.config.commands,
         requires=tuple(context.requires) if withheld else (*context.requires, *context.config.requires),
         # Not there yet in the first hook of a run, and there in the last one: the key is to be the same.
         lean=tuple(withheld or _extras(context)),
         private=context.private,
-        pyproject=context.project.pyproject,
-        inputs=[one.path for one in found.inputs],
     )
     facts = machine.gather(subject, context.call.environ, ask=ask)
     locks = selection.contents(context.call.tree, [os.fsencode(path) for path in found.locks])
@@ -229,8 +223,7 @@ def _extras(context: Context) -> list[str]:
     if context.private is None:
         return []
     build = distributions.Build(
-        tree=context.call.tree,
-        pyproject=context.project.pyproject,
+        project=context.project,
         hook=context.call.hook,
         environ=context.call.environ,
         private=context.private,

@@ -74,7 +74,7 @@ class Ground:
         """Why evidence prunes a folder with these names in it, and names of folders; None if it does not."""
         found = {os.fsencode(name): stat.S_IFDIR if name in folders else stat.S_IFREG for name in names}
         name = os.fsencode(path.rpartition("/")[2])
-        return boundary.folder(name, found, lambda file: self._head(path, file))
+        return boundary.why_pruned(name, found, lambda file: self._head(path, file))
 
     def _head(self, path: str, file: bytes) -> bytes:
         """The beginning of a regular file; nothing where there is none."""

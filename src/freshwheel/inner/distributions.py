@@ -17,6 +17,7 @@ from typing import Any
 from freshwheel.base import requirements, toml_access
 from freshwheel.base.backends import Backend, Extra
 from freshwheel.base.environment import folders
+from freshwheel.base.model import Project
 from freshwheel.inner import programs
 from freshwheel.inner.programs import Lookout, Run
 
@@ -161,8 +162,7 @@ def importable(module: str) -> bool:
 class Build:
     """What is to be built, and in which environment."""
 
-    tree: str
-    pyproject: Mapping[str, Any]
+    project: Project
     hook: str
     """`build_wheel` or `build_editable`."""
     environ: Mapping[str, str]
@@ -181,14 +181,14 @@ def extras(backend: Backend, build: Build, *, run: Run = programs.run, platform:
             return False
         if not platform.startswith(extra.platform) or (extra.unless is not None and build.environ.get(extra.unless)):
             return False
-        if extra.setting is not None and toml_access.at(build.pyproject, extra.setting[0]) != extra.setting[1]:
+        if extra.setting is not None and toml_access.at(build.project.pyproject, extra.setting[0]) != extra.setting[1]:
             return False
-        if extra.requirement == "wheel" and not _may_be_old(build.pyproject):
+        if extra.requirement == "wheel" and not _may_be_old(build.project.pyproject):
             return False
         return not any(serves(program, extra.requirement) for program in extra.programs)
 
     def serves(program: str, requirement: str) -> bool:
-        path = programs.which(program, search, Lookout(), cwd=build.tree, environ=build.environ)
+        path = programs.which(program, search, Lookout(), cwd=build.project.tree, environ=build.environ)
         if path is None or requirement.isidentifier():
             return path is not None  # of any version
         answer = run([path, "--version"], cwd=os.sep, environ=build.environ)
@@ -196,8 +196,7 @@ def extras(backend: Backend, build: Build, *, run: Run = programs.run, platform:
         return answer.status == 0 and version is not None and requirements.allows(requirement, version[0])
 
     search = folders(build.environ.get("PATH", ""), build.private)
-    is_scikit_build = backend.name == "scikit-build-core"
-    known = _of_scikit_build(backend, build.pyproject, build.tree) if is_scikit_build else backend.lean_extras
+    known = _of_scikit_build(backend, build.project) if backend.name == "scikit-build-core" else backend.lean_extras
     return [extra.requirement for extra in known if wanted(extra)]
 
 
@@ -255,17 +254,17 @@ def _may_be_old(pyproject: Mapping[str, Any]) -> bool:
     )
 
 
-def _of_scikit_build(backend: Backend, pyproject: Mapping[str, Any], tree: str) -> list[Extra]:
+def _of_scikit_build(backend: Backend, project: Project) -> list[Extra]:
     """The extras with the versions that the project wants, and what its settings ask for besides.
 
     Settings that depend on the environment or on config settings are not looked at.
     """
-    table = "tool.scikit-build"
+    table, pyproject = "tool.scikit-build", project.pyproject
     asked = []
     if toml_access.at(pyproject, f"{table}.wheel.cmake") is not False:
         for extra in backend.lean_extras:
             name = requirements.named(extra.requirement)[0]
-            specifier = _wanted(pyproject, f"{table}.{name}", tree)
+            specifier = _wanted(project, f"{table}.{name}")
             asked.append(replace(extra, requirement=f"{name}{specifier}") if specifier else extra)
     texts = [text for text in toml_access.texts(pyproject, f"{table}.build.requires") if requirements.is_valid(text)]
     providers = [toml_access.text(field, "provider") for field in toml_access.members(pyproject, f"{table}.metadata")]
@@ -273,19 +272,19 @@ def _of_scikit_build(backend: Backend, pyproject: Mapping[str, Any], tree: str) 
     return [*asked, *[Extra(requirement=text) for text in texts]]
 
 
-def _wanted(pyproject: Mapping[str, Any], path: str, tree: str) -> str:
+def _wanted(project: Project, path: str) -> str:
     """The specifier of a tool that its table or, for CMake, its file states; nothing where there is none."""
-    stated = toml_access.text(pyproject, f"{path}.version")
-    least = toml_access.text(pyproject, f"{path}.minimum-version")
+    stated = toml_access.text(project.pyproject, f"{path}.version")
+    least = toml_access.text(project.pyproject, f"{path}.minimum-version")
     if stated and stated != "CMakeLists.txt":
         return stated
     if least:
         return f">={least}"
     if not path.endswith(".cmake"):
         return ""
-    place = os.path.join(tree, toml_access.text(pyproject, f"{path}.source-dir") or "", "CMakeLists.txt")
+    folder = toml_access.text(project.pyproject, f"{path}.source-dir") or ""
     try:
-        with open(place, encoding="utf-8-sig", errors="replace") as file:
+        with open(os.path.join(project.tree, folder, "CMakeLists.txt"), encoding="utf-8-sig", errors="replace") as file:
             match = _LEAST.search(file.read())
     except (OSError, ValueError):
         return ""

@@ -16,14 +16,14 @@ import struct
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import xxhash
 
 from freshwheel.base import backends, toml_access
 from freshwheel.base.backends import Backend
 from freshwheel.base.environment import folders
+from freshwheel.base.model import Config, Project, Snapshot
 from freshwheel.inner import _sitecustomize, build_key, distributions, programs
 from freshwheel.inner.build_key import Component, Value
 from freshwheel.inner.distributions import Distribution
@@ -67,29 +67,19 @@ _LINES = re.compile(
 class Subject:
     """What is to be built."""
 
-    tree: str
-    digest: str
-    """The source digest."""
+    project: Project
+    config: Config
+    snapshot: Snapshot
+    """The inputs."""
     hook: str
     """`build_wheel` or `build_editable`."""
     backend: Backend
-    module: str
-    """"module" or "module:object"."""
-    backend_path: tuple[str, ...] = ()
-    settings: Mapping[str, Any] | None = None
-    """The config settings of the inner backend."""
-    env: frozenset[str] = frozenset()
-    """Variables that the settings name."""
-    commands: tuple[tuple[str, ...], ...] = ()
     requires: tuple[str, ...] = ()
     """The requirements that are installed whatever is decided: those of `[build-system]`."""
     lean: tuple[str, ...] = ()
     """The requirements that are asked for on a miss only, extras included."""
     private: tuple[str, ...] | None = None
     """The root folders of the environment that was made for this build; None: there is no isolation."""
-    pyproject: Mapping[str, Any] = field(default_factory=dict)
-    inputs: Sequence[bytes] = ()
-    """The paths of the inputs, relative to the tree."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,13 +113,13 @@ def gather(  # noqa: PLR0913 - what a test replaces
     about = _Gathering(subject, environ, run=run, ask=ask, platform=platform)
     shaping, staying = about.distributions(sys.path if path is None else path)
     components = [
-        build_key.component("source digest", subject.digest),
+        build_key.component("source digest", subject.snapshot.digest),
         build_key.component("hook", subject.hook),
         build_key.component("edition", build_key.EDITION),
         build_key.component("backend", subject.backend.name),
-        build_key.component("backend module", subject.module),
-        build_key.component("backend path", subject.backend_path),
-        *build_key.settings(subject.settings),
+        build_key.component("backend module", subject.config.backend),
+        build_key.component("backend path", subject.config.backend_path),
+        *build_key.settings(subject.config.inner_settings),
         *build_key.facts("interpreter", interpreter(about.lookout)),
         *build_key.facts("platform", about.platform()),
         *build_key.requirements([*subject.requires, *subject.lean]),
@@ -140,7 +130,7 @@ def gather(  # noqa: PLR0913 - what a test replaces
         *build_key.facts("tool", about.tools()),
         *build_key.distributions({name: (known.version, known.digest) for name, known in shaping.items()}),
     ]
-    about.lookout.names.update(subject.env, about.shaping, _CONSTRAINTS)
+    about.lookout.names.update(subject.config.env, about.shaping, _CONSTRAINTS)
     return Facts(
         components=tuple(components),
         lookout=about.lookout,
@@ -220,8 +210,9 @@ class _Gathering:
     def __init__(self, subject: Subject, environ: Mapping[str, str], *, run: Run, ask: bool, platform: str) -> None:
         self.lookout = Lookout()
         self.unasked: list[str] = []
-        self.shaping = sorted(name for name in environ if name in subject.env or backends.shapes(name))
+        self.shaping = sorted(name for name in environ if name in subject.config.env or backends.shapes(name))
         self._subject = subject
+        self._tree = subject.project.tree
         self._environ = environ
         self._run = run
         self._ask = ask
@@ -232,7 +223,7 @@ class _Gathering:
 
     def variables(self) -> dict[str, str]:
         """The variables that are set and shape the wheel; of PYTHONPATH what is no installer's own."""
-        above = os.path.join(os.path.abspath(self._subject.tree), "")
+        above = os.path.join(os.path.abspath(self._tree), "")
         path = folders(self._environ.get("PYTHONPATH", ""), self._subject.private or ())
         modules = os.pathsep.join(folder.removeprefix(above) for folder in path if folder)
         values = {name: self._environ[name] for name in self.shaping}
@@ -285,16 +276,16 @@ class _Gathering:
         """
         if not word or word.startswith("-"):
             return None
-        path = os.path.join(self._subject.tree, word)
+        path = os.path.join(self._tree, word)
         if os.path.isfile(path) or os.path.dirname(word):
             return path if os.path.isfile(path) else None
-        return which(word, self._folders, Lookout(), cwd=self._subject.tree, environ=self._environ)
+        return which(word, self._folders, Lookout(), cwd=self._tree, environ=self._environ)
 
     def processor(self) -> list[Component]:
         """The processor, where something asks the compilers to build for the one at hand."""
-        values = [*(self._environ[name] for name in self.shaping), repr(self._subject.settings)]
+        values = [*(self._environ[name] for name in self.shaping), repr(self._subject.config.inner_settings)]
         texts = [*(value.encode("utf-8", "surrogatepass") for value in values), *self._texts]
-        if not is_native([*texts, *recipes(self._subject.tree, self._subject.inputs)]):
+        if not is_native([*texts, *recipes(self._tree, [file.path for file in self._subject.snapshot.inputs])]):
             return []
         self.lookout.distrust("the processor has no row, and this is built for the one at hand")
         said = processor(self._environ, run=self._run, platform=self._platform)
@@ -303,7 +294,7 @@ class _Gathering:
     def commands(self) -> list[Component]:
         """How the commands of the project ended, and what they wrote."""
         components: list[Component] = []
-        for words in self._subject.commands:
+        for words in self._subject.config.commands:
             name = shlex.join(words)
             if not self._ask:
                 self.unasked += [f"command {name}", f"output {name}"]
@@ -311,7 +302,7 @@ class _Gathering:
             self.lookout.distrust(f"only {words[0] if words else 'the command'} itself can say what it says")
             answer, program = None, self._which(words[0]) if words else None
             if program is not None:
-                answer = self._run([program, *words[1:]], cwd=self._subject.tree, environ=self._environ)
+                answer = self._run([program, *words[1:]], cwd=self._tree, environ=self._environ)
             output = b"" if answer is None or answer.status else answer.output
             components.append(build_key.component(f"command {name}", "absent" if answer is None else answer.ending))
             components.append(build_key.secret(f"output {name}", output))
@@ -336,7 +327,7 @@ class _Gathering:
             requires=self._subject.requires,
             lean=self._subject.lean,
             isolated=self._subject.private is not None,
-            project=toml_access.text(self._subject.pyproject, "project.name") or "",
+            project=toml_access.text(self._subject.project.pyproject, "project.name") or "",
         )
         for distribution in shaping.values():
             if distribution.direct:
@@ -347,10 +338,10 @@ class _Gathering:
         """Where a tool keeps its own files: the folder that a variable names, or one of the person's home."""
         self.lookout.names.update((variable, "HOME", "USERPROFILE"))
         home = self._environ.get("HOME") or self._environ.get("USERPROFILE") or os.path.expanduser("~")
-        return os.path.join(self._subject.tree, self._environ.get(variable) or os.path.join(home, name))
+        return os.path.join(self._tree, self._environ.get(variable) or os.path.join(home, name))
 
     def _which(self, name: str) -> str | None:
-        return which(name, self._folders, self.lookout, cwd=self._subject.tree, environ=self._environ)
+        return which(name, self._folders, self.lookout, cwd=self._tree, environ=self._environ)
 
     def _identity(self, path: str) -> str:
         """What tells a file from others, wherever it lies; `absent` where there is none."""

@@ -33,6 +33,8 @@ Settings = Mapping[str, str | Sequence[str]] | None
 
 _KEY = "tool.freshwheel.backend-path"
 _SUFFIXES = {"build_wheel": ".whl", "build_editable": ".whl", "build_sdist": ".tar.gz"}
+_OUTER = ("_PYPROJECT_HOOKS_", "PEP517_BUILD_BACKEND", "PEP517_BACKEND_PATH")
+"""How variables begin that tell of the backend that a frontend runs: of freshwheel, not of the inner one."""
 _ABOVE = "what it printed, above, says why"
 _LACKING = 79
 """The exit status of the probe for a backend that has not what it must have."""
@@ -103,7 +105,7 @@ class Inner:
         answer = self._ask(hook, os.path.abspath(directory), settings)
         path = self._made(hook, directory, answer, _SUFFIXES[hook])
         if not os.path.isfile(path):
-            self._refuse(hook, f"it returned {answer}, which is not a file")
+            self._refuse(hook, f"it returned {answer}, but wrote no such file")
         return path
 
     def _ask(self, name: str, *arguments: Any, **options: Any) -> Any:
@@ -152,7 +154,7 @@ class Inner:
         return ""
 
     def _environ(self) -> dict[str, str]:
-        return {key: value for key, value in self.environ.items() if not _is_outer(key)}
+        return {key: value for key, value in self.environ.items() if not key.startswith(_OUTER)}
 
     def _run(
         self, name: str, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
@@ -168,16 +170,10 @@ class Inner:
             raise InnerError(f"{self.backend} failed in {name}: {how}", hint=hint)
 
     def _made(self, name: str, directory: str, answer: Any, suffix: str) -> str:
-        if not isinstance(answer, str):
-            self._refuse(name, f"it must return a file name, not {_short(answer)}")
-        if os.path.basename(answer) != answer or "\\" in answer:
-            self._refuse(name, f"it must return a name without folders, not {_short(answer)}")
-        if not answer.endswith(suffix):
-            self._refuse(name, f"it must return a name that ends in {suffix}, not {_short(answer)}")
-        path = os.path.join(os.path.abspath(directory), answer)
-        if not os.path.exists(path):
-            self._refuse(name, f"it returned {answer}, but did not write it")
-        return path
+        is_name = isinstance(answer, str) and os.path.basename(answer) == answer and "\\" not in answer
+        if not is_name or not answer.endswith(suffix):
+            self._refuse(name, f"it must return a name without folders that ends in {suffix}, not {_short(answer)}")
+        return os.path.join(os.path.abspath(directory), answer)
 
     def _refuse(self, name: str, reason: str, *, hint: str = "") -> NoReturn:
         raise InnerError(f"{self.backend} did not keep to PEP 517 in {name}: {reason}", hint=hint) from None
@@ -217,20 +213,13 @@ def start(command: Sequence[str], cwd: str | None, environ: Mapping[str, str]) -
     return subprocess.run(command, cwd=cwd, env=environ, stdin=subprocess.DEVNULL, check=False).returncode  # noqa: S603
 
 
-def _is_outer(name: str) -> bool:
-    """Whether a variable tells of the backend that a frontend runs: of freshwheel, not of the inner one."""
-    return name.startswith(("_PYPROJECT_HOOKS_", "PEP517_BUILD_BACKEND", "PEP517_BACKEND_PATH"))
-
-
 def _ending(status: int) -> tuple[str, str]:
     """How a process ended, and what to do."""
     if status > 0:
         # Windows ends a crashed process with an NTSTATUS, which people know in hexadecimal only.
         return (f"exit status {status}" if status < 1 << 16 else f"exit status {status:#010x}"), _ABOVE
-    try:
-        name = signal.Signals(-status).name
-    except ValueError:
-        name = f"signal {-status}"
+    names = {number.value: number.name for number in signal.Signals}
+    name = names.get(-status, f"signal {-status}")
     return f"killed by {name}", "often the sign of too little memory" if name == "SIGKILL" else _ABOVE
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -30,7 +29,6 @@ _OF_ONE = ("GIT_DIR", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"
 """Variables that say where one repository is; its submodules are elsewhere."""
 _STATUS = ("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--ignore-submodules=dirty")
 _SUBMODULE = b"160000"
-_CHUNK = 1 << 20
 _VERSIONERS = re.compile(r"scm|vcs|git|mercurial|version|dunamai|\bpbr\b|setupmeta")
 """In the names of distributions that may ask version control for the version, such as hatch-vcs and versioningit."""
 _VERSION_FILES = {
@@ -46,7 +44,8 @@ _READERS = {
 }
 """Keys that say who reads it, and those who do no more."""
 _VERSION_OF_MESON = re.compile(rb"\bproject\s*\([^)]*\bversion\s*:\s*'[^'@]+'")
-_ASKS_GIT = re.compile(rb"\bvcs_tag\b|'git'")
+_ASKS_GIT = re.compile(rb"\bvcs_tag\b|[\"']git[\"']|\bfind_package\s*\(\s*Git\b|\bvergen|\bgit2\b|\bgix\b")
+"""In what tells how to build, of Meson, CMake, a setup.py or a build script."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,21 +149,21 @@ def git_decides_version(
 ) -> bool:
     """Whether a build may ask version control for the version of the project.
 
-    It may, unless it is known to read that from a file: by the tables, or by the `recipes`, the files that tell Meson
-    how to build. And then it may if a requirement is a tool that asks.
+    It may if a requirement is a tool that asks, or one of the `recipes` does, which are the files that tell how to
+    build; and unless the version is known to be read from a file.
     """
-    if any(map(_VERSIONERS.search, requirements.names(requires))):
+    texts = b"\n".join(recipes)
+    if any(map(_VERSIONERS.search, requirements.names(requires))) or _ASKS_GIT.search(texts):
         return True
     if backend.name == "maturin":  # Cargo.toml
         return False
     if backend.name == "meson-python":
-        lists = b"\n".join(recipes)
-        return not _VERSION_OF_MESON.search(lists) or bool(_ASKS_GIT.search(lists))
+        return not _VERSION_OF_MESON.search(texts)
     file = at(pyproject, _VERSION_FILES.get(backend.name, ""))
     return not file or any(at(pyproject, key) not in readers for key, readers in _READERS.items())
 
 
-def said_by_git(
+def ask_git(
     tree: str, environ: Mapping[str, str], folders: Sequence[str], run: Run, *, everything: bool = False
 ) -> dict[str, str | None] | None:
     """All that git can be asked about a repository; None where there is one of which that can't be known.
@@ -249,7 +248,7 @@ class _Git:
             spaces = {b"1": 8, b"u": 10}.get(entry[:1])
             if spaces is not None:
                 path = entry.split(b" ", spaces)[-1]
-                yield (_content(os.path.join(self._folder, os.fsdecode(path))) or "").encode()
+                yield os.fsencode(_content(os.path.join(self._folder, os.fsdecode(path))) or "")
 
     def _submodules(self, index: bytes, *, everything: bool) -> Iterator[bytes]:
         """The facts of each submodule that is there: git itself would ask them with filters of their own."""
@@ -265,23 +264,16 @@ class _Git:
 
 
 def _content(path: str) -> str | None:
-    """A digest of what is at a path; None: nothing, or a folder. Raises _SilentError where that can't be read."""
-    digest = hashlib.sha256()
+    """A digest of the file at a path, or the text of a link; None: nothing, or a folder. Raises _SilentError."""
     try:
-        status = os.lstat(path)
-        if stat.S_ISLNK(status.st_mode):
-            digest.update(os.fsencode(os.readlink(path)))
-        elif stat.S_ISREG(status.st_mode):
-            with open(path, "rb") as file:
-                while chunk := file.read(_CHUNK):
-                    digest.update(chunk)
-        else:
-            return None
+        if os.path.islink(path):
+            return os.readlink(path)
+        seen = None if os.path.isdir(path) else rows.read(os.fsencode(path), follow=False)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except OSError as error:
+    except (OSError, rows.RestlessError) as error:
         raise _SilentError from error
-    return digest.hexdigest()
+    return None if seen is None else seen[1].hex()
 
 
 def _kept(tree: str) -> tuple[str, str]:

@@ -135,7 +135,7 @@ def is_protected(names: AbstractSet[bytes]) -> bool:
     return not _PROTECTORS.isdisjoint(names)
 
 
-def folder(name: bytes, entries: Mapping[bytes, int], head: Callable[[bytes], bytes]) -> str | None:
+def why_pruned(name: bytes, entries: Mapping[bytes, int], head: Callable[[bytes], bytes]) -> str | None:
     """Why the folder `name` is pruned, None if it is not.
 
     `entries` are all names in it, with their types, `head` reads the beginning of a file in it (no bytes where there is
@@ -152,7 +152,7 @@ def folder(name: bytes, entries: Mapping[bytes, int], head: Callable[[bytes], by
 
 
 def _by_bytes(name: bytes, names: AbstractSet[bytes], head: Callable[[bytes], bytes]) -> str | None:
-    """As `folder`, by a file in it that begins as only one tool would begin it."""
+    """As `why_pruned`, by a file in it that begins as only one tool would begin it."""
     for mark, ending, beginning, reason in _EVIDENCE:
         if mark in names and re.match(beginning, head(mark + ending)):
             return reason
@@ -166,7 +166,7 @@ def _by_bytes(name: bytes, names: AbstractSet[bytes], head: Callable[[bytes], by
 
 
 def _by_names(name: bytes, entries: Mapping[bytes, int]) -> str | None:
-    """As `folder`, by evidence that consists of nothing but certain names."""
+    """As `why_pruned`, by evidence that consists of nothing but certain names."""
     if name == b"node_modules" and not _NODE.isdisjoint(entries):
         return "installed by a JavaScript package manager"
     if name != b"build" and name not in _OUTPUTS:
@@ -276,11 +276,6 @@ def repository(tree: str, crates: Sequence[str]) -> str:
 
 def apart(tree: str, environ: Mapping[str, str]) -> list[str]:
     """Folders of which nothing counts: what comes from registries, toolchains, Python and its packages."""
-    home = environ.get("HOME") or environ.get("USERPROFILE") or ""
-    homes = [
-        environ.get("CARGO_HOME") or (os.path.join(home, ".cargo") if home else ""),
-        environ.get("RUSTUP_HOME") or (os.path.join(home, ".rustup") if home else ""),
-    ]
     real = os.path.join(os.path.realpath(tree), "")
     paths = [*sys.path, *environ.get("PYTHONPATH", "").split(os.pathsep)]
     # People put their own sources on the path too, and so does `backend-path`.
@@ -289,7 +284,7 @@ def apart(tree: str, environ: Mapping[str, str]) -> list[str]:
         pythons.append(sys.prefix)
     return [
         path
-        for path in (*homes, *pythons, *files.set_apart(tree, environ))
+        for path in (*pythons, *files.set_apart(tree, environ))
         if os.path.isabs(path) and not real.startswith(os.path.join(os.path.realpath(path), ""))
     ]
 

@@ -36,15 +36,13 @@ _TOOLCHAINS = BESIDE[2:4]
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:")
 _TOKEN = re.compile(
     r'''
-    (?P<basic>"""(?:\\.|[^\\])*?"""(?:"{0,2})|"(?:\\.|[^"\\\n])*")
-    |(?P<literal>\'\'\'.*?\'\'\'(?:'{0,2})|'[^'\n]*')
-    |(?P<comment>\#[^\n]*)
-    |(?P<line>\r?\n)
+    (?P<string>"""(?:\\.|[^\\])*?"""(?:"{0,2})|"(?:\\.|[^"\\\n])*"|\'\'\'.*?\'\'\'(?:'{0,2})|'[^'\n]*')
+    |(?P<rest>\#[^\n]*|\r?\n)
     |.
     ''',
     re.VERBOSE | re.DOTALL,
 )
-_ESCAPE = re.compile(r"\\(?:(?P<e>e)|x(?P<hex>[0-9A-Fa-f]{2})|.)", re.DOTALL)
+"""A string of TOML, the end of a line with or without a comment, or any other character."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -302,28 +300,20 @@ def _named(config: Any) -> list[str]:
     return [*(path for path in _relative(programs) if "/" in path), *_relative(values)]
 
 
-def older(text: str) -> Iterator[str]:
-    """A text of TOML 1.1, in pieces, as 1.0 has it: inline tables on one line, no comma at the end, longer escapes."""
-    depth, comma = 0, ""
+def downgrade(text: str) -> str:
+    """A text of TOML 1.1, as 1.0 has it: an inline table on one line, without a comma at its end."""
+    pieces: list[str] = []
+    depth = 0
     for match in _TOKEN.finditer(text):
         piece = match[0]
-        if match["basic"]:
-            piece = _ESCAPE.sub(_escape, piece)
-        elif depth and (match["comment"] or match["line"]):
-            piece = " "
-        elif not match["literal"] and not match["comment"]:
+        if match["rest"]:
+            piece = " " if depth else piece
+        elif not match["string"]:
             depth = max(0, depth + (piece == "{") - (piece == "}"))
-        if comma and not piece.isspace():
-            yield "" if piece == "}" else comma
-            comma = ""
-        if piece == "," and depth:
-            comma = piece
-        else:
-            yield piece
-    yield comma
-
-
-def _escape(match: re.Match[str]) -> str:
-    if match["e"]:
-        return "\\u001b"
-    return f"\\u00{match['hex']}" if match["hex"] else match[0]
+        if piece == "}":
+            while pieces and pieces[-1].isspace():
+                pieces.pop()
+            if pieces[-1:] == [","]:
+                pieces.pop()
+        pieces.append(piece)
+    return "".join(pieces)

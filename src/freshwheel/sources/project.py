@@ -183,12 +183,12 @@ def _counting(table: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, Any]
 def manifest(text: str) -> dict[str, Any]:
     """The tables of a Cargo.toml, or of cargo's configuration. Raises ValueError or RecursionError where it is no TOML.
 
-    Cargo takes TOML 1.1, of which the `tomllib` of today knows all but a few spellings.
+    Cargo takes TOML 1.1; of what the `tomllib` of today does not know, inline tables over several lines are read.
     """
     try:
         return tomllib.loads(text)
     except ValueError:
-        return tomllib.loads("".join(cargo.older(text)))
+        return tomllib.loads(cargo.downgrade(text))
 
 
 def _pyproject(tree: str) -> dict[str, Any]:

@@ -269,7 +269,7 @@ class Walk:
         """Why a folder is pruned, wherever it lies."""
         if path in self.apart and not boundary.is_protected(entries.keys()):
             return "given to a tool for its own files"
-        return boundary.folder(name, entries, lambda file: self.disk.head(path + b"/" + file))
+        return boundary.why_pruned(name, entries, lambda file: self.disk.head(path + b"/" + file))
 
     def _below(self, spot: _Spot, name: bytes) -> _Spot | None:
         """The folder `name` in `spot`, None if nothing in it can be an input."""
