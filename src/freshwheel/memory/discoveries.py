@@ -1,9 +1,9 @@
-"""What real builds of one tree, or in a folder, have shown, kept beside its memory: inputs that nobody declares, files
-that they write, and the account of all that they have taken.
+"""What real builds have shown: inputs that nobody declares, files that they write, and the account of what they took.
 
-It is lost with the cache directory, and the next real build finds it again. What is in it is never believed to be
-complete, so that nothing is left out because of it. A build folder that is kept from one build to the next holds what
-earlier builds have read: what they took counts for the next wheel as well, though nobody reads it again.
+It is kept beside the memory of a tree, is lost with the cache directory, and the next real build finds it again. What
+is in it is never believed to be complete, so that nothing is left out because of it. A build folder that is kept from
+one build to the next holds what earlier builds have read: what they took counts for the next wheel as well, though
+nobody reads it again.
 """
 
 from __future__ import annotations
