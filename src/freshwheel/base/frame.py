@@ -17,9 +17,9 @@ def framed(*fields: bytes) -> bytes:
     return b"".join([struct.pack("<Q", len(field)) + field for field in fields])
 
 
-def unframed(data: bytes, place: int = 0) -> list[bytes]:
-    """The fields that `framed` made `data` from, behind `place`. Raises ValueError where it did not."""
-    fields = []
+def unframed(data: bytes) -> list[bytes]:
+    """The fields that `framed` made `data` from. Raises ValueError where it did not."""
+    fields, place = [], 0
     while place < len(data):
         start = place + 8
         place = start + int.from_bytes(data[place:start], "little")

@@ -18,7 +18,7 @@ from freshwheel.store.shelf import Blob
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
 LARGEST = 1 << 20
 """Bytes of a `.dist-info`, or of an editable wheel, that is kept here."""
@@ -147,8 +147,8 @@ def row_of(status: os.stat_result) -> bytes:
     return rows.stamp(rows.packed(rows.row(status)) + (status.st_dev & _MASK).to_bytes(8, "little"))
 
 
-def holds(answer: Answer, environ: "Mapping[str, str]", *, path: "Sequence[str] | None" = None) -> bool:
-    """Whether all that the answer rests on, beside the tree, is as it was; `path` is `sys.path`.
+def holds(answer: Answer, environ: "Mapping[str, str]") -> bool:
+    """Whether all that the answer rests on, beside the tree, is as it was.
 
     Raises OSError where something can't be looked at.
     """
@@ -165,7 +165,7 @@ def holds(answer: Answer, environ: "Mapping[str, str]", *, path: "Sequence[str] 
         and b"".join([row_of(os.stat(place)) for place in memory.split(answer.places)]) == answer.stamps
         and all(map(_is_absent, memory.split(answer.absent)))
         and all(map(_is_present, memory.split(answer.present)))
-        and distributions(sys.path if path is None else path) == answer.distributions
+        and distributions(sys.path) == answer.distributions
     )
 
 

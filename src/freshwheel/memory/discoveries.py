@@ -1,9 +1,9 @@
-"""What real builds of one tree, or in a folder, have shown, kept beside its memory: inputs that nobody declares, files
-that they write, and the account of all that they have taken.
+"""What real builds have shown: inputs that nobody declares, files that they write, and the account of what they took.
 
-It is lost with the cache directory, and the next real build finds it again. What is in it is never believed to be
-complete, so that nothing is left out because of it. A build folder that is kept from one build to the next holds what
-earlier builds have read: what they took counts for the next wheel as well, though nobody reads it again.
+It is kept beside the memory of a tree, is lost with the cache directory, and the next real build finds it again. What
+is in it is never believed to be complete, so that nothing is left out because of it. A build folder that is kept from
+one build to the next holds what earlier builds have read: what they took counts for the next wheel as well, though
+nobody reads it again.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from freshwheel.base import files, records
 from freshwheel.memory import memory
 from freshwheel.store.shelf import Discovered
 
 _MAGIC = b"FWDIS\0\0\2"
-_ACCOUNT = b"FWACC\0\0\3"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,39 +32,6 @@ class State:
     """Absolute paths outside of the repository that builds have read while nobody observed them."""
     written: Mapping[str, str] = field(default_factory=dict)
     """Inputs that the last build itself has made or changed, so that a built tree differs from a fresh one."""
-
-
-def place(cache: str, tree: str) -> str:
-    """Where the discovered inputs of a tree lie in the cache directory; there is no file while there are none.
-
-    Only these decide about a digest. So a memory need only watch this one.
-    """
-    return records.place(cache, memory.real(tree), "discovered")
-
-
-def load(cache: str | None, tree: str) -> State:
-    """The state of a tree; an empty one where none can be read."""
-    if cache is None:
-        return State()
-    where = memory.real(tree)
-    state = State(**(records.load(_beside(cache, tree), _MAGIC, where) or {}))
-    return replace(state, discovered=records.load(place(cache, tree), _MAGIC, where) or {})
-
-
-def save(cache: str | None, tree: str, state: State) -> bool:
-    """Whether the state could be written, for its owner alone."""
-    if cache is None:
-        return False
-    path, where = place(cache, tree), memory.real(tree)
-    is_saved = records.save(_beside(cache, tree), _MAGIC, asdict(state), where)
-    if state.discovered or os.path.lexists(path):
-        is_saved &= records.save(path, _MAGIC, dict(state.discovered), where)
-    return is_saved
-
-
-def _beside(cache: str, tree: str) -> str:
-    """Where all else lies."""
-    return records.place(cache, memory.real(tree), "build")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,15 +72,49 @@ class Page:
     """Path that a build has read in the repository, and that was no input of it -> who has."""
 
 
+def place(cache: str, tree: str) -> str:
+    """Where the discovered inputs of a tree lie in the cache directory; there is no file while there are none.
+
+    Only these decide about a digest. So a memory need only watch this one.
+    """
+    return records.place(cache, memory.real(tree), "discovered")
+
+
+def load(cache: str | None, tree: str) -> State:
+    """The state of a tree; an empty one where none can be read."""
+    state = State(**(_read(cache, tree, "build") or {}))
+    return replace(state, discovered=_read(cache, tree, "discovered") or {})
+
+
+def save(cache: str | None, tree: str, state: State) -> bool:
+    """Whether the state could be written, for its owner alone."""
+    if cache is None:
+        return False
+    is_saved = _write(cache, tree, "build", asdict(state))
+    if state.discovered or os.path.lexists(place(cache, tree)):
+        is_saved &= _write(cache, tree, "discovered", dict(state.discovered))
+    return is_saved
+
+
 def account(cache: str | None, tree: str) -> Page:
     """What is on record of a tree; an empty page where nothing is, or nothing that can be used."""
-    where = memory.real(tree)
-    table = records.load(records.place(cache, where, "account"), _ACCOUNT, where) if cache is not None else None
+    table = _read(cache, tree, "account")
     return Page() if table is None else Page(**{**table, "lines": tuple([Line(**line) for line in table["lines"]])})
 
 
 def keep_account(cache: str | None, tree: str, page: Page) -> None:
     """Puts a page on record, for its owner alone; where that can't be, the earlier one goes."""
+    if cache is not None and not _write(cache, tree, "account", asdict(page)):
+        files.discard(records.place(cache, memory.real(tree), "account"))
+
+
+def _read(cache: str | None, tree: str, kind: str) -> Any:
+    """What is on record of a tree; None where nothing is, or nothing that can be used."""
     where = memory.real(tree)
-    if cache is not None and not records.save(records.place(cache, where, "account"), _ACCOUNT, asdict(page), where):
-        files.discard(records.place(cache, where, "account"))
+    return None if cache is None else records.load(records.place(cache, where, kind), _MAGIC, where)
+
+
+def _write(cache: str, tree: str, kind: str, table: Mapping[str, Any]) -> bool:
+    """Whether that is on record of a tree now."""
+    where = memory.real(tree)
+    return records.save(records.place(cache, where, kind), _MAGIC, table, where)
