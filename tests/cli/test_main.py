@@ -135,14 +135,14 @@ def test_wrong_words(capsys, words):
     assert "error: " in err
 
 
-@pytest.mark.parametrize("verb", ["digest", "inputs", "check"])
+@pytest.mark.parametrize("verb", ["digest", "inputs", "check", "init"])
 def test_a_path_that_is_no_project(desk, verb):
     """No directory, a file, a directory without pyproject: each is said clearly."""
     desk.pyproject()
     for path, text in (
         (desk.root / "gone", "there is no such directory"),
         (desk.project / "pyproject.toml", "there is no such directory"),
-        (desk.root, "there is no pyproject.toml in it"),
+        (desk.root, "there is no pyproject.toml in it, which names the build backend; a project that has setup.py"),
     ):
         code, out, err = desk(verb, path=path)
         assert (code, out) == (2, "")

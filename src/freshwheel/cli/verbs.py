@@ -43,6 +43,10 @@ _HOLES = (
     "no list sees everything: uv goes by the newest time, so a deleted file may go unseen; a file behind a symbolic "
     'link is seen only if it is named. [tool.uv] reinstall-package = ["NAME"] has uv ask each time instead'
 )
+_FIRST = (
+    ", which names the build backend; a project that has setup.py alone is built by setuptools, so write there: "
+    '[build-system] requires = ["setuptools"] build-backend = "setuptools.build_meta"'
+)
 
 
 def project(path: str) -> str:
@@ -51,7 +55,7 @@ def project(path: str) -> str:
     if not os.path.isdir(tree):
         raise UsageError(f"{path}: there is no such directory")
     if not os.path.lexists(os.path.join(tree, "pyproject.toml")):
-        raise UsageError(f"{path}: there is no pyproject.toml in it")
+        raise UsageError(f"{path}: there is no pyproject.toml in it{_FIRST}")
     return tree
 
 
