@@ -145,6 +145,19 @@ def test_a_new_file_in_a_folder_that_setup_looks_at_counts(bench, expression):
     bench.check(making(bench, f"{folder}/two", ""))
 
 
+@requires_c
+def test_a_file_that_becomes_a_folder_counts(bench):
+    """Whoever lists a folder is told which names in it are folders, and need not ask."""
+    bench.setuptools(c(), setup=SETUP.format(expression="['one', 'two'][len(next(os.walk('../snippets'))[1])]"))
+    file = bench.write("../snippets/it", "")
+
+    def turn():
+        file.unlink()
+        file.mkdir()
+
+    bench.check(turn)
+
+
 @requires_cmake
 @pytest.mark.parametrize(
     "more",

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from .conftest import Wheel, c, requires_c, requires_cmake, requires_git, requires_ninja
+from .test_unobserved import BACKEND
 
 pytestmark = [pytest.mark.slow, requires_git]
 
@@ -162,6 +163,20 @@ def test_other_branch_that_git_was_asked_for_counts(bench):
     bench.git("checkout", "--quiet", "-b", "other")
     bench.commit("more")
     bench.check(lambda: bench.git("update-ref", "refs/heads/main", "HEAD"), before="1", after="0")
+
+
+def test_settings_of_another_home_count(bench):
+    """Git asks where it is, and nobody else does."""
+    line = next(line for line in BACKEND.splitlines() if "word =" in line)
+    asked = '__import__("subprocess").check_output(["git", "config", "demo.word"], text=True).strip()'
+    bench.pyproject("backend", (), table='backend-path = ["."]\nstore = "on"')
+    bench.write("backend.py", BACKEND.replace(line, f"    word = {asked}"))
+    bench.commit()
+    del bench.environ["GIT_CONFIG_GLOBAL"]
+    for word in ("two", "one"):
+        config = bench.write(f"../{word}/.gitconfig", f"[demo]\nword = {word}\n")
+        bench.environ["HOME"] = str(config.parent)
+    bench.check(lambda: bench.environ.update(HOME=str(bench.path("../two"))))
 
 
 @requires_cmake

@@ -311,14 +311,19 @@ def _file(where: bytes, path: bytes, status: os.stat_result) -> bytes | None:
 
 
 def _folder(about: Surroundings, where: bytes, path: bytes) -> bytes:
-    """Which names a folder has; of one that belongs to the project without what tools and editors drop there."""
-    names = sorted(os.listdir(where))
+    """Which names a folder has, and which of them are folders, as who lists it is told.
+
+    Of one that belongs to the project without what tools and editors drop there.
+    """
+    with os.scandir(where) as listing:
+        found = {one.name: one.is_dir() for one in listing}
+    names = sorted(found)
     if not os.path.isabs(path):
         names = [name for name in names if _stays(about, path, name)]
-        folders = [name for name in names if os.path.isdir(os.path.join(where, name))]
+        folders = [name for name in names if found[name]]
         left_out = _left_out(about, where, path, folders) if folders else frozenset()
         names = [name for name in names if name not in left_out]
-    return digest.of(b"\0".join(names))
+    return digest.of(b"\0".join(name + b"/" if found[name] else name for name in names))
 
 
 def _stays(about: Surroundings, path: bytes, name: bytes) -> bool:

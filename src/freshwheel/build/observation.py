@@ -29,6 +29,8 @@ from freshwheel.store.shelf import Discovered
 _OFF = "observation is off"
 _DIED = "the observer died, so the build was run once more without it"
 _MOST_LINKS = 20
+_HOME = ("HOME",)
+"""Where git looks for what its user has set."""
 _KINDS = {
     "file": discovery.FILE,
     "folder": discovery.FOLDER,
@@ -155,7 +157,7 @@ def found(  # noqa: PLR0913, PLR0917 - what a judgement rests on
     return Found(
         judged=judged,
         items=tuple({one[:2]: one for one in [*earlier, *(items or ())]}.values()),
-        names=(account.variables - {"*"}).union(page.names),
+        names=(account.variables - {"*"}).union(page.names, _HOME if judged.control else ()),
         every=programs.open_ended(account, trusted, places.shared) or page.every,
         readers=_joined(page.readers, _readers(account, places)),
         doubt=doubt or lost,
