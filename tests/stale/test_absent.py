@@ -146,6 +146,16 @@ def test_a_new_file_in_a_folder_that_setup_looks_at_counts(bench, expression):
 
 
 @requires_c
+@pytest.mark.parametrize("start", ["", "../.."], ids=["absolute", "relative"])
+def test_a_new_file_in_a_folder_that_a_link_leads_to_counts(bench, start):
+    """The link is an input, and the folder lies beside the tree."""
+    bench.setuptools(c(), setup=SETUP.format(expression="sorted(os.listdir('demo/link'))[-1]"))
+    bench.write("../snippets/one", "")
+    bench.path("demo/link").symlink_to(os.path.join(start or bench.folder, "snippets"))
+    bench.check(making(bench, "../snippets/two", ""))
+
+
+@requires_c
 def test_a_file_that_becomes_a_folder_counts(bench):
     """Whoever lists a folder is told which names in it are folders, and need not ask."""
     bench.setuptools(c(), setup=SETUP.format(expression="['one', 'two'][len(next(os.walk('../snippets'))[1])]"))

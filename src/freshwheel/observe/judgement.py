@@ -323,7 +323,8 @@ class _Judge:
         """Whether the source digest has it: an input, or a folder that holds one and was only asked for."""
         if relative == b"pyproject.toml" and any(not self.is_parser(number) for number in use.read):
             return False  # not all of its text is in the digest
-        return relative in self.places.inputs or (kind == "present" and relative in self.inside)
+        # A link to a folder is an input, and not what is in there.
+        return kind != "folder" and (relative in self.places.inputs or (kind == "present" and relative in self.inside))
 
     def is_parser(self, number: int) -> bool:
         """Whether a program takes no more of `pyproject.toml` than its tables."""

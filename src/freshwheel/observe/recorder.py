@@ -421,7 +421,7 @@ class Recorder:
         words = first[2:].split(None, 1) if first.startswith(b"#!") else ()
         place = words[0] if words else b""
         place = place if place[:1] == b"/" else self.begun(pid, place, kernel.HERE)
-        if place and most:
+        if place and most and os.path.isfile(place):  # a pipe would keep everybody waiting
             self.follow(number, image, _straight(place), READ)
             self.interpreter(number, pid, image, place, most - 1)
 
