@@ -42,6 +42,7 @@ trial: venv  ## real projects from PyPI, wrapped by hand, then by freshwheel ini
 	@$(RUN) benchmarks/trial.py
 	@$(RUN) benchmarks/adopting.py
 	@$(RUN) benchmarks/alike.py
+	@$(RUN) benchmarks/inclusion.py
 
 matrix: venv  ## every installer in every situation, and the page about them: half an hour
 	@$(RUN) .ci/matrix.py
@@ -62,7 +63,9 @@ nightly: trial matrix fuzz abuse audit  ## all that takes too long for each push
 bench: venv  ## what freshwheel costs
 	@$(RUN) benchmarks/rewrite.py
 	@$(RUN) benchmarks/digest.py
+	@$(RUN) benchmarks/hit.py
 	@$(RUN) benchmarks/observed.py
+	@$(RUN) benchmarks/in_the_way.py
 
 clean:  ## as after a clone
 	rm -rf .venv .venv-docs .venv-pythons .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
