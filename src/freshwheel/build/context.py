@@ -57,13 +57,13 @@ class Context:
     @classmethod
     def of(cls, call: Call) -> Context:
         """What a call is about. Raises ConfigError with all problems of the settings."""
-        found = project.read(call.tree, now=call.now)
-        settings = config.parse(found, call.settings, call.environ, importable=distributions.importable)
-        named = (*_build_requires(found), *settings.requires)
+        subject = project.read(call.tree, now=call.now)
+        settings = config.parse(subject, call.settings, call.environ, importable=distributions.importable)
+        named = (*_build_requires(subject), *settings.requires)
         backend = backends.find(settings.backend, named, in_tree=bool(settings.backend_path))
         return cls(
             call=call,
-            project=found,
+            project=subject,
             config=settings,
             backend=backend,
             cache=files.cache_directory(call.environ),
@@ -77,12 +77,12 @@ class Context:
         Raises InputError where they can't be read, and ConfigError where a pattern of `include` matches nothing.
         """
         known = remembered(self.call.tree, self.call.environ)
-        found = selection.snapshot(self.call.tree, self.select, remembered=known, now=self.call.now)
+        snapshot = selection.snapshot(self.call.tree, self.select, remembered=known, now=self.call.now)
         if self.project.sdist_version is None:
-            if found.idle:
-                raise ConfigError(_idle(self.config.include, found.idle))
-            remember(self.project, found, self.call.settings, self.call.environ)
-        return found
+            if snapshot.idle:
+                raise ConfigError(_idle(self.config.include, snapshot.idle))
+            remember(self.project, snapshot, self.call.settings, self.call.environ)
+        return snapshot
 
     def attempt(self, *, again: bool = False) -> Snapshot | InputError:
         """As `snapshot`, or why there is none; `again`: a build is done, which no setting may spoil any more."""
@@ -124,14 +124,14 @@ class Context:
         """Whether a variable shapes nothing, whoever asks for it."""
         return environment.matcher((*backends.AMBIENT, *self.config.ignore_env))(name)
 
-    def globs(self, found: Snapshot) -> list[str]:
+    def globs(self, snapshot: Snapshot) -> list[str]:
         """Patterns that all inputs match, and maybe more: the folders that they lie in, and single files."""
-        folders = [f"{path}/**" if path else "**" for path, kind in found.roots if kind in ("crate", "folder")]
+        folders = [f"{path}/**" if path else "**" for path, kind in snapshot.roots if kind in ("crate", "folder")]
         return [
             "pyproject.toml",
             *self.own_path,
             *folders,
-            *(path for path, kind in found.roots if kind in ("file", "glob")),
+            *(path for path, kind in snapshot.roots if kind in ("file", "glob")),
         ]
 
     @property
@@ -182,8 +182,8 @@ class Context:
         return None if self.config.version is None else project.own_version(self.project, self.config.version)
 
 
-def _build_requires(found: Project) -> Sequence[str]:
-    requires = found.pyproject.get("build-system", {}).get("requires", [])
+def _build_requires(project: Project) -> Sequence[str]:
+    requires = project.pyproject.get("build-system", {}).get("requires", [])
     return [text for text in requires if isinstance(text, str)]
 
 
@@ -206,7 +206,7 @@ def remembered(tree: str, environ: Mapping[str, str]) -> dict[bytes, tuple[bytes
 
 
 def remember(
-    project: Project, found: Snapshot, settings: Mapping[str, str | Sequence[str]] | None, environ: Mapping[str, str]
+    project: Project, snapshot: Snapshot, settings: Mapping[str, str | Sequence[str]] | None, environ: Mapping[str, str]
 ) -> bool:
     """Whether what was seen is written into the memory of the tree."""
     cache = files.cache_directory(environ)
@@ -214,24 +214,24 @@ def remember(
     device = _device(project.tree)
     if cache is None or question is None or device is None:
         return False
-    places = {**found.looks.places, **project.looks.places}  # the older row of the two counts
-    links = dict(found.looks.links)
+    places = {**snapshot.looks.places, **project.looks.places}  # the older row of the two counts
+    links = dict(snapshot.looks.links)
     inputs: list[tuple[bytes, bytes, bytes, Row]] = []
-    for item, row in zip(found.inputs, found.rows, strict=True):
+    for item, row in zip(snapshot.inputs, snapshot.rows, strict=True):
         own = links.pop(item.path, None) if item.kind == b"l" else row
         if own is None:
             return False
         inputs.append((item.path, item.kind, item.content, own))
-    slack = disk.slack(project.tree) if found.looks.devices == {device} else None
+    slack = disk.slack(project.tree) if snapshot.looks.devices == {device} else None
     tree = memory.real(project.tree)
-    ground = memory.Ground(tree=tree, device=device, slack=slack, question=question, rules=found.rules)
+    ground = memory.Ground(tree=tree, device=device, slack=slack, question=question, rules=snapshot.rules)
     looks = Looks(
         links=links,
         places={path or b".": row for path, row in places.items()},
-        kinds=frozenset(path or b"." for path in found.looks.kinds - project.looks.places.keys()),
-        absent=found.looks.absent | project.looks.absent,
+        kinds=frozenset(path or b"." for path in snapshot.looks.kinds - project.looks.places.keys()),
+        absent=snapshot.looks.absent | project.looks.absent,
     )
-    return memory.save(cache, memory.observed(ground, min(project.started, found.started), inputs, looks))
+    return memory.save(cache, memory.observed(ground, min(project.started, snapshot.started), inputs, looks))
 
 
 def _device(tree: str) -> int | None:

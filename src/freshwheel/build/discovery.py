@@ -101,8 +101,8 @@ def sought(about: Surroundings, modules: Iterable[str], distributions: Iterable[
     """Of the names that a build has looked for in vain, those that may be found one day."""
     if not about.libraries:
         return []
-    found = [(os.fsencode(name), MODULE) for name in sorted({*modules, "*"} if modules else ())]
-    return found + [(os.fsencode(name), DISTRIBUTION) for name in sorted(distributions)]
+    items = [(os.fsencode(name), MODULE) for name in sorted({*modules, "*"} if modules else ())]
+    return items + [(os.fsencode(name), DISTRIBUTION) for name in sorted(distributions)]
 
 
 def searched(context: Context) -> list[str]:
@@ -120,17 +120,17 @@ def taken(
     What is `known` need not be read again while its row stays.
     """
     before = {(path, kind): (content, row) for path, kind, content, row in known if row}
-    found: list[Discovered] = []
+    items: list[Discovered] = []
     for path, kind in paths:
         held = before.get((path, kind))
         if held is not None and _row(about, path) == held[1]:
-            found.append((path, kind, *held))
+            items.append((path, kind, *held))
             continue
-        one = _looked(about, path, kind)
-        if one is None:
+        now = _looked(about, path, kind)
+        if now is None:
             return None
-        found.append((path, kind, *one))
-    return found
+        items.append((path, kind, *now))
+    return items
 
 
 def variables(about: Surroundings, names: Iterable[str]) -> list[Discovered]:
@@ -151,11 +151,11 @@ def named(discovered: Iterable[Discovered]) -> list[str]:
 
 def refreshed(about: Surroundings, discovered: Iterable[Discovered]) -> list[Discovered]:
     """Paths as they are now; what is gone, or of another kind, with a content that says so."""
-    found = []
-    for one in discovered:
-        now = taken(about, [one[:2]], known=[one])
-        found.append(now[0] if now else (*one[:2], GONE, b""))
-    return found
+    items = []
+    for item in discovered:
+        now = taken(about, [item[:2]], known=[item])
+        items.append(now[0] if now else (*item[:2], GONE, b""))
+    return items
 
 
 def held(about: Surroundings, discovered: Sequence[Discovered]) -> bool:
@@ -165,8 +165,8 @@ def held(about: Surroundings, discovered: Sequence[Discovered]) -> bool:
 
 def failing(about: Surroundings, discovered: Sequence[Discovered]) -> Iterable[Discovered]:
     """What is not as it was, one by one."""
-    for one in discovered:
-        path, kind, content, row = one
+    for item in discovered:
+        path, kind, content, row = item
         if kind == VARIABLE:
             same = _variable(about, os.fsdecode(path.removeprefix(_SIGN)))[2] == content
         elif kind == EVERY:
@@ -174,7 +174,7 @@ def failing(about: Surroundings, discovered: Sequence[Discovered]) -> Iterable[D
         else:
             same = (bool(row) and _row(about, path) == row) or _is_same(_looked(about, path, kind), content)
         if not same:
-            yield one
+            yield item
 
 
 def kind_of(about: Surroundings, path: str) -> str:
@@ -190,8 +190,8 @@ def difference(about: Surroundings, discovered: Sequence[Discovered]) -> str:
             return _of_variables([name.removeprefix(os.fsdecode(_SIGN))])
         if kind == EVERY:
             known = {
-                os.fsdecode(one.removeprefix(_SIGN))
-                for one, sort, content, _ in discovered
+                os.fsdecode(variable.removeprefix(_SIGN))
+                for variable, sort, content, _ in discovered
                 if sort == VARIABLE and content
             }
             gone = known.difference(about.environ)
@@ -252,27 +252,27 @@ def _held(about: Surroundings, where: bytes, path: bytes, kind: str) -> tuple[by
 
 def _control(about: Surroundings, *, everything: bool) -> bytes | None:
     """What git says, now."""
-    found = programs.ask_git(about.tree, about.environ, about.folders, programs.run, everything=everything)
-    if found is None:
+    facts = programs.ask_git(about.tree, about.environ, about.folders, programs.run, everything=everything)
+    if facts is None:
         return None
-    texts = [part for name, value in sorted(found.items()) for part in (name, str(value))]
+    texts = [part for name, value in sorted(facts.items()) for part in (name, str(value))]
     return digest.of(frame.framed(*(text.encode("utf-8", "surrogatepass") for text in texts)))
 
 
 def _program(about: Surroundings, name: str) -> bytes:
     """Where a program is found; behind a sign, what of its name can't be executed; nothing: there is none."""
-    found = programs.which(name, about.folders, Lookout(), cwd=about.tree, environ=about.environ)
-    if found is None:
+    program = programs.which(name, about.folders, Lookout(), cwd=about.tree, environ=about.environ)
+    if program is None:
         places = (os.path.join(about.tree, folder, name) for folder in about.folders)
-        found = next((f"-{place}" for place in places if os.path.exists(place)), "")
-    return os.fsencode(found)
+        program = next((f"-{place}" for place in places if os.path.exists(place)), "")
+    return os.fsencode(program)
 
 
 def _prefixes(about: Surroundings) -> bytes:
     """The folders of PATH that are there, but for those of virtual environments: these hold nothing for CMake."""
-    found = [os.path.join(about.tree, folder) for folder in about.folders]
-    environments = (os.path.join(os.path.dirname(folder), "pyvenv.cfg") for folder in found)
-    kept = (folder for folder, sign in zip(found, environments, strict=True) if not os.path.exists(sign))
+    folders = [os.path.join(about.tree, folder) for folder in about.folders]
+    environments = (os.path.join(os.path.dirname(folder), "pyvenv.cfg") for folder in folders)
+    kept = (folder for folder, sign in zip(folders, environments, strict=True) if not os.path.exists(sign))
     return b"\0".join(os.fsencode(folder) for folder in dict.fromkeys(kept) if os.path.isdir(folder))
 
 
@@ -294,8 +294,8 @@ def _distribution(about: Surroundings, name: str) -> bytes:
     """The version of a distribution, or by what those extend others that are neither required nor the project."""
     known = installations.installed(about.libraries)
     if name != "*":
-        one = known.get(requirements.normal(name))
-        return os.fsencode(one.version if one else "")
+        distribution = known.get(requirements.normal(name))
+        return os.fsencode(distribution.version if distribution else "")
     left_out = installations.closure(about.requires, known) | about.names
     return digest.of(frame.framed(*map(os.fsencode, installations.plugins(about.libraries, known, left_out))))
 
@@ -316,14 +316,14 @@ def _folder(about: Surroundings, where: bytes, path: bytes) -> bytes:
     Of one that belongs to the project without what tools and editors drop there.
     """
     with os.scandir(where) as listing:
-        found = {one.name: one.is_dir() for one in listing}
-    names = sorted(found)
+        kinds = {entry.name: entry.is_dir() for entry in listing}
+    names = sorted(kinds)
     if not os.path.isabs(path):
         names = [name for name in names if _stays(about, path, name)]
-        folders = [name for name in names if found[name]]
+        folders = [name for name in names if kinds[name]]
         left_out = _left_out(about, where, path, folders) if folders else frozenset()
         names = [name for name in names if name not in left_out]
-    return digest.of(b"\0".join(name + b"/" if found[name] else name for name in names))
+    return digest.of(b"\0".join(name + b"/" if kinds[name] else name for name in names))
 
 
 def _stays(about: Surroundings, path: bytes, name: bytes) -> bool:
@@ -340,16 +340,16 @@ def _left_out(about: Surroundings, where: bytes, path: bytes, folders: Iterable[
 
     apart = files.set_apart(about.tree, about.environ)
     ground = Ground(Scope(tree=about.tree, repository=about.tree, inputs=(), apart=apart))
-    found = set()
+    left_out = set()
     for name in folders:
         inside: dict[str, bool] = {}
         with contextlib.suppress(PermissionError), os.scandir(os.path.join(where, name)) as listing:
-            inside = {os.fsdecode(one.name): one.is_dir() for one in listing}
-        below = frozenset(one for one, is_folder in inside.items() if is_folder)
+            inside = {os.fsdecode(entry.name): entry.is_dir() for entry in listing}
+        below = frozenset(entry for entry, is_folder in inside.items() if is_folder)
         relative = os.path.normpath(os.path.join(os.fsdecode(path), os.fsdecode(name)))
         if ground.is_apart(relative) or ground.pruned(relative, frozenset(inside), below) is not None:
-            found.add(name)
-    return frozenset(found)
+            left_out.add(name)
+    return frozenset(left_out)
 
 
 def _row(about: Surroundings, path: bytes) -> bytes:

@@ -80,8 +80,8 @@ class Placement:
         put = [] if purpose == "metadata" else self.restored(record)
         if put is None:
             return "what was kept can't be put back"
-        later = case.context.attempt(again=True) if purpose == "wheel" else case.found
-        if not isinstance(later, Snapshot) or (later.digest, later.rows) != (case.found.digest, case.found.rows):
+        later = case.context.attempt(again=True) if purpose == "wheel" else case.snapshot
+        if not isinstance(later, Snapshot) or (later.digest, later.rows) != (case.snapshot.digest, case.snapshot.rows):
             return "the inputs moved meanwhile"
         with written(folder):
             name = self.made(record, folder)
@@ -98,30 +98,32 @@ class Placement:
             said=f"was made without a build: {why}{journal.saved(record.took)}",
             saved=record.took,
             key=case.key,
-            digest=case.found.digest,
+            digest=case.snapshot.digest,
         )
 
     def fitting(self) -> Record | str:
         """The record of the tree as it is; else why there is none that will do, nothing: there is none."""
         if self.case.context.proves:
             return "it is to be verified"
-        full, _ = _keys(self.case, self.case.found, self.case.locks)
-        record = next((one for one in self.records if one.key == full and self.holds(one)), None)
+        full, _ = _keys(self.case, self.case.snapshot, self.case.locks)
+        record = next(
+            (candidate for candidate in self.records if candidate.key == full and self.holds(candidate)), None
+        )
         if record is None:
             return ""
-        states = {one.path: editables.state(self.tree, one, record, self.records) for one in record.modules}
+        states = {module.path: editables.state(self.tree, module, record, self.records) for module in record.modules}
         foreign = [os.fsdecode(path) for path, state in states.items() if state == "foreign"]
         return f"{foreign[0]} is not what a build of freshwheel left there" if foreign else record
 
     def holds(self, record: Record) -> bool:
         """Whether all is as it was that the build of a record has read beside the native inputs."""
-        if record.whole and record.digest != self.case.found.digest:
+        if record.whole and record.digest != self.case.snapshot.digest:
             return False
         return not record.rests or discovery.held(self.case.about, record.rests)
 
     def made(self, record: Record, directory: str) -> str:
         """The file name of the wheel for the tree as it is, made from the inner one of a record, or nothing."""
-        found = self.case.found
+        snapshot = self.case.snapshot
         with private(directory) as folder:
             path = os.path.join(folder, record.wheel.name)
             if not module_copies.fetch(self.cache, self.tree, record.wheel, path):
@@ -129,7 +131,11 @@ class Placement:
             try:
                 inner = archive.read(path)
                 name = wheel_name.named(
-                    self.case.context, found.digest, native=found.native, stated=inner.version, inner=record.wheel.name
+                    self.case.context,
+                    snapshot.digest,
+                    native=snapshot.native,
+                    stated=inner.version,
+                    inner=record.wheel.name,
                 )
                 made = archive.rewrite(inner, directory, version=name.version, mark=name.mark)
             except (WheelError, OSError):
@@ -141,11 +147,11 @@ class Placement:
     def restored(self, record: Record) -> list[str] | None:
         """The paths of the modules that were put back, so that all are there; None where one can't be."""
         put: list[str] = []
-        for one in record.modules:
-            if editables.state(self.tree, one, record, self.records) != "intact":
-                if not module_copies.put_back(self.cache, self.tree, one):
+        for module in record.modules:
+            if editables.state(self.tree, module, record, self.records) != "intact":
+                if not module_copies.put_back(self.cache, self.tree, module):
                     return None
-                put.append(os.fsdecode(one.path))
+                put.append(os.fsdecode(module.path))
         return put
 
     def reason(self, problem: str) -> str:
@@ -157,7 +163,7 @@ class Placement:
             return problem or "first build here"
         before = outcome.inputs(self.cache, case.context.call.tree, last.digest)
         differing = explanation.words(
-            explanation.compared(last, outcome.parts(outcomes, last.key), before, case.found, case)
+            explanation.compared(last, outcome.parts(outcomes, last.key), before, case.snapshot, case)
         )
         if differing:
             return "; ".join(differing)
@@ -182,7 +188,7 @@ class Placement:
         if rests is None or len(held) <= len(put):
             return "something that it has read or made can't be read again"
         # A build asks whether its module is there and writes it all the same; here one that is lost is put back.
-        rests = [one for one in rests if one[:2] not in {(path, discovery.PRESENT) for path in put}]
+        rests = [item for item in rests if item[:2] not in {(path, discovery.PRESENT) for path in put}]
         full, kin = _keys(case, built.later, selection.contents(case.context.call.tree, _paths(built.later.locks)))
         record = Record(
             abi=_abi(),
@@ -190,7 +196,7 @@ class Placement:
             digest=built.later.digest,
             key=full,
             kin=kin,
-            whole=built.found is None,
+            whole=built.findings is None,
             rests=sorted(rests),
             ways=ways,
             free=free,
@@ -201,7 +207,9 @@ class Placement:
             wheel=editables.Wheel(name=os.path.basename(built.path), content=held[os.fsencode(built.path)][1]),
             took=built.milliseconds,
         )
-        files = {one.content: os.path.join(case.context.call.tree, os.fsdecode(one.path)) for one in record.modules}
+        files = {
+            module.content: os.path.join(case.context.call.tree, os.fsdecode(module.path)) for module in record.modules
+        }
         files[record.wheel.content] = built.path
         return (
             ""
@@ -210,36 +218,36 @@ class Placement:
         )
 
 
-def _keys(case: Case, found: Snapshot, locks: Mapping[bytes, tuple[str, bytes]]) -> tuple[str, str]:
+def _keys(case: Case, snapshot: Snapshot, locks: Mapping[bytes, tuple[str, bytes]]) -> tuple[str, str]:
     """The key of the native part, and the one that Pythons have in common for which one module may do.
 
     All counts that shapes a wheel, but for pure Python; and what the redirection itself may rest on.
     """
     context = case.context
     shaping = python_inputs.shaping(
-        [one.path for one in found.inputs], context.project.pyproject, name=context.backend.name
+        [file.path for file in snapshot.inputs], context.project.pyproject, name=context.backend.name
     )
     parts: list[Component] = [
-        *(one for one in case.facts.components if one.name != lookup.SOURCES),
-        *lookup.locked(found.locks, locks),
+        *(part for part in case.facts.components if part.name != lookup.SOURCES),
+        *lookup.locked(snapshot.locks, locks),
         build_key.component("tree", os.fsencode(context.call.tree)),
-        build_key.component("native digest", found.native),
+        build_key.component("native digest", snapshot.native),
         build_key.component("packages", tuple(shaping)),
     ]
-    return build_key.key(parts), build_key.key([one for one in parts if one.name not in _OWN])
+    return build_key.key(parts), build_key.key([part for part in parts if part.name not in _OWN])
 
 
-def _pure(built: Built, found: Snapshot) -> list[str]:
+def _pure(built: Built, snapshot: Snapshot) -> list[str]:
     """The pure Python among the inputs that an observed build has read."""
-    names, column = digest.columns(found.inputs)
+    names, column = digest.columns(snapshot.inputs)
     paths = memory.split(names)
     pure = (os.fsdecode(paths[number]) for number in digest.pure(paths, column))
-    return [path for path in pure if built.found is not None and path in built.found.readers]
+    return [path for path in pure if built.findings is not None and path in built.findings.readers]
 
 
-def _ways(case: Case, found: Snapshot) -> tuple[list[bytes], list[bytes]]:
+def _ways(case: Case, snapshot: Snapshot) -> tuple[list[bytes], list[bytes]]:
     """What leads to the tree may list, and the packages in which another one need not be; as `Record` has them."""
-    paths = [one.path for one in found.inputs]
+    paths = [file.path for file in snapshot.inputs]
     shaping = partial(python_inputs.shaping, pyproject=case.context.project.pyproject, name=case.context.backend.name)
     folders = sorted(digest.packages(paths))
     listed = shaping([*paths, *(folder + _NO_PACKAGE + b"/__init__.py" for folder in folders), _NO_MODULE[1:]])
@@ -255,9 +263,9 @@ def _abi() -> str:
     return str(sysconfig.get_config_var("EXT_SUFFIX") or "")
 
 
-def searched(context: Context, found: Snapshot) -> dict[bytes, Row] | None:
+def searched(context: Context, snapshot: Snapshot) -> dict[bytes, Row] | None:
     """The extension modules in the tree that this Python could load; None where that can't be told."""
-    roots = [path for path, kind in found.roots if kind in ("crate", "folder")]
+    roots = [path for path, kind in snapshot.roots if kind in ("crate", "folder")]
     call = context.call
     endings = tuple(importlib.machinery.EXTENSION_SUFFIXES)
     try:
@@ -291,12 +299,14 @@ def _is_finder(name: str) -> bool:
 def _folders(case: Case) -> frozenset[str]:
     """The folders that hold inputs, somewhere below them, and the project directory; really, as the system compares."""
     folders = {""}
-    for one in case.found.inputs:
-        folder = os.fsdecode(one.path).rpartition("/")[0]
+    for file in case.snapshot.inputs:
+        folder = os.fsdecode(file.path).rpartition("/")[0]
         while folder not in folders and os.path.basename(folder) != "..":
             folders.add(folder)
             folder = folder.rpartition("/")[0]
-    return frozenset(os.path.normcase(os.path.realpath(os.path.join(case.context.call.tree, one))) for one in folders)
+    return frozenset(
+        os.path.normcase(os.path.realpath(os.path.join(case.context.call.tree, place))) for place in folders
+    )
 
 
 def _leads_to_tree(line: str, folders: AbstractSet[str]) -> bool:

@@ -58,13 +58,13 @@ def compared(
     last: Outcome,
     parts: Mapping[str, str],
     before: Mapping[bytes, bytes] | None,
-    found: Snapshot,
+    snapshot: Snapshot,
     case: Case | str,
 ) -> Comparison:
     """What is now against an outcome, the parts of its key, and its inputs."""
-    now = {one.path: one.kind + one.content for one in found.inputs}
+    now = {file.path: file.kind + file.content for file in snapshot.inputs}
     inputs = None if before is None else outcome.changes(before, now)
-    sources = last.digest != found.digest
+    sources = last.digest != snapshot.digest
     if isinstance(case, str) or not parts:
         return Comparison(inputs=inputs, sources=sources, parts=None)
     kept, apart, silent = differing(parts, case, isolated=last.isolated)
@@ -79,33 +79,41 @@ def differing(
     And those that were not compared: of an environment that was made for a build, which one of the two is not; and
     those that nobody was asked for.
     """
-    found = [one for one in build_key.difference(parts, lasting(case)) if one.name != lookup.SOURCES]
-    if any(one.name == _STORE for one in found):
+    differences = [
+        difference for difference in build_key.difference(parts, lasting(case)) if difference.name != lookup.SOURCES
+    ]
+    if any(difference.name == _STORE for difference in differences):
         # Another salt: what is shown of a secret differs whatever it is.
-        found = [one for one in found if one.name != _STORE and not _is_hidden(one)]
+        differences = [
+            difference for difference in differences if difference.name != _STORE and not _is_hidden(difference)
+        ]
     silent, apart = case.facts.unasked & parts.keys(), list[str]()
     if isolated != (case.context.private is not None):
-        apart = [one.name for one in found if one.name.startswith(_OF_BUILDS)]
+        apart = [difference.name for difference in differences if difference.name.startswith(_OF_BUILDS)]
     said = {*apart, *silent}
-    return tuple(one for one in found if one.name not in said), tuple(apart), tuple(sorted(silent))
+    return (
+        tuple(difference for difference in differences if difference.name not in said),
+        tuple(apart),
+        tuple(sorted(silent)),
+    )
 
 
-def words(found: Comparison) -> list[str]:
+def words(comparison: Comparison) -> list[str]:
     """What differs, a phrase each, names only."""
     phrases = []
-    if found.inputs:
+    if comparison.inputs:
         for verb in ("changed", "added", "removed"):
-            names = getattr(found.inputs, verb)
+            names = getattr(comparison.inputs, verb)
             if names:
                 phrases.append(f"{len(names)} input{'' if len(names) == 1 else 's'} {verb}: {few(names)}")
-    elif found.sources:
-        phrases.append("the sources changed" if found.inputs is None else "what selects the inputs changed")
+    elif comparison.sources:
+        phrases.append("the sources changed" if comparison.inputs is None else "what selects the inputs changed")
     kinds: dict[str, list[str]] = {"changed": [], "new": [], "gone": []}
-    for one in found.parts or ():
-        if one.moved:
-            phrases.append(one.moved)
+    for part in comparison.parts or ():
+        if part.moved:
+            phrases.append(part.moved)
         else:
-            kinds[one.what].append(one.name)
+            kinds[part.what].append(part.name)
     for kind, names in kinds.items():
         if names:
             verb = kind if kind == "changed" else f"{'is' if len(names) == 1 else 'are'} {kind}"
@@ -119,7 +127,7 @@ def lasting(case: Case) -> dict[str, str]:
     return {**shown, _STORE: f"#{hashlib.sha256(b'store' + case.salt).hexdigest()[:16]}"}
 
 
-def note(context: Context, case: Case | str | None, one: Outcome, found: Snapshot | None) -> None:
+def note(context: Context, case: Case | str | None, result: Outcome, snapshot: Snapshot | None) -> None:
     """Puts an outcome on record, with what is known of the case and the inputs.
 
     An unpacked source distribution is built once, and its folder is gone then: nothing is kept of it.
@@ -127,13 +135,13 @@ def note(context: Context, case: Case | str | None, one: Outcome, found: Snapsho
     if context.project.sdist_version is not None:
         return
     if isinstance(case, Case):
-        one = replace(one, key=case.key, parts=lasting(case))
-    digest = found.digest if found is not None else one.digest
-    took = one.took
-    if not took and found is not None and found.started:
-        took = max(0, context.call.now() - found.started) // 10**6
-    full = replace(one, digest=digest, isolated=context.private is not None, when=int(time.time()), took=took)
-    outcome.add(context.cache, context.call.tree, full, found)
+        result = replace(result, key=case.key, parts=lasting(case))
+    digest = snapshot.digest if snapshot is not None else result.digest
+    took = result.took
+    if not took and snapshot is not None and snapshot.started:
+        took = max(0, context.call.now() - snapshot.started) // 10**6
+    full = replace(result, digest=digest, isolated=context.private is not None, when=int(time.time()), took=took)
+    outcome.add(context.cache, context.call.tree, full, snapshot)
 
 
 @contextlib.contextmanager
@@ -144,7 +152,7 @@ def failing(context: Context, case: Case | str, why: str) -> Iterator[None]:
         yield
     except FreshwheelError as error:
         hook = "editable" if context.call.hook == "build_editable" else "wheel"
-        digest = case.found.digest if isinstance(case, Case) else ""
+        digest = case.snapshot.digest if isinstance(case, Case) else ""
         took = (time.time_ns() - started) // 10**6
         # What stands in front of more lines may be the words of somebody else, which are not for a record.
         how = build_key.without_userinfo(error.message.partition(":" if "\n" in error.message else "\n")[0])
@@ -153,16 +161,18 @@ def failing(context: Context, case: Case | str, why: str) -> Iterator[None]:
         raise
 
 
-def built(context: Context, case: Case | str, made: Built, one: Outcome) -> None:
+def built(context: Context, case: Case | str, made: Built, result: Outcome) -> None:
     """Puts a real build on record, and tells a person in one line where it was not to be expected."""
-    found = made.earlier if isinstance(made.earlier, Snapshot) else None
-    missed = tuple(one.path for one in made.missed)
-    one = replace(one, missed=missed, written=tuple(sorted(made.written)), took=made.milliseconds)
-    note(context, case, one, found)
+    snapshot = made.earlier if isinstance(made.earlier, Snapshot) else None
+    missed = tuple(read.path for read in made.missed)
+    result = replace(result, missed=missed, written=tuple(sorted(made.written)), took=made.milliseconds)
+    note(context, case, result, snapshot)
     if isinstance(case, str) and case.startswith(_QUIET):
         return
-    more = f"; it is not stored: {one.unstored}" if one.unstored and isinstance(case, Case) and case.writes else ""
-    context.call.say(f"{one.wheel} was built: {one.why}{more}")
+    more = (
+        f"; it is not stored: {result.unstored}" if result.unstored and isinstance(case, Case) and case.writes else ""
+    )
+    context.call.say(f"{result.wheel} was built: {result.why}{more}")
 
 
 def _of_entry(case: Case) -> str:
@@ -187,7 +197,7 @@ def _of_last(context: Context, case: Case) -> str:
     if last is None:
         return "first build here"
     before = outcome.inputs(cache, tree, last.digest)
-    differing = words(compared(last, outcome.parts(outcomes, last.key), before, case.found, case))
+    differing = words(compared(last, outcome.parts(outcomes, last.key), before, case.snapshot, case))
     if differing:
         return "; ".join(differing)
     if last.unstored:
@@ -195,5 +205,5 @@ def _of_last(context: Context, case: Case) -> str:
     return "the store does not have it" if last.key else "the store had no say the last time"
 
 
-def _is_hidden(one: Difference) -> bool:
-    return (one.before or "").startswith("#") and (one.after or "").startswith("#")
+def _is_hidden(difference: Difference) -> bool:
+    return (difference.before or "").startswith("#") and (difference.after or "").startswith("#")

@@ -27,9 +27,9 @@ def place(path: str, directory: str) -> str:
 
 def tell(context: Context, built: Built) -> None:
     """Names what the build used and what is no input; the label can't name it before the next build."""
-    for one in built.missed[:_MOST]:
-        todo = f'[tool.freshwheel] include = ["{one.path}"] makes it one'
-        context.call.say(f"{one.by} read {one.path}, which is no input; {todo}")
+    for read in built.missed[:_MOST]:
+        todo = f'[tool.freshwheel] include = ["{read.path}"] makes it one'
+        context.call.say(f"{read.by} read {read.path}, which is no input; {todo}")
     if len(built.missed) > _MOST:
         context.call.say(f"{len(built.missed) - _MOST} more were read and are no inputs; `freshwheel check` lists them")
 
@@ -66,7 +66,7 @@ def _digest(
     else:
         failure = earlier if isinstance(earlier, InputError) else later
         context.call.say(f"the sources have no digest, so the label names this one wheel only: {failure}")
-    known = [found.digest if isinstance(found, Snapshot) else None for found in (earlier, later)]
+    known = [side.digest if isinstance(side, Snapshot) else None for side in (earlier, later)]
     with open(path, "rb") as file:
         inner = hashlib.sha256(file.read()).hexdigest()
     return mark.unsettled(known[0], known[1], inner), None
@@ -75,8 +75,7 @@ def _digest(
 def _moved(earlier: Snapshot, later: Snapshot) -> list[str]:
     """The paths of the inputs that are not exactly what they were."""
     sides = [
-        {found.path: (found, row) for found, row in zip(side.inputs, side.rows, strict=True)}
-        for side in (earlier, later)
+        {file.path: (file, row) for file, row in zip(side.inputs, side.rows, strict=True)} for side in (earlier, later)
     ]
     paths = sorted(sides[0].keys() | sides[1].keys())
     return [os.fsdecode(path) for path in paths if sides[0].get(path) != sides[1].get(path)]

@@ -20,7 +20,7 @@ from freshwheel.base.model import Snapshot
 from freshwheel.build import discovery, notice, observation, opinion
 from freshwheel.build.context import Context
 from freshwheel.build.notice import Workplace
-from freshwheel.build.observation import Found, Watch
+from freshwheel.build.observation import Findings, Watch
 from freshwheel.build.opinion import Read, Records
 from freshwheel.build.tree_view import Scope
 from freshwheel.inner import build_folders, process
@@ -51,7 +51,7 @@ class Built:
     """Inputs that it made or changed itself."""
     doubt: str = ""
     """Why the wheel may hold what the sources are not, so that it must not be stored; nothing where it can't."""
-    found: Found | None = None
+    findings: Findings | None = None
     """What it has taken, with all that earlier builds in the same folders have; None: nobody observed it."""
     unobserved: str = ""
     """Why nobody did."""
@@ -160,26 +160,28 @@ class Site:
         """The state of these build folders of cargo, and of the one that is kept."""
         return build_folders.look(places, self.kept)
 
-    def seen(self, found: Snapshot, page: Page) -> Seen:
+    def seen(self, snapshot: Snapshot, page: Page) -> Seen:
         """The inputs, for a build script may read any of them, and what chooses how cargo is called.
 
         With them stands what is to become an input, since a unit that another tree has built reads it.
         """
-        inputs = {file.path: file.kind + file.content for file in found.inputs}
-        mtimes = {file.path: row[2] for file, row in zip(found.inputs, found.rows, strict=True)}
+        inputs = {file.path: file.kind + file.content for file in snapshot.inputs}
+        mtimes = {file.path: row[2] for file, row in zip(snapshot.inputs, snapshot.rows, strict=True)}
         around = b""
         if self.work.folders:
             around = notice.around(self.context, self.work, page)
-            for path, content, mtime in notice.looked(self.context, [read.path for read in self.shared(found, page)]):
+            for path, content, mtime in notice.looked(
+                self.context, [read.path for read in self.shared(snapshot, page)]
+            ):
                 inputs[path], mtimes[path] = content, mtime
-        return Seen(recipe=notice.recipe(self.context, found), inputs=inputs, mtimes=mtimes, around=around)
+        return Seen(recipe=notice.recipe(self.context, snapshot), inputs=inputs, mtimes=mtimes, around=around)
 
-    def shared(self, found: Snapshot, page: Page) -> list[Read]:
+    def shared(self, snapshot: Snapshot, page: Page) -> list[Read]:
         """What units of this closure have read when another tree built them, and what is no input here.
 
         Nothing elsewhere, unless a crate is: other projects may build in the same folder.
         """
-        inputs = {os.fsdecode(file.path) for file in found.inputs}
+        inputs = {os.fsdecode(file.path) for file in snapshot.inputs}
         names = {crate.name for crate in self.closure.crates}
         folders = [self.work.called(self.work.absolute(os.fsencode(crate.folder))) for crate in self.closure.crates]
         elsewhere = any(map(os.path.isabs, folders))
@@ -192,13 +194,13 @@ class Site:
             and notice.concerns(page.readers.get(path, ()), names, inputs)
         ]
 
-    def scope(self, found: Snapshot, private: str) -> Scope:
+    def scope(self, snapshot: Snapshot, private: str) -> Scope:
         """What is held against the inputs."""
         tree = self.context.call.tree
         return Scope(
             tree=tree,
             repository=boundary.repository(tree, [crate.folder for crate in self.closure.crates]),
-            inputs=found.inputs,
+            inputs=snapshot.inputs,
             exclude=self.context.config.exclude,
             outputs=list(project.outputs(self.context.project.pyproject, self.context.backend)),
             apart=[private, *boundary.apart(tree, self.context.call.environ)],
@@ -237,7 +239,7 @@ class Look:
     later: Snapshot | InputError
     rewritten: frozenset[str] = frozenset()
     """Inputs that the build has made, or written anew as they were."""
-    found: Found | None = None
+    findings: Findings | None = None
     """What it has taken; None: nobody observed it."""
     unobserved: str = ""
     """Why nobody did."""
@@ -271,8 +273,8 @@ def _chosen(site: Site) -> str:
 def _forced(site: Site, watch: Watch | None, apart: str) -> Ready:
     """Gives all that tools must notice a new mtime; where that can't be, cargo works in the empty folder `apart`."""
     context, before = site.context, site.before
-    found = site.profiles(site.places or [])
-    page = site.work.page() if found else Page()
+    state = site.profiles(site.places or [])
+    page = site.work.page() if state else Page()
     record = site.work.record(
         [*(file.path for file in before.inputs), *(os.fsencode(read.path) for read in site.shared(before, page))]
     )
@@ -280,12 +282,12 @@ def _forced(site: Site, watch: Watch | None, apart: str) -> Ready:
         earlier=before,
         settings=context.config.inner_settings,
         places=site.places or [],
-        complete=not found or (page.complete and build_folders.is_ours(record, found, notice.recipe(context, before))),
+        complete=not state or (page.complete and build_folders.is_ours(record, state, notice.recipe(context, before))),
         page=page,
         record=record,
-        profiles=found,
+        profiles=state,
     )
-    ready, times, refused = _touched(site, ready, watch) if found else (ready, {}, False)
+    ready, times, refused = _touched(site, ready, watch) if state else (ready, {}, False)
     if (refused or site.places is None) and site.closure.crates:
         variables = build_folders.private(apart)
         doubt = _chosen(site) or ready.doubt
@@ -296,27 +298,27 @@ def _forced(site: Site, watch: Watch | None, apart: str) -> Ready:
 
 def _touched(site: Site, ready: Ready, watch: Watch | None) -> tuple[Ready, Mapping[bytes, int], bool]:
     """What is ready now, the new mtimes, and whether something refused: then nobody knows what cargo will notice."""
-    context, found, record = site.context, ready.profiles, ready.record
+    context, state, record = site.context, ready.profiles, ready.record
     # Where each build is in doubt, nothing is won by one that compiles all.
     is_first = not (ready.complete or ready.page.doubt or watch is None or watch.reason)
     # What is excluded, and who has read it, nobody knows else.
     is_all = is_first or not (ready.complete or not context.config.exclude)
     seen, now = site.seen(site.before, ready.page), time.time_ns()
-    newest = build_folders.newest(record, found, seen.recipe)
-    doubt = notice.doubt(site.kept, record, found, seen)
-    if not doubt and is_first and site.kept in found:
+    newest = build_folders.newest(record, state, seen.recipe)
+    doubt = notice.doubt(site.kept, record, state, seen)
+    if not doubt and is_first and site.kept in state:
         doubt = f"{site.kept} holds what was built while nobody observed it; remove that folder"
     readers = ready.page if ready.complete else None
     unseen = notice.unseen(site.before.inputs, site.closure, record, seen, readers, anew=is_all)
-    profiles = [name for name in build_folders.profiles(record, found, seen.recipe) if name != site.kept]
+    profiles = [name for name in build_folders.profiles(record, state, seen.recipe) if name != site.kept]
     refused = False
     try:
         build_folders.rerun(profiles, None if is_all else unseen.scripts)
     except OSError:
         refused = True
-    times = build_folders.pending(record, found, seen, now=now, forced={os.fsencode(path) for path in unseen.paths})
+    times = build_folders.pending(record, state, seen, now=now, forced={os.fsencode(path) for path in unseen.paths})
     left = build_folders.touch(os.fsencode(context.call.tree), times, newest=newest)
-    if left and site.kept in found:
+    if left and site.kept in state:
         doubt = f"{os.fsdecode(left[0])} can't be touched, and may be stale in {site.kept}"
     return replace(ready, doubt=doubt), times, refused or bool(left)
 
@@ -327,20 +329,20 @@ def _looked(site: Site, ready: Ready, watch: Watch | None, private: Sequence[str
     later = site.context.attempt(again=True)
     account = _account(site, watch)
     earlier, rewritten = _with_made(site, account, ready.earlier, later)
-    found = None
+    findings = None
     if account is not None and watch is not None and isinstance(later, Snapshot):
         apart = [*ready.places, *([site.kept] if site.kept else []), *private, *watch.private]
         scope = site.scope(later, private=private[0])
-        found = observation.found(site.context, account, scope, later, apart, ready.page)
+        findings = observation.findings(site.context, account, scope, later, apart, ready.page)
     if watch is not None:
-        page = Page(reason=watch.reason) if found is None else found.page(ready.page, complete=True)
+        page = Page(reason=watch.reason) if findings is None else findings.page(ready.page, complete=True)
         discoveries.keep_account(site.context.cache, site.context.call.tree, page)
-    _take(site, ready, found)
+    _take(site, ready, findings)
     return Look(
         earlier=earlier,
         later=later,
         rewritten=rewritten,
-        found=None if found is None else replace(found, doubt=found.doubt or ready.page.doubt),
+        findings=None if findings is None else replace(findings, doubt=findings.doubt or ready.page.doubt),
         unobserved="" if watch is None else watch.reason,
         page=_keep(site, ready, after, earlier, later),
     )
@@ -371,11 +373,11 @@ def _with_made(
     return later, frozenset(made)
 
 
-def _take(site: Site, ready: Ready, found: Found | None) -> None:
+def _take(site: Site, ready: Ready, findings: Findings | None) -> None:
     """Puts on record what the folders that are kept were built from."""
-    if found is not None and not ready.is_apart:
+    if findings is not None and not ready.is_apart:
         # What was not observed is compiled again by now, or is about to be.
-        site.work.save(found.page(ready.page, complete=not (found.doubt or ready.page.doubt)))
+        site.work.save(findings.page(ready.page, complete=not (findings.doubt or ready.page.doubt)))
     elif ready.page.complete and (not ready.is_apart or site.kept is not None):
         site.work.save(replace(ready.page, complete=False))
 
@@ -406,25 +408,25 @@ def _keep(
 
 def _judged(site: Site, ready: Ready, look: Look, path: str, started: int) -> Built:
     """What was built, with what it has taken, which is written into the state of the tree."""
-    earlier, later, found = look.earlier, look.later, look.found
+    earlier, later, findings = look.earlier, look.later, look.findings
     if isinstance(later, InputError) or isinstance(earlier, InputError):
         return Built(path=path, earlier=earlier, later=later, doubt=ready.doubt)
     records = Records()
-    if found is None and site.closure.crates:
+    if findings is None and site.closure.crates:
         scope = site.scope(later, private=os.path.dirname(path))
         records = opinion.records(scope, site.closure, ready.places, since=started)
-    reads = [] if found is None else [*map(_read, found.missed()), *site.shared(later, look.page)]
+    reads = [] if findings is None else [*map(_read, findings.missed()), *site.shared(later, look.page)]
     missed = {read.path: read for read in (*records.missed, *reads)}
     known = discoveries.load(site.context.cache, site.context.call.tree).written
     written = {path: word for path, word in known.items() if path in look.rewritten} | _written(earlier, later)
     state = _discovered(site.context, [*missed.values()], records.system, written)
-    doubts = [ready.doubt, found.doubt if found is not None else ""]
-    items = () if found is None else found.items
+    doubts = [ready.doubt, findings.doubt if findings is not None else ""]
+    items = () if findings is None else findings.items
     outside = [
         *(read.path for read in records.system),
         *(os.fsdecode(path) for path, kind, *_ in items if kind == discovery.FILE),
     ]
-    restless = _restless(site.context.call.tree, outside, started, observed=found is not None)
+    restless = _restless(site.context.call.tree, outside, started, observed=findings is not None)
     return Built(
         path=path,
         earlier=earlier,
@@ -432,7 +434,7 @@ def _judged(site: Site, ready: Ready, look: Look, path: str, started: int) -> Bu
         missed=tuple(missed.values()),
         written=written,
         doubt=next(filter(None, [*doubts, restless]), ""),
-        found=found,
+        findings=findings,
         unobserved=look.unobserved,
         # What an earlier build has read is not read again where nothing of it is compiled again.
         system={path: by for path, by in state.system.items() if os.path.lexists(path)},
@@ -466,12 +468,12 @@ def _restless(tree: str, paths: Iterable[str], since: int, *, observed: bool) ->
     """
     for path in paths:
         try:
-            found = os.stat(os.path.join(tree, path))
+            status = os.stat(os.path.join(tree, path))
         except OSError:
             return f"{path} was read, and can't be looked at"
         # What uv shares between environments changes with each of them, but for the time of its content.
         shared = "-packages" + os.sep in path
-        newest = found.st_mtime_ns if shared else max(found.st_mtime_ns, found.st_ctime_ns)
+        newest = status.st_mtime_ns if shared else max(status.st_mtime_ns, status.st_ctime_ns)
         if newest >= since - (0 if observed and newest % 10**9 else _SLACK):
             return f"{path} was read, and may have changed during the build"
     return ""
@@ -485,7 +487,7 @@ def _stood_still(earlier: Snapshot | InputError, later: Snapshot | InputError) -
 
 def _written(earlier: Snapshot, later: Snapshot) -> dict[str, str]:
     """Inputs that were made or changed between two looks."""
-    before = {one.path: (one.kind, one.content) for one in earlier.inputs}
-    words = {one.path: "changed" if one.path in before else "made" for one in later.inputs}
-    moved = [one.path for one in later.inputs if before.get(one.path) != (one.kind, one.content)]
+    before = {file.path: (file.kind, file.content) for file in earlier.inputs}
+    words = {file.path: "changed" if file.path in before else "made" for file in later.inputs}
+    moved = [file.path for file in later.inputs if before.get(file.path) != (file.kind, file.content)]
     return {os.fsdecode(path): f"{words[path]} by the build" for path in moved}

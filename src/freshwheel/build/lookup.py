@@ -41,7 +41,7 @@ class Case:
     """One call that the store may answer."""
 
     context: Context
-    found: Snapshot
+    snapshot: Snapshot
     store: Store
     facts: Facts
     key: str
@@ -62,10 +62,10 @@ class Case:
 
     def entries(self) -> Iterator[Entry]:
         """All of that; where requirements are withheld, those first that were resolved last."""
-        found: Iterable[Entry] = self.store.candidates(self.key, tree=self.tree)
+        entries: Iterable[Entry] = self.store.candidates(self.key, tree=self.tree)
         if self.withheld is not None:
-            found = sorted(found, key=lambda entry: -lease.resolved(self.context.cache, entry.key))
-        return filter(self.holds, found)
+            entries = sorted(entries, key=lambda entry: -lease.resolved(self.context.cache, entry.key))
+        return filter(self.holds, entries)
 
     @property
     def tree(self) -> bytes:
@@ -151,11 +151,11 @@ class Case:
         return not distributions.absent(self.context.config.requires)
 
 
-def opened(context: Context, found: Snapshot | InputError, *, ask: bool = True) -> Case | str:
+def opened(context: Context, snapshot: Snapshot | InputError, *, ask: bool = True) -> Case | str:
     """The case of a call, or why the store has no say in it. Without `ask` nothing is started that a tree may name."""
-    if isinstance(found, InputError):
+    if isinstance(snapshot, InputError):
         return _UNREAD
-    reason = _closed(context, found)
+    reason = _closed(context, snapshot)
     if reason:
         return reason
     store = Store.open(context.cache)
@@ -165,7 +165,7 @@ def opened(context: Context, found: Snapshot | InputError, *, ask: bool = True) 
     subject = Subject(
         project=context.project,
         config=context.config,
-        snapshot=found,
+        snapshot=snapshot,
         hook=context.call.hook,
         backend=context.backend,
         requires=tuple(context.requires) if withheld else (*context.requires, *context.config.requires),
@@ -174,13 +174,13 @@ def opened(context: Context, found: Snapshot | InputError, *, ask: bool = True) 
         private=context.private,
     )
     facts = machine.gather(subject, context.call.environ, ask=ask)
-    locks = selection.contents(context.call.tree, [os.fsencode(path) for path in found.locks])
+    locks = selection.contents(context.call.tree, [os.fsencode(path) for path in snapshot.locks])
     return Case(
         context=context,
-        found=found,
+        snapshot=snapshot,
         store=store,
         facts=facts,
-        key=build_key.key([*facts.components, *locked(found.locks, locks)]),
+        key=build_key.key([*facts.components, *locked(snapshot.locks, locks)]),
         salt=salt,
         writes=context.config.store != "read",
         lean=tuple(withheld),
@@ -212,9 +212,9 @@ def _salt(store: Store) -> bytes:
         if not os.path.exists(path):
             files.write(path, os.urandom(16), mode=0o600)
         with open(path, "rb") as file:
-            found = file.read(17)
-        if len(found) == 16:  # noqa: PLR2004
-            return found
+            salt = file.read(17)
+        if len(salt) == 16:  # noqa: PLR2004
+            return salt
     return os.urandom(16)
 
 
@@ -231,24 +231,24 @@ def _extras(context: Context) -> list[str]:
     return extras(context.backend, build)
 
 
-def locked(paths: Sequence[str], found: Mapping[bytes, tuple[str, bytes]]) -> list[Component]:
+def locked(paths: Sequence[str], contents: Mapping[bytes, tuple[str, bytes]]) -> list[Component]:
     """What locks that are no inputs hold, as components of a key."""
-    held = {path: found.get(os.fsencode(path)) for path in paths}
-    return build_key.facts("lock file", {path: None if one is None else one[1].hex() for path, one in held.items()})
+    held = {path: contents.get(os.fsencode(path)) for path in paths}
+    return build_key.facts("lock file", {path: None if lock is None else lock[1].hex() for path, lock in held.items()})
 
 
-def _closed(context: Context, found: Snapshot) -> str:
+def _closed(context: Context, snapshot: Snapshot) -> str:
     """Why the store has no say, before anything is looked at."""
     if context.call.hook != "build_wheel" and not context.in_place:
         return "editable wheels are not stored"
     if context.kind == "release":
         return "this is a release"
-    if found.unread:
-        return f"{found.unread[0]} can't be read as TOML, so what it leads to is not known"
+    if snapshot.unread:
+        return f"{snapshot.unread[0]} can't be read as TOML, so what it leads to is not known"
     mode = context.config.store or context.backend.store
     if mode == "off":
         return "the store is off" if context.config.store else f"the store is off for {context.backend.name} unless set"
-    compiles = any(file.path.endswith(digest.COMPILED) for file in found.inputs)
+    compiles = any(file.path.endswith(digest.COMPILED) for file in snapshot.inputs)
     compiles = compiles or context.backend.may_compile([*context.requires, *context.config.requires])
     if mode == "extensions" and not compiles:
         return "nothing is compiled here"

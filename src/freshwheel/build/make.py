@@ -73,7 +73,7 @@ def make(context: Context, case: Case | str, directory: str, why: str) -> Wheel:
     unstored = "it is of an unfamiliar form" if isinstance(case, Case) else ""
     with explanation.failing(context, case, why), private(directory) as folder:
         check(context)
-        before = editable.searched(context, case.found) if isinstance(case, Case) and context.in_place else None
+        before = editable.searched(context, case.snapshot) if isinstance(case, Case) and context.in_place else None
         built = inner_build.build(context, folder, watched=isinstance(case, Case) and case.writes)
         finish.tell(context, built)
         case = followed(case, built) if isinstance(case, Case) else case
@@ -93,7 +93,7 @@ def make(context: Context, case: Case | str, directory: str, why: str) -> Wheel:
 def followed(case: Case, built: Built) -> Case:
     """The case of the inputs that the wheel was made from: of more than before, where the build has made a lock."""
     later = built.later
-    if not built.settled or not isinstance(later, Snapshot) or later.digest == case.found.digest:
+    if not built.settled or not isinstance(later, Snapshot) or later.digest == case.snapshot.digest:
         return case
     again = lookup.opened(case.context, later)
     same = isinstance(again, Case) and _surroundings(again) == _surroundings(case)
@@ -113,7 +113,7 @@ def _is_same(case: Case, stored: str, private: str) -> bool:
     context, name = case.context, os.path.basename(stored)
     context.call.say(f"{name} is in the store; it is built once more, clean, to prove that")
     built = inner_build.build(context, private, clean=True)
-    if not built.settled or isinstance(built.later, InputError) or built.later.digest != case.found.digest:
+    if not built.settled or isinstance(built.later, InputError) or built.later.digest != case.snapshot.digest:
         context.call.say("the inputs moved meanwhile, so nothing is proved")
         return False
     folder = os.path.join(private, "finished")
@@ -122,11 +122,11 @@ def _is_same(case: Case, stored: str, private: str) -> bool:
     differing = archive.differences(archive.read(stored), archive.read(fresh), _SIDES)
     if differing:
         why = f"a clean build gives another wheel: {few(list(differing))}"
-        one = Outcome(hook="wheel", decided="failed", why=why, wheel=name, took=built.milliseconds)
-        explanation.note(context, case, one, case.found)
+        result = Outcome(hook="wheel", decided="failed", why=why, wheel=name, took=built.milliseconds)
+        explanation.note(context, case, result, case.snapshot)
         raise DifferenceError(_message(case, differing, stored, fresh, built.doubt), hint=_HINT)
-    one = Outcome(hook="wheel", decided="hit", why=_SAME, wheel=name, took=built.milliseconds)
-    explanation.note(context, case, one, case.found)
+    result = Outcome(hook="wheel", decided="hit", why=_SAME, wheel=name, took=built.milliseconds)
+    explanation.note(context, case, result, case.snapshot)
     unproved = f", as far as it was clean: {built.doubt}" if built.doubt else ""
     context.call.say(f"{name} is from the store: {_SAME}{unproved}")
     return True

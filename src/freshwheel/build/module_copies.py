@@ -31,7 +31,9 @@ def keep(cache: str, tree: bytes, record: Record, made: Mapping[bytes, str]) -> 
             target = os.path.join(folder, content.hex())
             if not _holds(target, content):
                 files.copy(path, target, mode=0o600)
-        kept = _bounded(folder, [record, *(one for one in editables.load(cache, tree) if not _same(one, record))])
+        kept = _bounded(
+            folder, [record, *(earlier for earlier in editables.load(cache, tree) if not _same(earlier, record))]
+        )
         if not editables.save(cache, tree, kept):
             return False
         _tidy(folder, kept)
@@ -46,7 +48,7 @@ def used(cache: str, tree: bytes, record: Record, now: int) -> None:
 
     That it can't be written is no matter.
     """
-    modules = tuple(_stamped(tree, one, now) for one in record.modules)
+    modules = tuple(_stamped(tree, module, now) for module in record.modules)
     keep(cache, tree, record.but(modules=modules), {})
 
 
@@ -75,9 +77,12 @@ def names(cache: str) -> list[str]:
     """A name for each build of which something is kept."""
     trees = [editables.owner(top) for top, _, files in os.walk(editables.top(cache)) if editables.FILE in files]
     kept = [
-        (editables.place(cache, tree), one) for tree in trees if tree is not None for one in editables.load(cache, tree)
+        (editables.place(cache, tree), record)
+        for tree in trees
+        if tree is not None
+        for record in editables.load(cache, tree)
     ]
-    return [f"{os.path.basename(folder)}.{one.key}.{one.wheel.content.hex()}" for folder, one in kept]
+    return [f"{os.path.basename(folder)}.{record.key}.{record.wheel.content.hex()}" for folder, record in kept]
 
 
 def clear(cache: str) -> None:
@@ -96,34 +101,36 @@ def _copied(source: str, target: str, content: bytes, mode: int) -> bool:
 
 def _holds(path: str, content: bytes) -> bool:
     try:
-        found = rows.read(os.fsencode(path), follow=False)
+        seen = rows.read(os.fsencode(path), follow=False)
     except FileNotFoundError:
         return False
-    return found is not None and found[1] == content
+    return seen is not None and seen[1] == content
 
 
 def _stamped(tree: bytes, module: Module, now: int) -> Module:
     """The module with the row that stands for it, if one does."""
     stamp = rows.UNTRUSTED
     try:
-        found = rows.read(os.path.join(tree, module.path), follow=False)
+        seen = rows.read(os.path.join(tree, module.path), follow=False)
     except (OSError, rows.RestlessError):
-        found = None
-    if found is not None and found[1] == module.content and rows.trusted(found[2], started=now, slack=_SLACK):
-        stamp = rows.stamp(rows.packed(found[2]))
+        seen = None
+    if seen is not None and seen[1] == module.content and rows.trusted(seen[2], started=now, slack=_SLACK):
+        stamp = rows.stamp(rows.packed(seen[2]))
     return module.but(stamp=stamp)
 
 
-def _same(one: Record, other: Record) -> bool:
+def _same(record: Record, other: Record) -> bool:
     """Whether two records answer the same question, of which the later one knows better."""
-    return (one.abi, one.key, _named(one)) == (other.abi, other.key, _named(other)) and (
-        one.rests == other.rests and one.whole == other.whole and (not one.whole or one.digest == other.digest)
+    return (record.abi, record.key, _named(record)) == (other.abi, other.key, _named(other)) and (
+        record.rests == other.rests
+        and record.whole == other.whole
+        and (not record.whole or record.digest == other.digest)
     )
 
 
 def _named(record: Record) -> list[tuple[bytes, str]]:
     """What a record rests on, by name and kind."""
-    return [one[:2] for one in record.rests]
+    return [item[:2] for item in record.rests]
 
 
 def _bounded(folder: str, records: list[Record]) -> list[Record]:
@@ -133,7 +140,7 @@ def _bounded(folder: str, records: list[Record]) -> list[Record]:
     seen: dict[bytes, int] = {}
     for record in records:
         counts[record.abi] = counts.get(record.abi, 0) + 1
-        sizes = {one: _size(os.path.join(folder, one.hex())) for one in _contents(record)}
+        sizes = {content: _size(os.path.join(folder, content.hex())) for content in _contents(record)}
         if counts[record.abi] <= MOST and (not kept or sum((seen | sizes).values()) <= _SIZE):
             kept.append(record)
             seen |= sizes
@@ -148,7 +155,7 @@ def _size(path: str) -> int:
 
 
 def _contents(record: Record) -> set[bytes]:
-    return {record.wheel.content, *(one.content for one in record.modules)}
+    return {record.wheel.content, *(module.content for module in record.modules)}
 
 
 def _tidy(folder: str, kept: Iterable[Record]) -> None:
@@ -167,8 +174,8 @@ def _sweep(top: str) -> None:
             tree = editables.owner(folder)
             if tree is None or os.path.lexists(tree):
                 continue
-            for one in os.listdir(folder):
-                files.discard(os.path.join(folder, one))
+            for copy in os.listdir(folder):
+                files.discard(os.path.join(folder, copy))
             os.rmdir(folder)
         except OSError:
             continue

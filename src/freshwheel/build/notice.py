@@ -64,7 +64,11 @@ def around(context: Context, work: Workplace, page: Page) -> bytes:
     project = table.get("name") if isinstance(table, Mapping) else None
     ours = requirements.names(["freshwheel", "pip", *([project] if isinstance(project, str) else [])])
     known = distributions.installed(sys.path)
-    others = [f"{name} {one.version} {one.digest}" for name, one in sorted(known.items()) if name not in ours]
+    others = [
+        f"{name} {distribution.version} {distribution.digest}"
+        for name, distribution in sorted(known.items())
+        if name not in ours
+    ]
     texts = [platform.python_implementation(), sys.version, *values, "", *others]
     said = [text.encode("utf-8", "surrogatepass") for text in texts]
     return xxhash.xxh3_128_digest(frame.framed(*said, *_taken(context, work, page)))
@@ -75,31 +79,31 @@ def _taken(context: Context, work: Workplace, page: Page) -> list[bytes]:
     about = discovery.about(context, page.salt)
     unknown = bool(page.every) or not page.complete
     names = {name for name in page.names if name not in NEW_EVERY_TIME and not context.is_harmless(name)}
-    found = [
+    items = [
         *((work.common(item)[0], item[2]) for item in discovery.refreshed(about, page.items)),
         *((path, content) for path, _, content, _ in discovery.variables(about, names)),
         *((path, content) for path, _, content, _ in (discovery.every(about) if unknown else ())),
     ]
-    return [part for pair in sorted(found) for part in pair]
+    return [part for pair in sorted(items) for part in pair]
 
 
 def looked(context: Context, paths: Iterable[str]) -> Iterator[tuple[bytes, bytes, int]]:
     """Of each path that is a file: kind and content as of an input, and the time that it was changed, in ns."""
     about = discovery.about(context, b"")
     for path in map(os.fsencode, paths):
-        found = discovery.taken(about, [(path, discovery.FILE)])
+        items = discovery.taken(about, [(path, discovery.FILE)])
         with contextlib.suppress(OSError):
-            if found:
-                yield path, found[0][2], os.stat(os.path.join(os.fsencode(context.call.tree), path)).st_mtime_ns
+            if items:
+                yield path, items[0][2], os.stat(os.path.join(os.fsencode(context.call.tree), path)).st_mtime_ns
 
 
-def recipe(context: Context, found: Snapshot) -> bytes:
+def recipe(context: Context, snapshot: Snapshot) -> bytes:
     """What may choose another profile of cargo: hook, settings, environment, files of settings."""
     environ = context.call.environ
     names = sorted(name for name in environ if backends.shapes(name))
     settings = sorted((context.config.inner_settings or {}).items())
     texts = [context.call.hook, *map(repr, settings), *(f"{name}={environ[name]}" for name in names)]
-    chosen = [one.content for one in found.inputs if _chooses(os.path.basename(one.path))]
+    chosen = [file.content for file in snapshot.inputs if _chooses(os.path.basename(file.path))]
     return xxhash.xxh3_128_digest(frame.framed(*(text.encode("utf-8", "surrogatepass") for text in texts), *chosen))
 
 
@@ -116,7 +120,7 @@ def unseen(  # noqa: PLR0913 - what a build may have read, and what it may have 
     return forced(
         {os.fsdecode(path): how for path, how in build_folders.changed(record, seen).items()},
         {crate.folder: crate.name for crate in closure.crates},
-        [os.fsdecode(one.path) for one in inputs],
+        [os.fsdecode(file.path) for file in inputs],
         None if page is None else page.readers,
         around=anew or record.seen.around != seen.around,
     )
@@ -125,8 +129,8 @@ def unseen(  # noqa: PLR0913 - what a build may have read, and what it may have 
 def kept_folder(context: Context) -> str | None:
     """The folder that CMake or Meson keep, absolute; None where each build has a new one."""
     settings = context.config.inner_settings
-    found = build_folders.kept(context.backend, context.project.pyproject, settings, context.call.environ)
-    return None if found is None else os.path.normpath(os.path.join(context.call.tree, found))
+    folder = build_folders.kept(context.backend, context.project.pyproject, settings, context.call.environ)
+    return None if folder is None else os.path.normpath(os.path.join(context.call.tree, folder))
 
 
 def doubt(folder: str | None, record: Record | None, state: Mapping[str, Profile], seen: Seen) -> str:
@@ -228,37 +232,37 @@ def forced(
     for path, how in changes.items() if readers is not None else ():
         # Who has listed a folder knows which names are in it, and not what they hold.
         places = [path] if how == "changed" else [path, posixpath.dirname(path) or "."]
-        units.update(one for place in places for one in (readers or {}).get(place, ()))
-    found = Forced()
-    if around or (changes and readers is None) or any(_may_be_any(one, present) for one in units):
-        found.scripts.update(crates.values())
-        found.paths.update(path for path in present if path.endswith(_RUST))
-    for one in units:
-        kind, _, name = one.rpartition(" ")
+        units.update(reader for place in places for reader in (readers or {}).get(place, ()))
+    result = Forced()
+    if around or (changes and readers is None) or any(_may_be_any(reader, present) for reader in units):
+        result.scripts.update(crates.values())
+        result.paths.update(path for path in present if path.endswith(_RUST))
+    for reader in units:
+        kind, _, name = reader.rpartition(" ")
         folders: set[str | None] = set()
         if kind == _SCRIPT:
-            found.scripts.add(name)
+            result.scripts.add(name)
             # Cargo does not compile a crate again because its script has run again and says something else.
             folders.update(folder for folder, own in crates.items() if own == name)
         elif kind == _RUSTC:
             roots = _roots(name, present)
             # The compilation of a build script has no other source.
-            found.paths.update(root for root in roots if posixpath.basename(root) == "build.rs")
+            result.paths.update(root for root in roots if posixpath.basename(root) == "build.rs")
             folders.update(_owner(root, crates) for root in roots if posixpath.basename(root) != "build.rs")
-        found.paths.update(_sources(crates, present, folders))
-    return found
+        result.paths.update(_sources(crates, present, folders))
+    return result
 
 
 def concerns(units: Sequence[str], crates: Collection[str], present: Collection[str]) -> bool:
     """Whether what these units have read concerns a closure, which has these crates, by name, and inputs."""
-    for one in units:
-        kind, _, name = one.rpartition(" ")
+    for reader in units:
+        kind, _, name = reader.rpartition(" ")
         if kind == _SCRIPT:
             known = name in crates
         elif kind == _RUSTC:
             known = bool(_roots(name, present))
         else:
-            known = not one.startswith(_PACKING)
+            known = not reader.startswith(_PACKING)
         if known:
             return True
     return False
@@ -329,12 +333,12 @@ class Workplace:
         if raw is None:
             return None
         names = {self.absolute(path): path for path in present}
-        paths = {one: names.get(one) or self.called(one) for one in raw.seen.inputs}
-        kept = [one for one in paths if one in names or not os.path.lexists(one)]
+        paths = {place: names.get(place) or self.called(place) for place in raw.seen.inputs}
+        kept = [place for place in paths if place in names or not os.path.lexists(place)]
         return _with(
             raw,
-            {paths[one]: raw.seen.inputs[one] for one in kept},
-            {paths[one]: raw.seen.mtimes[one] for one in kept},
+            {paths[place]: raw.seen.inputs[place] for place in kept},
+            {paths[place]: raw.seen.mtimes[place] for place in kept},
         )
 
     def keep(self, record: Record, *, others: bool) -> None:
@@ -343,9 +347,9 @@ class Workplace:
         inputs = {self.absolute(path): content for path, content in record.seen.inputs.items()}
         mtimes = {self.absolute(path): mtime for path, mtime in record.seen.mtimes.items()}
         if raw is not None:
-            there = [one for one in raw.seen.inputs if one not in inputs and os.path.lexists(one)]
-            inputs |= {one: raw.seen.inputs[one] for one in there}
-            mtimes |= {one: raw.seen.mtimes[one] for one in there}
+            there = [path for path in raw.seen.inputs if path not in inputs and os.path.lexists(path)]
+            inputs |= {path: raw.seen.inputs[path] for path in there}
+            mtimes |= {path: raw.seen.mtimes[path] for path in there}
         if place is not None:
             files.settle(os.path.dirname(place))
             files.write(place, _with(record, inputs, mtimes).dump(), mode=0o600)
@@ -389,7 +393,7 @@ class Workplace:
 
         return replace(
             page,
-            items=tuple(_item(one, translate) for one in page.items),
+            items=tuple(_item(item, translate) for item in page.items),
             readers={named(path): units for path, units in page.readers.items()},
             joined={named(path): by for path, by in page.joined.items()},
         )

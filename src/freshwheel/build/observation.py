@@ -93,7 +93,7 @@ class Watch:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
+class Findings:
     """What an observed build has taken."""
 
     judged: Judged
@@ -108,12 +108,13 @@ class Found:
 
     def missed(self) -> list[Taken]:
         """What is to be an input from the next build on."""
-        return [one for one in self.judged.taken if one.joins]
+        return [item for item in self.judged.taken if item.joins]
 
     def page(self, earlier: Page, *, complete: bool) -> Page:
         """All this, for the record, after an earlier page."""
         lines = [
-            Line(path=_said(one), kind=one.kind, by=one.by, why=one.why, counts=one.counts) for one in self.judged.taken
+            Line(path=_said(item), kind=item.kind, by=item.by, why=item.why, counts=item.counts)
+            for item in self.judged.taken
         ]
         return Page(
             observed=True,
@@ -125,13 +126,13 @@ class Found:
             items=tuple(self.items),
             salt=earlier.salt or os.urandom(16),
             readers=self.readers,
-            joined={**earlier.joined, **{_said(one): ", ".join(one.by) for one in self.missed()}},
+            joined={**earlier.joined, **{_said(item): ", ".join(item.by) for item in self.missed()}},
         )
 
 
-def found(  # noqa: PLR0913, PLR0917 - what a judgement rests on
+def findings(  # noqa: PLR0913, PLR0917 - what a judgement rests on
     context: Context, account: Account, scope: Scope, later: Snapshot, apart: Iterable[str], page: Page
-) -> Found:
+) -> Findings:
     """What counts of an account, and of what is on the `page` of earlier builds in the same folders.
 
     `apart` are the folders in which the build keeps its own work.
@@ -140,23 +141,23 @@ def found(  # noqa: PLR0913, PLR0917 - what a judgement rests on
     judged = judgement.judge(account, places)
     around = discovery.about(context, b"")
     trusted = [*places.shared, *places.apart]
-    paths = [(_kept(one), _KINDS[one.kind]) for one in judged.taken if one.counts and not one.joins]
+    paths = [(_kept(item), _KINDS[item.kind]) for item in judged.taken if item.counts and not item.joins]
     paths += [(os.fsencode(path), discovery.FILE) for path in packaged.databases()] if judged.packages else []
     if judged.control:
         paths += [(discovery.REFERENCES if programs.asks_references(account) else b".", discovery.CONTROL)]
     paths += [(name, discovery.PROGRAM) for name in sorted(judged.names)]
-    if any(judgement.called(one) == "cmake" for one in account.programs):
+    if any(judgement.called(item) == "cmake" for item in account.programs):
         paths.append((b"PATH", discovery.PREFIXES))
     paths += [(link, discovery.PRESENT) for link in _links_beside(judged, places)]
     paths += discovery.sought(around, account.modules, account.distributions)
     server = programs.is_server(account)
     doubt = f"{server} has a server compile, which nobody observes" if server else judged.doubt
-    earlier = [one for one in discovery.refreshed(around, page.items) if one[2] != discovery.GONE]
+    earlier = [item for item in discovery.refreshed(around, page.items) if item[2] != discovery.GONE]
     items = discovery.taken(around, dict.fromkeys(paths))
     lost = "" if items is not None else "something that the build has read is gone, or can't be read again"
-    return Found(
+    return Findings(
         judged=judged,
-        items=tuple({one[:2]: one for one in [*earlier, *(items or ())]}.values()),
+        items=tuple({item[:2]: item for item in [*earlier, *(items or ())]}.values()),
         names=(account.variables - {"*"}).union(page.names, _HOME if judged.control else ()),
         every=programs.open_ended(account, trusted, places.shared) or page.every,
         readers=_joined(page.readers, _readers(account, places)),
@@ -169,14 +170,14 @@ def _links_beside(judged: Judged, places: Places) -> list[bytes]:
 
     A program that asks glibc's `realpath` may have come through one, and nobody has seen that.
     """
-    counting = [os.path.realpath(one.path) for one in judged.taken if one.counts and one.kind != "absent"]
+    counting = [os.path.realpath(item.path) for item in judged.taken if item.counts and item.kind != "absent"]
     used = {path for path in counting if not within(path, (places.repository, places.tree))}
     used |= {above for path in used for above in judgement.ancestors(path)}
-    found: list[bytes] = []
+    links: list[bytes] = []
     for folder in {os.path.dirname(path) for path in used}:
         with contextlib.suppress(OSError), os.scandir(folder) as listing:
-            found += [one.path for one in listing if one.is_symlink() and os.path.realpath(one.path) in used]
-    return sorted(found)
+            links += [entry.path for entry in listing if entry.is_symlink() and os.path.realpath(entry.path) in used]
+    return sorted(links)
 
 
 def made(account: Account, tree: bytes, earlier: Snapshot, later: Snapshot) -> list[str] | None:
@@ -185,32 +186,32 @@ def made(account: Account, tree: bytes, earlier: Snapshot, later: Snapshot) -> l
     They are locks of cargo where none was, and files that have the content of before, and that nobody had read when
     they were written. None where any other input moved.
     """
-    before, after = (dict(zip(it.inputs, it.rows, strict=True)) for it in (earlier, later))
-    moved = [one for one, row in after.items() if before.get(one) != row]
+    before, after = (dict(zip(side.inputs, side.rows, strict=True)) for side in (earlier, later))
+    moved = [file for file, row in after.items() if before.get(file) != row]
     written = {os.path.realpath(path) for path, use in account.uses.items() if use.written and not use.read_before}
     explained = before.keys() <= after.keys() and all(
-        (one in before or os.path.basename(one.path) == b"Cargo.lock")
-        and os.path.realpath(os.path.join(tree, one.path)) in written
-        for one in moved
+        (file in before or os.path.basename(file.path) == b"Cargo.lock")
+        and os.path.realpath(os.path.join(tree, file.path)) in written
+        for file in moved
     )
-    return sorted(os.fsdecode(one.path) for one in moved) if explained else None
+    return sorted(os.fsdecode(file.path) for file in moved) if explained else None
 
 
-def _said(one: Taken) -> str:
-    return os.fsdecode(one.path if one.relative is None else one.relative)
+def _said(item: Taken) -> str:
+    return os.fsdecode(item.path if item.relative is None else item.relative)
 
 
-def _kept(one: Taken) -> bytes:
-    return one.path if one.relative is None else one.relative
+def _kept(item: Taken) -> bytes:
+    return item.path if item.relative is None else item.relative
 
 
-def _joined(one: Mapping[str, tuple[str, ...]], other: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    return {path: tuple(sorted({*one.get(path, ()), *other.get(path, ())})) for path in sorted({*one, *other})}
+def _joined(earlier: Mapping[str, tuple[str, ...]], other: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    return {path: tuple(sorted({*earlier.get(path, ()), *other.get(path, ())})) for path in sorted({*earlier, *other})}
 
 
 def _readers(account: Account, places: Places) -> dict[str, tuple[str, ...]]:
     """Path in the repository -> the units that have read it, or asked for it."""
-    units = [notice.unit(os.fsdecode(one.path), [*map(os.fsdecode, one.words)]) for one in account.programs]
+    units = [notice.unit(os.fsdecode(program.path), [*map(os.fsdecode, program.words)]) for program in account.programs]
     readers: dict[str, set[str]] = {}
     beside = judgement.beside(places)
     for path, use in account.uses.items():
@@ -249,14 +250,16 @@ def _places(context: Context, scope: Scope, later: Snapshot, apart: Iterable[str
         tree=real,
         spelled=os.fsencode(os.path.abspath(tree)),
         repository=repository,
-        inputs=frozenset(one.path for one in later.inputs),
-        apart=_both(one for one in (*private, *own) if not _holds(one, real)),
+        inputs=frozenset(file.path for file in later.inputs),
+        apart=_both(place for place in (*private, *own) if not _holds(place, real)),
         libraries=_both(_libraries()),
         standard=_both([os.path.dirname(os.__file__)]),
         temporary=os.path.realpath(os.fsencode(environ.get("TMPDIR") or tempfile.gettempdir())),
         searched=tuple(map(os.fsencode, discovery.searched(context))),
         shared=_shared(real, home, [cargo, rustup, *_interpreter(environ), *discovery.searched(context)]),
-        given=_both(one for one in files.set_apart(tree, environ) if within(os.fsencode(one), (real, repository))),
+        given=_both(
+            place for place in files.set_apart(tree, environ) if within(os.fsencode(place), (real, repository))
+        ),
         outputs=frozenset(map(os.fsencode, scope.outputs)),
         declared=lambda path: ground.is_settled(os.fsdecode(path)),
         packaged=packaged.test(),
@@ -265,11 +268,11 @@ def _places(context: Context, scope: Scope, later: Snapshot, apart: Iterable[str
 
 def _links(path: str) -> list[str]:
     """The environments through which an interpreter is found: each has a `bin` with a link to the next."""
-    found: list[str] = []
-    while os.path.islink(path) and len(found) < _MOST_LINKS:
+    folders: list[str] = []
+    while os.path.islink(path) and len(folders) < _MOST_LINKS:
         path = os.path.join(os.path.dirname(path), os.readlink(path))
-        found.append(os.path.dirname(os.path.dirname(path)))
-    return found
+        folders.append(os.path.dirname(os.path.dirname(path)))
+    return folders
 
 
 def _repository(folder: str, tree: bytes) -> bytes:
@@ -296,12 +299,12 @@ def _interpreter(environ: Mapping[str, str]) -> list[str]:
     It asks each folder above its own for a library in one file.
     """
     named = environ.get("PYTHONPATH", "").split(os.pathsep)
-    path = [one for one in sys.path if one not in named]
+    path = [folder for folder in sys.path if folder not in named]
     above = [sys.base_prefix]
     while os.path.dirname(above[-1]) != above[-1]:
         above.append(os.path.dirname(above[-1]))
     name = f"python{sys.version_info[0]}{sys.version_info[1]}.zip"
-    archives = [os.path.join(one, lib, name) for one in above for lib in dict.fromkeys(("lib", sys.platlibdir))]
+    archives = [os.path.join(folder, lib, name) for folder in above for lib in dict.fromkeys(("lib", sys.platlibdir))]
     return [sys.base_prefix, sys.prefix, *path, *archives, *_links(sys.executable)]
 
 

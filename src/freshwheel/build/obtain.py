@@ -33,10 +33,10 @@ def obtain(context: Context, purpose: Purpose, folder: str) -> Wheel | None:
 
     What was decided is on record.
     """
-    held, found = (None if purpose == "requires" else promised(context)), context.attempt()
-    if held is not None and not context.in_place and _is_of(held, found):
-        return _leased(context, held, purpose, folder, found)
-    case = lookup.opened(context, found)
+    held, snapshot = (None if purpose == "requires" else promised(context)), context.attempt()
+    if held is not None and not context.in_place and _is_of(held, snapshot):
+        return _leased(context, held, purpose, folder, snapshot)
+    case = lookup.opened(context, snapshot)
     kept = None if isinstance(case, str) else of(case)
     wheel: Wheel | str = case if isinstance(case, str) else ""
     with _alone(context, case) if context.in_place and purpose != "metadata" else contextlib.nullcontext():
@@ -45,7 +45,7 @@ def obtain(context: Context, purpose: Purpose, folder: str) -> Wheel | None:
         elif kept is not None and not (context.proves and purpose == "wheel"):  # that is proved behind the locks
             wheel = kept.fetch(purpose, folder)
         if isinstance(wheel, str) and held is not None and held.key and _withheld(context):
-            return _leased(context, held, purpose, folder, found)
+            return _leased(context, held, purpose, folder, snapshot)
     if purpose == "wheel":
         if held is not None:
             lease.drop(held)
@@ -98,7 +98,7 @@ def _note(context: Context, case: Case | str, purpose: Purpose, wheel: Wheel | s
 
 
 def _inputs(case: Case | str) -> Snapshot | None:
-    return case.found if isinstance(case, Case) else None
+    return case.snapshot if isinstance(case, Case) else None
 
 
 def _hook(context: Context, purpose: Purpose) -> str:
@@ -119,9 +119,9 @@ def promised(context: Context) -> Lease | None:
     return lease.find(context.cache, own) if context.cache is not None and own is not None else None
 
 
-def _is_of(held: Lease, found: Snapshot | InputError) -> bool:
+def _is_of(held: Lease, snapshot: Snapshot | InputError) -> bool:
     """Whether the inputs are what they were when the lease was granted."""
-    return isinstance(found, Snapshot) and found.digest == held.digest
+    return isinstance(snapshot, Snapshot) and snapshot.digest == held.digest
 
 
 def _withheld(context: Context) -> bool:
@@ -131,11 +131,11 @@ def _withheld(context: Context) -> bool:
     return make.withheld(context)
 
 
-def _leased(context: Context, held: Lease, purpose: Purpose, folder: str, found: Snapshot | InputError) -> Wheel:
+def _leased(context: Context, held: Lease, purpose: Purpose, folder: str, snapshot: Snapshot | InputError) -> Wheel:
     """What was promised, in `folder`; `found` are the inputs now."""
     from freshwheel.wheel import archive  # noqa: PLC0415 - where a run was promised something
 
-    moved, target = not _is_of(held, found), os.path.join(folder, held.name)
+    moved, target = not _is_of(held, snapshot), os.path.join(folder, held.name)
     with written(folder):
         files.copy(held.wheel, target)
     source, why = ("from the store", _PROMISED) if held.key else ("not built again", _PREPARED)
@@ -150,7 +150,7 @@ def _leased(context: Context, held: Lease, purpose: Purpose, folder: str, found:
         key=held.key,
         saved=saved,
     )
-    explanation.note(context, None, known, found if isinstance(found, Snapshot) and not moved else None)
+    explanation.note(context, None, known, snapshot if isinstance(snapshot, Snapshot) and not moved else None)
     mark = archive.mark_of(target)
     if purpose == "wheel":
         lease.drop(held)

@@ -131,16 +131,16 @@ class _Search:
 
     def among(self, taken: Mapping[str, str]) -> list[Read]:
         """What is missed of paths that were taken."""
-        found: dict[str, str] = {}
+        missed: dict[str, str] = {}
         for path, by in sorted(taken.items()):
             placed = self._ground.placed(path)
             if placed is not None:
                 left = self._folder(placed) if os.path.isdir(path) else [placed] if self._counts(placed) else []
-                found |= dict.fromkeys(left, by)
-        whole = [path for path in found if os.path.isdir(self._ground.at(path))]
+                missed |= dict.fromkeys(left, by)
+        whole = [path for path in missed if os.path.isdir(self._ground.at(path))]
         return [
             Read(path=path, by=by)
-            for path, by in sorted(found.items())
+            for path, by in sorted(missed.items())
             if not any(path.startswith(f"{folder}/") for folder in whole)
         ]
 
@@ -156,7 +156,7 @@ class _Search:
     def _folder(self, path: str) -> list[str]:
         """What is missed of the files in a folder: those files, or the folder, where it is all of them."""
         files = list(self._below(path))
-        left = [one for one in files if self._counts(one)]
+        left = [file for file in files if self._counts(file)]
         return [path] if left and left == files else left
 
     def _below(self, start: str) -> Iterator[str]:
@@ -168,8 +168,10 @@ class _Search:
                 folders.clear()
                 continue
             tests = FOR_TESTS if stem.rstrip("/") in self._crates else ()
-            folders[:] = [one for one in sorted(folders) if one not in tests and not boundary.is_bare(os.fsencode(one))]
-            yield from (stem + one for one in sorted(names) if not _is_litter(stem, one))
+            folders[:] = [
+                name for name in sorted(folders) if name not in tests and not boundary.is_bare(os.fsencode(name))
+            ]
+            yield from (stem + name for name in sorted(names) if not _is_litter(stem, name))
 
     def _is_left_out(self, path: str, names: AbstractSet[str], folders: AbstractSet[str]) -> bool:
         foreign = "Cargo.toml" in names and path not in self._crates
@@ -184,7 +186,7 @@ def _is_litter(stem: str, name: str) -> bool:
 def _identity(path: str) -> object:
     """What two names of one file have in common."""
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except (OSError, ValueError):
         return path
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino

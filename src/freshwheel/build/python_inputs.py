@@ -23,21 +23,21 @@ def shaping(paths: Sequence[bytes], pyproject: Mapping[str, Any], *, name: str) 
     """
     known, folders = frozenset(paths), digest.packages(list(paths))
     if name == "maturin":
-        return sorted(one for one in folders if one.rpartition(b"/")[0] + b"/__init__.py" not in known)
+        return sorted(folder for folder in folders if folder.rpartition(b"/")[0] + b"/__init__.py" not in known)
     where = None if known & {b"setup.py", b"setup.cfg"} else _where(toml_access.table(pyproject, "tool.setuptools"))
-    nested = [one for one in folders if where is not None and _is_nested(one, where, known)]
+    nested = [folder for folder in folders if where is not None and _is_nested(folder, where, known)]
     return sorted([*folders.difference(nested), *digest.loose(list(paths))])
 
 
 def _where(settings: Mapping[str, Any]) -> str | None:
     """The folder in which setuptools looks for all packages; None where one in another may be singled out."""
-    found = settings.get("packages")
+    packages = settings.get("packages")
     if settings.keys() & {"namespace-packages", "package-dir", "py-modules"}:
         return None
-    if found is None or isinstance(found, list):
-        listed = [str(one) for one in found or ()]
-        return "src" if all(one.partition(".")[0] in listed for one in listed) else None
-    table, where = toml_access.table(found, "find"), toml_access.texts(found, "find.where")
+    if packages is None or isinstance(packages, list):
+        listed = [str(name) for name in packages or ()]
+        return "src" if all(name.partition(".")[0] in listed for name in listed) else None
+    table, where = toml_access.table(packages, "find"), toml_access.texts(packages, "find.where")
     patterns = [*toml_access.texts(table, "include"), *toml_access.texts(table, "exclude")]
     if len(where) > 1 or not all(map(_PREFIX.fullmatch, patterns)):
         return None
@@ -49,7 +49,7 @@ def _is_nested(folder: bytes, where: str, paths: AbstractSet[bytes]) -> bool:
     parts = folder.split(b"/")
     first = where.count("/") + 2 if os.fsdecode(folder).startswith(f"{where}/") else 1
     above = (b"/".join([*parts[:number], b"__init__.py"]) for number in range(first, len(parts)))
-    return len(parts) > first and all(one in paths for one in above)
+    return len(parts) > first and all(path in paths for path in above)
 
 
 def _path(text: str) -> str:
@@ -74,10 +74,10 @@ def extension_modules(
     `apart` are folders that were given to tools, relative too. Raises OSError, and CrowdedError.
     """
     modules: dict[bytes, Row] = {}
-    wanted = tuple(os.fsencode(one) for one in endings if one.count(".") > 1)  # any other says nothing
+    wanted = tuple(os.fsencode(ending) for ending in endings if ending.count(".") > 1)  # any other says nothing
     top = os.fsencode(tree)
     budget = iter(range(_MOST))
-    for root in sorted({disk.spelled(os.fsencode(one)) for one in roots}):
+    for root in sorted({disk.spelled(os.fsencode(text)) for text in roots}):
         for folder, names in _folders(top, root, budget, frozenset(map(os.fsencode, apart))):
             for name in names:
                 if name.endswith(wanted) and boundary.is_dropping(name):
@@ -103,5 +103,7 @@ def _folders(
         if folder != root and (folder in apart or not _EVIDENCE.isdisjoint(names)):
             continue
         yield folder, names
-        below = [one.name for one in entries if not boundary.is_bare(one.name) and one.is_dir(follow_symlinks=False)]
+        below = [
+            entry.name for entry in entries if not boundary.is_bare(entry.name) and entry.is_dir(follow_symlinks=False)
+        ]
         left += [folder + b"/" + name if folder else name for name in below if not name.startswith(b".")]

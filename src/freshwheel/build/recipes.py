@@ -76,15 +76,15 @@ def metadata(call: Call, directory: str) -> str:
         inner_build.opened(context, variables) as inner,
     ):
         try:
-            found = inner.metadata(context.call.hook, apart, context.config.inner_settings)
+            info = inner.metadata(context.call.hook, apart, context.config.inner_settings)
             # Taken last: the inner backend may write a lock file here, and the build that follows will see it.
             digest = context.snapshot().digest if context.kind == "labelled" else None
         except (HookMissingError, InputError):
             return _metadata_by_building(context, directory)
-        stated = headers.version_of(found)
+        stated = headers.version_of(info)
         full = wheel_name.version_of(context, stated, digest)
         with written(directory):
-            return headers.copy(found, directory, version=full)
+            return headers.copy(info, directory, version=full)
 
 
 def _extracted(path: str, directory: str) -> str:
@@ -150,7 +150,7 @@ def build_inputs(call: Call) -> dict[str, Any]:
     snapshot = context.snapshot()
     return {
         "digest": snapshot.digest,
-        "files": [os.fsdecode(found.path) for found in snapshot.inputs],
+        "files": [os.fsdecode(file.path) for file in snapshot.inputs],
         "globs": sorted({*context.globs(snapshot), *context.config.include}),
         "env": sorted(context.variables),
     }

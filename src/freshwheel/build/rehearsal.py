@@ -71,7 +71,7 @@ def keep_editable(case: Case, record: Record, wheel: str, *, copy: str) -> bool:
     with contextlib.suppress(OSError):
         with open(wheel, "rb") as file:
             data = file.read(answers.LARGEST + 1)
-        modules, took = [one.path for one in record.modules], record.took.to_bytes(8, "little")
+        modules, took = [module.path for module in record.modules], record.took.to_bytes(8, "little")
         return len(data) <= answers.LARGEST and _saved(
             case, lambda: _answer(case, record.rests, wheel, modules=modules, copy=copy, data=data, took=took)
         )
@@ -117,10 +117,10 @@ def _answer(
     stored = dict.fromkeys(("entry", "sha256", "size", "xxh3", "until", "data"), b"")
     return Answer(
         asked=asked,
-        digest=case.found.digest.encode(),
+        digest=case.snapshot.digest.encode(),
         key=case.key.encode(),
-        places=b"\0".join([one.path for one in places]),
-        stamps=b"".join([one.stamp for one in places]),
+        places=b"\0".join([place.path for place in places]),
+        stamps=b"".join([place.stamp for place in places]),
         absent=b"\0".join(sorted(lookout.absent)),
         present=b"\0".join(_present(case, taken, copy)),
         salt=salt,
@@ -142,19 +142,19 @@ def _answer(
 
 def _looked(case: Case, taken: Sequence[Discovered]) -> Lookout:
     """All that decided beside the inputs: what the key was made from, the settings, and what the build discovered."""
-    call, seen, found = case.context.call, case.facts.lookout, case.context.project.looks
+    call, seen, looks = case.context.call, case.facts.lookout, case.context.project.looks
     tree = os.fsencode(os.path.abspath(call.tree))
     lookout = Lookout()
     lookout.places |= seen.places
-    lookout.places |= {disk.at(tree, path): row for path, row in found.places.items() if path not in found.kinds}
-    lookout.absent |= seen.absent | {disk.at(tree, path) for path in found.absent}
+    lookout.places |= {disk.at(tree, path): row for path, row in looks.places.items() if path not in looks.kinds}
+    lookout.absent |= seen.absent | {disk.at(tree, path) for path in looks.absent}
     lookout.names |= seen.names
     lookout.names |= set(discovery.named(taken))
     _discoveries(lookout, case, taken)
-    for name in case.found.locks:
+    for name in case.snapshot.locks:
         lookout.look(os.fsdecode(disk.at(tree, os.fsencode(name))))
     # Looked at before it is compared: what is in it now is what the key was made from.
-    if selection.contents(call.tree, [os.fsencode(name) for name in case.found.locks]) != case.locks:
+    if selection.contents(call.tree, [os.fsencode(name) for name in case.snapshot.locks]) != case.locks:
         lookout.distrust("a lock file is another one by now")
     if case.lean:
         search = folders(call.environ.get("PATH", ""), case.context.private or ())
@@ -184,27 +184,27 @@ def _present(case: Case, taken: Sequence[Discovered], copy: str) -> list[bytes]:
     """The places of which it only counts what is there, each behind that; `copy` is one, if it is a path."""
     tree = os.fsencode(os.path.abspath(case.context.call.tree))
     present = [(path, content) for path, kind, content, _ in taken if kind == discovery.PRESENT]
-    found = [content + b"\n" + disk.at(tree, path) for path, content in present]
-    return sorted([*found, answers.presence(os.fsencode(copy)) + b"\n" + os.fsencode(copy)] if copy else found)
+    held = [content + b"\n" + disk.at(tree, path) for path, content in present]
+    return sorted([*held, answers.presence(os.fsencode(copy)) + b"\n" + os.fsencode(copy)] if copy else held)
 
 
-def _places(found: Mapping[bytes, Row], case: Case) -> Sequence[_Place] | None:
+def _places(looked: Mapping[bytes, Row], case: Case) -> Sequence[_Place] | None:
     """The places as they are, sorted; None unless none of them moved, and none could move without its row."""
-    started = min(case.found.started, case.context.project.started)
+    started = min(case.snapshot.started, case.context.project.started)
     places = []
-    for path, row in sorted(found.items()):
+    for path, row in sorted(looked.items()):
         status = os.stat(path)
         if rows.row(status) != row or not os.path.isabs(path):
             return None
         places.append(_Place(path=path, row=row, device=status.st_dev, stamp=answers.row_of(status)))
     slacks: dict[int, int | None] = {}
     # Files first: of a folder it counts what is mounted below it, which is no matter here.
-    for one in sorted(places, key=lambda one: os.path.isdir(one.path)):
-        if one.device not in slacks:
-            slacks[one.device] = disk.slack(os.fsdecode(one.path))
-    for one in places:
-        slack = slacks[one.device]
-        if slack is None or not rows.trusted(one.row, started=started, slack=slack):
+    for place in sorted(places, key=lambda place: os.path.isdir(place.path)):
+        if place.device not in slacks:
+            slacks[place.device] = disk.slack(os.fsdecode(place.path))
+    for place in places:
+        slack = slacks[place.device]
+        if slack is None or not rows.trusted(place.row, started=started, slack=slack):
             return None
     return places
 
@@ -229,5 +229,5 @@ def _project(folder: str) -> str:
 
 def _info(wheel: str) -> Mapping[str, bytes]:
     """The `.dist-info` of a wheel as the metadata hook hands it out; nothing where that is too large."""
-    found = metadata.of_wheel(wheel)
-    return found if sum(map(len, found.values())) <= answers.LARGEST else {}
+    members = metadata.of_wheel(wheel)
+    return members if sum(map(len, members.values())) <= answers.LARGEST else {}

@@ -72,11 +72,11 @@ def _put(case: Case, built: Built, name: Name, path: str) -> str:
 
 def doubt(case: Case, built: Built) -> str:
     """Why a wheel must not be handed out again; nothing: it may be."""
-    if not built.settled or not isinstance(built.later, Snapshot) or built.later.digest != case.found.digest:
+    if not built.settled or not isinstance(built.later, Snapshot) or built.later.digest != case.snapshot.digest:
         return "the inputs moved during the build"
     if built.missed:
         return "files were read that were no inputs before"
-    if built.found is None and case.context.config.store != "on":
+    if built.findings is None and case.context.config.store != "on":
         return f"nobody has seen what the build read: {built.unobserved or 'it was not to be observed'}"
     if any(_locks(case, built).get(path) != lock for path, lock in case.locks.items()):
         return "a lock file changed during the build"
@@ -87,50 +87,50 @@ def doubt(case: Case, built: Built) -> str:
 
 def discovered(case: Case, built: Built, *, more: Sequence[str] = ()) -> list[Discovered] | None:
     """What a build has taken that is not in the key, and `more` files; None where that can't be read again."""
-    context, about, seen = case.context, case.about, built.found
+    context, about, seen = case.context, case.about, built.findings
     paths = [(os.fsencode(path), discovery.kind_of(about, path)) for path in [*built.system, *more]]
     names = set(built.names)
     if seen is not None:
         names |= {name for name in seen.names if not context.is_harmless(name)}
     if seen is None:
         paths += _unseen(case)
-    found = discovery.taken(about, dict.fromkeys(paths))
-    if found is None:
+    items = discovery.taken(about, dict.fromkeys(paths))
+    if items is None:
         return None
     known = () if seen is None else seen.items
     named = discovery.variables(about, names - NEW_EVERY_TIME.union(case.facts.families))
     every = discovery.every(about) if seen is None or seen.every else ()
-    return list({one[:2]: one for one in [*known, *found, *named, *every]}.values())
+    return list({item[:2]: item for item in [*known, *items, *named, *every]}.values())
 
 
 def _unseen(case: Case) -> list[tuple[bytes, str]]:
     """What a build rests on for all that anybody knows, where nobody has seen what it took, and the user vouches."""
-    context, found = case.context, list[tuple[bytes, str]]()
+    context, items = case.context, list[tuple[bytes, str]]()
     if "rustc" in context.backend.tools:
         compilers = machine.toolchain(context.call.tree, context.call.environ)
-        found += [(os.fsencode(path), discovery.FILE) for path in compilers]
+        items += [(os.fsencode(path), discovery.FILE) for path in compilers]
     if context.project.version_is_dynamic and context.config.version is None and _control_decides(case):
-        found.append((b".", discovery.CONTROL))
-    return found
+        items.append((b".", discovery.CONTROL))
+    return items
 
 
 def _control_decides(case: Case) -> bool:
     """Whether the version may come from version control."""
     context = case.context
     requires = [*context.requires, *context.config.requires, *case.lean]
-    recipes = machine.recipes(context.call.tree, [file.path for file in case.found.inputs])
+    recipes = machine.recipes(context.call.tree, [file.path for file in case.snapshot.inputs])
     return programs.git_decides_version(context.backend, context.project.pyproject, requires, recipes)
 
 
 def _is_bound(case: Case, built: Built) -> bool:
     """Whether the wheel is for its tree alone: it names it, rests on what lies beside it, or was told where it lies."""
-    beside = built.found is None or built.found.judged.bound
+    beside = built.findings is None or built.findings.judged.bound
     return beside or _is_told(case, built) or _names(built.path, _places(case))
 
 
 def _is_told(case: Case, built: Built) -> bool:
     """Whether a variable or a setting names the tree, in which a build of another tree would look as well."""
-    environ, seen = case.context.call.environ, built.found
+    environ, seen = case.context.call.environ, built.findings
     names = discovery.shaping(case.about) if seen is None or seen.every else case.facts.families | seen.names
     values = [*(environ.get(name, "") for name in names), repr(case.context.config.inner_settings)]
     return any(place in os.fsencode(value) for place in _places(case) for value in values)
@@ -139,9 +139,9 @@ def _is_told(case: Case, built: Built) -> bool:
 def _places(case: Case) -> list[bytes]:
     """The absolute paths that bind a wheel to its tree: of each root, spelled and resolved."""
     tree = case.context.call.tree
-    outside = [path for path, kind in case.found.roots if kind in ("crate", "folder") and path.startswith("..")]
+    outside = [path for path, kind in case.snapshot.roots if kind in ("crate", "folder") and path.startswith("..")]
     folders = [tree, *(os.path.normpath(os.path.join(tree, path)) for path in outside)]
-    return sorted({os.fsencode(one) for path in folders for one in (path, os.path.realpath(path))})
+    return sorted({os.fsencode(place) for path in folders for place in (path, os.path.realpath(path))})
 
 
 def _is_old(case: Case, entry: Entry) -> bool:

@@ -43,7 +43,7 @@ class Stored:
             said=said,
             saved=entry.milliseconds,
             key=case.key,
-            digest=case.found.digest,
+            digest=case.snapshot.digest,
         )
 
     def reason(self, problem: str) -> str:
@@ -54,7 +54,7 @@ class Stored:
         """The file name of the finished wheel of an entry, now in `folder`; nothing: it can't be had."""
         case = self.case
         name = wheel_name.named(
-            case.context, case.found.digest, native=case.found.native, stated=entry.base, inner=entry.inner.name
+            case.context, case.snapshot.digest, native=case.snapshot.native, stated=entry.base, inner=entry.inner.name
         )
         ready = entry.finished.get(name.tag)
         if ready is not None and case.store.hand_out(ready.blob, os.path.join(folder, ready.name)):

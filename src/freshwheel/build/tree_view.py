@@ -39,7 +39,7 @@ class Ground:
     def __init__(self, scope: Scope) -> None:
         self.tree = os.path.realpath(scope.tree)
         self.repository = os.path.realpath(scope.repository)
-        self.inputs = frozenset(os.fsdecode(one.path) for one in scope.inputs)
+        self.inputs = frozenset(os.fsdecode(file.path) for file in scope.inputs)
         self._outputs = tuple(scope.outputs)
         self._apart = tuple(map(os.path.realpath, scope.apart))
         self._exclude = globs.parse(scope.exclude)
@@ -62,7 +62,7 @@ class Ground:
 
     def is_settled(self, path: str) -> bool:
         """Whether `path` is an input, or was said to be none."""
-        if path in self.inputs or any(path == one or path.startswith(f"{one}/") for one in self._outputs):
+        if path in self.inputs or any(path == output or path.startswith(f"{output}/") for output in self._outputs):
             return True
         return self._exclude.match(path)
 
@@ -72,9 +72,9 @@ class Ground:
 
     def pruned(self, path: str, names: AbstractSet[str], folders: AbstractSet[str]) -> str | None:
         """Why evidence prunes a folder with these names in it, and names of folders; None if it does not."""
-        found = {os.fsencode(name): stat.S_IFDIR if name in folders else stat.S_IFREG for name in names}
+        kinds = {os.fsencode(name): stat.S_IFDIR if name in folders else stat.S_IFREG for name in names}
         name = os.fsencode(path.rpartition("/")[2])
-        return boundary.why_pruned(name, found, lambda file: self._head(path, file))
+        return boundary.why_pruned(name, kinds, lambda file: self._head(path, file))
 
     def _head(self, path: str, file: bytes) -> bytes:
         """The beginning of a regular file; nothing where there is none."""

@@ -58,6 +58,6 @@ def version_of(context: Context, stated: str, digest: str | None) -> str:
     return base if digest is None else mark.joined(base, mark.label(digest))
 
 
-def same(one: str, other: str) -> bool:
+def same(first: str, other: str) -> bool:
     """Whether two spellings are one version."""
-    return mark.normal(one) == mark.normal(other)
+    return mark.normal(first) == mark.normal(other)

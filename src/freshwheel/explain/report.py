@@ -363,7 +363,7 @@ def _unfit_wheel(case: Case) -> str | None:
     reasons: list[str] = []
     for listed in upkeep.entries(case.store.shelf):
         entry = listed.entry
-        if entry.parts.get(lookup.SOURCES) != case.found.digest or entry.tree not in (None, case.tree):
+        if entry.parts.get(lookup.SOURCES) != case.snapshot.digest or entry.tree not in (None, case.tree):
             continue
         parts = {**entry.parts, "store": explanation.lasting(case)["store"]}
         differing, *_ = explanation.differing(parts, case, isolated=bool(entry.installed))
@@ -379,7 +379,9 @@ def _unfit_editable(case: Case, compared: Comparison) -> str | None:
     tree, cache = memory.real(case.context.call.tree), files.cache_directory(case.context.call.environ)
     records = editables.load(cache or "", tree)
     for record in records:
-        if record.tells(case.found.native, case.found.digest) and discovery.held(case.about, _known(record.rests)):
+        if record.tells(case.snapshot.native, case.snapshot.digest) and discovery.held(
+            case.about, _known(record.rests)
+        ):
             for module in record.modules:
                 if editables.state(tree, module, record, records) == "foreign":
                     return f"{os.fsdecode(module.path)} is not what a build of freshwheel left there"

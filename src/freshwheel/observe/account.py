@@ -73,17 +73,17 @@ def merged(accounts: Iterable[Account]) -> Account:
     loaded: set[bytes] = set()
     witnessed: list[int] = []
     doubts: dict[str, None] = {}
-    for one in accounts:
+    for account in accounts:
         by = len(programs)
-        for path, use in one.uses.items():
+        for path, use in account.uses.items():
             uses[path] = _joined(uses.get(path), _shifted(use, by))
-        programs += one.programs
-        variables |= one.variables
-        modules |= one.modules
-        distributions |= one.distributions
-        loaded |= one.loaded
-        witnessed += one.witnessed
-        doubts |= dict.fromkeys(one.doubts)
+        programs += account.programs
+        variables |= account.variables
+        modules |= account.modules
+        distributions |= account.distributions
+        loaded |= account.loaded
+        witnessed += account.witnessed
+        doubts |= dict.fromkeys(account.doubts)
     return Account(
         uses=uses,
         programs=tuple(programs),
@@ -113,15 +113,15 @@ def _shifted(use: Use, by: int) -> Use:
     )
 
 
-def _joined(one: Use | None, other: Use) -> Use:
-    if one is None:
+def _joined(known: Use | None, other: Use) -> Use:
+    if known is None:
         return other
     return Use(
-        first=one.first,
-        read=one.read | other.read,
-        asked=one.asked | other.asked,
-        run=one.run | other.run,
-        written=one.written | other.written,
-        before=one.before,
-        read_before=one.read_before,
+        first=known.first,
+        read=known.read | other.read,
+        asked=known.asked | other.asked,
+        run=known.run | other.run,
+        written=known.written | other.written,
+        before=known.before,
+        read_before=known.read_before,
     )

@@ -122,8 +122,8 @@ def judge(account: Account, places: Places) -> Judged:
 
 def beside(places: Places) -> dict[bytes, bytes]:
     """The inputs outside of the tree, and the folders that hold them: absolute path -> relative to the tree."""
-    found = (path for path in (*places.inputs, *_above(places.inputs)) if path.startswith(b"../"))
-    return {os.path.normpath(os.path.join(places.tree, path)): path for path in found}
+    paths = (path for path in (*places.inputs, *_above(places.inputs)) if path.startswith(b"../"))
+    return {os.path.normpath(os.path.join(places.tree, path)): path for path in paths}
 
 
 class _Judge:
@@ -137,7 +137,7 @@ class _Judge:
         self.doubt = account.doubts[0] if account.doubts else ""
         self.packages = False
         self.names: set[bytes] = set()
-        self.control = any(called(one) == "git" for one in account.programs)
+        self.control = any(called(program) == "git" for program in account.programs)
         self.common = (*places.shared, *places.given)
         """Where nothing is one tree's own."""
         self.inside = _above(places.inputs)
@@ -148,22 +148,22 @@ class _Judge:
         """The whole judgement."""
         taken: list[Taken] = []
         for path, use in sorted(self.account.uses.items()):
-            one = self.one(path, use)
-            if one is not None:
-                taken.append(one)
-                if one.counts and one.kind == "file" and use.asked and not one.joins and os.path.islink(one.path):
-                    taken.append(replace(one, kind="present"))  # who asked may go by where it leads
+            item = self.weighed(path, use)
+            if item is not None:
+                taken.append(item)
+                if item.counts and item.kind == "file" and use.asked and not item.joins and os.path.islink(item.path):
+                    taken.append(replace(item, kind="present"))  # who asked may go by where it leads
         kept = _reduced(taken)
         return Judged(
             taken=tuple(kept),
             names=frozenset(self.names),
             packages=self.packages,
-            bound=any(one.counts and self.is_beside(one) for one in kept),
+            bound=any(item.counts and self.is_beside(item) for item in kept),
             control=self.control,
             doubt=self.doubt,
         )
 
-    def one(self, path: bytes, use: Use) -> Taken | None:
+    def weighed(self, path: bytes, use: Use) -> Taken | None:
         """One path, as far as it counts, or might seem to."""
         if b"/.." in path and not self.exists(path) and not os.path.islink(path):
             path = os.path.realpath(path)  # through a folder that is gone
@@ -211,7 +211,7 @@ class _Judge:
             return "of the running system"
         if path in _NETWORK or within(real, _CERTIFICATES):
             return "for the network"
-        above = kind == "present" and any(one.startswith(real + b"/") for one in (*places.apart, places.spelled))
+        above = kind == "present" and any(place.startswith(real + b"/") for place in (*places.apart, places.spelled))
         if above or within(path, places.apart) or within(real, places.apart):
             return "private to the build, or known by its key"
         if (kind == "folder" or os.path.basename(path) in _IGNORING) and within(real, places.given):
@@ -301,7 +301,9 @@ class _Judge:
     def is_stirred(self, path: bytes) -> bool:
         """Whether the build itself has made or removed something in a folder that it listed."""
         real = self.real(path)
-        return any(use.written and os.path.dirname(self.real(one)) == real for one, use in self.account.uses.items())
+        return any(
+            use.written and os.path.dirname(self.real(other)) == real for other, use in self.account.uses.items()
+        )
 
     def taken(  # noqa: PLR0913 - the fields
         self,
@@ -355,7 +357,7 @@ class _Judge:
         Make lists each folder on the way to what it builds, and of that one takes nothing else.
         """
         if real == self.places.temporary:
-            return 0 < len(use.read) == sum(called(self.account.programs[one]) in _MAKES for one in use.read)
+            return 0 < len(use.read) == sum(called(self.account.programs[number]) in _MAKES for number in use.read)
         top = self.top(real)
         return bool(top) and top in self.made
 
@@ -469,27 +471,27 @@ def _lies_in_version_control(relative: bytes) -> bool:
 
 def _above(paths: Iterable[bytes]) -> frozenset[bytes]:
     """All folders that these paths lie in."""
-    found: set[bytes] = set()
+    folders: set[bytes] = set()
     for path in paths:
         folder = os.path.dirname(path)
-        while folder and folder not in found:
-            found.add(folder)
+        while folder and folder not in folders:
+            folders.add(folder)
             folder = os.path.dirname(folder)
-    return frozenset(found)
+    return frozenset(folders)
 
 
 def _reduced(taken: Sequence[Taken]) -> list[Taken]:
     """Without names below a folder that is not there itself, and folders that hold something else that counts."""
-    absent = {one.path for one in taken if one.counts and one.kind == "absent"}
-    holding = {one.path for one in taken if one.counts and one.kind != "absent"}
+    absent = {item.path for item in taken if item.counts and item.kind == "absent"}
+    holding = {item.path for item in taken if item.counts and item.kind != "absent"}
     above = _above(holding)
     return [
-        one
-        for one in taken
-        if not one.counts
-        or (one.kind == "absent" and not any(folder in absent for folder in ancestors(one.path)))
-        or (one.kind == "present" and one.path not in above)
-        or one.kind in ("file", "folder")
+        item
+        for item in taken
+        if not item.counts
+        or (item.kind == "absent" and not any(folder in absent for folder in ancestors(item.path)))
+        or (item.kind == "present" and item.path not in above)
+        or item.kind in ("file", "folder")
     ]
 
 

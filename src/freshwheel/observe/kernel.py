@@ -158,24 +158,24 @@ def forms() -> dict[int, Form]:
     return {(x86_64, aarch64)[column]: form for x86_64, aarch64, form in _CALLS if not column or aarch64}
 
 
-def _program(one: _Machine) -> bytes:
+def _program(machine: _Machine) -> bytes:
     """The filter, as `struct sock_filter[]`. For calls that it always lets pass, the kernel need not run it."""
     load, equal, at_least, has, answer = 0x20, 0x15, 0x35, 0x45, 0x06
     notify = (answer, 0, 0, _NOTIFY)
     allow = (answer, 0, 0, _ALLOW)
-    foreign = [step for number in one.foreign for step in ((equal, 0, 1, number), notify)]
-    steps = [(load, 0, 0, 4), (equal, len(foreign) + 2, 0, one.audit), (load, 0, 0, 0), *foreign, allow]
+    foreign = [step for number in machine.foreign for step in ((equal, 0, 1, number), notify)]
+    steps = [(load, 0, 0, 4), (equal, len(foreign) + 2, 0, machine.audit), (load, 0, 0, 0), *foreign, allow]
     steps.append((load, 0, 0, 0))
-    if not one.column:
+    if not machine.column:
         brk, opens, execve, openat = (_X32 + number for number in (12, 2, 520, 257))
         strange = [step for number in (brk, opens, execve, openat) for step in ((equal, 0, 1, number), notify)]
         steps += [(at_least, 0, len(strange) + 1, _X32), *strange, allow]
     for number in forms():
-        if number in one.descriptors:
-            flags = 16 + 8 * one.descriptors[number]
+        if number in machine.descriptors:
+            flags = 16 + 8 * machine.descriptors[number]
             steps += [(equal, 0, 4, number), (load, 0, 0, flags), (has, 0, 1, EMPTY_PATH), allow, notify]
-        elif number in one.links:
-            length = 16 + 8 * one.links[number]
+        elif number in machine.links:
+            length = 16 + 8 * machine.links[number]
             steps += [(equal, 0, 4, number), (load, 0, 0, length), (equal, 0, 1, _REALPATH), allow, notify]
         else:
             steps += [(equal, 0, 1, number), notify]
@@ -187,14 +187,14 @@ def install() -> int:
 
     Without privileges, no process below can gain any: `sudo` does not work there.
     """
-    one = _MACHINES[platform.machine()]
-    text = ctypes.create_string_buffer(_program(one))
+    machine = _MACHINES[platform.machine()]
+    text = ctypes.create_string_buffer(_program(machine))
     program = ctypes.create_string_buffer(struct.pack("@HP", (len(text) - 1) // 8, ctypes.addressof(text)))
     flags = _LISTENER | _KILLABLE | _SPECULATIVE
     renounced = False
     while True:
         listener: int = libc.syscall(
-            *map(ctypes.c_long, (one.seccomp, 1, flags)), ctypes.c_void_p(ctypes.addressof(program))
+            *map(ctypes.c_long, (machine.seccomp, 1, flags)), ctypes.c_void_p(ctypes.addressof(program))
         )
         if listener >= 0:
             return listener
@@ -233,10 +233,10 @@ def wake_up_at_once(listener: int) -> None:
 
 def pidfd(pid: int) -> int:
     """A descriptor of a process, which no later one of the same number gets. Raises OSError."""
-    found: int = libc.syscall(*map(ctypes.c_long, (_PIDFD_OPEN, pid, 0)))
-    if found < 0:
+    descriptor: int = libc.syscall(*map(ctypes.c_long, (_PIDFD_OPEN, pid, 0)))
+    if descriptor < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    return found
+    return descriptor
 
 
 class Memory:
@@ -249,14 +249,14 @@ class Memory:
         at = ctypes.addressof(ctypes.c_char.from_buffer(self.vectors))
         self.local, self.remote = ctypes.c_void_p(at), ctypes.c_void_p(at + 16)
         self.pack = struct.Struct("@PNPN").pack_into
-        self.one, self.none = ctypes.c_ulong(1), ctypes.c_ulong(0)
+        self.single, self.none = ctypes.c_ulong(1), ctypes.c_ulong(0)
         self.readv = swift.process_vm_readv
 
     def text(self, pid: int, address: int) -> bytes:
         """The text up to the first NUL. Raises OSError: EFAULT if nothing is there, others if nobody may look."""
         size = min(_MOST, _PAGE - (address & _PAGE - 1))
         self.pack(self.vectors, 0, self.here, size, address, size)
-        if self.readv(pid, self.local, self.one, self.remote, self.one, self.none) == size:
+        if self.readv(pid, self.local, self.single, self.remote, self.single, self.none) == size:
             end = self.buffer.find(0, 0, size)
             if end >= 0:
                 return bytes(self.buffer[:end])
@@ -264,19 +264,19 @@ class Memory:
 
     def long(self, pid: int, address: int, most: int = _PAGE) -> bytes:
         """The same of a text that is long, or lies across two pages."""
-        found = b""
-        while len(found) < most:
-            at = address + len(found)
+        text = b""
+        while len(text) < most:
+            at = address + len(text)
             head, end, _ = self.read(pid, at, min(most, _PAGE - (at & _PAGE - 1))).partition(b"\0")
-            found += head
+            text += head
             if end:
                 break
-        return found
+        return text
 
     def read(self, pid: int, address: int, size: int) -> bytes:
         """So many bytes, at most those of a page. Raises OSError."""
         self.pack(self.vectors, 0, self.here, size, address, size)
-        count = self.readv(pid, self.local, self.one, self.remote, self.one, self.none)
+        count = self.readv(pid, self.local, self.single, self.remote, self.single, self.none)
         if count == size:
             return bytes(self.buffer[:size])
         error = ctypes.get_errno() if count < 0 else errno.EFAULT
@@ -286,18 +286,18 @@ class Memory:
 
     def words(self, pid: int, address: int, most: int = 40) -> tuple[bytes, ...]:
         """The first words of a command line, as far as they can be read: `address` is that of a list of addresses."""
-        found: list[bytes] = []
+        words: list[bytes] = []
         room = _PAGE
         try:
-            while len(found) < most and room > 0:
-                (pointer,) = struct.unpack("@P", self.read(pid, address + 8 * len(found), 8))
+            while len(words) < most and room > 0:
+                (pointer,) = struct.unpack("@P", self.read(pid, address + 8 * len(words), 8))
                 if not pointer:
                     break
-                found.append(self.long(pid, pointer, room))
-                room -= len(found[-1])
+                words.append(self.long(pid, pointer, room))
+                room -= len(words[-1])
         except OSError:
             pass
-        return tuple(found)
+        return tuple(words)
 
 
 def _pread(pid: int, address: int, size: int) -> bytes:

@@ -27,15 +27,15 @@ def account(folder: str, receivers: int, command: int) -> Account:
     `command` is the process of the command: what it did before it became that is taken for its own.
     """
     read = [_read(os.path.join(folder, f"{place}.log")) for place in range(receivers)]
-    found = [log for log in read if log is not None]
-    doubts = [] if len(found) == len(read) else ["a part of what was observed is lost"]
-    doubts += [doubt for *_, theirs in found for doubt in theirs]
-    cast = _Cast(command, [executed for _, _, ones, _ in found for executed in ones])
-    for images, *_ in found:
+    whole = [log for log in read if log is not None]
+    doubts = [] if len(whole) == len(read) else ["a part of what was observed is lost"]
+    doubts += [doubt for *_, theirs in whole for doubt in theirs]
+    cast = _Cast(command, [executed for _, _, ones, _ in whole for executed in ones])
+    for images, *_ in whole:
         cast.add(images)
     cast.close()
     return Account(
-        uses=_uses(cast, [paths for _, paths, _, _ in found]),
+        uses=_uses(cast, [paths for _, paths, _, _ in whole]),
         programs=tuple(cast.programs),
         doubts=tuple(dict.fromkeys(doubts)),
     )
@@ -91,14 +91,14 @@ class _Cast:
                 self.match(key, seen)
             for _, *used in self.used[key]:
                 for paths, by in zip(used, self.by, strict=True):
-                    for one in paths:
-                        by.setdefault(one, set()).add(number)
+                    for place in paths:
+                        by.setdefault(place, set()).add(number)
         self.silent(seen)
 
     def match(self, key: _Key, seen: set[tuple[int, int]]) -> None:
         """Notes which execution this program comes from."""
         mine = self.executed.get(key[0], [])
-        place = bisect.bisect_left(mine, self.first[key], key=lambda one: one[0]) - 1 if mine else -1
+        place = bisect.bisect_left(mine, self.first[key], key=lambda entry: entry[0]) - 1 if mine else -1
         if place >= 0:
             seen.add((key[0], place))
 

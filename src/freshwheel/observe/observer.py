@@ -84,8 +84,8 @@ def unavailable(cache: str | None) -> str:
 
 def _kernel() -> tuple[str, str, str]:
     """What the answer is kept for."""
-    one = os.uname()
-    return one.machine, one.release, one.version
+    system = os.uname()
+    return system.machine, system.release, system.version
 
 
 def _kept(path: str, key: bytes) -> str | None:
@@ -172,7 +172,7 @@ def run(
             ours.sendall(_job(command, cwd, environ, folder))
         talk = _Talk(ours, process)
         try:
-            found = talk.all()
+            observed = talk.all()
         except BaseException:
             talk.stop()
             raise
@@ -181,9 +181,9 @@ def run(
     if talk.failed:
         kind, number = talk.failed
         raise OSError(number, os.strerror(number), cwd if kind == _NO_FOLDER else command[0])
-    if found is None:
+    if observed is None:
         return _plain(command, cwd, environ, stdin, "the observer died before the build began")
-    return found if found.status is None or found.reason else _told(found.status, folder, talk.pid)
+    return observed if observed.status is None or observed.reason else _told(observed.status, folder, talk.pid)
 
 
 def _told(status: int, folder: str, pid: int) -> Observed:
@@ -204,7 +204,7 @@ def _plain(command: Sequence[str], cwd: str | None, environ: Mapping[str, str], 
 def _job(command: Sequence[str], cwd: str | None, environ: Mapping[str, str], folder: str) -> bytes:
     """What the supervisor is to do, with its length."""
     words = [os.fsencode(word) for word in command]
-    places = [b""] if os.path.dirname(words[0]) else [os.fsencode(one) for one in os.get_exec_path(environ)]
+    places = [b""] if os.path.dirname(words[0]) else [os.fsencode(place) for place in os.get_exec_path(environ)]
     job: dict[str, Any] = {
         "command": words,
         "programs": [os.path.join(place, words[0]) for place in places],
@@ -293,10 +293,10 @@ class _Talk:
     def left(self) -> list[tuple[int, int]]:
         """The command and what it has started, as far as that is still below it: pidfds and process ids."""
         parents = dict(_parents())
-        found = [self.pid]
-        for pid in found:
-            found += [child for child, parent in parents.items() if parent == pid]
-        others = [(handle, pid) for pid in found[1:] if (handle := _handle(pid)) >= 0]
+        pids = [self.pid]
+        for pid in pids:
+            pids += [child for child, parent in parents.items() if parent == pid]
+        others = [(handle, pid) for pid in pids[1:] if (handle := _handle(pid)) >= 0]
         return [(self.handle, self.pid), *others]
 
     def end(self, processes: Sequence[tuple[int, int]]) -> None:

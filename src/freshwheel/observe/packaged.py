@@ -43,16 +43,16 @@ def test() -> Callable[[bytes], bool]:
 
 
 def _listed() -> set[bytes]:
-    found = {b""}
+    paths = {b""}
     try:
         with os.scandir(_LISTS) as listing:
-            names = [one.path for one in listing if one.name.endswith(".list")]
+            names = [entry.path for entry in listing if entry.name.endswith(".list")]
     except OSError:
-        return found
+        return paths
     for name in names:
         with contextlib.suppress(OSError), open(name, "rb") as file:
-            found.update(map(_merged, file.read().split(b"\n")))
-    return found
+            paths.update(map(_merged, file.read().split(b"\n")))
+    return paths
 
 
 def _merged(path: bytes) -> bytes:

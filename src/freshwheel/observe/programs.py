@@ -52,9 +52,9 @@ def open_ended(account: Account, trusted: Sequence[bytes], shared: Sequence[byte
     """
     if "*" in account.variables:
         return "a Python program has taken all variables"
-    for one in account.programs:
-        if not one.forked and not _is_known(one, account, trusted):
-            return f"{called(one)} may ask for any variable"
+    for program in account.programs:
+        if not program.forked and not _is_known(program, account, trusted):
+            return f"{called(program)} may ask for any variable"
     for path in sorted(account.loaded):
         if not within(os.path.realpath(path), trusted):
             return f"{os.fsdecode(path)} was loaded by Python, and may ask for any variable"
@@ -68,7 +68,7 @@ def open_ended(account: Account, trusted: Sequence[bytes], shared: Sequence[byte
 
 def asks_references(account: Account) -> bool:
     """Whether git was asked for a branch by its name, or for more references than `HEAD` and tags."""
-    return any(_asks_for_more(one.words[1:]) for one in account.programs if called(one) == "git")
+    return any(_asks_for_more(program.words[1:]) for program in account.programs if called(program) == "git")
 
 
 def _asks_for_more(words: Sequence[bytes]) -> bool:
@@ -91,9 +91,9 @@ def unrecorded(account: Account) -> str:
     """
     if not account.witnessed:
         return "no Python wrote down what it has read"
-    for one in account.programs:
-        name = os.path.splitext(called(one))[0]
-        if one.pid not in account.witnessed and name not in _RECORDED:
+    for program in account.programs:
+        name = os.path.splitext(called(program))[0]
+        if program.pid not in account.witnessed and name not in _RECORDED:
             return f"{name} ran, which leaves no record of all that it reads"
     return account.doubts[0] if account.doubts else ""
 

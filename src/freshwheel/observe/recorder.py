@@ -106,7 +106,7 @@ class Recorder:
         """Answers so many events, as long as the order is this one; whether they came as fast as they were answered."""
         orders, listener, ioctl = self.orders, self.listener, kernel.swift.ioctl
         notice, answer = bytearray(kernel.NOTICE.size), bytearray(kernel.ANSWER.pack(0, 0, 0, _CONTINUE))
-        notice_at, answer_at = (ctypes.c_void_p(_address(one)) for one in (notice, answer))
+        notice_at, answer_at = (ctypes.c_void_p(_address(part)) for part in (notice, answer))
         receive, send = ctypes.c_ulong(kernel.RECEIVE), ctypes.c_ulong(kernel.SEND)
         blank, unpack, number = bytes(kernel.NOTICE.size), kernel.NOTICE.unpack, slice(8)
         note = self.note if order == RECORD else None
@@ -135,8 +135,10 @@ class Recorder:
             self.doubts["a program for another architecture ran, whose files can't be told"] = None
             return
         action, place, _, place_of_flags, other = form
-        one = self.threads.get(pid)
-        image = one[1] if one is not None and one[0] == self.orders[pid & MASK or 1] else self.image(number, pid)
+        thread = self.threads.get(pid)
+        image = (
+            thread[1] if thread is not None and thread[0] == self.orders[pid & MASK or 1] else self.image(number, pid)
+        )
         flags = arguments[place_of_flags] if place_of_flags >= 0 else 0
         try:
             path = self.memory.text(pid, arguments[place]) if action < ACTIONS.MOUNT else b""
@@ -199,10 +201,10 @@ class Recorder:
         standard = {b"stdin": b"fd/0", b"stdout": b"fd/1", b"stderr": b"fd/2"}.get(os.path.basename(match[0]))
         what = match["what"] or match["number"] or standard
         try:
-            found = os.readlink(b"/proc/%s/%s" % (match["pid"] or b"%d" % pid, what or b""))
+            target = os.readlink(b"/proc/%s/%s" % (match["pid"] or b"%d" % pid, what or b""))
         except OSError:
             return path
-        return _straight(found + path[match.end() :]) if found[:1] == b"/" else path
+        return _straight(target + path[match.end() :]) if target[:1] == b"/" else path
 
     def forget(self) -> None:
         """The build has made a symbolic link: what a path led to before says nothing any more."""
@@ -245,13 +247,13 @@ class Recorder:
             current = known is not None and known[0] == self.orders[group & MASK or 1]
             image = known[1] if known is not None and current else self.image(number, group)
         else:
-            image = self.found(number, pid)
+            image = self.executing(number, pid)
         if len(self.threads) > _CROWD:
             self.threads.clear()
         self.threads[pid] = self.orders[pid & MASK or 1], image
         return image
 
-    def found(self, number: int, group: int) -> _Image:
+    def executing(self, number: int, group: int) -> _Image:
         """The program that a process runs, as the kernel tells."""
         try:
             path = os.readlink(b"/proc/%d/exe" % group)
@@ -408,8 +410,8 @@ class Recorder:
         if len(self.executed) < _MOST:
             line = self.memory.words(pid, words, _WORDS)
             self.executed.append((number, group, path, line))
-        for one in {pid, group}:
-            self.orders[one & MASK or 1] = (self.orders[one & MASK or 1] + 1) & 0x7FFFFFFF or 1
+        for process in {pid, group}:
+            self.orders[process & MASK or 1] = (self.orders[process & MASK or 1] + 1) & 0x7FFFFFFF or 1
 
     def interpreter(self, number: int, pid: int, image: _Image, path: bytes, most: int = _SCRIPTS) -> None:
         """Takes down what the kernel itself executes a script with, which may be a script again."""
@@ -429,8 +431,8 @@ class Recorder:
         """All that was written down, which is forgotten here."""
         images = [image.told() for image in self.images.values()]
         told = marshal.dumps((images, self.paths, self.executed, tuple(self.doubts)))
-        for one in (self.images, self.threads, self.paths, self.executed, self.doubts, self.passed):
-            one.clear()
+        for table in (self.images, self.threads, self.paths, self.executed, self.doubts, self.passed):
+            table.clear()
         return told
 
 

@@ -272,21 +272,21 @@ class _Keeper:
         if listener is not None:
             poll.register(listener, 0)
         while True:
-            found = {descriptor for descriptor, _ in poll.poll()}
-            if woken in found:
+            ready = {descriptor for descriptor, _ in poll.poll()}
+            if woken in ready:
                 os.read(woken, 4096)
-            if link.fileno() in found:
+            if link.fileno() in ready:
                 poll.unregister(link)
                 self.failed(link)
-            if self.control is not None and self.control.fileno() in found:
+            if self.control is not None and self.control.fileno() in ready:
                 poll.unregister(self.control)
                 self.hang_up()
-            ended = self.reap(wait=listener in found)
+            ended = self.reap(wait=listener in ready)
             if ended is not None:
                 if self.control is not None:
                     poll.unregister(self.control)
                 self.ended(ended, listener)
-            if listener in found or (listener is None and not self.is_running):
+            if listener in ready or (listener is None and not self.is_running):
                 return
 
     def failed(self, link: socket.socket) -> None:

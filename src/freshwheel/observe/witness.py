@@ -99,14 +99,14 @@ class _Tale:
     def account(self) -> Account:
         """All of it."""
         others, silent = list(self.speakers), []
-        for one in self.started:
-            same = next((speaker for speaker in others if _is_same(one, speaker)), None)
+        for program in self.started:
+            same = next((speaker for speaker in others if _is_same(program, speaker)), None)
             if same is None:
-                silent.append(one)
+                silent.append(program)
             else:
                 others.remove(same)
         return Account(
-            uses={path: found.use(path) for path, found in self.paths.items()},
+            uses={path: known.use(path) for path, known in self.paths.items()},
             programs=(*self.speakers, *silent),
             variables=frozenset(self.named[b"v"]),
             modules=frozenset(self.named[b"m"]),
