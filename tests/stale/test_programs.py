@@ -4,6 +4,8 @@ import os
 import platform
 import shutil
 import sysconfig
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -95,6 +97,30 @@ def test_linker_that_is_a_script_may_add_something_else(bench):
         bench.outside / "mylinker"
     )
     bench.check(lambda: link("two"), unseen=True)
+
+
+@linux
+@requires_c
+def test_program_that_comes_first_on_path_during_a_build_counts(bench):
+    """The build has run another one by then."""
+    run = "__import__('os').popen('generate && touch ../ran && sleep 3').read()"
+    bench.setuptools(c(), extension=f"define_macros=[('WORD', '\"%s\"' % {run}.strip())]")
+    bench.program("../beside/generate", "#!/bin/sh\necho one\n")
+    bench.path("../first").mkdir()
+    first(bench)
+    bench.environ["PATH"] = os.pathsep.join([str(bench.path("../first")), bench.environ["PATH"]])
+
+    def install():
+        while not bench.path("../ran").exists():
+            time.sleep(0.1)
+        bench.program("../first/generate", "#!/bin/sh\necho two\n")
+
+    bench.settle()
+    with ThreadPoolExecutor() as pool:
+        installed = pool.submit(install)
+        assert bench.build().word == "one"
+        installed.result()
+    assert bench.build().word == "two"
 
 
 @linux

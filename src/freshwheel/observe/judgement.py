@@ -23,21 +23,18 @@ Kind = Literal["file", "folder", "present", "absent"]
 
 _KERNEL = re.compile(rb"/(?:proc|sys|dev(?!/shm/)|(?:var/)?run/(?:nscd|systemd))(?:/|$)").match
 """The running system: its devices and processes, and whom it asks for users and hosts."""
-_NETWORK = frozenset(
-    (
-        *(b"/etc/gai.conf", b"/etc/host.conf", b"/etc/hosts", b"/etc/nsswitch.conf", b"/etc/protocols"),
-        *(b"/etc/resolv.conf", b"/etc/services", b"/etc/mtab"),
-    )
-)
+_NETWORK = re.compile(
+    rb"/etc/(?:(?:gai|host|nsswitch|resolv)\.conf|hosts|protocols|services|mtab)",
+).fullmatch
 """Files by which hosts are found, and others of the moment: what is fetched has a checksum."""
 _CERTIFICATES = (b"/etc/ssl", b"/etc/pki", b"/usr/share/ca-certificates", b"/etc/ca-certificates")
 _PACKAGES = re.compile(rb"/(?:site|dist)-packages(?:/|$)")
 _PACKAGE_FOLDERS = (b"/site-packages", b"/dist-packages")
 _IGNORING = (b".gitignore", b".ignore", b"CACHEDIR.TAG")
 _LISTING = ("cargo", "maturin")
+"""Programs that list whole trees, and take of them what is an input anyway."""
 _ASKING = ("cargo", "git")
 """Programs that ask for every file of a project, whatever it is, to see whether it is new."""
-"""Programs that list whole trees, and take of them what is an input anyway."""
 _MAKES = ("gmake", "make")
 _PARSING = ("python", "pypy", "maturin", "cargo", "git")
 """Beginnings of programs that read `pyproject.toml` by its tables, or ask whether it has changed at all."""
@@ -209,7 +206,7 @@ class _Judge:
         special = use.first is not None and stat.S_IFMT(use.first[0]) in _SPECIAL
         if special or _KERNEL(path) or _KERNEL(real):
             return "of the running system"
-        if path in _NETWORK or within(real, _CERTIFICATES):
+        if _NETWORK(path) or within(real, _CERTIFICATES):
             return "for the network"
         above = kind == "present" and any(place.startswith(real + b"/") for place in (*places.apart, places.spelled))
         if above or within(path, places.apart) or within(real, places.apart):
@@ -247,6 +244,7 @@ class _Judge:
         if os.path.dirname(path) in self.places.searched and (use.run or not use.read):
             self.names.add(os.path.basename(path))
             if not use.run or kind == "absent":
+                self.watch(path, kind or "present", use)
                 return "looked for on PATH"
         if kind != "folder" and self.is_packaged(path, real):  # anybody may put more into a folder
             self.packages = True
