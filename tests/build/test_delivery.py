@@ -18,7 +18,6 @@ FIXTURE = REPOSITORY / "fixtures" / "recording-backend"
 REQUIRED = ("filelock", "freshwheel", "packaging", "pyproject-hooks", "tomli", "xxhash")
 OWN = (
     "build.editable",
-    "build.finish",
     "build.inner_build",
     "build.make",
     "build.module_copies",
@@ -26,7 +25,6 @@ OWN = (
     "build.opinion",
     "build.python_inputs",
     "build.store_policy",
-    "build.tree_view",
     "inner.build_folders",
     "inner.process",
     "memory.editables",

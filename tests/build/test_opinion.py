@@ -9,8 +9,8 @@ import pytest
 
 from freshwheel.base.model import Input
 from freshwheel.build import opinion
-from freshwheel.build.tree_view import Scope
 from freshwheel.sources import digest
+from freshwheel.sources.boundary import Scope
 from freshwheel.sources.cargo import Closure, Crate
 
 OLD = 1_700_000_000_000_000_000

@@ -322,3 +322,11 @@ def test_another_folder_of_modules(bench):
         bench.write(f"../{word}/flags.py", FLAGS.replace('os.environ["PK_VAL"]', repr(word)))
     bench.environ["PYTHONPATH"] = str(bench.path("../one"))
     bench.check(set_to(bench, "PYTHONPATH", str(bench.path("../two"))))
+
+
+@requires_c
+@pytest.mark.parametrize("name", ["UV_DYNAMIC_VERSIONING_BYPASS", "PDM_BUILD_SCM_VERSION", "POETRY_WORD", "PIP_WORD"])
+def test_variable_of_a_frontend_that_a_plug_in_asks_for(bench, name):
+    """Where any variable may have been asked for these don't count; by its name each does."""
+    bench.setuptools(c(), setup=TOLD.format(expression=f"os.environ.get({name!r}, 'none')"))
+    bench.check(set_to(bench, name, "two"), before="none")

@@ -65,21 +65,23 @@ AMBIENT = (
     *("QT_QPA_*", "QT_SCALE_*", "SESSION_*", "SHELLOPTS", "SHLVL", "SSH_*", "SYSTEMD_*"),
     *("VSCODE_*", "WAYLAND_*", "XAUTHORITY", "XDG_ACTIVATION_*", "XDG_RUNTIME_DIR", "XDG_SEAT*", "XDG_SESSION_*"),
     *("XDG_VTNR", "_", "DIRENV_*"),
-    # Frontends, and what they set for their own use; how Python starts.
-    *("CONDA_PROMPT_*", "CONDA_SHLVL", "FRESHWHEEL_*", "HATCH_ENV*", "NOX_*", "PDM_*", "PEP517_*", "PIPX_*", "PIP_*"),
-    *("POETRY_*", "PYTEST_*", "TOX_*", "UV", "UV_*", "VIRTUAL_ENV*", "VIRTUALENV_*", "_PIP_*", "_PYPROJECT_HOOKS_*"),
-    *("__PYVENV_LAUNCHER__", *_STARTS),
+    # What frontends tell a backend, which is not for the build; how Python starts.
+    *("CONDA_PROMPT_*", "CONDA_SHLVL", "FRESHWHEEL_*", "PEP517_*", "PYTEST_*", "VIRTUAL_ENV*", "_PIP_*"),
+    *("_PYPROJECT_HOOKS_*", "__PYVENV_LAUNCHER__", *_STARTS),
     # What make tells the makes below it.
     *("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKE_TERM*"),
 )
 """Names and families that shape nothing, where an unknown program may have asked for any variable."""
 
-RUNS = (
+ONLY_BY_NAME = (
+    # Settings of frontends, some of which plug-ins of the same name go by.
+    *("HATCH_ENV*", "NOX_*", "PDM_*", "PIPX_*", "PIP_*", "POETRY_*", "TOX_*", "UV", "UV_*", "VIRTUALENV_*"),
+    # Numbers, addresses and files of one run of continuous integration.
     *("ACTIONS_*", "BUILD_ID", "BUILD_NUMBER", "BUILD_TAG", "BUILD_URL", "CI_JOB_*", "CI_PIPELINE_*", "CI_RUNNER_*"),
     *("GITHUB_ACTION*", "GITHUB_ENV", "GITHUB_EVENT_PATH", "GITHUB_JOB", "GITHUB_OUTPUT", "GITHUB_PATH"),
     *("GITHUB_RUN_*", "GITHUB_STATE", "GITHUB_STEP_SUMMARY", "GITHUB_TOKEN", "GITHUB_WORKFLOW*", "RUNNER_*"),
 )
-"""Numbers, addresses and files of one run of continuous integration: as these, but where somebody asks by name."""
+"""As those, but a program that asks for one by its name is told."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

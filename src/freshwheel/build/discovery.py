@@ -336,7 +336,7 @@ def _stays(about: Surroundings, path: bytes, name: bytes) -> bool:
 
 def _left_out(about: Surroundings, where: bytes, path: bytes, folders: Iterable[bytes]) -> frozenset[bytes]:
     """Those of the folders in a folder in which nothing is a source."""
-    from freshwheel.build.tree_view import Ground, Scope  # noqa: PLC0415 - most hits need none of it
+    from freshwheel.sources.boundary import Ground, Scope  # noqa: PLC0415 - most hits need none of it
 
     apart = files.set_apart(about.tree, about.environ)
     ground = Ground(Scope(tree=about.tree, repository=about.tree, inputs=(), apart=apart))
@@ -371,7 +371,7 @@ def shaping(about: Surroundings) -> list[str]:
 
 def harmless(ignored: Sequence[str]) -> tuple[str, ...]:
     """Names and families of variables that shape nothing, where an unknown program may have asked for them."""
-    return (*backends.HARMLESS, *backends.AMBIENT, *backends.RUNS, *NEW_EVERY_TIME, *ignored)
+    return (*backends.HARMLESS, *backends.AMBIENT, *backends.ONLY_BY_NAME, *NEW_EVERY_TIME, *ignored)
 
 
 def _over(names: Sequence[str]) -> bytes:

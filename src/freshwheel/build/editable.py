@@ -25,12 +25,12 @@ from freshwheel.base.rows import Row
 from freshwheel.build import (
     discovery,
     explanation,
+    finish,
     lookup,
     module_copies,
     python_inputs,
     rehearsal,
     store_policy,
-    wheel_name,
 )
 from freshwheel.build.context import Context
 from freshwheel.build.inner_build import Built
@@ -130,7 +130,7 @@ class Placement:
                 return ""
             try:
                 inner = archive.read(path)
-                name = wheel_name.named(
+                name = finish.named(
                     self.case.context,
                     snapshot.digest,
                     native=snapshot.native,

@@ -1,18 +1,23 @@
-"""A wheel finished: called by its version, marked with its sources, in the folder that a frontend waits for it in."""
+"""A wheel finished: what it is called, what its mark says, and how it comes to the frontend that waits for it."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from freshwheel.base import files
+import xxhash
+
+from freshwheel.about import __version__
+from freshwheel.base import files, frame
 from freshwheel.base.errors import InputError, WheelUnfamiliarError, few
-from freshwheel.base.model import Snapshot
-from freshwheel.build import wheel_name
+from freshwheel.base.model import Mark, Snapshot
 from freshwheel.build.context import Context
-from freshwheel.build.inner_build import Built
-from freshwheel.build.wheel_name import Name
-from freshwheel.wheel import archive, mark
+from freshwheel.wheel import mark
+
+if TYPE_CHECKING:
+    from freshwheel.build.inner_build import Built
 
 _MOST = 5
 """Files that are named one by one."""
@@ -36,12 +41,14 @@ def tell(context: Context, built: Built) -> None:
 
 def finish(context: Context, built: Built, directory: str) -> tuple[str, Name | None]:
     """The file name of the wheel in `directory` that was made of a built one, and its name; None: it has none."""
+    from freshwheel.wheel import archive  # noqa: PLC0415 - what is kept is finished
+
     try:
         inner = archive.read(built.path)
     except WheelUnfamiliarError as error:
         return _pass_on(context, built.path, directory, error), None
     digest, native = _digest(context, built.path, built.earlier, built.later)
-    name = wheel_name.named(context, digest, native=native, stated=inner.version, inner=os.path.basename(built.path))
+    name = named(context, digest, native=native, stated=inner.version, inner=os.path.basename(built.path))
     return archive.rewrite(inner, directory, version=name.version, mark=name.mark), name
 
 
@@ -87,3 +94,53 @@ def _pass_on(context: Context, path: str, directory: str, reason: WheelUnfamilia
         raise reason
     context.call.say(f"this wheel is handed on as the inner backend made it, without label and mark: {reason}")
     return place(path, directory)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Name:
+    """What a finished wheel is called, and what its mark says."""
+
+    stated: str
+    """The version that the inner wheel states."""
+    version: str
+    label: str
+    """Nothing where there is none."""
+    mark: bytes
+
+    @property
+    def tag(self) -> bytes:
+        """16 bytes that are the same for the same name and mark."""
+        return xxhash.xxh3_128_digest(frame.framed(self.version.encode(), self.mark))
+
+
+def named(context: Context, digest: str, *, native: str | None, stated: str, inner: str) -> Name:
+    """The name for the wheel with the file name `inner`, in which the inner backend has stated a version.
+
+    Without a native digest the tree moved during the build.
+    """
+    label = mark.label(digest) if context.kind == "labelled" else None
+    stamp = Mark(
+        digest=digest,
+        settled=native is not None,
+        native=native,
+        label=label,
+        base=version_of(context, stated, None),
+        backend=context.config.backend,
+        inner_wheel=inner,
+        freshwheel=__version__,
+    )
+    full = version_of(context, stated, digest if label else None)
+    return Name(stated=stated, version=full, label=label or "", mark=mark.dump(stamp))
+
+
+def version_of(context: Context, stated: str, digest: str | None) -> str:
+    """The version to write, where the inner backend stated one; `digest` is given for a labelled build only."""
+    base = context.base()
+    if base is None or same(base, stated):
+        base = stated
+    return base if digest is None else mark.joined(base, mark.label(digest))
+
+
+def same(first: str, other: str) -> bool:
+    """Whether two spellings are one version."""
+    return mark.normal(first) == mark.normal(other)

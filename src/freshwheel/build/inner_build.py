@@ -22,7 +22,6 @@ from freshwheel.build.context import Context
 from freshwheel.build.notice import Workplace
 from freshwheel.build.observation import Findings, Watch
 from freshwheel.build.opinion import Read, Records
-from freshwheel.build.tree_view import Scope
 from freshwheel.inner import build_folders, process
 from freshwheel.inner.build_folders import Record, Seen
 from freshwheel.memory import discoveries
@@ -30,6 +29,7 @@ from freshwheel.memory.discoveries import Page, State
 from freshwheel.observe.account import Account
 from freshwheel.observe.judgement import Taken
 from freshwheel.sources import boundary, project, selection
+from freshwheel.sources.boundary import Scope
 from freshwheel.sources.cargo import Closure
 
 _SLACK = 2 * 10**9

@@ -17,13 +17,13 @@ from freshwheel.base.environment import isolation
 from freshwheel.base.model import Snapshot
 from freshwheel.build import discovery, notice
 from freshwheel.build.context import Context
-from freshwheel.build.tree_view import Ground, Scope
 from freshwheel.inner import process
 from freshwheel.memory.discoveries import Line, Page
 from freshwheel.observe import judgement, observer, packaged, programs, witness
 from freshwheel.observe.account import Account, merged
 from freshwheel.observe.judgement import Judged, Places, Taken, within
 from freshwheel.sources import boundary
+from freshwheel.sources.boundary import Ground, Scope
 from freshwheel.store.shelf import Discovered
 
 _OFF = "observation is off"

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
-from freshwheel.build.tree_view import Ground, Scope
 from freshwheel.inner import build_folders
 from freshwheel.sources import boundary
+from freshwheel.sources.boundary import Ground, Scope
 from freshwheel.sources.cargo import FOR_TESTS, Closure
 
 _WORD = re.compile(r"(?:\\ |[^ ])+")

@@ -67,7 +67,7 @@ def metadata(call: Call, directory: str) -> str:
             wheel = obtain.obtain(context, "metadata", folder)
             if wheel is not None:
                 return _extracted(os.path.join(folder, wheel.name), directory)
-    from freshwheel.build import inner_build, notice, wheel_name  # noqa: PLC0415 - needed where nothing is at hand only
+    from freshwheel.build import finish, inner_build, notice  # noqa: PLC0415 - needed where nothing is at hand only
     from freshwheel.wheel import metadata as headers  # noqa: PLC0415 - as above
 
     with (
@@ -82,7 +82,7 @@ def metadata(call: Call, directory: str) -> str:
         except (HookMissingError, InputError):
             return _metadata_by_building(context, directory)
         stated = headers.version_of(info)
-        full = wheel_name.version_of(context, stated, digest)
+        full = finish.version_of(context, stated, digest)
         with written(directory):
             return headers.copy(info, directory, version=full)
 
@@ -122,7 +122,7 @@ def wheel(call: Call, directory: str) -> str:
 
 def sdist(call: Call, directory: str) -> str:
     """The file name of the source distribution written into `directory`: the inner backend's, never labelled."""
-    from freshwheel.build import finish, inner_build, notice, wheel_name  # noqa: PLC0415 - for these alone, as the next
+    from freshwheel.build import finish, inner_build, notice  # noqa: PLC0415 - for these alone, as the next
     from freshwheel.wheel import sdist as source_distribution  # noqa: PLC0415
 
     context = Context.of(call)
@@ -134,7 +134,7 @@ def sdist(call: Call, directory: str) -> str:
     ):
         path = inner.build(context.call.hook, apart, context.config.inner_settings)
         with written(directory):
-            if base is None or wheel_name.same(source_distribution.version_of(path), base):
+            if base is None or finish.same(source_distribution.version_of(path), base):
                 return finish.place(path, directory)
             return source_distribution.rewrite(path, directory, version=base)
 

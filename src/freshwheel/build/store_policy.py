@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from freshwheel.base.errors import InputError
 from freshwheel.base.model import Snapshot
 from freshwheel.build import discovery, lookup, rehearsal, stored
+from freshwheel.build.finish import Name
 from freshwheel.build.inner_build import Built
 from freshwheel.build.lookup import Case
-from freshwheel.build.wheel_name import Name
 from freshwheel.inner import build_key, machine, programs
 from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.inner.programs import Lookout

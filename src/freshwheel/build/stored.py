@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 
 from freshwheel.base.errors import WheelError
-from freshwheel.build import explanation, lookup, rehearsal, wheel_name
+from freshwheel.build import explanation, finish, lookup, rehearsal
+from freshwheel.build.finish import Name
 from freshwheel.build.lookup import Case
 from freshwheel.build.output import SAME, Purpose, Wheel, private, written
-from freshwheel.build.wheel_name import Name
 from freshwheel.memory import journal
 from freshwheel.store.shelf import Entry
 
@@ -53,7 +53,7 @@ class Stored:
     def _finished(self, entry: Entry, folder: str) -> str:
         """The file name of the finished wheel of an entry, now in `folder`; nothing: it can't be had."""
         case = self.case
-        name = wheel_name.named(
+        name = finish.named(
             case.context, case.snapshot.digest, native=case.snapshot.native, stated=entry.base, inner=entry.inner.name
         )
         ready = entry.finished.get(name.tag)

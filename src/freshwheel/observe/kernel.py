@@ -9,7 +9,10 @@ import ctypes
 import errno
 import os
 import platform
+import select
+import socket
 import struct
+import sys
 from typing import NamedTuple
 
 __all__ = [
@@ -28,6 +31,7 @@ __all__ = [
     "libc",
     "machine",
     "pidfd",
+    "probe",
     "reap_orphans",
     "swift",
     "wake_up_at_once",
@@ -307,3 +311,73 @@ def _pread(pid: int, address: int, size: int) -> bytes:
         return os.pread(descriptor, size, address)
     finally:
         os.close(descriptor)
+
+
+_MOMENT = 2000
+"""Milliseconds in which a kernel that can do something has done it."""
+_PATH = b"/proc/self/stat"
+
+
+def probe() -> None:
+    """Prints why nothing can be observed: `kernel:` and what holds for this kernel, or `now:` and an error.
+
+    It is tried once, with one file.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    parent = os.getpid()
+    child = os.fork()
+    if not child:
+        _open_one_file(theirs, parent)
+    theirs.close()
+    sys.stdout.write(_probed(child, ours) or "fine")
+
+
+def _open_one_file(link: socket.socket, parent: int) -> None:
+    """Opens a file below the filter, and ends."""
+    status = 1
+    try:
+        die_with_parent(parent)
+        listener = install()
+        socket.send_fds(link, [b"l"], [listener])
+        os.close(listener)
+        os.close(os.open(_PATH, os.O_RDONLY))
+        status = 0
+    except OSError as error:
+        link.send(str(error.errno or errno.EPERM).encode())
+    finally:
+        os._exit(status)
+
+
+def _probed(  # noqa: PLR0911 - one for each step that can fail
+    child: int, link: socket.socket
+) -> str:
+    data, listeners, _, _ = socket.recv_fds(link, 100, 1)
+    if not listeners:
+        error = int(data or errno.EPERM)
+        return f"now:{error}"
+    listener = listeners[0]
+    poll = select.poll()
+    poll.register(listener, select.POLLIN)
+    if not poll.poll(_MOMENT):
+        return "kernel:it notifies nobody"
+    notice = bytearray(NOTICE.size)
+    if libc.ioctl(listener, ctypes.c_ulong(RECEIVE), _pointer(notice)):
+        return "kernel:it notifies of nothing"
+    number, pid, _, call, *_, path, _, _, _, _ = NOTICE.unpack(notice)
+    try:
+        seen = Memory().text(pid, path)
+    except OSError as error:
+        return f"now:{error.errno}"
+    answer = bytearray(ANSWER.pack(number, 0, 0, 1))
+    if libc.ioctl(listener, ctypes.c_ulong(SEND), _pointer(answer)):
+        return "kernel:it does not go on with a call that was notified"
+    if os.waitpid(child, 0)[1]:
+        return "kernel:a call that was notified fails"
+    poll.modify(listener, 0)
+    if not poll.poll(_MOMENT):
+        return "kernel:it does not say when nobody is left to observe"
+    return "" if seen == _PATH and call in forms() else "kernel:it notifies of something else"
+
+
+def _pointer(buffer: bytearray) -> ctypes.c_void_p:
+    return ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(buffer)))
