@@ -68,10 +68,11 @@ def _run(words: "Sequence[str]") -> int:
 
 def _answer(options: "argparse.Namespace") -> "Answer":
     """What a verb has to say. Raises FreshwheelError."""
-    if options.verb in ("stats", "status", "store"):
-        from freshwheel.cli import machine
+    from freshwheel.cli import machine
 
-        return machine.VERBS[options.verb](options)
-    from freshwheel.cli import verbs
+    verb = machine.VERBS.get(options.verb)
+    if verb is None:
+        from freshwheel.cli import verbs
 
-    return verbs.VERBS[options.verb](options)
+        verb = verbs.VERBS[options.verb]
+    return verb(options)
