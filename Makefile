@@ -23,7 +23,7 @@ venv: .venv/stamp  ## the environment that all the others run in
 demo: venv  ## a Rust project is installed, edited, installed again, taken back
 	@$(RUN) .ci/demo.py
 
-test: lint docs  ## lint, the site, the fast tests on the oldest and the newest other CPython here, then the whole suite
+test: lint docs  ## lint, the site, the fast tests on the oldest other CPython here, then the whole suite
 	@$(RUN) .ci/pythons.py $(PYTHONS)
 	@$(RUN) -m pytest $(SPREAD) -m "not trial and not nightly"
 

@@ -1,4 +1,4 @@
-"""Runs the fast tests on the oldest and on the newest other CPython >= 3.10 of this machine, or on all of them.
+"""Runs the fast tests on the oldest other CPython >= 3.10 of this machine, or on all of them.
 
 python .ci/pythons.py [--all] [PYTHON ...]
 
@@ -45,7 +45,7 @@ def main(named: Sequence[str]) -> int:
     asked = [one for one in named if one != "--all"]
     pythons = find([*asked, *_candidates()], without=own)
     if "--all" not in named:
-        wanted = {*pythons[:1], *pythons[-1:], *find(asked, without=own)}
+        wanted = {*pythons[:1], *find(asked, without=own)}
         pythons = [one for one in pythons if one in wanted]
     uv = os.path.join(os.path.dirname(sys.executable), "uv")
     ran = []

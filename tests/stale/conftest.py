@@ -64,6 +64,19 @@ python.extension_module('_native', 'demo/_native.c', subdir: 'demo', install: tr
 """
 CARGO = '[package]\nname = "demo"\nversion = "1.0.0"\nedition = "2021"\n\n{more}\n'
 
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """For each push the first case of each test is enough; all others are for the night."""
+    seen = set()
+    for item in items:
+        if item.path.parent == Path(__file__).parent and item.get_closest_marker("nightly") is None:
+            name = (item.path, item.originalname)
+            if name in seen:
+                item.add_marker(pytest.mark.nightly)
+            seen.add(name)
+
+
 requires_c = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
 requires_cargo = pytest.mark.skipif(shutil.which("cargo") is None, reason="needs cargo")
 requires_cmake = pytest.mark.skipif(not (shutil.which("cmake") and shutil.which("ninja")), reason="needs CMake, ninja")

@@ -34,8 +34,8 @@ What else a program asks for an observed build shows: of Python by name, of a pr
 _COMPILERS = ("c++", "cc", "cl", "ld")
 
 _STARTS = (
-    *("PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONIOENCODING", "PYTHONNOUSERSITE", "PYTHONPYCACHEPREFIX"),
-    "PYTHONUNBUFFERED",
+    *("PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONHASHSEED", "PYTHONIOENCODING", "PYTHONNOUSERSITE"),
+    *("PYTHONPYCACHEPREFIX", "PYTHONUNBUFFERED"),  # without a seed each Python takes another one
 )
 HARMLESS = (
     # Jobs, terminals, logs and networks.
