@@ -83,6 +83,8 @@ def test_the_own_base_version_is_that_of_the_source_distribution(frontends, proj
 
 
 STARTED = FIXTURES / "started"
+EACH_PUSH = ("maturin-new", "setuptools-guide")
+"""The others are for the night."""
 """Projects as the tools and the guides begin them."""
 STAMPED = """from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -124,7 +126,13 @@ def init(workshop, environ):
     return call
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in STARTED.iterdir()))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(path.name, marks=() if path.name.startswith(EACH_PUSH) else pytest.mark.nightly)
+        for path in sorted(STARTED.iterdir())
+    ],
+)
 def test_what_tools_and_guides_begin_can_be_switched(init, uv, tmp_path, name):
     """Without a word of force, to the same wheel but for version, mark and RECORD; and then it builds."""
     tree = tmp_path / name

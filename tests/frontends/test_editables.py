@@ -194,6 +194,7 @@ def second_python(wheelhouse, tools, outside):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="cargo is wrapped in a shell script")
+@pytest.mark.nightly
 @pytest.mark.parametrize(("name", "fixture"), PAIRS)
 def test_each_python_has_its_own_module_and_abi3_is_one_for_all(
     frontends, project, venv, tmp_path, second_python, name, fixture

@@ -13,7 +13,7 @@ TOLD = "import demo; print(demo.compiled(), '/', demo.interpreted())"
     ("fixture", "rust", "python"),
     [
         ("maturin-pyo3", "src/lib.rs", "python/demo/__init__.py"),
-        ("setuptools-rust-pyo3", "rust/src/lib.rs", "src/demo/__init__.py"),
+        pytest.param("setuptools-rust-pyo3", "rust/src/lib.rs", "src/demo/__init__.py", marks=pytest.mark.nightly),
     ],
 )
 def test_edits_are_installed_and_taking_them_back_is_too(frontend, project, venv, fixture, rust, python):

@@ -362,6 +362,7 @@ def test_checkout_of_another_branch_while_it_is_compiled(project, alone, gate, t
 # --- what is compiled again
 
 
+@pytest.mark.nightly
 def test_pyo3_is_compiled_once(frontends, project, alone, tmp_path):
     """A line of Rust is edited each time, and three installers make an environment each time: cargo meets one pyo3."""
     tree, compiled = project("maturin-pyo3"), []
@@ -406,7 +407,7 @@ def base_interpreter(folder):
     return found, library / "site-packages"
 
 
-@pytest.mark.parametrize("theirs", ["nothing", "an older one"])
+@pytest.mark.parametrize("theirs", ["nothing", pytest.param("an older one", marks=pytest.mark.nightly)])
 def test_build_script_asks_the_base_interpreter(project, outside, alone, tmp_path, theirs):
     """The base has no copy of the requirement, or an older one: by each installer the build's own is found."""
     tree = project("maturin-buildrs")
