@@ -1,6 +1,7 @@
 """A variable that a build asks for: nothing shows it to the kernel."""
 
 import json
+import os
 import platform
 import shutil
 import sys
@@ -322,6 +323,15 @@ def test_another_folder_of_modules(bench):
         bench.write(f"../{word}/flags.py", FLAGS.replace('os.environ["PK_VAL"]', repr(word)))
     bench.environ["PYTHONPATH"] = str(bench.path("../one"))
     bench.check(set_to(bench, "PYTHONPATH", str(bench.path("../two"))))
+
+
+@requires_c
+def test_empty_entry_among_the_folders_of_modules(bench):
+    """It stands for the working directory, which is the tree."""
+    found = "'two' if __import__('importlib.util').util.find_spec('beside') else 'one'"
+    bench.setuptools(c(), setup=TOLD.format(expression=found))
+    bench.write("beside.py", "")
+    bench.check(set_to(bench, "PYTHONPATH", os.pathsep))
 
 
 @requires_c

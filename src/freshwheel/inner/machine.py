@@ -224,8 +224,10 @@ class _Gathering:
     def variables(self) -> dict[str, str]:
         """The variables that are set and shape the wheel; of PYTHONPATH what is no installer's own."""
         above = os.path.join(os.path.abspath(self._tree), "")
-        path = folders(self._environ.get("PYTHONPATH", ""), self._subject.private or ())
-        modules = os.pathsep.join(folder.removeprefix(above) for folder in path if folder)
+        told = self._environ.get("PYTHONPATH", "")
+        path = folders(told, self._subject.private or ()) if told else []
+        # An empty entry stands for the working directory, which is the tree.
+        modules = os.pathsep.join(folder.removeprefix(above) or os.curdir for folder in path)
         values = {name: self._environ[name] for name in self.shaping}
         return {**values, "PYTHONPATH": modules} if modules else values
 
