@@ -18,6 +18,7 @@ import sys
 import time
 import warnings
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyproject_hooks
@@ -324,6 +325,20 @@ class Bench:
             warnings.simplefilter("ignore")  # what setuptools says of editables
             name = (hooks.build_editable if editable else hooks.build_wheel)(str(dist), settings)
         return Wheel(dist / name, "".join(said), self.tree if editable else None)
+
+    def build_while(self, sign, act):
+        """One build, during which `act` is called as soon as there is something at the path `sign`."""
+
+        def watch():
+            while not self.path(sign).exists():
+                time.sleep(0.1)
+            act()
+
+        with ThreadPoolExecutor() as pool:
+            done = pool.submit(watch)
+            wheel = self.build()
+            done.result()
+        return wheel
 
     def uv(self, *options, **environ):
         """One build by `uv build`, isolated, with the wheels of the wheelhouse alone."""

@@ -1,8 +1,5 @@
 """What version control says to a build, beside the files that are checked out."""
 
-import time
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 
 from .conftest import Wheel, c, requires_c, requires_cmake, requires_git, requires_ninja
@@ -231,15 +228,6 @@ def test_what_git_says_is_not_taken_for_what_it_says_after_the_build(bench, move
     bench.commit()
     bench.git("tag", "one")
 
-    def move():
-        while not bench.path("../asked").exists():
-            time.sleep(0.1)
-        for one in moves:
-            bench.git(*one.split())
-
     bench.settle()
-    with ThreadPoolExecutor() as pool:
-        moved = pool.submit(move)
-        assert bench.build().word == "one"
-        moved.result()
+    assert bench.build_while("../asked", lambda: [bench.git(*one.split()) for one in moves]).word == "one"
     assert bench.build().word == "two"

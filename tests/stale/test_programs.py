@@ -4,8 +4,7 @@ import os
 import platform
 import shutil
 import sysconfig
-import time
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -110,16 +109,9 @@ def test_program_that_comes_first_on_path_during_a_build_counts(bench):
     first(bench)
     bench.environ["PATH"] = os.pathsep.join([str(bench.path("../first")), bench.environ["PATH"]])
 
-    def install():
-        while not bench.path("../ran").exists():
-            time.sleep(0.1)
-        bench.program("../first/generate", "#!/bin/sh\necho two\n")
-
     bench.settle()
-    with ThreadPoolExecutor() as pool:
-        installed = pool.submit(install)
-        assert bench.build().word == "one"
-        installed.result()
+    install = partial(bench.program, "../first/generate", "#!/bin/sh\necho two\n")
+    assert bench.build_while("../ran", install).word == "one"
     assert bench.build().word == "two"
 
 
