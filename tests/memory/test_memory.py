@@ -266,18 +266,9 @@ def test_the_cache_directory_is_where_the_platform_has_it(platform, environ, exp
     assert files.cache_directory(environ, platform=platform) == expected
 
 
-@given(st.lists(st.binary()))
-def test_what_is_framed_is_unframed(fields):
-    """Field by field."""
-    assert frame.unframed(frame.framed(*fields)) == fields
-
-
-@given(st.lists(st.binary(), min_size=1), st.data())
-def test_what_is_cut_off_is_not_unframed(fields, data):
-    """Unless it was cut between two fields."""
-    whole = frame.framed(*fields)
-    cut = whole[: data.draw(st.integers(0, len(whole) - 1))]
-    try:
-        assert frame.framed(*frame.unframed(cut)) == cut
-    except ValueError:
-        return
+@given(st.lists(st.binary()), st.lists(st.binary()))
+def test_no_two_lists_are_framed_alike(fields, others):
+    """Nor is one the beginning of the other's frame, unless its fields are the first of them."""
+    whole, other = frame.framed(*fields), frame.framed(*others)
+    assert (whole == other) == (fields == others)
+    assert whole.startswith(other) == (fields[: len(others)] == others)

@@ -17,18 +17,6 @@ def framed(*fields: bytes) -> bytes:
     return b"".join([struct.pack("<Q", len(field)) + field for field in fields])
 
 
-def unframed(data: bytes) -> list[bytes]:
-    """The fields that `framed` made `data` from. Raises ValueError where it did not."""
-    fields, place = [], 0
-    while place < len(data):
-        start = place + 8
-        place = start + int.from_bytes(data[place:start], "little")
-        if start > len(data) or place > len(data):
-            raise ValueError("not framed")
-        fields.append(data[start:place])
-    return fields
-
-
 def encoded(text: str) -> bytes:
     """The bytes of a text; the environment may hold what is no text."""
     return text.encode("utf-8", "surrogatepass")
