@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 
 from freshwheel.observe.account import Account, Program
 from freshwheel.observe.judgement import called, within
@@ -52,8 +53,9 @@ def open_ended(account: Account, trusted: Sequence[bytes], shared: Sequence[byte
     """
     if "*" in account.variables:
         return "a Python program has taken all variables"
+    silent = _silent(account)
     for program in account.programs:
-        if not program.forked and not _is_known(program, account, trusted):
+        if not program.forked and not _is_known(program, silent, trusted):
             return f"{called(program)} may ask for any variable"
     for path in sorted(account.loaded):
         if not within(os.path.realpath(path), trusted):
@@ -102,8 +104,14 @@ def _is_python(program: Program) -> bool:
     return _PYTHON.fullmatch(called(program)) is not None
 
 
-def _is_known(program: Program, account: Account, trusted: Sequence[bytes]) -> bool:
+def _silent(account: Account) -> frozenset[int]:
+    """The processes in which more Pythons ran, one executing the next, than have written down what they ask for."""
+    ran = Counter(program.pid for program in account.programs if not program.forked and _is_python(program))
+    wrote = Counter(account.witnessed)
+    return frozenset(pid for pid, number in ran.items() if number > wrote[pid])
+
+
+def _is_known(program: Program, silent: Collection[int], trusted: Sequence[bytes]) -> bool:
     if _is_python(program):
-        same = [one for one in account.programs if one.pid == program.pid and not one.forked]
-        return len(list(filter(_is_python, same))) <= account.witnessed.count(program.pid)
+        return program.pid not in silent
     return within(program.path, trusted) and _SILENT.fullmatch(called(program)) is not None
