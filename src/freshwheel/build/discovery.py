@@ -38,7 +38,7 @@ PROGRAM = "w"
 PREFIXES = "x"
 """The folders of PATH in their order, beside which CMake looks for packages, headers and libraries."""
 MODULE, DISTRIBUTION = "m", "i"
-"""Names that were looked for in vain among what outlives a build: where they are now. `*`: what adds to all others."""
+"""What was looked for in vain among what outlives a build: one module, all distributions together. `*`: any."""
 CONTROL = "g"
 """What git says of the repository; of all its references, if the path is `REFERENCES`."""
 REFERENCES = b"refs"
@@ -102,7 +102,8 @@ def sought(about: Surroundings, modules: Iterable[str], distributions: Iterable[
     if not about.libraries:
         return []
     items = [(os.fsencode(name), MODULE) for name in sorted({*modules, "*"} if modules else ())]
-    return items + [(os.fsencode(name), DISTRIBUTION) for name in sorted(distributions)]
+    names = ", ".join(sorted(distributions))
+    return [*items, (os.fsencode(names), DISTRIBUTION)] if names else items
 
 
 def searched(context: Context) -> list[str]:
@@ -218,7 +219,7 @@ def _looked(about: Surroundings, path: bytes, kind: str) -> tuple[bytes, bytes] 
         PROGRAM: lambda: _program(about, os.fsdecode(path)),
         PREFIXES: lambda: _prefixes(about),
         MODULE: lambda: _module(about, os.fsdecode(path)),
-        DISTRIBUTION: lambda: _distribution(about, os.fsdecode(path)),
+        DISTRIBUTION: lambda: _distributions(about, os.fsdecode(path).split(", ")),
         PRESENT: lambda: answers.presence(where),
     }.get(kind)
     if look is None:
@@ -270,10 +271,13 @@ def _program(about: Surroundings, name: str) -> bytes:
 
 def _prefixes(about: Surroundings) -> bytes:
     """The folders of PATH that are there, but for those of virtual environments: these hold nothing for CMake."""
-    folders = [os.path.join(about.tree, folder) for folder in about.folders]
-    environments = (os.path.join(os.path.dirname(folder), "pyvenv.cfg") for folder in folders)
-    kept = (folder for folder, sign in zip(folders, environments, strict=True) if not os.path.exists(sign))
-    return b"\0".join(os.fsencode(folder) for folder in dict.fromkeys(kept) if os.path.isdir(folder))
+    folders = dict.fromkeys(os.path.join(about.tree, folder) for folder in about.folders)
+    there = (folder for folder in folders if os.path.isdir(folder))
+    return b"\0".join(
+        os.fsencode(folder)
+        for folder in there
+        if not os.path.exists(os.path.join(os.path.dirname(folder), "pyvenv.cfg"))
+    )
 
 
 def _module(about: Surroundings, name: str) -> bytes:
@@ -290,14 +294,14 @@ def _module(about: Surroundings, name: str) -> bytes:
     return b"\0".join(map(os.fsencode, sorted(others)))
 
 
-def _distribution(about: Surroundings, name: str) -> bytes:
-    """The version of a distribution, or by what those extend others that are neither required nor the project."""
+def _distributions(about: Surroundings, names: Sequence[str]) -> bytes:
+    """The versions of distributions; for `*`, by what those extend others that are neither required nor the project."""
     known = installations.installed(about.libraries)
-    if name != "*":
-        distribution = known.get(requirements.normal(name))
-        return os.fsencode(distribution.version if distribution else "")
-    left_out = installations.closure(about.requires, known) | about.names
-    return digest.of(frame.framed(*map(os.fsencode, installations.plugins(about.libraries, known, left_out))))
+    texts = [known[name].version if name in known else "" for name in map(requirements.normal, names)]
+    if "*" in names:
+        left_out = installations.closure(about.requires, known) | about.names
+        texts += installations.plugins(about.libraries, known, left_out)
+    return digest.of(frame.framed(*map(os.fsencode, texts)))
 
 
 def _file(where: bytes, path: bytes, status: os.stat_result) -> bytes | None:
@@ -336,10 +340,8 @@ def _stays(about: Surroundings, path: bytes, name: bytes) -> bool:
 
 def _left_out(about: Surroundings, where: bytes, path: bytes, folders: Iterable[bytes]) -> frozenset[bytes]:
     """Those of the folders in a folder in which nothing is a source."""
-    from freshwheel.sources.boundary import Ground, Scope  # noqa: PLC0415 - most hits need none of it
-
     apart = files.set_apart(about.tree, about.environ)
-    ground = Ground(Scope(tree=about.tree, repository=about.tree, inputs=(), apart=apart))
+    ground = boundary.Ground(boundary.Scope(tree=about.tree, repository=about.tree, inputs=(), apart=apart))
     left_out = set()
     for name in folders:
         inside: dict[str, bool] = {}

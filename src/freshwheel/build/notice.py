@@ -24,7 +24,7 @@ from dataclasses import dataclass, field, replace
 
 import xxhash
 
-from freshwheel.base import backends, files, frame, requirements
+from freshwheel.base import backends, files, frame, requirements, toml_access
 from freshwheel.base.model import Input, Snapshot
 from freshwheel.build import discovery
 from freshwheel.build.context import Context
@@ -60,9 +60,7 @@ def around(context: Context, work: Workplace, page: Page) -> bytes:
     environ = context.call.environ
     names = context.config.env
     values = [f"{name}={environ[name]}" for name in sorted(environ) if name in names or backends.shapes(name)]
-    table = context.project.pyproject.get("project")
-    project = table.get("name") if isinstance(table, Mapping) else None
-    ours = requirements.names(["freshwheel", "pip", *([project] if isinstance(project, str) else [])])
+    ours = requirements.names(["freshwheel", "pip", toml_access.text(context.project.pyproject, "project.name") or ""])
     known = distributions.installed(sys.path)
     others = [
         f"{name} {distribution.version} {distribution.digest}"
