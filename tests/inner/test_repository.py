@@ -238,11 +238,10 @@ FILE, PATH = 'tool.setuptools.dynamic.version.file = "VERSION"', 'tool.hatch.ver
         (HATCH, PATH, ["hatchling", "hatch-fancy-pypi-readme"], ""),
         (SETUPTOOLS, FILE, ["setuptools>=61", "setuptools-rust", "wheel"], ""),
         ("scikit_build_core.build", SCIKIT.format("regex"), ["scikit-build-core"], ""),
-        ("mesonpy", "", ["meson-python"], "project('x', 'c',\n  version: '1.2')\nrun_command('python')"),
     ],
 )
 def test_a_version_that_is_in_a_file_is_not_asked_of_git(module, tables, requires, recipe):
-    """The tables, or the file that tells Meson how to build, say where it is."""
+    """The tables say where it is."""
     assert not decides(module, tables, *requires, recipe=recipe)
 
 
@@ -263,6 +262,7 @@ def test_a_version_that_is_in_a_file_is_not_asked_of_git(module, tables, require
         ("poetry.core.masonry.api", "", ["poetry-core", "poetry-dynamic-versioning"], ""),
         ("pdm.backend", 'tool.pdm.version.source = "scm"', ["pdm-backend"], ""),
         ("scikit_build_core.build", SCIKIT.format("setuptools_scm"), ["scikit-build-core"], ""),
+        ("mesonpy", "", ["meson-python"], "project('x', 'c',\n  version: '1.2')\nrun_command('python')"),
         ("mesonpy", "", ["meson-python"], "project('x', 'c', version: run_command('version.py').stdout())"),
         ("mesonpy", "", ["meson-python"], "project('x', version: '1')\nvcs_tag(input: 'a', output: 'b')"),
         ("mesonpy", "", ["meson-python"], "project('x', version: '1')\nrun_command('git', 'describe')"),

@@ -43,7 +43,6 @@ _READERS = {
     "tool.scikit-build.metadata.version.provider": (None, "scikit_build_core.metadata.regex"),
 }
 """Keys that say who reads it, and those who do no more."""
-_VERSION_OF_MESON = re.compile(rb"\bproject\s*\([^)]*\bversion\s*:\s*'[^'@]+'")
 _ASKS_GIT = re.compile(rb"\bvcs_tag\b|[\"']git[\"']|\bfind_package\s*\(\s*Git\b|\bvergen|\bgit2\b|\bgix\b")
 """In what tells how to build, of Meson, CMake, a setup.py or a build script."""
 
@@ -157,8 +156,6 @@ def git_decides_version(
         return True
     if backend.name == "maturin":  # Cargo.toml
         return False
-    if backend.name == "meson-python":
-        return not _VERSION_OF_MESON.search(texts)
     file = at(pyproject, _VERSION_FILES.get(backend.name, ""))
     return not file or any(at(pyproject, key) not in readers for key, readers in _READERS.items())
 
