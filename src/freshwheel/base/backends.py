@@ -27,7 +27,7 @@ ENV: tuple[str, ...] = (
     # Which variables of Python's own build hold; and what is read here, on behalf of setuptools.
     *("DIST_EXTRA_CONFIG", "_PYTHON_HOST_PLATFORM", "_PYTHON_SYSCONFIGDATA_NAME"),
 )
-"""The environment that shapes wheels: names, and families with one `*`; but for those in `HARMLESS`.
+"""The environment that shapes wheels: names, and families with one `*`; but for those in `NOT_IN_KEY`.
 
 What else a program asks for an observed build shows: of Python by name, of a program that nobody knows all variables.
 """
@@ -37,7 +37,7 @@ _STARTS = (
     *("PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONHASHSEED", "PYTHONIOENCODING", "PYTHONNOUSERSITE"),
     *("PYTHONPYCACHEPREFIX", "PYTHONUNBUFFERED"),  # without a seed each Python takes another one
 )
-HARMLESS = (
+NOT_IN_KEY = (
     # Jobs, terminals, logs and networks.
     *("CARGO_BUILD_JOBS", "CARGO_HTTP_*", "CARGO_LOG", "CARGO_MAKEFLAGS", "CARGO_NET_*", "CARGO_TERM_*"),
     *("CMAKE_BUILD_PARALLEL_LEVEL", "CMAKE_COLOR_DIAGNOSTICS", "RUSTC_LOG", "SETUPTOOLS_SCM_DEBUG"),
@@ -54,7 +54,7 @@ HARMLESS = (
 )
 """Names and families that fit what some backend reads, and shape no wheel."""
 
-AMBIENT = (
+NEVER_COUNT = (
     # Terminals, prompts, pagers, editors.
     *("ALACRITTY_*", "CLICOLOR*", "COLORFGBG", "COLORTERM", "COLUMNS", "EDITOR", "FORCE_COLOR", "ITERM_*", "KITTY_*"),
     *("LESS*", "LINES", "LS_COLORS", "NO_COLOR", "PAGER", "PROMPT*", "PS1", "PS2", "PS3", "PS4", "STY", "TERM"),
@@ -71,7 +71,7 @@ AMBIENT = (
     # What make tells the makes below it.
     *("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKE_TERM*"),
 )
-"""Names and families that shape nothing, where an unknown program may have asked for any variable."""
+"""Names and families that shape nothing, whoever asks for them."""
 
 ONLY_BY_NAME = (
     # Settings of frontends, some of which plug-ins of the same name go by.
@@ -81,7 +81,7 @@ ONLY_BY_NAME = (
     *("GITHUB_ACTION*", "GITHUB_ENV", "GITHUB_EVENT_PATH", "GITHUB_JOB", "GITHUB_OUTPUT", "GITHUB_PATH"),
     *("GITHUB_RUN_*", "GITHUB_STATE", "GITHUB_STEP_SUMMARY", "GITHUB_TOKEN", "GITHUB_WORKFLOW*", "RUNNER_*"),
 )
-"""As those, but a program that asks for one by its name is told."""
+"""Names and families that count where a program asks for one by its name, and not where it may ask for any."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -267,4 +267,4 @@ def misnamed(backend: str) -> Backend | None:
 
 def shapes(name: str) -> bool:
     """Whether the environment variable `name` shapes wheels."""
-    return matcher(ENV)(name) and not matcher(HARMLESS)(name)
+    return matcher(ENV)(name) and not matcher(NOT_IN_KEY)(name)

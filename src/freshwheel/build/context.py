@@ -118,11 +118,11 @@ class Context:
     def variables(self) -> frozenset[str]:
         """The environment names that the settings declare, and those that the last builds were seen to ask for."""
         page = discoveries.account(self.cache, self.call.tree)
-        return frozenset(self.config.env).union(name for name in page.names if not self.is_harmless(name))
+        return frozenset(self.config.env).union(name for name in page.names if not self.never_counts(name))
 
-    def is_harmless(self, name: str) -> bool:
+    def never_counts(self, name: str) -> bool:
         """Whether a variable shapes nothing, whoever asks for it."""
-        return environment.matcher((*backends.AMBIENT, *self.config.ignore_env))(name)
+        return environment.matcher((*backends.NEVER_COUNT, *self.config.ignore_env))(name)
 
     def globs(self, snapshot: Snapshot) -> list[str]:
         """Patterns that all inputs match, and maybe more: the folders that they lie in, and single files."""

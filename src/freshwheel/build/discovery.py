@@ -373,7 +373,7 @@ def shaping(about: Surroundings) -> list[str]:
 
 def harmless(ignored: Sequence[str]) -> tuple[str, ...]:
     """Names and families of variables that shape nothing, where an unknown program may have asked for them."""
-    return (*backends.HARMLESS, *backends.AMBIENT, *backends.ONLY_BY_NAME, *NEW_EVERY_TIME, *ignored)
+    return (*backends.NOT_IN_KEY, *backends.NEVER_COUNT, *backends.ONLY_BY_NAME, *NEW_EVERY_TIME, *ignored)
 
 
 def _over(names: Sequence[str]) -> bytes:

@@ -76,7 +76,7 @@ def _taken(context: Context, work: Workplace, page: Page) -> list[bytes]:
     """What earlier builds have taken beside their inputs, path by path, as it is now."""
     about = discovery.about(context, page.salt)
     unknown = bool(page.every) or not page.complete
-    names = {name for name in page.names if name not in NEW_EVERY_TIME and not context.is_harmless(name)}
+    names = {name for name in page.names if name not in NEW_EVERY_TIME and not context.never_counts(name)}
     items = [
         *((work.common(item)[0], item[2]) for item in discovery.refreshed(about, page.items)),
         *((path, content) for path, _, content, _ in discovery.variables(about, names)),

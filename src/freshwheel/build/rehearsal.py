@@ -107,7 +107,7 @@ def _answer(
         return None
     salt = os.urandom(16)
     names = sorted(lookout.names)
-    environ, patterns, harmless = call.environ, backends.ENV, tuple(backends.HARMLESS)
+    environ, patterns, harmless = call.environ, backends.ENV, tuple(backends.NOT_IN_KEY)
     if any(kind == discovery.EVERY for _, kind, *_ in taken):
         patterns, harmless = ("*",), discovery.harmless(case.context.config.ignore_env)
     families = answers.family(environ, patterns, harmless)

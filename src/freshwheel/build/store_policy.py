@@ -91,7 +91,7 @@ def discovered(case: Case, built: Built, *, more: Sequence[str] = ()) -> list[Di
     paths = [(os.fsencode(path), discovery.kind_of(about, path)) for path in [*built.system, *more]]
     names = set(built.names)
     if seen is not None:
-        names |= {name for name in seen.names if not context.is_harmless(name)}
+        names |= {name for name in seen.names if not context.never_counts(name)}
     if seen is None:
         paths += _unseen(case)
     items = discovery.taken(about, dict.fromkeys(paths))
