@@ -44,6 +44,20 @@ def test_a_header_beside_the_tree_counts(bench, editable):
     bench.check(rewriting(bench, "../include/word.h", TWO), editable=editable, again=True)
 
 
+@requires_c
+@pytest.mark.parametrize("file", ["settings", "new/settings"])
+def test_file_that_a_build_makes_where_it_is_missing_counts(bench, file):
+    """Somebody edits it later; who removes it gets the same again."""
+    path = bench.outside / file
+    make = f"os.makedirs(os.path.dirname(path), exist_ok=True)\nif not os.path.exists(path):\n{' ' * 4}"
+    make = f'import os\npath = {str(path)!r}\n{make}with open(path, "w") as file:\n        file.write("one")\n'
+    bench.setuptools(c(), setup=defining("open(path).read()", make))
+    bench.check(rewriting(bench, f"../beside/{file}"))
+    path.unlink()
+    assert bench.build().word == "one"
+    assert not bench.observed or bench.build().hit
+
+
 @requires_cmake
 def test_a_library_that_cmake_adds_from_beside_the_tree_counts(bench):
     """S2: `add_subdirectory(../lib)`."""

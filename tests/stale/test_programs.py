@@ -138,6 +138,22 @@ def test_what_the_kernel_executes_a_script_with_counts(bench, how):
 
 @linux
 @requires_c
+def test_compiler_that_only_has_the_name_of_one_may_ask_for_any_variable(bench):
+    """A program that PATH has first, and that nobody can look into."""
+    bench.setuptools(c())
+    source = "#include <stdio.h>\n#include <stdlib.h>\n#include <unistd.h>\nint main(int n, char **words) {\n"
+    source += '    char flag[99];\n    snprintf(flag, 99, "-DWORD=\\"%s\\"", getenv("DEMO_WORD"));\n'
+    source += f'    words[0] = flag;\n    char *all[n + 2];\n    all[0] = "{shutil.which("gcc")}";\n'
+    source += "    for (int i = 0; i <= n; i++) all[i + 1] = words[i];\n    return execv(all[0], all);\n}\n"
+    file = bench.write("../beside/wrapper.c", source)
+    bench.run("gcc", "-o", bench.outside / "gcc", file)
+    first(bench)
+    bench.environ.update(CC="gcc", DEMO_WORD="one")
+    bench.check(lambda: bench.environ.update(DEMO_WORD="two"))
+
+
+@linux
+@requires_c
 def test_archiver_that_is_a_script_may_add_something_else(bench):
     """The neighbour of S16: an `ar` that PATH has first."""
     setup = (

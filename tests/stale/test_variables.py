@@ -199,6 +199,18 @@ def test_program_that_cmake_runs_reads_a_variable(bench, kind):
     bench.check(set_to(bench, "DEMO_WORD", "two"))
 
 
+@requires_c
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_what_make_is_told_by_the_make_above(bench):
+    """It takes its own variables from there."""
+    asked = "subprocess.check_output(['make', '--silent', 'word'], text=True).strip()"
+    bench.setuptools(c(), setup=SETUP)
+    bench.write("flags.py", f"import subprocess\n\n\ndef macros():\n    return [('WORD', '\"%s\"' % {asked})]\n")
+    bench.write("Makefile", "DEMO_WORD = none\nword:\n\t@echo $(DEMO_WORD)\n")
+    bench.environ["MAKEFLAGS"] = "DEMO_WORD=one"
+    bench.check(set_to(bench, "MAKEFLAGS", "DEMO_WORD=two"))
+
+
 @requires_cargo
 def test_build_script_reads_a_variable_that_it_does_not_declare(bench):
     """The neighbour of S24: cargo itself would not run the script again; a clean build would."""

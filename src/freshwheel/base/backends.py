@@ -68,8 +68,7 @@ NEVER_COUNT = (
     # What frontends tell a backend, which is not for the build; how Python starts.
     *("CONDA_PROMPT_*", "CONDA_SHLVL", "FRESHWHEEL_*", "PEP517_*", "PYTEST_*", "VIRTUAL_ENV*", "_PIP_*"),
     *("_PYPROJECT_HOOKS_*", "__PYVENV_LAUNCHER__", *_STARTS),
-    # What make tells the makes below it.
-    *("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKE_TERM*"),
+    *("MAKELEVEL", "MAKE_TERM*"),
 )
 """Names and families that shape nothing, whoever asks for them."""
 
@@ -80,6 +79,8 @@ ONLY_BY_NAME = (
     *("ACTIONS_*", "BUILD_ID", "BUILD_NUMBER", "BUILD_TAG", "BUILD_URL", "CI_JOB_*", "CI_PIPELINE_*", "CI_RUNNER_*"),
     *("GITHUB_ACTION*", "GITHUB_ENV", "GITHUB_EVENT_PATH", "GITHUB_JOB", "GITHUB_OUTPUT", "GITHUB_PATH"),
     *("GITHUB_RUN_*", "GITHUB_STATE", "GITHUB_STEP_SUMMARY", "GITHUB_TOKEN", "GITHUB_WORKFLOW*", "RUNNER_*"),
+    # What make tells the makes below it.
+    *("MAKEFLAGS", "MFLAGS"),
 )
 """Names and families that count where a program asks for one by its name, and not where it may ask for any."""
 

@@ -26,8 +26,11 @@ from freshwheel.memory import answers
 from freshwheel.sources import boundary, digest, disk, selection
 from freshwheel.store.shelf import Discovered
 
-FILE, FOLDER, PRESENT, ABSENT = "f", "d", "p", "a"
-"""Kinds: what a file holds, which names a folder has, whether something is there, or nothing."""
+FILE, FOLDER, PRESENT, ABSENT, MADE = "f", "d", "p", "a", "n"
+"""Kinds: what a file holds, which names a folder has, whether something is there, or nothing.
+
+The last one: what a file holds that a build makes where it is missing.
+"""
 VARIABLE = "v"
 """In place of the kind of a file. The content is a hash of the value, salted; nothing where it was not set."""
 EVERY = "e"
@@ -48,6 +51,7 @@ _WORDS = {
     FOLDER: "what is in {} changed, which a build has listed",
     PRESENT: "{} changed, which a build has asked for",
     ABSENT: "{} is there now, which a build has looked for in vain",
+    MADE: "{} changed, which a build has made and read",
     PROGRAM: "another {} is first on PATH",
     PREFIXES: "{} has other folders now, beside which CMake has looked for packages",
     MODULE: "what Python can import changed, of which a build has tried {} in vain",
@@ -57,6 +61,7 @@ _WORDS = {
 GONE = b"gone"
 """In place of the content of what is not there any more, or is of another kind."""
 
+_NOTHING = (b"", b"")
 _SIGN = b"$"
 """Before the name of a variable, that it is no path."""
 _LARGE = 64 << 20
@@ -173,7 +178,7 @@ def failing(about: Surroundings, discovered: Sequence[Discovered]) -> Iterable[D
         elif kind == EVERY:
             same = _over(shaping(about)) == content
         else:
-            same = (bool(row) and _row(about, path) == row) or _is_same(_looked(about, path, kind), content)
+            same = (bool(row) and _row(about, path) == row) or _is_same(_looked(about, path, kind), content, kind)
         if not same:
             yield item
 
@@ -207,8 +212,8 @@ def _of_variables(names: Sequence[str]) -> str:
     return f'the variable {known} changed; if it shapes nothing: [tool.freshwheel] ignore-env = ["{first}"]'
 
 
-def _is_same(now: tuple[bytes, bytes] | None, content: bytes) -> bool:
-    return now is not None and now[0] == content
+def _is_same(now: tuple[bytes, bytes] | None, content: bytes, kind: str) -> bool:
+    return now is not None and (now[0] == content or (kind == MADE and now == _NOTHING))
 
 
 def _looked(about: Surroundings, path: bytes, kind: str) -> tuple[bytes, bytes] | None:
@@ -236,11 +241,11 @@ def _held(about: Surroundings, where: bytes, path: bytes, kind: str) -> tuple[by
     try:
         status = os.stat(where)
     except (FileNotFoundError, NotADirectoryError):
-        return (b"", b"") if kind == ABSENT else None
+        return _NOTHING if kind in (ABSENT, MADE) else None
     except (OSError, ValueError):
         return None
     try:
-        if kind == FILE:
+        if kind in (FILE, MADE):
             content = _file(where, path, status)
         else:
             content = _folder(about, where, path) if kind == FOLDER and stat.S_ISDIR(status.st_mode) else None

@@ -29,13 +29,13 @@ from freshwheel.store.shelf import Discovered
 _OFF = "observation is off"
 _DIED = "the observer died, so the build was run once more without it"
 _MOST_LINKS = 20
-_HOME = ("HOME",)
-"""Where git looks for what its user has set."""
+_SYSTEM = ("/bin", "/lib", "/lib32", "/lib64", "/nix", "/opt", "/sbin", "/snap", "/usr")
 _KINDS = {
     "file": discovery.FILE,
     "folder": discovery.FOLDER,
     "present": discovery.PRESENT,
     "absent": discovery.ABSENT,
+    "made": discovery.MADE,
 }
 
 
@@ -140,7 +140,6 @@ def findings(  # noqa: PLR0913, PLR0917 - what a judgement rests on
     places = _places(context, scope, later, apart)
     judged = judgement.judge(account, places)
     around = discovery.about(context, b"")
-    trusted = [*places.shared, *places.apart]
     paths = [(_kept(item), _KINDS[item.kind]) for item in judged.taken if item.counts and not item.joins]
     paths += [(os.fsencode(path), discovery.FILE) for path in packaged.databases()] if judged.packages else []
     if judged.control:
@@ -158,8 +157,8 @@ def findings(  # noqa: PLR0913, PLR0917 - what a judgement rests on
     return Findings(
         judged=judged,
         items=tuple({item[:2]: item for item in [*earlier, *(items or ())]}.values()),
-        names=(account.variables - {"*"}).union(page.names, _HOME if judged.control else ()),
-        every=programs.open_ended(account, trusted, places.shared) or page.every,
+        names=(account.variables - {"*"}).union(page.names, programs.asked_behind(account, control=judged.control)),
+        every=programs.open_ended(account, places.trusted, places.shared) or page.every,
         readers=_joined(page.readers, _readers(account, places)),
         doubt=doubt or lost,
     )
@@ -238,9 +237,7 @@ def _relative(path: bytes, places: Places, beside: Mapping[bytes, bytes]) -> byt
 def _places(context: Context, scope: Scope, later: Snapshot, apart: Iterable[str]) -> Places:
     """Where things lie for one build."""
     environ, tree = context.call.environ, context.call.tree
-    home = environ.get("HOME") or os.path.expanduser("~")
-    cargo = environ.get("CARGO_HOME") or os.path.join(home, ".cargo")
-    rustup = environ.get("RUSTUP_HOME") or os.path.join(home, ".rustup")
+    home, cargo, rustup = _homes(environ)
     cache = files.cache_directory(environ)
     private = [*(isolation(environ) or ()), *apart, *([cache] if cache else [])]
     own = [*(os.path.join(cargo, name) for name in ("registry", "git")), *_cargo_files(cargo)]
@@ -257,6 +254,7 @@ def _places(context: Context, scope: Scope, later: Snapshot, apart: Iterable[str
         temporary=os.path.realpath(os.fsencode(environ.get("TMPDIR") or tempfile.gettempdir())),
         searched=tuple(map(os.fsencode, discovery.searched(context))),
         shared=_shared(real, home, [cargo, rustup, *_interpreter(environ), *discovery.searched(context)]),
+        trusted=(*_both(place for place in _toolchains(environ) if not _holds(place, real)), *_both(private)),
         given=_both(
             place for place in files.set_apart(tree, environ) if within(os.fsencode(place), (real, repository))
         ),
@@ -264,6 +262,18 @@ def _places(context: Context, scope: Scope, later: Snapshot, apart: Iterable[str
         declared=lambda path: ground.is_settled(os.fsdecode(path)),
         packaged=packaged.test(),
     )
+
+
+def _homes(environ: Mapping[str, str]) -> tuple[str, str, str]:
+    """The home of who builds, and those of cargo and rustup."""
+    home = environ.get("HOME") or os.path.expanduser("~")
+    cargo, rustup = (os.path.join(home, name) for name in (".cargo", ".rustup"))
+    return home, environ.get("CARGO_HOME") or cargo, environ.get("RUSTUP_HOME") or rustup
+
+
+def _toolchains(environ: Mapping[str, str]) -> list[str]:
+    """Where a compiler is what its name says; elsewhere on PATH it may be anybody's program of that name."""
+    return [*_SYSTEM, *_homes(environ)[1:], *_interpreter(environ)]
 
 
 def _links(path: str) -> list[str]:
@@ -310,13 +320,12 @@ def _interpreter(environ: Mapping[str, str]) -> list[str]:
 
 def _shared(tree: bytes, home: str, more: Sequence[str]) -> tuple[bytes, ...]:
     """Folders that all trees of this machine have in common."""
-    system = ["/bin", "/etc", "/lib", "/lib32", "/lib64", "/nix", "/opt", "/sbin", "/snap", "/usr", "/var"]
     # What is there, and what is looked for in vain in a home that is new.
     names = {".cache", ".config", ".gitconfig", ".local", ".netrc", ".pydistutils.cfg"}
     with contextlib.suppress(OSError):
         names.update(name for name in os.listdir(home) if name.startswith("."))
     hidden = [os.path.join(home, name) for name in sorted(names)]
-    return _both(path for path in (*system, *hidden, *more) if not _holds(path, tree))
+    return _both(path for path in (*_SYSTEM, "/etc", "/var", *hidden, *more) if not _holds(path, tree))
 
 
 def _holds(folder: str, path: bytes) -> bool:

@@ -17,9 +17,9 @@ from freshwheel.base import rows
 from freshwheel.base.rows import Row
 from freshwheel.observe.account import Account, Program, Use
 
-__all__ = ["Judged", "Places", "Taken", "ancestors", "beside", "called", "judge", "source_of", "within"]
+__all__ = ["MAKES", "Judged", "Places", "Taken", "ancestors", "beside", "called", "judge", "source_of", "within"]
 
-Kind = Literal["file", "folder", "present", "absent"]
+Kind = Literal["file", "folder", "present", "absent", "made"]
 
 _KERNEL = re.compile(rb"/(?:proc|sys|dev(?!/shm/)|(?:var/)?run/(?:nscd|systemd))(?:/|$)").match
 """The running system: its devices and processes, and whom it asks for users and hosts."""
@@ -35,7 +35,7 @@ _LISTING = ("cargo", "maturin")
 """Programs that list whole trees, and take of them what is an input anyway."""
 _ASKING = ("cargo", "git")
 """Programs that ask for every file of a project, whatever it is, to see whether it is new."""
-_MAKES = ("gmake", "make")
+MAKES = ("gmake", "make")
 _PARSING = ("python", "pypy", "maturin", "cargo", "git")
 """Beginnings of programs that read `pyproject.toml` by its tables, or ask whether it has changed at all."""
 _CACHE = b"/__pycache__/"
@@ -67,6 +67,8 @@ class Places:
     """Folders of the repository that the environment gives to tools: whoever walks the tree lists them, too."""
     shared: tuple[bytes, ...] = ()
     """Folders that all trees of this machine have in common: the system, toolchains, what is hidden in a home."""
+    trusted: tuple[bytes, ...] = ()
+    """Folders in which a program is what its name says."""
     outputs: frozenset[bytes] = frozenset()
     """Files that the build is declared to write, relative to the tree."""
     declared: Callable[[bytes], bool] = field(default=lambda _: False)
@@ -180,6 +182,8 @@ class _Judge:
     def kind(self, path: bytes, use: Use) -> Kind | None:
         """What the use of a path rests on; None: it was written only."""
         if use.first is None:
+            if self.is_default(path, use):
+                return "made"
             if use.asked and not use.written and os.path.islink(path):
                 return "present"
             return "absent" if (use.read or use.asked or use.run) and (use.before or not use.written) else None
@@ -226,7 +230,7 @@ class _Judge:
     def of_the_build(self, real: bytes, relative: bytes | None, kind: Kind | None, use: Use) -> str:
         """Why a path comes from the rest: it is an input, or the build has made it."""
         fresh = not use.before or (relative in self.places.outputs and not use.read_before)
-        if (use.written and fresh and not _is_folder(use)) or self.is_made(real):
+        if (use.written and fresh and not _is_folder(use)) or (kind != "made" and self.is_made(real)):
             return "made by the build itself"
         if relative is not None and self.is_input(relative, kind, use):
             return "an input"
@@ -275,7 +279,7 @@ class _Judge:
         declared = relative is not None and self.places.declared(relative)
         if in_tree and kind == "folder" and self.is_by(use, *_LISTING) and not declared:
             return self.taken(path, relative, kind, use, "what is packed of it is an input by name", counts=False)
-        if not declared:
+        if not declared and kind != "made":
             self.watch(path, kind, use)
         apart = relative is None or b".egg-info/" in relative or _lies_in_version_control(relative)
         apart = apart or (os.path.basename(real) in _IGNORING and not within(real, (self.places.tree,)))
@@ -342,12 +346,13 @@ class _Judge:
             if real in (above, self.places.tree):
                 return False
             real = above
-        return not self.account_read_first(real)
-
-    def account_read_first(self, real: bytes) -> bool:
-        """Whether what the build made itself was asked for before, and something was there."""
         use = self.account.uses.get(real)
-        return use is not None and use.before and use.first is not None
+        return use is None or use.first is None or not use.before  # what it found there it has not made
+
+    def is_default(self, path: bytes, use: Use) -> bool:
+        """Whether the build has looked for a file, made it where it was missing, and read it: what is there stays."""
+        now = self.row(path) if use.before and use.written and use.read else None
+        return now is not None and stat.S_ISREG(now[0])
 
     def is_temporary(self, real: bytes, use: Use) -> bool:
         """Whether a path lies among temporary files, in something that the build has made.
@@ -355,14 +360,9 @@ class _Judge:
         Make lists each folder on the way to what it builds, and of that one takes nothing else.
         """
         if real == self.places.temporary:
-            return 0 < len(use.read) == sum(called(self.account.programs[number]) in _MAKES for number in use.read)
-        top = self.top(real)
-        return bool(top) and top in self.made
-
-    def top(self, real: bytes) -> bytes:
-        """What a path lies in directly among temporary files; nothing: it lies elsewhere."""
+            return 0 < len(use.read) == sum(called(self.account.programs[number]) in MAKES for number in use.read)
         above = os.path.join(self.places.temporary, b"")
-        return above + real[len(above) :].partition(b"/")[0] if len(above) > 1 and real.startswith(above) else b""
+        return real.startswith(above) and above + real[len(above) :].partition(b"/")[0] in self.made
 
     def is_packaged(self, path: bytes, real: bytes) -> bool:
         """Whether the package manager stands for a path, and for all links that it leads through."""
@@ -489,7 +489,7 @@ def _reduced(taken: Sequence[Taken]) -> list[Taken]:
         if not item.counts
         or (item.kind == "absent" and not any(folder in absent for folder in ancestors(item.path)))
         or (item.kind == "present" and item.path not in above)
-        or item.kind in ("file", "folder")
+        or item.kind in ("file", "folder", "made")
     ]
 
 

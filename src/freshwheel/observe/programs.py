@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from freshwheel.observe.account import Account, Program
-from freshwheel.observe.judgement import called, within
+from freshwheel.observe.judgement import MAKES, called, within
 
-__all__ = ["asks_references", "is_server", "open_ended", "unrecorded"]
+__all__ = ["asked_behind", "asks_references", "is_server", "open_ended", "unrecorded"]
 
 _TARGET = r"(?:[a-z0-9_]+-)+"
 """The machine that a tool compiles for: `x86_64-linux-gnu-`."""
@@ -66,6 +66,12 @@ def open_ended(account: Account, trusted: Sequence[bytes], shared: Sequence[byte
         if loaders:
             return f"{loaders[0]} may have loaded {os.path.basename(os.fsdecode(path))}, which may ask for any variable"
     return ""
+
+
+def asked_behind(account: Account, *, control: bool) -> set[str]:
+    """The variables that programs ask for wherever they run, and that count nowhere else: of git, and of make."""
+    makes = any(called(program) in MAKES for program in account.programs)
+    return {*(("HOME",) if control else ()), *(("MAKEFLAGS", "MFLAGS") if makes else ())}
 
 
 def asks_references(account: Account) -> bool:
