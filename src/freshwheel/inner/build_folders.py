@@ -47,8 +47,6 @@ _COMPILED = (
 )
 """Endings of files that only compilers read, who tell ninja, and of what is read to configure."""
 _CONFIGURES = frozenset(("cmakelists.txt", "meson.build", "meson.options", "meson_options.txt", "pyproject.toml"))
-_NO_SETUPTOOLS = ("flit", "hatchling", "maturin", "meson-python")
-"""Known backends that never run setuptools."""
 _CONFIG = "DIST_EXTRA_CONFIG"
 _BASE = "base"
 _BUILD = {"build_base": _BASE, "build_lib": os.path.join(_BASE, "lib"), "build_temp": os.path.join(_BASE, "temp")}
@@ -188,9 +186,7 @@ def unwatched(changes: Iterable[bytes]) -> str:
 
 def runs_setuptools(backend: Backend, module: str) -> bool:
     """Whether a backend may run setuptools; any may that nobody knows. `module` is what the settings call it."""
-    if backend.name == "scikit-build-core":
-        return module.startswith("scikit_build_core.setuptools")
-    return backend.name not in _NO_SETUPTOOLS
+    return backend.setuptools == "runs" or (backend.setuptools == "in its module" and ".setuptools." in module)
 
 
 def setuptools(

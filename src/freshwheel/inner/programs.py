@@ -31,13 +31,6 @@ _STATUS = ("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=norm
 _SUBMODULE = b"160000"
 _VERSIONERS = re.compile(r"scm|vcs|git|mercurial|version|dunamai|\bpbr\b|setupmeta")
 """In the names of distributions that may ask version control for the version, such as hatch-vcs and versioningit."""
-_VERSION_FILES = {
-    "hatchling": "tool.hatch.version.path",
-    "scikit-build-core": "tool.scikit-build.metadata.version.input",
-    "setuptools": "tool.setuptools.dynamic.version.file",
-    "setuptools-rust": "tool.setuptools.dynamic.version.file",
-}
-"""The keys that name the file with the version."""
 _READERS = {
     "tool.hatch.version.source": (None, "regex"),
     "tool.scikit-build.metadata.version.provider": (None, "scikit_build_core.metadata.regex"),
@@ -156,8 +149,8 @@ def git_decides_version(
         return True
     if backend.name == "maturin":  # Cargo.toml
         return False
-    file = at(pyproject, _VERSION_FILES.get(backend.name, ""))
-    return not file or any(at(pyproject, key) not in readers for key, readers in _READERS.items())
+    is_read = all(at(pyproject, key) in readers for key, readers in _READERS.items())
+    return not (is_read and at(pyproject, backend.version_key))
 
 
 def ask_git(

@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from freshwheel.base import globs
-from freshwheel.base.backends import Backend
+from freshwheel.base.backends import KNOWN, Backend
 from freshwheel.base.toml_access import at, entries, members, strings, table, text, texts
 from freshwheel.sources import cargo
 from freshwheel.sources.cargo import FOR_TESTS, Closure, Read, lies_in, normal, relative
@@ -98,12 +98,8 @@ _VERSIONINGIT = ("setuptools", "setuptools-rust", "hatchling")
 _HATCH = ("hatchling",)
 _SCIKIT_BUILD = ("scikit-build-core",)
 _READ = (
-    "tool.freshwheel.version.path",
-    "tool.hatch.version.path",
-    "tool.pdm.version.path",
-    "tool.scikit-build.metadata.version.input",
-    "tool.setuptools.dynamic.version.file",
-    "tool.setuptools-git-versioning.version_file",
+    *("tool.freshwheel.version.path", "tool.pdm.version.path", "tool.setuptools-git-versioning.version_file"),
+    *(known.version_key for known in KNOWN if known.version_key),
 )
 """Where pyproject says that a version is read from a file."""
 
