@@ -64,15 +64,17 @@ def test_no_kill_at_any_point_breaks_a_build(play, state, hook, fewest):
 
 def test_no_kill_at_any_time_breaks_a_build(play):
     """Alone or with its inner backend, whatever is in the store: no wrong wheel, no failure, nothing is stuck."""
-    found = play("kills", 250 * ABUSE, 7)
-    assert found["kills"] == 250 * ABUSE
+    kills = 250 * ABUSE if ABUSE > 1 else 100
+    found = play("kills", kills, 7)
+    assert found["kills"] == kills
     assert found["in time"] > found["kills"] / 3
 
 
 def test_no_edit_at_any_time_makes_a_wrong_wheel(play):
     """Changed, born, gone, renamed, and edited and restored during a build: each wheel holds what it names."""
-    found = play("edits", 100 * ABUSE, 7)
-    assert found["edits"] == 100 * ABUSE
+    edits = 100 * ABUSE if ABUSE > 1 else 40
+    found = play("edits", edits, 7)
+    assert found["edits"] == edits
     assert found["restored"] > found["edits"] / 5
     assert found["unsettled"] > found["edits"] / 10
 

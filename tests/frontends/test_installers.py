@@ -44,7 +44,7 @@ def test_edits_are_installed_and_taking_them_back_is_too(frontend, project, venv
     assert seen[0] == seen[3]
 
 
-@pytest.mark.parametrize("name", ["pip", "uv", "build"])
+@pytest.mark.parametrize("name", ["pip", "uv", pytest.param("build", marks=pytest.mark.nightly)])
 def test_build_script_finds_the_build_requirements(frontends, project, venv, name):
     """A build script that runs the interpreter for a build requirement works, and a folder it watches counts."""
     tree = project("maturin-buildrs")

@@ -498,7 +498,11 @@ def rules_of(layout):
 
 @pytest.mark.parametrize(
     ("lay", "folder", "locked"),
-    [(lay_binding_crate, "python", "."), (lay_no_rust_here, "python", "."), (lay_any_suffix, ".", "rust")],
+    [
+        pytest.param(lay_binding_crate, "python", ".", marks=pytest.mark.nightly),
+        (lay_no_rust_here, "python", "."),
+        (lay_any_suffix, ".", "rust"),
+    ],
 )
 def test_whatever_makes_another_wheel_moves_the_digest(layout, workshop, lay, folder, locked):
     """No change goes unseen; inputs that never make another wheel are few, and a rule stands for each."""
