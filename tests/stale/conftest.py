@@ -312,19 +312,28 @@ class Bench:
     def build(self, *, editable=False, settings=None, **environ):
         """One build by the hook, in a new process, with further variables."""
         said = []
+        hooks, dist = self._hooks(said, environ), self._dist()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what setuptools says of editables
+            name = (hooks.build_editable if editable else hooks.build_wheel)(str(dist), settings)
+        return Wheel(dist / name, "".join(said), self.tree if editable else None)
+
+    def metadata(self, *, editable=False):
+        """The metadata of a build that comes later, by the hook."""
+        hooks, folder = self._hooks([], {}), self._dist()
+        hook = f"prepare_metadata_for_build_{'editable' if editable else 'wheel'}"
+        return folder / getattr(hooks, hook)(str(folder))
+
+    def _hooks(self, said, environ):
+        """The hooks, each called in a new process with further variables; what that says is `said`."""
 
         def runner(command, cwd=None, extra_environ=None):
             every = {**self.environ, **environ, **(extra_environ or {})}
             said.append(run(*command, environ=every, cwd=cwd)[1])
 
-        hooks = pyproject_hooks.BuildBackendHookCaller(
+        return pyproject_hooks.BuildBackendHookCaller(
             str(self.tree), "freshwheel", runner=runner, python_executable=self.python
         )
-        dist = self._dist()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what setuptools says of editables
-            name = (hooks.build_editable if editable else hooks.build_wheel)(str(dist), settings)
-        return Wheel(dist / name, "".join(said), self.tree if editable else None)
 
     def build_while(self, sign, act):
         """One build, during which `act` is called as soon as there is something at the path `sign`."""

@@ -88,6 +88,26 @@ def test_pure_python_that_is_compiled_in_counts_for_an_editable(bench):
 
 
 @requires_c
+def test_module_that_is_not_there_when_the_metadata_is_asked_for_comes_back(bench):
+    """As pip does, the metadata of an editable is asked for first: what lies in the tree then is in no answer."""
+
+    def install(word):
+        bench.write("demo/_native.c", c(f'"{word}"'))
+        for _ in range(2):
+            bench.settle()
+            bench.metadata(editable=True)
+        bench.settle()
+        return bench.build(editable=True)
+
+    bench.setuptools(c('"one"'))
+    words = ("one", "two", "one")
+    assert [install(word).word for word in words] == [*words]
+    for path in bench.tree.glob("demo/*.so"):
+        path.unlink()
+    assert install("one").word == "one"
+
+
+@requires_c
 @pytest.mark.parametrize("name", ["_pre.abi3.so", "_pre.cpython-311-x86_64-linux-gnu.so"])
 def test_a_prebuilt_module_beside_a_compiled_one_counts(bench, name):
     """S13: package data that looks like what the build makes."""

@@ -87,6 +87,9 @@ class Placement:
             name = self.made(record, folder)
         if not name:
             return "the wheel that was kept can't be used"
+        if purpose != "metadata":  # for that, no module was put back
+            copy = os.path.join(editables.place(self.cache, self.tree), record.wheel.content.hex())
+            rehearsal.keep_editable(case, record, os.path.join(folder, name), copy=copy)
         if purpose == "wheel" and case.writes:
             module_copies.used(self.cache, self.tree, record, now)
         why = f"{SAME}; {', '.join(put)} {'is' if len(put) == 1 else 'are'} back" if put else SAME
@@ -140,8 +143,6 @@ class Placement:
                 made = archive.rewrite(inner, directory, version=name.version, mark=name.mark)
             except (WheelError, OSError):
                 return ""  # a build will say it, if it is the folder of the frontend that can't be written to
-        copy = os.path.join(editables.place(self.cache, self.tree), record.wheel.content.hex())
-        rehearsal.keep_editable(self.case, record, os.path.join(directory, made), copy=copy)
         return made
 
     def restored(self, record: Record) -> list[str] | None:

@@ -101,7 +101,8 @@ def _answer(
         return None
     lookout = _looked(case, taken)
     for path in modules:
-        lookout.look(os.fsdecode(disk.at(os.fsencode(os.path.abspath(call.tree)), path)))
+        if lookout.look(os.fsdecode(disk.at(os.fsencode(os.path.abspath(call.tree)), path))) is None:
+            lookout.distrust("a module is gone")
     places = _places(lookout.places, case)
     if places is None or lookout.untrusted or not all(map(os.path.isabs, lookout.absent)):
         return None
