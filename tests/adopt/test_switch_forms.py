@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freshwheel.adopt import switch
+from freshwheel.base.errors import ConfigError
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -167,3 +168,37 @@ def test_whatever_the_form_the_switch_says_what_it_should(text, label):
     assert found.after.decode().count("#") == text.count("#")
     assert found.after.endswith(b"\n") == text.endswith("\n")
     assert switch.propose(found.after, {}).after == found.after
+
+
+@pytest.mark.parametrize("backend", ["freshwheel", "Freshwheel", "freshwheel:x"])
+def test_switch_that_nothing_brings_is_completed(backend):
+    """Frontends would not find freshwheel: it is required, and called by its name."""
+    system = f'[build-system]\nrequires = ["hatch-vcs"]\nbuild-backend = "{backend}"\n'
+    before = f'{system}[project]\nname = "demo"\nversion = "1"\n[tool.freshwheel]\nbackend = "hatchling.build"\n'
+    told = tomllib.loads(switched(before.encode()).decode())
+    assert told["build-system"] == {"requires": ["freshwheel", "hatch-vcs"], "build-backend": "freshwheel"}
+    assert told["tool"]["freshwheel"] == {"backend": "hatchling.build"}
+
+
+def test_freshwheel_is_not_looked_for_in_the_project():
+    """What is wrong is said, and not taken along."""
+    system = '[build-system]\nrequires = ["freshwheel"]\nbuild-backend = "freshwheel"\nbackend-path = ["."]\n'
+    with pytest.raises(ConfigError, match="does not lie in the project"):
+        switched(f'{system}[tool.freshwheel]\nbackend = "hatchling.build"\n'.encode())
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ({"setup.cfg": "[egg_info]\ntag_build = .dev7\n"}, "tag_build in setup.cfg"),
+        ({"setup.py": "import _tools.ver", "_tools/ver.py": "open('pyproject.toml')"}, "_tools/ver.py reads pyproject"),
+        ({"setup.py": "", "docs/conf.py": "open('pyproject.toml')", "native.c": ""}, ""),
+    ],
+)
+def test_static_version_of_setuptools_stays_where_somebody_goes_by_it(files, why):
+    """What adds to the version, or reads it, would find none."""
+    system = '[build-system]\nrequires = ["setuptools", "freshwheel"]\nbuild-backend = "setuptools.build_meta"\n'
+    proposal = switch.propose(f'{system}[project]\nname = "demo"\nversion = "1"\n'.encode(), files)
+    assert ("stays static" in " ".join(proposal.steps)) == bool(why)
+    assert why in " ".join(proposal.steps)
+    assert "freshwheel may" not in " ".join(proposal.steps)

@@ -155,6 +155,10 @@ def test_an_exclude_that_takes_away_very_many(desk):
 
 PLAIN = '[build-system]\nrequires = ["maturin"]\n{backend}\n[project]\nname = "demo"\nversion = "1"\n'
 HALF = '[tool.freshwheel]\nbackend = "maturin"\n'
+WHOLE = (
+    '[build-system]\nrequires = ["freshwheel", "maturin"]\nbuild-backend = "freshwheel"\n'
+    '[project]\nname = "demo"\ndynamic = ["version"]\n[tool.freshwheel]\nbackend = "maturin"\n{line}\n'
+)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +171,18 @@ def test_each_verb_names_the_way_in(desk, verb, backend):
     assert (code, "`freshwheel init` switches this project" in err) == (2, True)
 
 
-@pytest.mark.parametrize("backend", ['build-backend = "maturin"', 'build-backend = "setuptools.build_meta"', ""])
+@pytest.mark.parametrize(
+    "backend",
+    [
+        'build-backend = "maturin"',
+        'build-backend = "setuptools.build_meta"',
+        "",
+        'build-backend = "freshwheel"',  # which nothing brings
+        'build-backend = "Freshwheel"',
+        'build-backend = "freshwheel:x"',
+        'build-backend = "freshwheel"\nbackend-path = ["."]',
+    ],
+)
 def test_a_table_that_nobody_reads_is_a_finding(desk, backend):
     """And what completes it is `init`; the other verbs answer, and say it too."""
     desk.files("demo/pyproject.toml", of=PLAIN.format(backend=backend) + HALF).files(
@@ -180,12 +195,19 @@ def test_a_table_that_nobody_reads_is_a_finding(desk, backend):
         assert (code, "nobody reads [tool.freshwheel]" in err, "`freshwheel init`" in err) == (0, True, True)
 
 
+@pytest.mark.parametrize("line", ['backend-path = ["nope"]', 'version = { path = "nope.py" }'])
+def test_a_setting_by_which_each_build_fails_is_an_error(desk, line):
+    """It is told as a hook tells it."""
+    text = WHOLE.format(line=line)
+    code, _, err = desk.files("demo/pyproject.toml", of=text).files("demo/Cargo.toml", of="[package]\n")("check")
+    assert (code, "nope" in err) == (2, True)
+
+
 @pytest.mark.parametrize(
     "backend",
     [
         'build-backend = "wrapper"\nbackend-path = ["."]',
         'build-backend = "somebody.wraps"',
-        'build-backend = "freshwheel"',
     ],
 )
 def test_a_wrapper_may_read_the_table(desk, backend):

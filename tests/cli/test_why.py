@@ -344,6 +344,8 @@ def test_nothing_is_started_to_explain(bench, monkeypatch):
     assert not trace.exists()
     assert f"command {spy}" in out.partition("not asked")[2]
     assert {f"command {spy}", f"output {spy}"} == set(found["unasked"])
+    bench.configure(f'[["{spy}"]]', f'[["{spy}"], ["{spy}", "two"]]')
+    assert f"next: build, command {spy} two is new" in bench.why()
     assert found["parts"] == []
 
 

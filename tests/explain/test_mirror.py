@@ -16,7 +16,7 @@ import pytest
 from freshwheel import guard
 from freshwheel.base import backends
 from freshwheel.base.errors import FreshwheelError
-from freshwheel.build import context, recipes
+from freshwheel.build import recipes
 from freshwheel.cli import machine
 from freshwheel.cli.main import main
 from freshwheel.explain import installed
@@ -338,7 +338,7 @@ def test_an_unknown_backend_that_compiles_nothing_is_believed(there):
 
 def test_what_is_spelled_twice_is_the_same():
     """The light column can't load what the recipes know."""
-    known = {module for known in backends.KNOWN if known.name in context._IN_PLACE for module in known.modules}
+    known = {module for known in backends.KNOWN if known.in_place for module in known.modules}
     assert set(installs._IN_PLACE) == known
     modules = {module for backend in backends.KNOWN for module in backend.modules}
     assert set(installs._APART) <= {*modules, "uv_build"} - known

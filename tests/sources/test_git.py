@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freshwheel.sources import boundary
+from freshwheel.base import backends
+from freshwheel.sources import boundary, selection
+from freshwheel.sources.disk import Disk
 
 FOLDERS = ("a", "a/ab", "a/ab/[", "b-", "b-/a")
 NAMES = ("a", "b", "ab", "ba", "aab", "A", "-", "!a", "#a", " ", "a ", "a\\", "[", "]", "a]", "*", "\x0b", "ä", "1^")
@@ -252,6 +254,30 @@ def test_file_that_is_assumed_to_be_unchanged_is_tracked(tmp_path):
     index(tmp_path, "sha1", ["a", "b"])
     run(tmp_path, "update-index", "--assume-unchanged", "a")
     assert boundary.tracks((tmp_path / ".git" / "index").read_bytes(), b"a")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (["config", "index.version", "4"], ["update-index", "--index-version", "4"]),
+        ([], ["update-index", "--skip-worktree", "a/Cargo.lock"]),
+        ([], ["update-index", "--split-index"]),
+    ],
+    ids=["short", "more flags", "split"],
+)
+def test_index_of_another_form_is_read(tmp_path, before, after):
+    """Paths that are shortened, more flags, and entries in another file: the lock is tracked all the same."""
+    run(tmp_path, "init", "--quiet")
+    run(tmp_path, *(before or ["status"]))
+    (tmp_path / ".gitignore").write_text("Cargo.lock\n")
+    for path in ("a/Cargo.lock", "a/Cargo.toml", "b/Cargo.lock"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text("")
+    run(tmp_path, "add", "--force", "a", ".gitignore")
+    run(tmp_path, *after)
+    search = selection._Search(Disk(str(tmp_path / "a")), {}, backends.find("maturin", ()), selection.Rules())
+    assert [search.is_tracked(path) for path in ("Cargo.lock", "../b/Cargo.lock")] == [True, False]
+    assert search.ignored(["Cargo.lock", "../b/Cargo.lock"]).keys() == {"../b/Cargo.lock"}
 
 
 @given(st.binary() | st.binary().map(b"DIRC\0\0\0\2".__add__))

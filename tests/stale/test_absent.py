@@ -19,6 +19,10 @@ from .conftest import (
 
 pytestmark = pytest.mark.slow
 
+PLAIN_SETUP = (
+    "from setuptools import Extension, setup\nsetup(ext_modules=[Extension('demo._native', ['demo/_native.c'])])\n"
+)
+
 ONE, TWO = '#define WORD "one"\n', '#define WORD "two"\n'
 ABSENT = """\
 fn main() {{
@@ -287,3 +291,47 @@ def test_another_project_that_is_linked_later_counts_without_isolation(bench, ma
     own.write("../other/words.py", "WORD = 'two'\n")
     [packages] = (tmp_path / "venv").rglob("site-packages")
     own.check(lambda: (packages / "other.pth").write_text(f"{own.path('../other')}\n"))
+
+
+@requires_cargo
+def test_name_by_which_nothing_goes_is_no_reason_to_build(bench):
+    """Maturin has Pythons look for modules in the project folder; what is none is no matter to them."""
+    bench.maturin(main('"one"'))
+    bench.settle()
+    bench.build()
+    if not bench.observed:
+        return
+    for path in ("TODO.md", "docs/index.md", ".github/workflows/ci.yml"):
+        bench.write(path, "")
+    wheel = bench.build()
+    assert wheel.hit, wheel.said
+    bench.write("platform.py", "raise SystemExit('another one is imported')")
+    with pytest.raises(AssertionError, match="another one is imported"):
+        bench.build()
+
+
+@requires_c
+def test_folder_without_sources_is_no_reason_to_build(bench):
+    """Nothing lies in it, or what tools have left; one with a source counts."""
+    bench.setuptools(c('"one"'))
+    (bench.tree / "loop").symlink_to("loop")
+    bench.settle()
+    bench.build()
+    if not bench.observed:
+        return
+    for path in ("run/log", "out"):
+        (bench.tree / path).mkdir(parents=True)
+    make_wheel(bench.tree / "out", "demo", "1.0", {})
+    wheels = [bench.build() for _ in range(2)]
+    assert wheels[-1].hit, wheels[0].said + wheels[1].said
+    bench.write("run/log/source.c", "")
+    assert not bench.build().hit
+
+
+@requires_c
+def test_what_a_build_keeps_for_itself_is_no_input(bench):
+    """It is read and written anew each time: nothing is stored, and nothing becomes an input."""
+    state = "(lambda path: (open(path, 'a+').write('.'), open(path).read()))('.mypy_cache/state')"
+    bench.setuptools(c('"one"'), setup=f"import os\nos.makedirs('.mypy_cache', exist_ok=True)\n{state}\n{PLAIN_SETUP}")
+    said = [bench.build().said for _ in range(3)]
+    assert not any("input added" in text or "makes it one" in text for text in said)

@@ -60,7 +60,8 @@ def retract(tree: str, environ: Mapping[str, str]) -> Proposal:
         return Proposal(before=data, after=former, steps=("the file becomes what it was, byte for byte",))
     if not switch.is_wrapped(project.read(tree).pyproject):
         return Proposal(before=data, after=data, steps=("freshwheel is not in place; nothing is to be undone",))
-    what = f"{_NAME} was edited since `freshwheel init`, or written on another machine, and was left alone"
+    why = "was edited since `freshwheel init`, or not written by it here, or could not be kept"
+    what = f"{_NAME} {why}, and was left alone"
     raise FreshwheelError(what, hint=f"`git checkout {_NAME}` gives back what was committed")
 
 

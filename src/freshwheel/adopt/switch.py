@@ -30,6 +30,7 @@ _LIBRARIES = ("cython", "nanobind", "numpy", "packaging", "pybind11")
 """What builds import or compile against."""
 _MUTE = names(
     [
+        "freshwheel",
         *_LIBRARIES,
         *(known.distributions[0] for known in KNOWN),
         *(extra.requirement for known in KNOWN for extra in known.lean_extras),
@@ -37,6 +38,8 @@ _MUTE = names(
 )
 """Distributions that act the same wherever they are required. Any other may be a plug-in that is switched on there."""
 _BUILDING = re.compile(r"(?:.*/)?(?:setup\.py|build\.rs|meson\.build|CMakeLists\.txt|[^/]+\.cmake)")
+_ASIDE = re.compile(r"(?:docs?|tests?|examples|benchmarks)/|conftest\.py|noxfile\.py")
+_TAG = re.compile(r"^[ \t]*(tag[-_](?:build|date))\b", re.MULTILINE)
 _PASSED = re.compile(r"\bversion\b|\*\*")
 """How a `setup.py` may hand a version to setuptools, which then is not told another one."""
 _STATIC = re.compile(r"""version([ \t]*=[ \t]*)(?:"[^"\n]*"|'[^'\n]*')""")
@@ -102,7 +105,8 @@ def propose(data: bytes, files: Mapping[str, str], *, label: bool = True) -> Pro
     FreshwheelError where the file makes no sense or can't be changed safely.
     """
     pyproject = parsed(data.decode())
-    if is_wrapped(pyproject):
+    is_stated = tables.text(pyproject, "tool.freshwheel.backend") is not None
+    if is_wrapped(pyproject) and not (is_stated and backends.idle(pyproject)):
         _checked(pyproject)
         return Proposal(before=data, after=data, steps=("freshwheel is in place already; nothing is to be done",))
     aim, steps = _aimed(pyproject, files, label=label)
@@ -133,6 +137,11 @@ def _aimed(pyproject: Mapping[str, Any], files: Mapping[str, str], *, label: boo
     problems = config.Problems()
     requires = problems.met(config.list_of(config.string), system.get("requires", _DEFAULT), "build-system.requires")
     named, stated = tables.text(system, "build-backend"), tables.text(ours, "backend")
+    if backends.is_own(named):
+        named = None
+        if "backend-path" in system:
+            what = "freshwheel does not lie in the project"
+            problems.append(Problem("build-system.backend-path", what, "take the key out, and try again"))
     if named and stated and named != stated:
         what, hint = f"is {stated}, and [build-system] has {named}", "name the one that builds in both places"
         problems.append(Problem("tool.freshwheel.backend", what, f"{hint}, and try again"))
@@ -210,10 +219,19 @@ def _why_static(static: str, pyproject: Mapping[str, Any], files: Mapping[str, s
     if requirements.version(static) is None:
         return "it is no version of PEP 440"
     if not known.own_version:
-        return f"for labels, list it as dynamic and let {known.name} read it from a file"
-    if reading := [path for path, text in files.items() if _BUILDING.fullmatch(path) and "pyproject" in text]:
+        is_able = bool(known.distributions)
+        todo = f"list it as dynamic and let {known.name} read it from a file" if is_able else "it must be dynamic"
+        return f"for labels, {todo}"
+    runs = "setup.py" in files or tables.at(pyproject, "tool.setuptools.cmdclass") is not None
+    building = {path: text for path, text in files.items() if _BUILDING.fullmatch(path) or (runs and _runs(path))}
+    if reading := [path for path, text in building.items() if "pyproject" in text]:
         return f"{reading[0]} reads pyproject.toml, and may look for the version there"
     return _setter(pyproject, files) if known.name.startswith("setuptools") else ""
+
+
+def _runs(path: str) -> bool:
+    """Whether a `setup.py`, or a command of setuptools, may import a file; not what documents or tests."""
+    return path.endswith(".py") and not _ASIDE.match(path)
 
 
 def _setter(pyproject: Mapping[str, Any], files: Mapping[str, str]) -> str:
@@ -223,6 +241,8 @@ def _setter(pyproject: Mapping[str, Any], files: Mapping[str, str]) -> str:
         return f"{plugins[0]} may set an open version"
     if tables.at(pyproject, "tool.setuptools.dynamic.version") is not None:
         return "[tool.setuptools.dynamic] would set an open version"
+    if tag := _TAG.search(files.get("setup.cfg", "")):
+        return f"{tag[1]} in setup.cfg adds to it"
     return "setup.py may set an open version" if _PASSED.search(files.get("setup.py", "")) else ""
 
 
@@ -267,8 +287,8 @@ def _expect(pyproject: dict[str, Any], aim: _Aim) -> None:
     system = pyproject.setdefault("build-system", {})
     ours = pyproject.setdefault("tool", {}).setdefault("freshwheel", {})
     for key in ("build-backend", "backend-path", *(["requires"] if aim.lean else [])):
-        if key in system:
-            ours[key.removeprefix("build-")] = system.pop(key)
+        if key in system and not backends.is_own(str(value := system.pop(key))):
+            ours[key.removeprefix("build-")] = value
     ours |= aim.new
     system |= {"requires": aim.requires, "build-backend": "freshwheel"}
     if aim.version in ("left", "moved"):

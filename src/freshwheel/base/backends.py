@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
-from freshwheel.base import requirements
+from freshwheel.base import requirements, toml_access
 from freshwheel.base.environment import matcher
 
 ENV: tuple[str, ...] = (
@@ -263,6 +263,41 @@ def find(backend: str, requires: Sequence[str], *, in_tree: bool = False) -> Bac
         if module in known.modules and (known.companion is None or known.companion in wanted):
             return known
     return Backend(name=backend)
+
+
+def idle(pyproject: Mapping[str, Any]) -> str:
+    """Why nobody reads `[tool.freshwheel]`, in words; nothing where the backend is freshwheel, or may call it."""
+    system, ours = toml_access.table(pyproject, "build-system"), toml_access.text(pyproject, "tool.freshwheel.backend")
+    module = toml_access.text(system, "build-backend")
+    if is_own(module):
+        return _half_made(system, module)
+    if may_be_own(system):
+        return ""
+    if module not in (None, ours) and not find(module or "", ()).distributions:
+        return ""
+    return f"[build-system] build-backend {f'is {module}' if module else 'is not stated'}, and not freshwheel"
+
+
+def is_own(module: str | None) -> bool:
+    """Whether a backend is meant to be freshwheel, in whatever spelling."""
+    return (module or "").partition(":")[0].lower() == "freshwheel"
+
+
+def _half_made(system: Mapping[str, Any], module: str | None) -> str:
+    """What keeps frontends from freshwheel, which is the backend, in words; nothing: they find it."""
+    if module != "freshwheel":
+        return f'[build-system] build-backend is {module}, and must be "freshwheel"'
+    if "backend-path" in system:
+        return "[build-system] backend-path has frontends look for freshwheel in the project"
+    is_required = "freshwheel" in requirements.names(toml_access.texts(system, "requires"))
+    return "" if is_required else "[build-system] requires does not list freshwheel"
+
+
+def may_be_own(system: Mapping[str, Any]) -> bool:
+    """Whether `[build-system]` names freshwheel, or a backend of the project that may call it."""
+    return (
+        "backend-path" in system or (toml_access.text(system, "build-backend") or "").partition(":")[0] == "freshwheel"
+    )
 
 
 def guess(requires: Sequence[str]) -> Backend | None:

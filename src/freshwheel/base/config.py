@@ -323,22 +323,6 @@ OUTSIDE: Mapping[str, Reader[Any]] = {
 """The keys that a config setting and a variable may set too, and how these are read: as strings."""
 
 
-def idle(pyproject: Mapping[str, Any]) -> str:
-    """Why nobody reads `[tool.freshwheel]`, in words; nothing where the backend is freshwheel, or may call it."""
-    system, ours = tables.table(pyproject, "build-system"), tables.text(pyproject, f"{_TABLE}.backend")
-    module = tables.text(system, "build-backend")
-    if _may_be_ours(system):
-        return ""
-    if module not in (None, ours) and not backends.find(module or "", ()).distributions:
-        return ""
-    return f"[build-system] build-backend {f'is {module}' if module else 'is not stated'}, and not freshwheel"
-
-
-def _may_be_ours(system: Mapping[str, Any]) -> bool:
-    """Whether `[build-system]` names freshwheel, or a backend of the project that may call it."""
-    return "backend-path" in system or (tables.text(system, "build-backend") or "").partition(":")[0] == "freshwheel"
-
-
 def parse(
     project: Project, settings: Settings | None, environ: Mapping[str, str], *, importable: Callable[[str], bool]
 ) -> Config:
@@ -349,6 +333,7 @@ def parse(
     """
     problems, pyproject = Problems(), project.pyproject
     build_requires = problems.met(_build_requires, pyproject)
+    problems.met(_build_backend, pyproject)
     stated = problems.met(_project, pyproject)
     ours = problems.met(_table, pyproject, build_requires or ())
     outside = {name: value for name, value in (settings or {}).items() if name.startswith(_SETTING)}
@@ -368,6 +353,12 @@ def parse(
 def _build_requires(pyproject: Mapping[str, Any]) -> tuple[str, ...]:
     system = table(pyproject.get("build-system", {}), "build-system")
     return list_of(string)(system.get("requires", []), "build-system.requires")
+
+
+def _build_backend(pyproject: Mapping[str, Any]) -> None:
+    """Raises ConfigError where `build-backend` is no string."""
+    system = tables.table(pyproject, "build-system")
+    string(system.get("build-backend", ""), "build-system.build-backend")
 
 
 def _project(pyproject: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -390,7 +381,7 @@ def _table(pyproject: Mapping[str, Any], build_requires: Sequence[str]) -> Mappi
 
 def _advice(pyproject: Mapping[str, Any], build_requires: Sequence[str]) -> str:
     """What to do where the inner backend is not named."""
-    if not _may_be_ours(tables.table(pyproject, "build-system")):
+    if not backends.may_be_own(tables.table(pyproject, "build-system")):
         return "`freshwheel init` switches this project to freshwheel"
     known = backends.guess(build_requires)
     if known is None:

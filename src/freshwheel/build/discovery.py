@@ -7,6 +7,7 @@ Nobody knows of them before a build, so they can't be in its key.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import sys
@@ -31,6 +32,8 @@ FILE, FOLDER, PRESENT, ABSENT, MADE = "f", "d", "p", "a", "n"
 
 The last one: what a file holds that a build makes where it is missing.
 """
+MODULES = "o"
+"""Which modules could be imported from a folder."""
 VARIABLE = "v"
 """In place of the kind of a file. The content is a hash of the value, salted; nothing where it was not set."""
 EVERY = "e"
@@ -49,6 +52,7 @@ REFERENCES = b"refs"
 _WORDS = {
     FILE: "{} changed, which a build has read",
     FOLDER: "what is in {} changed, which a build has listed",
+    MODULES: "what can be imported from {} changed, from which a build has imported",
     PRESENT: "{} changed, which a build has asked for",
     ABSENT: "{} is there now, which a build has looked for in vain",
     MADE: "{} changed, which a build has made and read",
@@ -61,6 +65,7 @@ _WORDS = {
 GONE = b"gone"
 """In place of the content of what is not there any more, or is of another kind."""
 
+_FOLDERS = (FOLDER, MODULES)
 _NOTHING = (b"", b"")
 _SIGN = b"$"
 """Before the name of a variable, that it is no path."""
@@ -240,15 +245,16 @@ def _held(about: Surroundings, where: bytes, path: bytes, kind: str) -> tuple[by
     """The same of a file, a folder, or what is absent."""
     try:
         status = os.stat(where)
-    except (FileNotFoundError, NotADirectoryError):
-        return _NOTHING if kind in (ABSENT, MADE) else None
-    except (OSError, ValueError):
+    except ValueError:
         return None
+    except OSError as error:
+        is_gone = error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+        return _NOTHING if is_gone and kind in (ABSENT, MADE) else None
     try:
         if kind in (FILE, MADE):
             content = _file(where, path, status)
         else:
-            content = _folder(about, where, path) if kind == FOLDER and stat.S_ISDIR(status.st_mode) else None
+            content = _listed(about, where, path, kind) if kind in _FOLDERS and stat.S_ISDIR(status.st_mode) else None
     except (OSError, ValueError, rows.RestlessError):
         if os.access(where, os.R_OK):
             return None
@@ -319,20 +325,36 @@ def _file(where: bytes, path: bytes, status: os.stat_result) -> bytes | None:
     return None if seen is None else seen[0] + seen[1]
 
 
-def _folder(about: Surroundings, where: bytes, path: bytes) -> bytes:
+def _listed(about: Surroundings, where: bytes, path: bytes, kind: str) -> bytes:
     """Which names a folder has, and which of them are folders, as who lists it is told.
 
-    Of one that belongs to the project without what tools and editors drop there.
+    Of one that belongs to the project without what tools and editors drop there; of `MODULES` those of modules.
     """
     with os.scandir(where) as listing:
-        kinds = {entry.name: entry.is_dir() for entry in listing}
+        kinds = {entry.name: _is_folder(entry) for entry in listing}
     names = sorted(kinds)
+    if kind == MODULES:
+        endings = tuple(map(os.fsencode, machinery.all_suffixes()))
+        starts = [b"__init__" + ending for ending in endings]
+        names = [
+            name
+            for name in names
+            if name.endswith(endings) or any(os.path.exists(os.path.join(where, name, start)) for start in starts)
+        ]
     if not os.path.isabs(path):
         names = [name for name in names if _stays(about, path, name)]
         folders = [name for name in names if kinds[name]]
         left_out = _left_out(about, where, path, folders) if folders else frozenset()
         names = [name for name in names if name not in left_out]
     return digest.of(b"\0".join(name + b"/" if kinds[name] else name for name in names))
+
+
+def _is_folder(entry: os.DirEntry[bytes]) -> bool:
+    """Whether a name leads to a folder; one that leads in a circle does not."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _stays(about: Surroundings, path: bytes, name: bytes) -> bool:
@@ -347,16 +369,24 @@ def _left_out(about: Surroundings, where: bytes, path: bytes, folders: Iterable[
     """Those of the folders in a folder in which nothing is a source."""
     apart = files.set_apart(about.tree, about.environ)
     ground = boundary.Ground(boundary.Scope(tree=about.tree, repository=about.tree, inputs=(), apart=apart))
-    left_out = set()
-    for name in folders:
-        inside: dict[str, bool] = {}
-        with contextlib.suppress(PermissionError), os.scandir(os.path.join(where, name)) as listing:
-            inside = {os.fsdecode(entry.name): entry.is_dir() for entry in listing}
-        below = frozenset(entry for entry, is_folder in inside.items() if is_folder)
-        relative = os.path.normpath(os.path.join(os.fsdecode(path), os.fsdecode(name)))
-        if ground.is_apart(relative) or ground.pruned(relative, frozenset(inside), below) is not None:
-            left_out.add(name)
-    return frozenset(left_out)
+
+    def is_left_out(folder: bytes) -> bool:
+        """Whether it is pruned, or holds nothing but what is no source, however deep."""
+        inside: dict[bytes, bool] = {}
+        with contextlib.suppress(PermissionError), os.scandir(disk.at(os.fsencode(about.tree), folder)) as listing:
+            inside = {entry.name: entry.is_dir(follow_symlinks=False) for entry in listing}
+        below = frozenset(os.fsdecode(name) for name, is_folder in inside.items() if is_folder)
+        relative = os.fsdecode(folder)
+        if ground.is_apart(relative) or ground.pruned(relative, frozenset(map(os.fsdecode, inside)), below) is not None:
+            return True
+        return all(
+            is_left_out(os.path.join(folder, name)) if is_folder else not _stays(about, folder, name)
+            for name, is_folder in inside.items()
+        )
+
+    places = {name: os.path.normpath(os.path.join(path, name)) for name in folders}
+    links = {name for name in folders if os.path.islink(os.path.join(where, name))}
+    return frozenset(name for name, place in places.items() if name not in links and is_left_out(place))
 
 
 def _row(about: Surroundings, path: bytes) -> bytes:

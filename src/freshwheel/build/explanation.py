@@ -87,6 +87,8 @@ def differing(
         differences = [
             difference for difference in differences if difference.name != _STORE and not _is_hidden(difference)
         ]
+    fresh = (name for name in case.facts.unasked - parts.keys() if name.startswith("command "))
+    differences += [Difference(name=name, before=None, after="") for name in sorted(fresh)]
     silent, apart = case.facts.unasked & parts.keys(), list[str]()
     if isolated != (case.context.private is not None):
         apart = [difference.name for difference in differences if difference.name.startswith(_OF_BUILDS)]

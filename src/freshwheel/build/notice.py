@@ -301,7 +301,7 @@ def _depth(folder: str) -> tuple[int, int]:
 
 
 _LARGEST = 1 << 28
-_PATHS = (discovery.FILE, discovery.FOLDER, discovery.PRESENT, discovery.ABSENT, discovery.MADE)
+_PATHS = (discovery.FILE, discovery.FOLDER, discovery.MODULES, discovery.PRESENT, discovery.ABSENT, discovery.MADE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -36,6 +36,7 @@ _KINDS = {
     "present": discovery.PRESENT,
     "absent": discovery.ABSENT,
     "made": discovery.MADE,
+    "modules": discovery.MODULES,
 }
 
 
@@ -141,11 +142,14 @@ def findings(  # noqa: PLR0913, PLR0917 - what a judgement rests on
     judged = judgement.judge(account, places)
     around = discovery.about(context, b"")
     paths = [(_kept(item), _KINDS[item.kind]) for item in judged.taken if item.counts and not item.joins]
+    folders = [_kept(item) for item in judged.taken if item.counts and item.kind == "modules"]
+    names = map(os.fsencode, sorted(account.modules))
+    paths += [(os.path.join(folder, name), discovery.ABSENT) for name in names for folder in folders]
     paths += [(os.fsencode(path), discovery.FILE) for path in packaged.databases()] if judged.packages else []
     if judged.control:
         paths += [(discovery.REFERENCES if programs.asks_references(account) else b".", discovery.CONTROL)]
     paths += [(name, discovery.PROGRAM) for name in sorted(judged.names)]
-    if any(judgement.called(item) == "cmake" for item in account.programs):
+    if any(item.name == "cmake" for item in account.programs):
         paths.append((b"PATH", discovery.PREFIXES))
     paths += [(link, discovery.PRESENT) for link in _links_beside(judged, places)]
     paths += discovery.sought(around, account.modules, account.distributions)
@@ -153,7 +157,8 @@ def findings(  # noqa: PLR0913, PLR0917 - what a judgement rests on
     doubt = f"{server} has a server compile, which nobody observes" if server else judged.doubt
     earlier = [item for item in discovery.refreshed(around, page.items) if item[2] != discovery.GONE]
     items = discovery.taken(around, dict.fromkeys(paths))
-    lost = "" if items is not None else "something that the build has read is gone, or can't be read again"
+    gone = next((path for path, kind in paths if items is None and not discovery.taken(around, [(path, kind)])), None)
+    lost = "" if gone is None else f"{os.fsdecode(gone)} was used by the build, and is gone or can't be read again"
     return Findings(
         judged=judged,
         items=tuple({item[:2]: item for item in [*earlier, *(items or ())]}.values()),

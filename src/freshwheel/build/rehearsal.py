@@ -177,7 +177,7 @@ def _discoveries(lookout: Lookout, case: Case, taken: Sequence[Discovered]) -> N
             which(os.fsdecode(path), case.about.folders, lookout, cwd=call.tree, environ=call.environ)
         elif kind == discovery.CONTROL:
             lookout.distrust("git is asked for what the version control of the project says")
-        elif kind in (discovery.FILE, discovery.FOLDER, discovery.MADE):
+        elif kind in (discovery.FILE, discovery.FOLDER, discovery.MODULES, discovery.MADE):
             row = lookout.look(os.fsdecode(where))
             if row is None and kind != discovery.MADE:
                 lookout.distrust("what a build discovered is gone")

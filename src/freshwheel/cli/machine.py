@@ -57,7 +57,8 @@ def looked(
     # How extension modules end there, where modules are looked for, and its folder.
     own = importlib.machinery.EXTENSION_SUFFIXES[0], list(sys.path), sys.prefix
     suffix, path, prefix = own if named is None else _asked(named)
-    statuses = installed.statuses(path, environ, suffix=suffix, names=names)
+    is_active = named is None or (python is None and bool(environ.get("VIRTUAL_ENV")))
+    statuses = installed.statuses(path, environ, suffix=suffix, names=names, python="" if is_active else named or "")
     known = {installs.normal(status.name) for status in statuses}
     if missing := [name for name in names if installs.normal(name) not in known]:
         hint = "`freshwheel status` lists all that is; --python names another environment"
@@ -120,6 +121,8 @@ def _asked(python: str) -> tuple[str, list[str], str]:
             case [str(suffix), list(path), str(prefix)] if all(isinstance(folder, str) for folder in path):
                 return suffix, path, prefix
         why = done.stdout.strip()
+    except subprocess.CalledProcessError as error:
+        why = error.stderr.strip().rpartition("\n")[2] or f"it ended with {error.returncode}"
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         why = str(error)
     raise FreshwheelError(f"{python} does not say where its modules are: {console.visible(why)}")

@@ -13,7 +13,7 @@ from typing import Any
 from freshwheel.adopt import init as adoption
 from freshwheel.adopt import uv as cache_keys
 from freshwheel.adopt.switch import Remark
-from freshwheel.base import config, files
+from freshwheel.base import backends, files
 from freshwheel.base import toml_access as tables
 from freshwheel.base.frame import decoded
 from freshwheel.build.context import Call
@@ -44,8 +44,8 @@ _HOLES = (
     'link is seen only if it is named. [tool.uv] reinstall-package = ["NAME"] has uv ask each time instead'
 )
 _FIRST = (
-    ", which names the build backend; a project that has setup.py alone is built by setuptools, so write there: "
-    '[build-system] requires = ["setuptools"] build-backend = "setuptools.build_meta"'
+    ", which names the build backend; a project that has setup.py alone is built by setuptools, so write there:\n"
+    '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta:__legacy__"'
 )
 
 
@@ -53,9 +53,10 @@ def project(path: str) -> str:
     """The directory of a project. Raises UsageError where there is none."""
     tree = console.tree_of(path)
     if not os.path.isdir(tree):
-        raise UsageError(f"{path}: there is no such directory")
+        more = "; it is a file, so name its folder" if os.path.isfile(tree) else ""
+        raise UsageError(f"{path}: there is no such directory{more}")
     if not os.path.lexists(os.path.join(tree, "pyproject.toml")):
-        raise UsageError(f"{path}: there is no pyproject.toml in it{_FIRST}")
+        raise UsageError(f"{path or os.curdir}: there is no pyproject.toml in it{_FIRST}")
     return tree
 
 
@@ -63,7 +64,7 @@ def call(path: str) -> Call:
     """What a recipe is asked about. A person is told if nobody reads the settings. Raises FreshwheelError."""
     tree = project(path)
     pyproject = projects.read(tree).pyproject
-    if tables.table(pyproject, "tool.freshwheel") and (why := config.idle(pyproject)):
+    if tables.table(pyproject, "tool.freshwheel") and (why := backends.idle(pyproject)):
         console.say(f"nobody reads [tool.freshwheel]: {why}; `freshwheel init` completes the switch")
     return Call(tree=tree, environ=dict(os.environ), hook="build_wheel", settings=None, say=console.say)
 
@@ -300,11 +301,10 @@ def init(options: argparse.Namespace) -> Answer:
         console.write(interface.painted(lines))
         lines, agreed = [], console.asked(f"write {_NAME}?")
     if is_changed and agreed:
-        lines += [] if options.undo or adoption.keep(proposal, os.environ) else [Line(_UNKEPT, "note")]
+        is_kept = not options.undo and adoption.keep(proposal, os.environ)
+        lines += [] if options.undo or is_kept else [Line(_UNKEPT, "note")]
         adoption.write(tree, proposal.before, proposal.after)
-        lines.append(
-            Line(f"wrote {_NAME}" + ("" if options.undo else "; `freshwheel init --undo` takes it back"), "good")
-        )
+        lines.append(Line(f"wrote {_NAME}" + ("; `freshwheel init --undo` takes it back" if is_kept else ""), "good"))
     elif is_changed:
         lines.append(Line("not written; --yes writes it", "do") if agreed is None else Line("not written", "bad"))
     value = {

@@ -47,21 +47,24 @@ class Status:
 
 
 def statuses(
-    path: Sequence[str], environ: Mapping[str, str], *, suffix: str, names: Sequence[str] = ()
+    path: Sequence[str], environ: Mapping[str, str], *, suffix: str, names: Sequence[str] = (), python: str = ""
 ) -> list[Status]:
     """All that was installed from a folder into the environment whose modules are looked for in `path`, by name.
 
-    `suffix` ends extension modules of its Python. With `names` only these, and whatever came from elsewhere too.
+    `suffix` ends extension modules of its Python, which is `python`; nothing: the active one. With `names` only these,
+    and whatever came from elsewhere too.
     """
     wanted = {installs.normal(name) for name in names}
     known = sorted(installs.listed(path), key=lambda install: installs.normal(install.name))
     return [
-        status(install, environ, suffix) for install in known if not wanted or installs.normal(install.name) in wanted
+        status(install, environ, suffix, python)
+        for install in known
+        if not wanted or installs.normal(install.name) in wanted
     ]
 
 
-def status(install: Install, environ: Mapping[str, str], suffix: str) -> Status:
-    """How one stands; `suffix` as above."""
+def status(install: Install, environ: Mapping[str, str], suffix: str, python: str = "") -> Status:
+    """How one stands; `suffix` and `python` as above."""
     if install.origin != "folder":
         return _said(install, "skipped", "it did not come from a folder of this machine")
     pyproject = _pyproject(install.tree)
@@ -71,21 +74,22 @@ def status(install: Install, environ: Mapping[str, str], suffix: str) -> Status:
         gone = "there is no project any more" if os.path.isdir(install.tree) else "the folder is gone"
         return _said(install, "stale", gone, f"install it from where it is now, or uninstall {install.name}")
     if install.mark is None:
-        return _said(install, "stale", "it was built without freshwheel", _mend(install))
+        return _said(install, "stale", "it was built without freshwheel", _mend(install, python))
     name = tables.text(pyproject, "project.name") or install.name
     if installs.normal(name) != installs.normal(install.name):
         return _said(install, "unknown", f"the folder has another project now: {name}", f"uninstall {install.name}")
-    return _held(install, environ, suffix)
+    return _held(install, environ, suffix, python)
 
 
-def _held(install: Install, environ: Mapping[str, str], suffix: str) -> Status:
+def _held(install: Install, environ: Mapping[str, str], suffix: str, python: str) -> Status:
     """One with a mark, held against the tree."""
     try:
         now = installs.digests(install.tree, environ) or digests(install.tree, environ)
     except FreshwheelError as error:
-        return _said(install, "unknown", error.render().replace("\n", "; "))
+        first, *rest = error.render().split("\n")
+        return _said(install, "unknown", " ".join([first, "; ".join(line.strip(" -") for line in rest)]).strip())
     state, why, superfluous = installs.judged(install, now, environ, suffix)
-    mend = "" if state == "current" else _mend(install)
+    mend = "" if state == "current" else _mend(install, python)
     if superfluous:
         mend = f"remove {' '.join(shlex.quote(os.path.join(install.tree, path)) for path in superfluous)}"
     elif state == "stale":
@@ -117,14 +121,14 @@ def _said(install: Install, state: State, why: str, mend: str = "") -> Status:
     )
 
 
-def _mend(install: Install) -> str:
-    """The command that installs it again, with the program that did it."""
+def _mend(install: Install, python: str) -> str:
+    """The command that installs it again, with the program that did it, into its environment."""
     where = ("-e " if install.editable else "") + shlex.quote(install.tree)
     if install.installer() != "uv":
-        return f"python -m pip install {where}"
+        return f"{shlex.quote(python or 'python')} -m pip install {where}"
     if os.path.exists(os.path.join(install.tree, "uv.lock")):
         return f"uv sync --project {shlex.quote(install.tree)} --reinstall-package {install.name}"
-    return f"uv pip install {where}"
+    return f"uv pip install {f'--python {shlex.quote(python)} ' if python else ''}{where}"
 
 
 def _changes(install: Install, now: Digests, environ: Mapping[str, str]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
-from freshwheel.base import config, files, globs
+from freshwheel.base import backends, files, globs
 from freshwheel.base import toml_access as tables
 from freshwheel.base.environment import folders
 from freshwheel.base.errors import InputError, few
@@ -22,7 +22,7 @@ from freshwheel.build import discovery, explanation, lookup
 from freshwheel.build.context import Call, Context
 from freshwheel.build.explanation import Comparison
 from freshwheel.build.lookup import Case
-from freshwheel.inner import programs
+from freshwheel.inner import process, programs
 from freshwheel.inner.programs import Lookout
 from freshwheel.memory import discoveries, editables, memory, outcome
 from freshwheel.memory.outcome import Outcome
@@ -36,6 +36,10 @@ from freshwheel.store.shelf import Discovered
 _MANIFESTS = ("Cargo.toml", "CMakeLists.txt", "meson.build")
 """Files that decide what of their folder is built."""
 _AT_THE_TOP = (*_MANIFESTS, "Cargo.lock", "setup.cfg", "setup.py")
+_INSTALLED = "what is installed where it is built"
+_OF_PYTHON = (discovery.MODULE, discovery.DISTRIBUTION)
+_NOT_HERE = {discovery.CONTROL: "git", **dict.fromkeys(_OF_PYTHON, _INSTALLED)}
+"""What builds take and nobody can tell who is another Python, or starts nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,9 +100,14 @@ def inputs(call: Call) -> Inputs:
 
 
 def check(call: Call) -> Check:
-    """What builds have shown to be wrong with the declared inputs, and what is wrong with `exclude` by itself."""
+    """What builds have shown to be wrong with the declared inputs, and what is wrong with `exclude` by itself.
+
+    Raises ConfigError where a setting would fail each build.
+    """
     context = Context.of(call)
     snapshot = context.snapshot()
+    context.base()  # what a build would fail by
+    process.contained(call.tree, context.config.backend_path)
     known = discoveries.load(files.cache_directory(call.environ), call.tree)
     chosen = selection.steady(call.tree, context.select)
     vital = {*chosen.rules.always, *_AT_THE_TOP, *_deciding(chosen.closure)}
@@ -258,7 +267,7 @@ def _unread(path: str) -> Finding:
 
 def _idle(context: Context) -> Iterator[Finding]:
     """That nobody reads the settings, if so."""
-    if why := config.idle(context.project.pyproject):
+    if why := backends.idle(context.project.pyproject):
         what = f"nobody reads it: {why}"
         yield Finding(kind="idle", where="[tool.freshwheel]", what=what, todo="`freshwheel init` completes the switch")
 
@@ -330,7 +339,9 @@ def why(call: Call) -> Why:
     if last is not None:
         before = outcome.inputs(cache, call.tree, last.digest)
         compared = explanation.compared(last, outcome.parts(outcomes, last.key), before, snapshot, case)
-    cause = case if isinstance(case, str) else _cause(case, last, compared)
+    cause, left_out = (case, frozenset[str]()) if isinstance(case, str) else _cause(case, last, compared)
+    if not cause:
+        compared = replace(compared, unasked=tuple(sorted(left_out.union(compared.unasked))))
     return Why(
         digest=snapshot.digest,
         store=case if isinstance(case, str) else "",
@@ -342,24 +353,29 @@ def why(call: Call) -> Why:
     )
 
 
-def _cause(case: Case, last: Outcome | None, compared: Comparison) -> str:
-    """Why the next installation will build, as far as that can be told from here; nothing: it need not."""
+def _cause(case: Case, last: Outcome | None, compared: Comparison) -> tuple[str, frozenset[str]]:
+    """Why the next installation will build, as far as that can be told from here; nothing: it need not.
+
+    And what of that can't be told from here.
+    """
     if case.context.proves:
-        return "a stored wheel is to be verified"
-    unfit = _unfit_editable(case, compared) if case.context.in_place else _unfit_wheel(case)
+        return "a stored wheel is to be verified", frozenset()
+    unfit, rests = _unfit_editable(case, compared) if case.context.in_place else _unfit_wheel(case)
     if unfit is not None:
-        return unfit
+        unsure = [item for item in rests if item[1] == discovery.CONTROL]
+        unsure += discovery.failing(case.about, [item for item in rests if item[1] in _OF_PYTHON])
+        return unfit, frozenset(_NOT_HERE[kind] for _, kind, *_ in unsure)
     if last is None:
-        return "first build here"
+        return "first build here", frozenset()
     if differing := explanation.words(compared):
-        return "; ".join(differing)
+        return "; ".join(differing), frozenset()
     if last.unstored:
-        return f"the last one was not stored: {last.unstored}"
-    return "what was kept is gone" if case.context.in_place else "the store does not have it"
+        return f"the last one was not stored: {last.unstored}", frozenset()
+    return "what was kept is gone" if case.context.in_place else "the store does not have it", frozenset()
 
 
-def _unfit_wheel(case: Case) -> str | None:
-    """Why what the store has will not do; nothing: it will. None: it has nothing of this key."""
+def _unfit_wheel(case: Case) -> tuple[str | None, Sequence[Discovered]]:
+    """Why what the store has will not do; nothing: it will. None: it has nothing of this key. And what it rests on."""
     reasons: list[str] = []
     for listed in upkeep.entries(case.store.shelf):
         entry = listed.entry
@@ -369,13 +385,15 @@ def _unfit_wheel(case: Case) -> str | None:
         differing, *_ = explanation.differing(parts, case, isolated=bool(entry.installed))
         if not differing:
             reasons.append(discovery.difference(case.about, _known(entry.discovered)))
-    return "" if "" in reasons else next(iter(reasons), None)
+            if not reasons[-1]:
+                return "", entry.discovered
+    return next(iter(reasons), None), ()
 
 
-def _unfit_editable(case: Case, compared: Comparison) -> str | None:
-    """Why an editable build that is kept will not do; nothing: it will. None: none of such a tree is kept."""
+def _unfit_editable(case: Case, compared: Comparison) -> tuple[str | None, Sequence[Discovered]]:
+    """Why an editable build that is kept will not do; nothing: it will. None: none is kept. And what it rests on."""
     if compared.parts != ():
-        return None
+        return None, ()
     tree, cache = memory.real(case.context.call.tree), files.cache_directory(case.context.call.environ)
     records = editables.load(cache or "", tree)
     for record in records:
@@ -384,11 +402,11 @@ def _unfit_editable(case: Case, compared: Comparison) -> str | None:
         ):
             for module in record.modules:
                 if editables.state(tree, module, record, records) == "foreign":
-                    return f"{os.fsdecode(module.path)} is not what a build of freshwheel left there"
-            return ""
-    return None
+                    return f"{os.fsdecode(module.path)} is not what a build of freshwheel left there", ()
+            return "", record.rests
+    return None, ()
 
 
 def _known(rests: Sequence[Discovered]) -> list[Discovered]:
-    """What a build has taken, but for what git says: that is not asked here."""
-    return [item for item in rests if item[1] != discovery.CONTROL]
+    """What a build has taken, but for what can't be told from here."""
+    return [item for item in rests if item[1] not in _NOT_HERE]

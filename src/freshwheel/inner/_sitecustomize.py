@@ -232,6 +232,9 @@ class _Notes(object):
             if details[1] and not str(details[1]).startswith(_HOME):
                 self.seek("l", details[1])
             return
+        if event in ("os.listdir", "os.scandir"):
+            self.list(details[0], sys._getframe(1))
+            return
         if event == "ctypes.dlopen":
             asks = details[0] is not None
         else:
@@ -239,6 +242,18 @@ class _Notes(object):
         if asks and "*" not in self.known:
             self.add("v", b"*")
             self.known.add("*")
+
+    def list(self, folder, frame):
+        # type: (Any, Any) -> None
+        """A folder is listed by somebody else than an import, which looks there for modules alone."""
+        while frame is not None and frame.f_globals is globals():
+            frame = frame.f_back
+        if frame is None or not frame.f_code.co_filename.startswith("<frozen importlib"):
+            try:
+                place = os.path.abspath(os.fsencode("." if folder is None else folder))
+            except TypeError:  # it is open already
+                place = self.below(folder, b"")
+            self.seek("f", os.fsdecode(place))
 
     def use(self, kinds, path):
         # type: (str, Any) -> None

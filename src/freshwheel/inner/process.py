@@ -115,7 +115,7 @@ class Inner:
         caller = BuildBackendHookCaller(
             self.tree,
             self.backend,
-            backend_path=_contained(self.tree, self.backend_path) or None,
+            backend_path=contained(self.tree, self.backend_path) or None,
             runner=functools.partial(self._run, name),
             python_executable=self.python,
         )
@@ -144,7 +144,7 @@ class Inner:
         if any(self.backend in known.modules for known in backends.KNOWN) and not self.backend_path:
             return ""
         hooks = name if name == "build_sdist" else f"{name} build_wheel"
-        folders = [os.path.join(self.tree, folder) for folder in _contained(self.tree, self.backend_path)]
+        folders = [os.path.join(self.tree, folder) for folder in contained(self.tree, self.backend_path)]
         command = [self.python, "-B", "-c", _PROBE, self.backend, hooks, os.pathsep.join(folders)]
         with contextlib.suppress(OSError):
             done = subprocess.run(  # noqa: S603 - as the hook itself
@@ -223,7 +223,7 @@ def _ending(status: int) -> tuple[str, str]:
     return f"killed by {name}", "often the sign of too little memory" if name == "SIGKILL" else _ABOVE
 
 
-def _contained(tree: str, backend_path: Sequence[str]) -> list[str]:
+def contained(tree: str, backend_path: Sequence[str]) -> list[str]:
     """`backend_path` as it is; raises `ConfigError` unless every entry is a folder of the tree (PEP 517)."""
     problems = [
         Problem(f"{_KEY}[{place}]", f'"{entry}" {reason}')

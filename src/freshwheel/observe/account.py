@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from freshwheel.base.rows import Row
 
-__all__ = ["Account", "Program", "Use", "merged"]
+__all__ = ["Account", "Program", "Use", "is_python", "merged", "silent"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,6 +23,11 @@ class Program:
     pid: int = 0
     forked: bool = False
     """Whether the process has only been split off from another one that runs it."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return re.split(rb"[/\\]", self.path)[-1].decode("utf-8", "surrogateescape")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,10 +64,27 @@ class Account:
     """Distributions that they looked for in vain; `*` means all."""
     loaded: frozenset[bytes] = frozenset()
     """Compiled modules that they loaded."""
+    listed: frozenset[bytes] = frozenset()
+    """Folders that they listed; an import, which lists for itself, is none of it."""
     witnessed: tuple[int, ...] = ()
     """Process ids of the Pythons that wrote down which names they ask for: one that executed the next has the same."""
     doubts: tuple[str, ...] = ()
     """What the observer could not see, in words; nothing: it saw all."""
+
+
+_PYTHON = re.compile(r"(?:python|pypy)[0-9.]*t?(?:\.exe)?")
+
+
+def is_python(program: Program) -> bool:
+    """Whether a program is Python, by its name."""
+    return _PYTHON.fullmatch(program.name) is not None
+
+
+def silent(account: Account) -> frozenset[int]:
+    """The processes in which more Pythons ran, one executing the next, than have written down what they ask for."""
+    ran = Counter(program.pid for program in account.programs if not program.forked and is_python(program))
+    wrote = Counter(account.witnessed)
+    return frozenset(pid for pid, number in ran.items() if number > wrote[pid])
 
 
 def merged(accounts: Iterable[Account]) -> Account:
@@ -71,6 +95,7 @@ def merged(accounts: Iterable[Account]) -> Account:
     modules: set[str] = set()
     distributions: set[str] = set()
     loaded: set[bytes] = set()
+    listed: set[bytes] = set()
     witnessed: list[int] = []
     doubts: dict[str, None] = {}
     for account in accounts:
@@ -82,6 +107,7 @@ def merged(accounts: Iterable[Account]) -> Account:
         modules |= account.modules
         distributions |= account.distributions
         loaded |= account.loaded
+        listed |= account.listed
         witnessed += account.witnessed
         doubts |= dict.fromkeys(account.doubts)
     return Account(
@@ -91,6 +117,7 @@ def merged(accounts: Iterable[Account]) -> Account:
         modules=frozenset(modules),
         distributions=frozenset(distributions),
         loaded=frozenset(loaded),
+        listed=frozenset(listed),
         witnessed=tuple(witnessed),
         doubts=tuple(doubts),
     )

@@ -15,11 +15,11 @@ from typing import Literal
 
 from freshwheel.base import rows
 from freshwheel.base.rows import Row
-from freshwheel.observe.account import Account, Program, Use
+from freshwheel.observe.account import Account, Use, is_python, silent
 
-__all__ = ["MAKES", "Judged", "Places", "Taken", "ancestors", "beside", "called", "judge", "source_of", "within"]
+__all__ = ["MAKES", "Judged", "Places", "Taken", "ancestors", "beside", "judge", "source_of", "within"]
 
-Kind = Literal["file", "folder", "present", "absent", "made"]
+Kind = Literal["file", "folder", "modules", "present", "absent", "made"]
 
 _KERNEL = re.compile(rb"/(?:proc|sys|dev(?!/shm/)|(?:var/)?run/(?:nscd|systemd))(?:/|$)").match
 """The running system: its devices and processes, and whom it asks for users and hosts."""
@@ -136,11 +136,13 @@ class _Judge:
         self.doubt = account.doubts[0] if account.doubts else ""
         self.packages = False
         self.names: set[bytes] = set()
-        self.control = any(called(program) == "git" for program in account.programs)
+        self.control = any(program.name == "git" for program in account.programs)
         self.common = (*places.shared, *places.given)
         """Where nothing is one tree's own."""
         self.inside = _above(places.inputs)
         self.beside = beside(places)
+        self.silent = silent(account)
+        self.listed = frozenset(map(os.path.realpath, account.listed))
         self.made = {self.real(path) for path, use in account.uses.items() if use.written and use.first is None}
 
     def judged(self) -> Judged:
@@ -230,7 +232,8 @@ class _Judge:
     def of_the_build(self, real: bytes, relative: bytes | None, kind: Kind | None, use: Use) -> str:
         """Why a path comes from the rest: it is an input, or the build has made it."""
         fresh = not use.before or (relative in self.places.outputs and not use.read_before)
-        if (use.written and fresh and not _is_folder(use)) or (kind != "made" and self.is_made(real)):
+        fresh = fresh and not (use.first is not None and stat.S_ISDIR(use.first[0]))
+        if (use.written and fresh) or (kind != "made" and self.is_made(real)):
             return "made by the build itself"
         if relative is not None and self.is_input(relative, kind, use):
             return "an input"
@@ -284,9 +287,17 @@ class _Judge:
         apart = relative is None or b".egg-info/" in relative or _lies_in_version_control(relative)
         apart = apart or (os.path.basename(real) in _IGNORING and not within(real, (self.places.tree,)))
         apart = apart or relative in self.places.inputs
-        joins = in_tree and kind == "file" and not declared and not apart
+        joins = in_tree and kind == "file" and not declared and not apart and not use.written
+        kind = "modules" if in_tree and kind == "folder" and self.is_for_imports(real, use) else kind
         why = "inside of the repository, and no input" if in_tree else "outside of the repository"
         return self.taken(path, relative, kind, use, why, counts=True, joins=joins)
+
+    def is_for_imports(self, real: bytes, use: Use) -> bool:
+        """Whether Pythons have listed a folder to import from there, and nobody else who goes by all names in it."""
+        programs = [self.account.programs[number] for number in use.read]
+        known = [item.name in _LISTING or (is_python(item) and item.pid not in self.silent) for item in programs]
+        # What is compiled may list without a word.
+        return all(known) and not self.account.loaded and real not in self.listed
 
     def watch(self, path: bytes, kind: Kind, use: Use) -> None:
         """Doubts the account where a path is not what it was when the build used it first."""
@@ -320,19 +331,16 @@ class _Judge:
     ) -> Taken:
         """The value."""
         numbers = sorted(use.read | use.run or use.asked)  # who only asks whether something is new has not taken it
-        by = tuple(dict.fromkeys(called(self.account.programs[number]) for number in numbers))
+        by = tuple(dict.fromkeys(self.account.programs[number].name for number in numbers))
         return Taken(path=path, relative=relative, kind=kind, by=by, why=why, counts=counts, joins=joins)
 
     def is_input(self, relative: bytes, kind: Kind | None, use: Use) -> bool:
         """Whether the source digest has it: an input, or a folder that holds one and was only asked for."""
-        if relative == b"pyproject.toml" and any(not self.is_parser(number) for number in use.read):
+        names = (self.account.programs[number].name for number in use.read)
+        if relative == b"pyproject.toml" and not all(name.startswith(_PARSING) for name in names):
             return False  # not all of its text is in the digest
         # A link to a folder is an input, and not what is in there.
         return kind != "folder" and (relative in self.places.inputs or (kind == "present" and relative in self.inside))
-
-    def is_parser(self, number: int) -> bool:
-        """Whether a program takes no more of `pyproject.toml` than its tables."""
-        return called(self.account.programs[number]).startswith(_PARSING)
 
     def ignores_nothing(self, relative: bytes) -> bool:
         """Whether a path only says what to leave out, where no input lies beside or below, such as in `dist`."""
@@ -360,7 +368,7 @@ class _Judge:
         Make lists each folder on the way to what it builds, and of that one takes nothing else.
         """
         if real == self.places.temporary:
-            return 0 < len(use.read) == sum(called(self.account.programs[number]) in MAKES for number in use.read)
+            return 0 < len(use.read) == sum(self.account.programs[number].name in MAKES for number in use.read)
         above = os.path.join(self.places.temporary, b"")
         return real.startswith(above) and above + real[len(above) :].partition(b"/")[0] in self.made
 
@@ -374,7 +382,7 @@ class _Judge:
 
     def is_by(self, use: Use, *names: str) -> bool:
         """Whether nobody but programs with these names has used a path."""
-        return all(called(self.account.programs[number]) in names for number in use.read | use.asked | use.run)
+        return all(self.account.programs[number].name in names for number in use.read | use.asked | use.run)
 
     def is_beside(self, taken: Taken) -> bool:
         """Whether a path may be another one for another tree, though it is not spelled from there."""
@@ -429,15 +437,6 @@ class _Judge:
 _SPECIAL = (stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK)
 
 
-def _is_folder(use: Use) -> bool:
-    return use.first is not None and stat.S_ISDIR(use.first[0])
-
-
-def called(program: Program) -> str:
-    """What people call a program."""
-    return os.path.basename(os.fsdecode(program.path))
-
-
 def _is_linked(now: Row | None, first: Row | None) -> bool:
     """Whether a file has only come by another name, or lost one, as those that uv shares between environments."""
     return now is not None and first is not None and (now[:3], now[4]) == (first[:3], first[4])
@@ -489,7 +488,7 @@ def _reduced(taken: Sequence[Taken]) -> list[Taken]:
         if not item.counts
         or (item.kind == "absent" and not any(folder in absent for folder in ancestors(item.path)))
         or (item.kind == "present" and item.path not in above)
-        or item.kind in ("file", "folder", "made")
+        or item.kind in ("file", "folder", "modules", "made")
     ]
 
 

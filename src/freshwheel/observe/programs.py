@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
 from collections.abc import Collection, Sequence
 
-from freshwheel.observe.account import Account, Program
-from freshwheel.observe.judgement import MAKES, called, within
+from freshwheel.observe.account import Account, Program, is_python, silent
+from freshwheel.observe.judgement import MAKES, within
 
 __all__ = ["asked_behind", "asks_references", "is_server", "open_ended", "unrecorded"]
 
@@ -30,7 +29,6 @@ _SILENT = re.compile(
 )
 """Programs whose variables are documented, and in each key, or that ask for none."""
 _LIBRARY = re.compile(rb".*\.(?:so|dylib|dll)(?:\.[0-9.]*)?").fullmatch
-_PYTHON = re.compile(r"(?:python|pypy)[0-9.]*t?(?:\.exe)?")
 _SERVERS = frozenset(("distcc", "docker", "icecc", "podman", "sccache", "recc", "reclient", "gomacc", "rewrapper"))
 """Clients of servers that compile: what those read, nobody below the client has read."""
 _RECORDED = frozenset(("cargo", "maturin", "rustc", "rustup"))
@@ -53,15 +51,15 @@ def open_ended(account: Account, trusted: Sequence[bytes], shared: Sequence[byte
     """
     if "*" in account.variables:
         return "a Python program has taken all variables"
-    silent = _silent(account)
+    unheard = silent(account)
     for program in account.programs:
-        if not program.forked and not _is_known(program, silent, trusted):
-            return f"{called(program)} may ask for any variable"
+        if not program.forked and not _is_known(program, unheard, trusted):
+            return f"{program.name} may ask for any variable"
     for path in sorted(account.loaded):
         if not within(os.path.realpath(path), trusted):
             return f"{os.fsdecode(path)} was loaded by Python, and may ask for any variable"
     for path in filter(_LIBRARY, account.uses):
-        names = [called(account.programs[number]) for number in sorted(account.uses[path].read)]
+        names = [account.programs[number].name for number in sorted(account.uses[path].read)]
         loaders = [] if within(path, shared) else list(filter(_SILENT.fullmatch, names))
         if loaders:
             return f"{loaders[0]} may have loaded {os.path.basename(os.fsdecode(path))}, which may ask for any variable"
@@ -70,13 +68,13 @@ def open_ended(account: Account, trusted: Sequence[bytes], shared: Sequence[byte
 
 def asked_behind(account: Account, *, control: bool) -> set[str]:
     """The variables that programs ask for wherever they run, and that count nowhere else: of git, and of make."""
-    makes = any(called(program) in MAKES for program in account.programs)
+    makes = any(program.name in MAKES for program in account.programs)
     return {*(("HOME",) if control else ()), *(("MAKEFLAGS", "MFLAGS") if makes else ())}
 
 
 def asks_references(account: Account) -> bool:
     """Whether git was asked for a branch by its name, or for more references than `HEAD` and tags."""
-    return any(_asks_for_more(program.words[1:]) for program in account.programs if called(program) == "git")
+    return any(_asks_for_more(program.words[1:]) for program in account.programs if program.name == "git")
 
 
 def _asks_for_more(words: Sequence[bytes]) -> bool:
@@ -88,7 +86,7 @@ def _asks_for_more(words: Sequence[bytes]) -> bool:
 
 def is_server(account: Account) -> str:
     """The client of a compile server that ran; nothing: none."""
-    return next((name for name in map(called, account.programs) if name in _SERVERS), "")
+    return next((name for name in (program.name for program in account.programs) if name in _SERVERS), "")
 
 
 def unrecorded(account: Account) -> str:
@@ -100,24 +98,13 @@ def unrecorded(account: Account) -> str:
     if not account.witnessed:
         return "no Python wrote down what it has read"
     for program in account.programs:
-        name = os.path.splitext(called(program))[0]
+        name = os.path.splitext(program.name)[0]
         if program.pid not in account.witnessed and name not in _RECORDED:
             return f"{name} ran, which leaves no record of all that it reads"
     return account.doubts[0] if account.doubts else ""
 
 
-def _is_python(program: Program) -> bool:
-    return _PYTHON.fullmatch(called(program)) is not None
-
-
-def _silent(account: Account) -> frozenset[int]:
-    """The processes in which more Pythons ran, one executing the next, than have written down what they ask for."""
-    ran = Counter(program.pid for program in account.programs if not program.forked and _is_python(program))
-    wrote = Counter(account.witnessed)
-    return frozenset(pid for pid, number in ran.items() if number > wrote[pid])
-
-
-def _is_known(program: Program, silent: Collection[int], trusted: Sequence[bytes]) -> bool:
-    if _is_python(program):
-        return program.pid not in silent
-    return within(program.path, trusted) and _SILENT.fullmatch(called(program)) is not None
+def _is_known(program: Program, unheard: Collection[int], trusted: Sequence[bytes]) -> bool:
+    if is_python(program):
+        return program.pid not in unheard
+    return within(program.path, trusted) and _SILENT.fullmatch(program.name) is not None

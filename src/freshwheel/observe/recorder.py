@@ -228,8 +228,6 @@ class Recorder:
             # What is mounted may be answered by a program that waits for us: nothing is looked at any more.
             self.blind = True
             self.doubts["a program has changed what paths mean: it mounted something, or entered another root"] = None
-        elif action == ACTIONS.RING:
-            self.doubts["a program used io_uring, whose files can't be told"] = None
         else:
             self.doubts["a program opened files by handles, without paths"] = None
 

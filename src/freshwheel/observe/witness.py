@@ -15,6 +15,7 @@ from freshwheel.observe.account import Account, Program, Use
 
 __all__ = ["read"]
 
+_NAMED = (b"v", b"m", b"d", b"l", b"f")
 _ENOUGH = 5
 """How many words tell programs apart."""
 
@@ -74,8 +75,8 @@ class _Path:
 class _Tale:
     """What was heard so far."""
 
-    named: dict[bytes, set[str]] = field(default_factory=lambda: {b"v": set(), b"m": set(), b"d": set(), b"l": set()})
-    """Variables, modules and distributions; compiled modules that were loaded."""
+    named: dict[bytes, set[str]] = field(default_factory=lambda: {kind: set() for kind in _NAMED})
+    """By kind: variables, modules and distributions; compiled modules that were loaded, folders that were listed."""
     pids: list[int] = field(default_factory=list)
     speakers: list[Program] = field(default_factory=list)
     started: list[Program] = field(default_factory=list)
@@ -112,6 +113,7 @@ class _Tale:
             modules=frozenset(self.named[b"m"]),
             distributions=frozenset(self.named[b"d"]),
             loaded=frozenset(map(os.fsencode, self.named[b"l"])),
+            listed=frozenset(map(os.fsencode, self.named[b"f"])),
             witnessed=tuple(self.pids),
         )
 

@@ -36,7 +36,7 @@ _BARE = frozenset((b".git", b".hg", b".svn", b".jj", b".bzr", b"__pycache__"))
 _DROPPED_FOLDERS = frozenset(
     (
         *(b".mypy_cache", b".pytest_cache", b".ruff_cache", b".hypothesis", b".ipynb_checkpoints"),
-        *(b".tox", b".nox", b".eggs", b".pdm-build", b".pixi", b".direnv"),
+        *(b".tox", b".nox", b".eggs", b".pdm-build", b".pixi", b".direnv", b".cache", b"__pypackages__"),
         *(b".idea", b".vscode", b".vs", b".fleet", b".zed"),
     )
 )
@@ -89,8 +89,12 @@ _UNLIKE = re.compile(r"\\(.)|\[\^|\*\*+", re.DOTALL)
 """What the dialect of globs spells in another way: a character that stands for itself, `[^...]`, several stars."""
 _LENGTH = 0xFFF
 """The length of a path in an index, as far as it fits."""
-_FLAGS = (0, 0x8000)
-"""What may stand with it: nothing, or that the file is assumed to be unchanged."""
+_FLAGS = (0, 0x8000, 0x4000, 0xC000)
+"""What may stand with it: nothing, or that the file is assumed to be unchanged, or that there are more of them."""
+_SHORT = b"\0\0\0\4"
+"""The version of an index that shortens paths."""
+_HASHES = (20, 32)
+"""Bytes of a hash in SHA-1 and SHA-256."""
 KEPT = (".git", ".hg", ".jj", ".svn")
 """What version control keeps in the folder that is cloned as a whole."""
 _BUILDING = re.compile(r"(?:.*/)?(?:setup\.(?:py|cfg)|build\.rs|meson\.build|CMakeLists\.txt|[^/]+\.cmake)")
@@ -160,7 +164,9 @@ def _by_bytes(name: bytes, names: AbstractSet[bytes], head: Callable[[bytes], by
         if mark in names and re.match(beginning, head(mark + ending)):
             return reason
     others = names - {b".gitignore"}
-    is_left = len(others) < len(names) and all(is_dropping(other) or is_bare(other) for other in others)
+    is_left = len(others) < len(names) and all(
+        is_dropping(other) or is_bare(other) or project_of(other) for other in others
+    )
     if is_left and _SELF_IGNORING.fullmatch(head(b".gitignore")):
         return "nothing but what a tool has left"
     if name.endswith(b".egg-info") and head(b"PKG-INFO").startswith(b"Metadata-Version:"):
@@ -206,10 +212,39 @@ def ignores(path: Sequence[str], texts: Sequence[bytes | None]) -> bool:
 
 
 def tracks(index: bytes, path: bytes) -> bool:
-    """Whether the file `path`, from the top of the repository down, is in an index that does not shorten paths."""
-    length = min(len(path), _LENGTH)
-    entries = (struct.pack(">H", flags | length) + path + b"\0" for flags in _FLAGS)
-    return index.startswith(b"DIRC") and any(entry in index for entry in entries)
+    """Whether the file `path`, from the top of the repository down, is in an index."""
+    if not index.startswith(b"DIRC"):
+        return False
+    if index[4:8] == _SHORT:
+        return any(path in _shortened(index, size) for size in _HASHES)
+    starts = [struct.pack(">H", flags | min(len(path), _LENGTH)) for flags in _FLAGS]
+    pattern = b"(?:%s)%s" % (b"|".join(re.escape(start) + b"(?:..)?" for start in starts), re.escape(path + b"\0"))
+    return re.search(pattern, index, re.DOTALL) is not None
+
+
+def shared(index: bytes) -> bytes:
+    """How the name ends of the file with the rest of an index that is split; nothing where it is whole."""
+    _, sign, rest = index.rpartition(b"link\0\0")
+    return rest[2:22].hex().encode() if sign else b""
+
+
+def _shortened(index: bytes, size: int) -> Iterator[bytes]:
+    """The paths in an index of version 4, each of which says how much of the one before it keeps not.
+
+    `size` is that of the hashes, in bytes.
+    """
+    at, name = 12, b""
+    with contextlib.suppress(IndexError, ValueError):
+        for _ in range(int.from_bytes(index[8:12], "big")):
+            at += 40 + size
+            at += 4 if index[at] & 0x40 else 2  # flags, of which there may be more
+            cut = index[at] & 0x7F
+            while index[at] & 0x80:
+                at += 1
+                cut = (cut + 1) << 7 | index[at] & 0x7F
+            end = index.index(b"\0", at + 1)
+            name, at = name[: len(name) - cut] + index[at + 1 : end], end + 1
+            yield name
 
 
 def _excludes(rules: Sequence[Sequence[_Rule]], names: Sequence[str], *, is_folder: bool) -> bool:

@@ -264,9 +264,11 @@ class _Search:
         index = self.disk.text(place + b"/index")
         if index is None:  # of a submodule, or of another working tree
             pointer = self.disk.text(place) or b""
-            folder = os.path.join(os.path.dirname(place), pointer.removeprefix(_POINTER).rstrip(b"\r\n"))
-            index = self.disk.text(folder + b"/index") if pointer.startswith(_POINTER) else None
-        return index is not None and boundary.tracks(index, os.fsencode("/".join(names)))
+            place = os.path.join(os.path.dirname(place), pointer.removeprefix(_POINTER).rstrip(b"\r\n"))
+            index = self.disk.text(place + b"/index") if pointer.startswith(_POINTER) else None
+        rest = boundary.shared(index or b"")
+        more = self.disk.text(place + b"/sharedindex." + rest) if rest else None
+        return any(boundary.tracks(part or b"", os.fsencode("/".join(names))) for part in (index, more))
 
     def repository(self, path: str) -> tuple[list[str], list[str]]:
         """The folders from the top of the repository down to that of a file, and the names of all below that top.

@@ -71,7 +71,7 @@ class Store:
         One that is there is used even where nothing can be written.
         """
         if cache is None:
-            return "no cache directory: neither HOME nor FRESHWHEEL_CACHE_DIR names an absolute path"
+            return "no cache directory: FRESHWHEEL_CACHE_DIR, or HOME where that is not set, must name an absolute path"
         try:
             if not os.path.lexists(os.path.join(cache, FORMAT)):
                 files.settle(os.path.join(cache, FORMAT))
