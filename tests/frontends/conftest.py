@@ -357,7 +357,9 @@ def build(frontends):
     return frontends["build"]
 
 
-@pytest.fixture(params=["pip", pytest.param("pip-23.2.1", marks=pytest.mark.nightly), "uv", "build"])
+@pytest.fixture(
+    params=["uv", *(pytest.param(name, marks=pytest.mark.nightly) for name in ("build", "pip", "pip-23.2.1"))]
+)
 def frontend(request, frontends):
     """Each installer in turn."""
     return frontends[request.param]

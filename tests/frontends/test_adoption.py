@@ -83,7 +83,7 @@ def test_the_own_base_version_is_that_of_the_source_distribution(frontends, proj
 
 
 STARTED = FIXTURES / "started"
-EACH_PUSH = ("maturin-new", "setuptools-guide")
+EACH_PUSH = ("setuptools-guide",)
 """The others are for the night."""
 """Projects as the tools and the guides begin them."""
 STAMPED = """from setuptools import Extension, setup

@@ -16,8 +16,8 @@ from .matrix.situations import INSTALLERS, SITUATIONS, Happened, happened, judge
 
 EXPECTED = expectations.expected()
 OTHERWISE = expectations.unexpected()
-SMALL = [(title, one) for title in ("pip", "uv") for one in ("first", "unchanged", ".py edit", ".rs edit", "delete")]
-SMALL += [("pip", "constraint"), ("uv", "constraint")]
+SMALL = [("uv", one) for one in ("first", "unchanged", ".py edit", ".rs edit", "delete", "constraint")]
+SMALL += [("pip", "unchanged"), ("pip", ".rs edit")]
 APPLIES = [cell for cell, one in EXPECTED.items() if one.verdict != "none" or cell in OTHERWISE]
 NEEDS = pytest.mark.skipif(shutil.which("cargo") is None or os.name == "nt", reason="needs cargo, and a shell for it")
 

@@ -134,6 +134,7 @@ def test_the_recipe_for_gitlab_has_hits(tmp_path, outside, own, unpack):
     assert job(2) in ("hit", "lease")
 
 
+@pytest.mark.nightly
 def test_the_recipe_for_docker_has_hits(tmp_path, outside, own):
     """Images that are built one after the other, of which the cache mounts stay: nothing is built twice."""
     first, last = recipe("docker.md", "dockerfile"), recipe("docker.md", "dockerfile", 2)

@@ -16,7 +16,7 @@ OWN = {
 }
 
 
-@pytest.fixture(params=["maturin-pyo3", "setuptools-rust-pyo3"])
+@pytest.fixture(params=["maturin-pyo3", pytest.param("setuptools-rust-pyo3", marks=pytest.mark.nightly)])
 def own(request, project):
     """A project whose base version is not the inner backend's: once a text, once found in a file."""
     tree = project(request.param)

@@ -130,6 +130,7 @@ def test_each_input_of_a_python_project(project, program):
         assert not is_seen(desk, number), name
 
 
+@pytest.mark.nightly
 def test_each_input_of_a_rust_project(project, program):
     """The same with a crate outside of the folder, and a target folder inside: what is run is what was edited last."""
     desk = Desk(project("maturin-nodeps"), *program)

@@ -501,7 +501,7 @@ def rules_of(layout):
     [
         pytest.param(lay_binding_crate, "python", ".", marks=pytest.mark.nightly),
         (lay_no_rust_here, "python", "."),
-        (lay_any_suffix, ".", "rust"),
+        pytest.param(lay_any_suffix, ".", "rust", marks=pytest.mark.nightly),
     ],
 )
 def test_whatever_makes_another_wheel_moves_the_digest(layout, workshop, lay, folder, locked):

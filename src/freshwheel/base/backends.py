@@ -295,9 +295,8 @@ def _half_made(system: Mapping[str, Any], module: str | None) -> str:
 
 def may_be_own(system: Mapping[str, Any]) -> bool:
     """Whether `[build-system]` names freshwheel, or a backend of the project that may call it."""
-    return (
-        "backend-path" in system or (toml_access.text(system, "build-backend") or "").partition(":")[0] == "freshwheel"
-    )
+    module = toml_access.text(system, "build-backend") or ""
+    return "backend-path" in system or module.partition(":")[0] == "freshwheel"
 
 
 def guess(requires: Sequence[str]) -> Backend | None:

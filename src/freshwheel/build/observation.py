@@ -162,7 +162,7 @@ def findings(  # noqa: PLR0913, PLR0917 - what a judgement rests on
     return Findings(
         judged=judged,
         items=tuple({item[:2]: item for item in [*earlier, *(items or ())]}.values()),
-        names=(account.variables - {"*"}).union(page.names, programs.asked_behind(account, control=judged.control)),
+        names=(account.variables - {"*"}).union(page.names, programs.always_asked(account, control=judged.control)),
         every=programs.open_ended(account, places.trusted, places.shared) or page.every,
         readers=_joined(page.readers, _readers(account, places)),
         doubt=doubt or lost,

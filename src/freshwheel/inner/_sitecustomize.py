@@ -253,7 +253,10 @@ class _Notes(object):
                 place = os.path.abspath(os.fsencode("." if folder is None else folder))
             except TypeError:  # it is open already
                 place = self.below(folder, b"")
-            self.seek("f", os.fsdecode(place))
+            if place == b"\0":
+                self.drop()  # nobody knows which one
+            else:
+                self.seek("f", os.fsdecode(place))
 
     def use(self, kinds, path):
         # type: (str, Any) -> None

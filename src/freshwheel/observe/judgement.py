@@ -297,7 +297,7 @@ class _Judge:
         programs = [self.account.programs[number] for number in use.read]
         known = [item.name in _LISTING or (is_python(item) and item.pid not in self.silent) for item in programs]
         # What is compiled may list without a word.
-        return all(known) and not self.account.loaded and real not in self.listed
+        return all(known) and not self.account.loaded and os.path.realpath(real) not in self.listed
 
     def watch(self, path: bytes, kind: Kind, use: Use) -> None:
         """Doubts the account where a path is not what it was when the build used it first."""

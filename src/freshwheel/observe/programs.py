@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from freshwheel.observe.account import Account, Program, is_python, silent
 from freshwheel.observe.judgement import MAKES, within
 
-__all__ = ["asked_behind", "asks_references", "is_server", "open_ended", "unrecorded"]
+__all__ = ["always_asked", "asks_references", "is_server", "open_ended", "unrecorded"]
 
 _TARGET = r"(?:[a-z0-9_]+-)+"
 """The machine that a tool compiles for: `x86_64-linux-gnu-`."""
@@ -66,7 +66,7 @@ def open_ended(account: Account, trusted: Sequence[bytes], shared: Sequence[byte
     return ""
 
 
-def asked_behind(account: Account, *, control: bool) -> set[str]:
+def always_asked(account: Account, *, control: bool) -> set[str]:
     """The variables that programs ask for wherever they run, and that count nowhere else: of git, and of make."""
     makes = any(program.name in MAKES for program in account.programs)
     return {*(("HOME",) if control else ()), *(("MAKEFLAGS", "MFLAGS") if makes else ())}
