@@ -243,7 +243,9 @@ def toolbox(tmp_path_factory, outside):
     return path / SCRIPTS
 
 
-@pytest.fixture(scope="module", params=sorted(PACKAGES))
+@pytest.fixture(
+    scope="module", params=["maturin-pyo3", pytest.param("setuptools-rust-pyo3", marks=pytest.mark.nightly)]
+)
 def desk(request, tmp_path_factory, copy, toolbox):
     """One tree, on which all the work is done."""
     desk = Desk(copy(request.param, tmp_path_factory.mktemp("desk")), toolbox)

@@ -407,7 +407,8 @@ def base_interpreter(folder):
     return found, library / "site-packages"
 
 
-@pytest.mark.parametrize("theirs", ["nothing", pytest.param("an older one", marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("theirs", ["nothing", "an older one"])
 def test_build_script_asks_the_base_interpreter(project, outside, alone, tmp_path, theirs):
     """The base has no copy of the requirement, or an older one: by each installer the build's own is found."""
     tree = project("maturin-buildrs")
