@@ -312,18 +312,20 @@ def test_name_by_which_nothing_goes_is_no_reason_to_build(bench):
 
 @requires_c
 def test_folder_without_sources_is_no_reason_to_build(bench):
-    """Nothing lies in it, or what tools have left; one with a source counts."""
+    """What tools have left lies in it; an empty one counts, which a build may have listed, and one with a source."""
     bench.setuptools(c('"one"'))
     (bench.tree / "loop").symlink_to("loop")
     bench.settle()
     bench.build()
     if not bench.observed:
         return
-    for path in ("run/log", "out"):
-        (bench.tree / path).mkdir(parents=True)
     make_wheel(bench.tree / "out", "demo", "1.0", {})
     wheels = [bench.build() for _ in range(2)]
     assert wheels[-1].hit, wheels[0].said + wheels[1].said
+    for path in ("empty", "run/log"):
+        (bench.tree / path).mkdir(parents=True)
+        assert not bench.build().hit
+        assert bench.build().hit
     bench.write("run/log/source.c", "")
     assert not bench.build().hit
 

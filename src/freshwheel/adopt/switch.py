@@ -286,9 +286,11 @@ def _expect(pyproject: dict[str, Any], aim: _Aim) -> None:
     """Changes the tables into those that the file must have after the switch."""
     system = pyproject.setdefault("build-system", {})
     ours = pyproject.setdefault("tool", {}).setdefault("freshwheel", {})
+    if backends.is_own(tables.text(system, "build-backend")):
+        del system["build-backend"]
     for key in ("build-backend", "backend-path", *(["requires"] if aim.lean else [])):
-        if key in system and not backends.is_own(str(value := system.pop(key))):
-            ours[key.removeprefix("build-")] = value
+        if key in system:
+            ours[key.removeprefix("build-")] = system.pop(key)
     ours |= aim.new
     system |= {"requires": aim.requires, "build-backend": "freshwheel"}
     if aim.version in ("left", "moved"):

@@ -371,7 +371,7 @@ def _left_out(about: Surroundings, where: bytes, path: bytes, folders: Iterable[
     ground = boundary.Ground(boundary.Scope(tree=about.tree, repository=about.tree, inputs=(), apart=apart))
 
     def is_left_out(folder: bytes) -> bool:
-        """Whether it is pruned, or holds nothing but what is no source, however deep."""
+        """Whether it is pruned, or holds something, however deep, and nothing but what tools have left."""
         inside: dict[bytes, bool] = {}
         with contextlib.suppress(PermissionError), os.scandir(disk.at(os.fsencode(about.tree), folder)) as listing:
             inside = {entry.name: entry.is_dir(follow_symlinks=False) for entry in listing}
@@ -379,7 +379,7 @@ def _left_out(about: Surroundings, where: bytes, path: bytes, folders: Iterable[
         relative = os.fsdecode(folder)
         if ground.is_apart(relative) or ground.pruned(relative, frozenset(map(os.fsdecode, inside)), below) is not None:
             return True
-        return all(
+        return bool(inside) and all(
             is_left_out(os.path.join(folder, name)) if is_folder else not _stays(about, folder, name)
             for name, is_folder in inside.items()
         )

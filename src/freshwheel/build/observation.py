@@ -242,7 +242,10 @@ def _relative(path: bytes, places: Places, beside: Mapping[bytes, bytes]) -> byt
 def _places(context: Context, scope: Scope, later: Snapshot, apart: Iterable[str]) -> Places:
     """Where things lie for one build."""
     environ, tree = context.call.environ, context.call.tree
-    home, cargo, rustup = _homes(environ)
+    home = environ.get("HOME") or os.path.expanduser("~")
+    cargo = environ.get("CARGO_HOME") or os.path.join(home, ".cargo")
+    rustup = environ.get("RUSTUP_HOME") or os.path.join(home, ".rustup")
+    toolchains = [cargo, rustup, *_interpreter(environ)]
     cache = files.cache_directory(environ)
     private = [*(isolation(environ) or ()), *apart, *([cache] if cache else [])]
     own = [*(os.path.join(cargo, name) for name in ("registry", "git")), *_cargo_files(cargo)]
@@ -258,8 +261,8 @@ def _places(context: Context, scope: Scope, later: Snapshot, apart: Iterable[str
         standard=_both([os.path.dirname(os.__file__)]),
         temporary=os.path.realpath(os.fsencode(environ.get("TMPDIR") or tempfile.gettempdir())),
         searched=tuple(map(os.fsencode, discovery.searched(context))),
-        shared=_shared(real, home, [cargo, rustup, *_interpreter(environ), *discovery.searched(context)]),
-        trusted=(*_both(place for place in _toolchains(environ) if not _holds(place, real)), *_both(private)),
+        shared=_shared(real, home, [*toolchains, *discovery.searched(context)]),
+        trusted=(*_both(place for place in (*_SYSTEM, *toolchains) if not _holds(place, real)), *_both(private)),
         given=_both(
             place for place in files.set_apart(tree, environ) if within(os.fsencode(place), (real, repository))
         ),
@@ -267,18 +270,6 @@ def _places(context: Context, scope: Scope, later: Snapshot, apart: Iterable[str
         declared=lambda path: ground.is_settled(os.fsdecode(path)),
         packaged=packaged.test(),
     )
-
-
-def _homes(environ: Mapping[str, str]) -> tuple[str, str, str]:
-    """The home of who builds, and those of cargo and rustup."""
-    home = environ.get("HOME") or os.path.expanduser("~")
-    cargo, rustup = (os.path.join(home, name) for name in (".cargo", ".rustup"))
-    return home, environ.get("CARGO_HOME") or cargo, environ.get("RUSTUP_HOME") or rustup
-
-
-def _toolchains(environ: Mapping[str, str]) -> list[str]:
-    """Where a compiler is what its name says; elsewhere on PATH it may be anybody's program of that name."""
-    return [*_SYSTEM, *_homes(environ)[1:], *_interpreter(environ)]
 
 
 def _links(path: str) -> list[str]:

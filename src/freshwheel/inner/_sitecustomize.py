@@ -233,7 +233,7 @@ class _Notes(object):
                 self.seek("l", details[1])
             return
         if event in ("os.listdir", "os.scandir"):
-            self.list(details[0], sys._getframe(1))
+            self.listing(details[0], sys._getframe(1))
             return
         if event == "ctypes.dlopen":
             asks = details[0] is not None
@@ -243,7 +243,7 @@ class _Notes(object):
             self.add("v", b"*")
             self.known.add("*")
 
-    def list(self, folder, frame):
+    def listing(self, folder, frame):
         # type: (Any, Any) -> None
         """A folder is listed by somebody else than an import, which looks there for modules alone."""
         while frame is not None and frame.f_globals is globals():

@@ -68,7 +68,7 @@ class Places:
     shared: tuple[bytes, ...] = ()
     """Folders that all trees of this machine have in common: the system, toolchains, what is hidden in a home."""
     trusted: tuple[bytes, ...] = ()
-    """Folders in which a program is what its name says."""
+    """Folders in which a program is what its name says; elsewhere on PATH it may be anybody's of that name."""
     outputs: frozenset[bytes] = frozenset()
     """Files that the build is declared to write, relative to the tree."""
     declared: Callable[[bytes], bool] = field(default=lambda _: False)
@@ -295,9 +295,10 @@ class _Judge:
     def is_for_imports(self, real: bytes, use: Use) -> bool:
         """Whether Pythons have listed a folder to import from there, and nobody else who goes by all names in it."""
         programs = [self.account.programs[number] for number in use.read]
-        known = [item.name in _LISTING or (is_python(item) and item.pid not in self.silent) for item in programs]
+        # Of the events of PyPy nobody knows.
+        known = [item.name in _LISTING or (is_python(item) and not item.name.startswith("pypy")) for item in programs]
         # What is compiled may list without a word.
-        return all(known) and not self.account.loaded and os.path.realpath(real) not in self.listed
+        return all(known) and not (self.silent or self.account.loaded) and os.path.realpath(real) not in self.listed
 
     def watch(self, path: bytes, kind: Kind, use: Use) -> None:
         """Doubts the account where a path is not what it was when the build used it first."""

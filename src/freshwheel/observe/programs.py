@@ -86,7 +86,7 @@ def _asks_for_more(words: Sequence[bytes]) -> bool:
 
 def is_server(account: Account) -> str:
     """The client of a compile server that ran; nothing: none."""
-    return next((name for name in (program.name for program in account.programs) if name in _SERVERS), "")
+    return next((program.name for program in account.programs if program.name in _SERVERS), "")
 
 
 def unrecorded(account: Account) -> str:

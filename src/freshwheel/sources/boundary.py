@@ -36,7 +36,7 @@ _BARE = frozenset((b".git", b".hg", b".svn", b".jj", b".bzr", b"__pycache__"))
 _DROPPED_FOLDERS = frozenset(
     (
         *(b".mypy_cache", b".pytest_cache", b".ruff_cache", b".hypothesis", b".ipynb_checkpoints"),
-        *(b".tox", b".nox", b".eggs", b".pdm-build", b".pixi", b".direnv", b".cache", b"__pypackages__"),
+        *(b".tox", b".nox", b".eggs", b".pdm-build", b".pixi", b".direnv", b".cache"),
         *(b".idea", b".vscode", b".vs", b".fleet", b".zed"),
     )
 )
@@ -229,7 +229,7 @@ def shared(index: bytes) -> bytes:
 
 
 def _shortened(index: bytes, size: int) -> Iterator[bytes]:
-    """The paths in an index of version 4, each of which says how much of the one before it keeps not.
+    """The paths in an index of version 4: each says how many bytes to cut from the one before, and what follows.
 
     `size` is that of the hashes, in bytes.
     """
