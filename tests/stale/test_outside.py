@@ -58,6 +58,21 @@ def test_file_that_a_build_makes_where_it_is_missing_counts(bench, file):
     assert not bench.observed or bench.build().hit
 
 
+@linux
+@requires_c
+def test_file_that_somebody_edits_while_the_build_that_made_it_runs_counts(bench):
+    """The wheel has what was read, and not what is there at the end."""
+    path = bench.outside / "settings"
+    make = (
+        f"import os, time\npath = {str(path)!r}\nif not os.path.exists(path):\n    os.makedirs(os.path.dirname(path))\n"
+    )
+    make += '    with open(path, "w") as file:\n        file.write("one")\nword = open(path).read()\n'
+    bench.setuptools(c(), setup=defining("word", f'{make}open("../read", "w").close()\ntime.sleep(2)\n'))
+    bench.settle()
+    assert bench.build_while("../read", lambda: path.write_text("two")).word == "one"
+    assert bench.build().word == "two"
+
+
 @requires_cmake
 def test_a_library_that_cmake_adds_from_beside_the_tree_counts(bench):
     """S2: `add_subdirectory(../lib)`."""

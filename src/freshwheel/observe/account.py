@@ -48,6 +48,8 @@ class Use:
     """Whether it was read, or asked for, before the build first wrote it."""
     read_before: bool = False
     """Whether it was read before that."""
+    made: frozenset[Row] = frozenset()
+    """The rows of what the build has made there, when that was read."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,6 +139,7 @@ def _shifted(use: Use, by: int) -> Use:
         written=moved(use.written),
         before=use.before,
         read_before=use.read_before,
+        made=use.made,
     )
 
 
@@ -151,4 +154,5 @@ def _joined(known: Use | None, other: Use) -> Use:
         written=known.written | other.written,
         before=known.before,
         read_before=known.read_before,
+        made=known.made | other.made,
     )

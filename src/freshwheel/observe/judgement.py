@@ -282,7 +282,7 @@ class _Judge:
         declared = relative is not None and self.places.declared(relative)
         if in_tree and kind == "folder" and self.is_by(use, *_LISTING) and not declared:
             return self.taken(path, relative, kind, use, "what is packed of it is an input by name", counts=False)
-        if not declared and kind != "made":
+        if not declared:
             self.watch(path, kind, use)
         apart = relative is None or b".egg-info/" in relative or _lies_in_version_control(relative)
         apart = apart or (os.path.basename(real) in _IGNORING and not within(real, (self.places.tree,)))
@@ -303,7 +303,9 @@ class _Judge:
     def watch(self, path: bytes, kind: Kind, use: Use) -> None:
         """Doubts the account where a path is not what it was when the build used it first."""
         now = self.row(path)
-        if kind in ("present", "folder") and now is not None and use.first is not None:
+        if kind == "made":
+            same = use.made <= {now}
+        elif kind in ("present", "folder") and now is not None and use.first is not None:
             same = rows.kind(now) == rows.kind(use.first)
             same = same and (kind == "present" or bool(use.written) or now == use.first or self.is_stirred(path))
         else:
@@ -364,10 +366,7 @@ class _Judge:
         return now is not None and stat.S_ISREG(now[0])
 
     def is_temporary(self, real: bytes, use: Use) -> bool:
-        """Whether a path lies among temporary files, in something that the build has made.
-
-        Make lists each folder on the way to what it builds, and of that one takes nothing else.
-        """
+        """Whether a path lies in what the build has made among temporary files. Make alone may list the folder of these."""
         if real == self.places.temporary:
             return 0 < len(use.read) == sum(self.account.programs[number].name in MAKES for number in use.read)
         above = os.path.join(self.places.temporary, b"")

@@ -455,8 +455,11 @@ class _Cast:
 def _uses(cast: _Cast, seen: Sequence[Mapping[bytes, Sequence[Any]]]) -> dict[bytes, Use]:
     """The use of each path; who has met it first has seen what was there."""
     met: dict[bytes, tuple[Row | None, int, int, int]] = {}
+    later: dict[bytes, set[Row]] = {}
     for paths in seen:
-        for path, (row, *order) in paths.items():
+        for path, (row, *order, made) in paths.items():
+            if made is not None:
+                later.setdefault(path, set()).add(made)
             known = met.get(path, (row, _NEVER, _NEVER, _NEVER))
             first = row if min(order) < min(known[1:]) else known[0]
             taken, written, read_first = map(min, order, known[1:])
@@ -473,5 +476,6 @@ def _uses(cast: _Cast, seen: Sequence[Mapping[bytes, Sequence[Any]]]) -> dict[by
             written=wrote,
             before=taken != _NEVER and taken <= written,
             read_before=read_first != _NEVER and read_first <= written,
+            made=frozenset(later.get(path, ())),
         )
     return uses

@@ -90,7 +90,8 @@ class Recorder:
         """By thread: how often it had executed something, and what it runs."""
         self.images: dict[tuple[int, bytes, tuple[bytes, ...]], _Image] = {}
         self.paths: dict[bytes, list[object]] = {}
-        """By path: what it led to, and the notifications in which it was first taken, first written, first read."""
+        """By path: what it led to; the notifications in which it was first taken, first written, first read; and of one
+        that was not there at first, what it led to when it was read."""
         self.executed: list[tuple[int, int, bytes, tuple[bytes, ...]]] = []
         self.doubts: dict[str, None] = {}
         self.links = 0
@@ -305,7 +306,7 @@ class Recorder:
         if known is None:
             row = _row(path)
             if not _IGNORED(path) and len(self.paths) < _MOST:
-                self.paths[path] = [row, NEVER, NEVER, NEVER]
+                self.paths[path] = [row, NEVER, NEVER, NEVER, None]
             return row is not None
         return (known[0] is not None and known[2] is NEVER) or os.access(path, os.F_OK)
 
@@ -390,10 +391,12 @@ class Recorder:
             if len(self.paths) >= _MOST or self.count >= _MOST:
                 self.doubts["the build has used more paths than are written down"] = None
                 return
-            known = self.paths[path] = [_row(path), NEVER, NEVER, NEVER]
+            known = self.paths[path] = [_row(path), NEVER, NEVER, NEVER, None]
         for place in (2,) if how == WRITTEN else (1,) if how == ASKED else (1, 3):
             if known[place] is NEVER:
                 known[place] = number
+        if how == READ and known[0] is None and known[4] is None:
+            known[4] = _row(path)
         used = image.used[how]
         if path not in used:
             used.add(path)
