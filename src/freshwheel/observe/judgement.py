@@ -366,7 +366,7 @@ class _Judge:
         return now is not None and stat.S_ISREG(now[0])
 
     def is_temporary(self, real: bytes, use: Use) -> bool:
-        """Whether a path lies in what the build has made among temporary files. Make alone may list the folder of these."""
+        """Whether a path lies in what the build made among temporary files. Make may list the folder of these."""
         if real == self.places.temporary:
             return 0 < len(use.read) == sum(self.account.programs[number].name in MAKES for number in use.read)
         above = os.path.join(self.places.temporary, b"")
