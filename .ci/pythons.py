@@ -35,7 +35,7 @@ ELSEWHERE = (
 """What needs installers that are not installed here, or says nothing about a Python."""
 AT_NIGHT = ("tests/cli", "tests/sources", "tests/wheel")
 """What is long, and of which types and syntax are held against the oldest Python by lint."""
-TESTS = ("-q", "-p", "no:cacheprovider", "-n", "auto", "-m", "not slow and not trial")
+TESTS = ("-q", "-p", "no:cacheprovider", "-n", "auto", "-m", "not slow and not trial and not nightly")
 
 Found = tuple[str, str]
 """A version and the path of its interpreter."""

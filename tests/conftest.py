@@ -1,5 +1,6 @@
 """What every test shares."""
 
+import os
 import signal
 import tarfile
 from collections import Counter
@@ -9,6 +10,11 @@ from hypothesis import settings
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+
+
+def pytest_xdist_auto_num_workers():
+    """One process more than there are processors: a third of the long tests' time is waiting for rest."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(trylast=True)
