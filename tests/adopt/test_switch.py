@@ -531,6 +531,14 @@ def test_a_half_made_switch_is_completed(table, requires, expected):
     assert proposed(text).before == proposed(text).after
 
 
+@pytest.mark.parametrize("requires", ['["maturin>=1"]', '["freshwheel", "maturin>=1"]'])
+def test_a_switch_without_a_table_gets_the_backend_that_is_required(requires):
+    """What builds is what the requirements bring."""
+    text = proposed(SYSTEM.format(requires=requires, backend="freshwheel")).after.decode()
+    assert parsed(text)["tool"]["freshwheel"]["backend"] == "maturin"
+    assert proposed(text).before == proposed(text).after
+
+
 def test_a_half_that_names_another_backend_is_a_question():
     """Only a person knows which of the two builds the project."""
     with pytest.raises(ConfigError, match=r"is hatchling.build, and \[build-system\] has maturin"):

@@ -61,6 +61,8 @@ def test_a_comparison_of_the_installed_version_is_named(code):
         "from importlib.metadata import version\nassert Version(version('my-demo')) >= Version('1')",
         "import my_demo\nfrom importlib.metadata import version\nassert my_demo.__version__ == version('my-demo')",
         "import numpy\nassert numpy.__version__ == '1.2.3'",
+        "import my_demo\nassert my_demo.VERSION == my_demo.__version__",
+        "def __getattr__(name):\n    if name == '__version__':\n        return version('my-demo')",
         "assert version == '1.2.3'",
         "assert (",
         "\0",

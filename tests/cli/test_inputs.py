@@ -127,3 +127,13 @@ def test_a_file_that_cannot_be_read(desk):
     code, out, err = desk("inputs")
     assert (code, out) == (4, "")
     assert err.startswith("freshwheel: error: secret.py can't be read")
+
+
+def test_the_account_of_a_project_that_is_not_wrapped_is_refused(desk):
+    """What is wrong with the settings is said as by all other verbs."""
+    desk.files(
+        "demo/pyproject.toml", of='[build-system]\nrequires = ["flit-core"]\nbuild-backend = "flit_core.buildapi"\n'
+    )
+    code, _, said = desk("inputs", "--account")
+    assert code == 2
+    assert "freshwheel init" in said

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from freshwheel.memory import discoveries
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -128,8 +130,10 @@ def test_a_version_from_git(desk):
 
 
 def test_variables(desk):
-    """Those that the settings declare, that build scripts read, and that people set for a compiler."""
+    """Those that the settings declare, and that people set for a compiler, whatever builds have asked for here."""
     desk.rust('env = ["DEMO_FAST"]')
+    page = discoveries.Page(observed=True, names=("HOME", "TMPDIR"))
+    discoveries.keep_account(str(desk.cache), str(desk.project), page)
     _, found = answer(desk, "uv")
     assert [one["env"] for one in found["keys"] if "env" in one] == ["DEMO_FAST", "MATURIN_PEP517_ARGS", "RUSTFLAGS"]
 

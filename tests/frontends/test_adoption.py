@@ -253,6 +253,37 @@ def build_wheel(directory, settings=None, metadata=None):
 """
 
 
+@pytest.mark.parametrize("kind", ["worktree", "submodule"])
+def test_a_version_from_git_is_the_same_where_the_repository_lies_elsewhere(init, tmp_path, outside, kind):
+    """In a worktree and in a submodule, whose repositories are left alone."""
+    git = shutil.which("git", path=outside["PATH"])
+    who = ("-c", "user.name=a", "-c", "user.email=a@b")
+
+    def call(*words, cwd):
+        command = [git, *who, "-c", "protocol.file.allow=always", *words]
+        return subprocess.run(command, check=True, cwd=cwd, env=outside, capture_output=True, text=True).stdout
+
+    main, tree = tmp_path / "main", tmp_path / "other" / "demo"
+    text = SYSTEM.format('["setuptools>=77", "setuptools-scm>=8"]') + DEMO + 'dynamic = ["version"]\n'
+    text += '[tool.setuptools_scm]\n[tool.setuptools]\npy-modules = ["demo"]\n'
+    for path, content in (("pyproject.toml", text), ("demo.py", ""), (".gitignore", "*.egg-info\nbuild\n")):
+        (main / path).parent.mkdir(exist_ok=True)
+        (main / path).write_text(content)
+    call("init", "--quiet", cwd=main)
+    call("add", ".", cwd=main)
+    call("commit", "--quiet", "--message", "one", cwd=main)
+    call("tag", "v1.0", cwd=main)
+    tree.parent.mkdir()
+    if kind == "worktree":
+        call("worktree", "add", "--quiet", str(tree), cwd=main)
+    else:
+        call("init", "--quiet", cwd=tree.parent)
+        call("submodule", "--quiet", "add", str(main), "demo", cwd=tree.parent)
+    code, said = init(tree)
+    assert (code, "the wheels are the same" in said) == (0, True), said
+    assert call("ls-files", "-v", "pyproject.toml", cwd=tree) == "H pyproject.toml\n"
+
+
 def test_a_difference_is_said_and_stops_the_switch(init, tmp_path):
     """A backend that packs what `[build-system]` says makes another wheel; the file stays as it is."""
     tree = tmp_path / "demo"

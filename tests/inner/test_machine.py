@@ -117,7 +117,7 @@ SHAPING = (
     *("CC_x86_64_unknown_linux_gnu", "CFLAGS_x86_64_unknown_linux_gnu", "TARGET_CC", "HOST_CC", "CXXSTDLIB"),
     *("MATURIN_PEP517_ARGS", "MATURIN_STRIP", "ANDROID_API_LEVEL", "DIST_EXTRA_CONFIG"),
     *("CMAKE_ARGS", "CMAKE_GENERATOR", "CMAKE_PREFIX_PATH", "CMAKE_TOOLCHAIN_FILE", "CMAKE_C_COMPILER_LAUNCHER"),
-    *("GCC_EXEC_PREFIX", "GIT_DIR", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONUTF8", "TZ"),
+    *("GCC_EXEC_PREFIX", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONUTF8", "TZ"),
 )
 
 
@@ -154,7 +154,7 @@ HARMLESS = {
     **dict.fromkeys(
         ("CI", "ZLIB_ROOT", "SKBUILD_CMAKE_ARGS", "HATCH_BUILD_HOOKS_ENABLE"), "read by Python, which tells"
     ),
-    **dict.fromkeys(("LANGUAGE", "EDITOR", "PAGER", "GIT_PAGER", "LC_TERMINAL"), "de_DE.UTF-8"),
+    **dict.fromkeys(("LANGUAGE", "EDITOR", "PAGER", "GIT_DIR", "LC_TERMINAL"), "de_DE.UTF-8"),
 }
 
 

@@ -162,7 +162,7 @@ CASES = {
     "an access is asked for": ("os.access(f'{work}/new', 4)", {"new": ("a", False, True)}),
     "a file is opened for its place only": ("os.open(f'{work}/old', os.O_PATH)", {"old": ("a", True, True)}),
     "a file is made": ("open(f'{work}/new', 'w')", {"new": ("w", False, False)}),
-    "a file is made that must be new": ("open(f'{work}/new', 'x')", {"new": ("w", False, False)}),
+    "a file is made that must be new": ("open(f'{work}/new', 'x')", {"new": ("w", False, True)}),
     "a file that must be new is there": (
         "try: open(f'{work}/old', 'x')\nexcept FileExistsError: pass",
         {"old": ("a", True, True)},
@@ -172,8 +172,14 @@ CASES = {
     "a file is changed": ("open(f'{work}/old', 'r+')", {"old": ("rw", True, True)}),
     "a file is made to be read": (
         "os.open(f'{work}/new', os.O_RDWR | os.O_CREAT)",
-        {"new": ("w", False, False)},
+        {"new": ("rw", False, True)},
     ),
+    "a file is made to be appended to": ("open(f'{work}/new', 'a')", {"new": ("w", False, True)}),
+    "permissions are set": ("os.chmod(f'{work}/old', 0o644)", {"old": ("a", True, True)}),
+    "an owner is set": ("os.chown(f'{work}/old', -1, -1)", {"old": ("a", True, True)}),
+    "times are set": ("os.utime(f'{work}/old')", {"old": ("a", True, True)}),
+    "attributes are asked for": ("os.listxattr(f'{work}/old')", {"old": ("a", True, True)}),
+    "a file system is asked for": ("os.statvfs(f'{work}/folder')", {"folder": ("a", True, True)}),
     "a file has no name": ("os.open(f'{work}/folder', os.O_TMPFILE | os.O_RDWR)", {}),
     "a file is read and then written": (
         "open(f'{work}/old').read()\nopen(f'{work}/old', 'w')",
@@ -208,7 +214,7 @@ CASES = {
     ),
     "a file is linked": (
         "os.link(f'{work}/old', f'{work}/new')",
-        {"old": ("r", True, True), "new": ("w", False, False)},
+        {"old": ("r", True, True), "new": ("w", False, True)},
     ),
     "a link is made": ("os.symlink('old', f'{work}/new')", {"new": ("w", False, False)}),
     "a folder is made": ("os.mkdir(f'{work}/new')", {"new": ("w", False, False)}),

@@ -231,3 +231,37 @@ def test_what_git_says_is_not_taken_for_what_it_says_after_the_build(bench, move
     bench.settle()
     assert bench.build_while("../asked", lambda: [bench.git(*one.split()) for one in moves]).word == "one"
     assert bench.build().word == "two"
+
+
+@requires_c
+def test_variable_that_git_goes_by_counts(bench):
+    """It may name another repository."""
+    bench.setuptools(c('"one"'), setup=SETUP.format(how=DESCRIBE))
+    dynamic(bench)
+    bench.commit()
+    bench.git("tag", "v1.0")
+    other = bench.folder / "other"
+    bench.git("clone", "--quiet", bench.tree, other, cwd=bench.folder)
+    bench.git("tag", "--annotate", "--message", "two", "v2.0", cwd=other)
+    bench.check(
+        lambda: bench.environ.update(GIT_DIR=str(other / ".git")), before="1.0", after="2.0", build=released(bench)
+    )
+
+
+@requires_cmake
+def test_what_git_tells_its_hooks_is_no_reason_to_build(bench):
+    """A hook before each commit, and `rebase --exec`, build nothing anew, where nothing else asks git."""
+    bench.cmake(c('"one"'))
+    bench.write(".gitignore", IGNORED)
+    bench.commit()
+    bench.settle()
+    first, *_ = [bench.build() for _ in range(2)]
+    hook = bench.write(".git/hooks/pre-commit", "#!/bin/sh\nenv -0 > ../told\n", mode=0o755)
+    bench.git("commit", "--quiet", "--allow-empty", "--message", "two")
+    assert hook.exists()
+    told = dict(text.split("=", 1) for text in bench.path("../told").read_text().split("\0") if "=" in text)
+    told = {name: value for name, value in told.items() if name.startswith("GIT_")}
+    assert {"GIT_AUTHOR_DATE", "GIT_INDEX_FILE"} <= told.keys()
+    bench.environ.update(told, GIT_REFLOG_ACTION="rebase", GIT_CHERRY_PICK_HELP="help")
+    last = bench.build()
+    assert last.hit or first.unstored, last.why

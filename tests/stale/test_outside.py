@@ -58,6 +58,31 @@ def test_file_that_a_build_makes_where_it_is_missing_counts(bench, file):
     assert not bench.observed or bench.build().hit
 
 
+@requires_c
+@pytest.mark.parametrize(
+    "make",
+    [
+        "try:\n    open(path, 'x').write('one')\nexcept FileExistsError:\n    pass",
+        "with open(path, 'a+') as file:\n    file.seek(0)\n    if not file.read():\n        file.write('one')",
+        "import os\nos.system('echo one >> ../settings')",
+    ],
+    ids=["new", "appended", "shell"],
+)
+def test_file_that_a_build_makes_without_asking_counts(bench, make):
+    """The call that makes it tells at the same time that there was none."""
+    bench.setuptools(c(), setup=defining("open(path).read().split()[0]", f"path = '../settings'\n{make}"))
+    bench.check(rewriting(bench, "../settings"))
+
+
+@requires_c
+@pytest.mark.parametrize("call", ["utime(path)", "chmod(path, 0o644)", "statvfs(path)", "listxattr(path)"])
+def test_what_a_call_fails_for_counts_when_it_comes(bench, call):
+    """Whether something is there is told by each call that needs it."""
+    asking = f"import os\npath = os.path.abspath('../flag')\ntry:\n    os.{call}\n    word = 'two'\n"
+    bench.setuptools(c(), setup=defining("word", f"{asking}except FileNotFoundError:\n    word = 'one'\n"))
+    bench.check(rewriting(bench, "../flag"))
+
+
 @linux
 @requires_c
 def test_file_that_somebody_edits_while_the_build_that_made_it_runs_counts(bench):

@@ -212,28 +212,43 @@ class _Bench:
     def hide(self, copy: str, project: str) -> None:
         """Has git see no change: a version that is made from its state would tell of it."""
         git = shutil.which("git", path=self.environ.get("PATH"))
-        if git is not None and os.path.isdir(os.path.join(copy, ".git")):
+        if git is None:
+            return
+        if os.path.isfile(os.path.join(copy, ".git")):
+            self.detach(git, os.path.join(copy, ".git"))
+        if os.path.isdir(os.path.join(copy, ".git")):
             self.run(git, "-C", project, "update-index", "--skip-worktree", _NAME)
+
+    def detach(self, git: str, place: str) -> None:
+        """Gives the copy of a worktree or of a submodule a repository of its own: its file names that of the user."""
+        asked = self.run(git, "-C", self.repository, "rev-parse", "--absolute-git-dir", "--git-common-dir")
+        if asked.returncode:
+            return
+        own, common = [os.path.join(self.repository, line) for line in asked.stdout.splitlines()]
+        os.remove(place)
+        shutil.copytree(common, place, symlinks=True, ignore=shutil.ignore_patterns("*.lock", "modules", "worktrees"))
+        for name in ("HEAD", "index"):
+            shutil.copy2(os.path.join(own, name), os.path.join(place, name))
+        self.run(git, "config", "--file", os.path.join(place, "config"), "--unset", "core.worktree")
 
     def build(self, project: str, out: str) -> subprocess.CompletedProcess[str]:
         """One build by a frontend, isolated as the builds of users are."""
         uv = self.environ.get("UV") or shutil.which("uv", path=self.environ.get("PATH"))  # uvx says where it is
         if uv is not None:
             # uv would take its own copy of uv_build, of another version.
-            return self.run(
-                uv, "build", "--force-pep517", "--wheel", "--python", sys.executable, "--out-dir", out, project
-            )
+            words = ("build", "--force-pep517", "--wheel", "--python", sys.executable, "--out-dir", out, ".")
+            return self.run(uv, *words, cwd=project)  # where its settings lie, and what variables name
         if importlib.util.find_spec("pip") is None:
             raise FreshwheelError("nothing is here to build with", hint="install uv, or pip beside freshwheel")
         return self.run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", out, project)
 
-    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """What a program has answered, which ran beside the copy."""
+    def run(self, *command: str, cwd: str | None = None) -> subprocess.CompletedProcess[str]:
+        """What a program has answered, which ran beside the copy, or in a folder of it."""
         return subprocess.run(  # noqa: S603 - what a person asked for
             command,
             check=False,
             env=self.environ,
-            cwd=self.scratch,
+            cwd=cwd or self.scratch,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",

@@ -106,7 +106,8 @@ def propose(data: bytes, files: Mapping[str, str], *, label: bool = True) -> Pro
     """
     pyproject = parsed(data.decode())
     is_stated = tables.text(pyproject, "tool.freshwheel.backend") is not None
-    if is_wrapped(pyproject) and not (is_stated and backends.idle(pyproject)):
+    is_half = backends.idle(pyproject) if is_stated else _brought(pyproject)
+    if is_wrapped(pyproject) and not is_half:
         _checked(pyproject)
         return Proposal(before=data, after=data, steps=("freshwheel is in place already; nothing is to be done",))
     aim, steps = _aimed(pyproject, files, label=label)
@@ -137,8 +138,9 @@ def _aimed(pyproject: Mapping[str, Any], files: Mapping[str, str], *, label: boo
     problems = config.Problems()
     requires = problems.met(config.list_of(config.string), system.get("requires", _DEFAULT), "build-system.requires")
     named, stated = tables.text(system, "build-backend"), tables.text(ours, "backend")
+    brought = None
     if backends.is_own(named):
-        named = None
+        named, brought = None, _brought(pyproject)
         if "backend-path" in system:
             what = "freshwheel does not lie in the project"
             problems.append(Problem("build-system.backend-path", what, "take the key out, and try again"))
@@ -148,7 +150,7 @@ def _aimed(pyproject: Mapping[str, Any], files: Mapping[str, str], *, label: boo
     if problems or requires is None:
         raise ConfigError(problems)
     # The older way of setuptools lets a setup.py import what lies beside it.
-    module = stated or named or (f"{_BACKEND}:__legacy__" if "setup.py" in files else _BACKEND)
+    module = stated or named or brought or (f"{_BACKEND}:__legacy__" if "setup.py" in files else _BACKEND)
     known = backends.find(module, requires, in_tree="backend-path" in system)
     reader = _reader(requires, pyproject, files)
     lean = _is_served(known, requires, files) and not (reader or "requires" in ours or "freshwheel" in names(requires))
@@ -162,7 +164,7 @@ def _aimed(pyproject: Mapping[str, Any], files: Mapping[str, str], *, label: boo
     kept = [*(() if "freshwheel" in names(others) else ("freshwheel",)), *others]
     steps = [f"{module} stays the backend that builds, and freshwheel calls it"]
     if not (named or stated):
-        steps[0] = f"no backend was named, which means setuptools: {steps[0]}"
+        steps[0] = f"no backend was named{'' if brought else ', which means setuptools'}: {steps[0]}"
     if lean:
         steps.append("its requirements are installed for a real build only; a wheel from the store needs none of them")
     elif reader and known.store != "off":
@@ -170,6 +172,12 @@ def _aimed(pyproject: Mapping[str, Any], files: Mapping[str, str], *, label: boo
     if known.store == "off":
         steps.append(f'the store is off for {known.name}: if its builds compile, add store = "on"')
     return _Aim(module=module, requires=kept, lean=lean, version=version, new=new), (*steps, step)
+
+
+def _brought(pyproject: Mapping[str, Any]) -> str | None:
+    """The backend that the requirements bring, where none is stated."""
+    known = backends.guess(tables.texts(tables.table(pyproject, "build-system"), "requires"))
+    return known.modules[0] if known is not None and known.modules else None
 
 
 def _is_served(known: Backend, requires: Sequence[str], files: Mapping[str, str]) -> bool:
@@ -257,7 +265,7 @@ def _edited(text: str, pyproject: Mapping[str, Any], aim: _Aim) -> str:
             kept = statement.above + (statement.text if is_there else prepended(statement.text, "freshwheel"))
         elif statement.key != "build-backend":
             moved += statement.above + statement.text
-        elif "backend" not in tables.table(pyproject, "tool.freshwheel"):
+        elif "backend" not in {**tables.table(pyproject, "tool.freshwheel"), **aim.new}:
             moved += statement.above + statement.text.replace("build-backend", "backend", 1)
     moved += "".join([f"{key} = {tables.written(value)}\n" for key, value in aim.new.items()]) + version
     head += f'{kept}build-backend = "freshwheel"\n'
@@ -326,11 +334,13 @@ def _comparison(python: Mapping[str, str], name: str, spelled: str) -> Callable[
     """Whether a line makes unequal by a label what was equal. What goes through a variable is not seen."""
     call = r"\b(?:version|(?:get_)?distribution|metadata)\("
     installed = re.compile(rf"{call}\s*(?:__package__|[\"']{spelled}[\"'])", re.IGNORECASE)
-    written_down = re.compile(rf"(?:\b{re.escape(name) or '(?!)'}\.|(?<![\w.]))__version__\b")
+    module = re.escape(name) or "(?!)"
+    written_down = re.compile(rf"(?:\b{module}\.|(?<![\w.\"']))__version__\b")
+    both_its_own = re.compile(rf"\b{module}\.\w+\s*[=!]=\s*{module}\.\w+")
     has_literal = any(_LITERAL.search(text) for text in python.values())
 
     def is_harmful(line: str) -> bool:
-        if not _EQUAL.search(line) or _PUBLIC.search(line):
+        if not _EQUAL.search(line) or _PUBLIC.search(line) or both_its_own.search(line):
             return False
         is_installed, is_written = installed.search(line) is not None, written_down.search(line) is not None
         # What `__version__` says is the installed version, unless it is written down.

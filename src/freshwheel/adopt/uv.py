@@ -58,7 +58,7 @@ class Layout:
     linked: frozenset[str] = frozenset()
     """Symbolic links to folders, behind which no glob of uv looks."""
     env: frozenset[str] = frozenset()
-    """The environment names that the build is known to read."""
+    """The environment names that the settings declare; what builds have asked for is another on each machine."""
     versioned: bool = False
     """Whether something takes the version from git."""
 
@@ -130,7 +130,7 @@ def _layout(context: Context) -> Layout:
     pruned = {decoded(path) for path in selection.tree.pruned}
     lying = itertools.chain.from_iterable(_lying(context.call.tree, top, pruned) for top in tops)
     others = {*made, *selection.left_out, *context.config.exclude, *itertools.islice(lying, _MOST)}
-    variables = {*context.variables, *_FLAGS.get(context.backend.name, ())}
+    variables = {*context.config.env, *_FLAGS.get(context.backend.name, ())}
     if any(os.path.basename(path) == b"Cargo.toml" for path in selection.tree.files):
         variables.add("RUSTFLAGS")
     return Layout(

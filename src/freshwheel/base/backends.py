@@ -17,8 +17,8 @@ ENV: tuple[str, ...] = (
     *("LDCXXSHARED", "LDFLAGS", "LDSHARED", "LIB", "LIBPATH", "LIBRARY_PATH", "MACOSX_DEPLOYMENT_TARGET", "NM"),
     *("PKG_CONFIG*", "RANLIB", "SDKROOT", "SOURCE_DATE_EPOCH", "STRIP", "TOOLCHAINS", "VSCMD_ARG_*", "_CL_", "_LINK_"),
     *("CCC_OVERRIDE_OPTIONS", "COMPILER_PATH", "GCC_*", "GNUTARGET", "LDEMULATION", "OBJC_INCLUDE_PATH"),
-    # Of the C library and the loader of programs, of Python and git, which ask for them behind everybody's back.
-    *("DYLD_*", "GIT_*", "LANG", "LC_*", "LD_*", "POSIXLY_CORRECT", "PYTHON*", "TZ", "XDG_CONFIG_HOME"),
+    # Of the C library and the loader of programs, and of Python, which ask for them behind everybody's back.
+    *("DYLD_*", "LANG", "LC_*", "LD_*", "POSIXLY_CORRECT", "PYTHON*", "TZ", "XDG_CONFIG_HOME"),
     # What the crate `cc` looks for besides: one per target triple.
     *("AR_*", "CC_*", "CFLAGS_*", "CXXFLAGS_*", "CXXSTDLIB*", "CXX_*", "HOST_*", "RANLIB_*", "TARGET_*"),
     # Of cargo, rustc, maturin and CMake.
@@ -46,8 +46,7 @@ NOT_IN_KEY = (
     *("CARGO_BUILD_BUILD_DIR", "CARGO_BUILD_TARGET_DIR", "CARGO_HOME", "CARGO_TARGET_DIR"),
     "MATURIN_PEP517_METADATA_DIR",
     # Colours, prompts and names of terminals; how Python starts. Of PYTHONPATH its folders count.
-    *("GCC_COLORS", "GIT_ASKPASS", "GIT_EDITOR", "GIT_PAGER", "GIT_TERMINAL_PROMPT", "GIT_TRACE*", "LC_TERMINAL*"),
-    *("PYTHONPATH", *_STARTS),
+    *("GCC_COLORS", "LC_TERMINAL*", "PYTHONPATH", *_STARTS),
     # Who may publish, and where to.
     *("CARGO_REGISTRIES_*_CREDENTIAL_PROVIDER", "CARGO_REGISTRIES_*_TOKEN", "CARGO_REGISTRY_CREDENTIAL_PROVIDER"),
     *("CARGO_REGISTRY_TOKEN", "MATURIN_PASSWORD", "MATURIN_PYPI_TOKEN", "MATURIN_REPOSITORY*", "MATURIN_USERNAME"),
@@ -79,10 +78,18 @@ ONLY_BY_NAME = (
     *("ACTIONS_*", "BUILD_ID", "BUILD_NUMBER", "BUILD_TAG", "BUILD_URL", "CI_JOB_*", "CI_PIPELINE_*", "CI_RUNNER_*"),
     *("GITHUB_ACTION*", "GITHUB_ENV", "GITHUB_EVENT_PATH", "GITHUB_JOB", "GITHUB_OUTPUT", "GITHUB_PATH"),
     *("GITHUB_RUN_*", "GITHUB_STATE", "GITHUB_STEP_SUMMARY", "GITHUB_TOKEN", "GITHUB_WORKFLOW*", "RUNNER_*"),
-    # What make tells the makes below it.
-    *("MAKEFLAGS", "MFLAGS"),
+    # What make tells the makes below it, and git its hooks; where a build has asked git, see `OF_GIT`.
+    *("MAKEFLAGS", "MFLAGS", "GIT_*"),
 )
 """Names and families that count where a program asks for one by its name, and not where it may ask for any."""
+
+OF_GIT = ("GIT_*",)
+"""What counts where a build has asked git, but for `NOT_OF_GIT`."""
+NOT_OF_GIT = (
+    *("GIT_ASKPASS", "GIT_AUTHOR_*", "GIT_COMMITTER_*", "GIT_EDITOR", "GIT_PAGER", "GIT_SEQUENCE_EDITOR"),
+    *("GIT_TERMINAL_PROMPT", "GIT_TRACE*"),
+)
+"""Who makes a commit, and how people see what git says."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

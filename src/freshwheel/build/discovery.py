@@ -111,9 +111,17 @@ def sought(about: Surroundings, modules: Iterable[str], distributions: Iterable[
     """Of the names that a build has looked for in vain, those that may be found one day."""
     if not about.libraries:
         return []
-    items = [(os.fsencode(name), MODULE) for name in sorted({*modules, "*"} if modules else ())]
+    tops = {name for name in modules if "." not in name}
+    items = [(os.fsencode(name), MODULE) for name in sorted({*tops, "*"} if tops else ())]
     names = ", ".join(sorted(distributions))
     return [*items, (os.fsencode(names), DISTRIBUTION)] if names else items
+
+
+def looked_for(folders: Sequence[bytes], modules: Iterable[str]) -> list[tuple[bytes, str]]:
+    """Where modules would lie that were looked for in these folders in vain, and that a listing does not show."""
+    endings = [ending for ending in machinery.all_suffixes() if boundary.is_dropping(os.fsencode(f"module{ending}"))]
+    names = [os.fsencode(name.rpartition(".")[2] + ending) for name in sorted(modules) for ending in ("", *endings)]
+    return [(os.path.join(folder, name), ABSENT) for name in names for folder in folders]
 
 
 def searched(context: Context) -> list[str]:
@@ -263,12 +271,14 @@ def _held(about: Surroundings, where: bytes, path: bytes, kind: str) -> tuple[by
 
 
 def _control(about: Surroundings, *, everything: bool) -> bytes | None:
-    """What git says, now."""
+    """What git says now, and what it is told by the environment."""
     facts = programs.ask_git(about.tree, about.environ, about.folders, programs.run, everything=everything)
     if facts is None:
         return None
     texts = [part for name, value in sorted(facts.items()) for part in (name, str(value))]
-    return digest.of(frame.framed(*(text.encode("utf-8", "surrogatepass") for text in texts)))
+    told = answers.family(about.environ, backends.OF_GIT, backends.NOT_OF_GIT)
+    stamps = [frame.stamp(b"", name, about.environ[name]) for name in told]
+    return digest.of(frame.framed(*(text.encode("utf-8", "surrogatepass") for text in texts), *stamps))
 
 
 def _program(about: Surroundings, name: str) -> bytes:
@@ -366,7 +376,8 @@ def _stays(about: Surroundings, path: bytes, name: bytes) -> bool:
 
 
 def _left_out(about: Surroundings, where: bytes, path: bytes, folders: Iterable[bytes]) -> frozenset[bytes]:
-    """Those of the folders in a folder in which nothing is a source."""
+    """Those of the folders in a folder in which nothing is a source; what tools make only in the project directory."""
+    is_root = path in (b"", b".")
     apart = files.set_apart(about.tree, about.environ)
     ground = boundary.Ground(boundary.Scope(tree=about.tree, repository=about.tree, inputs=(), apart=apart))
 
@@ -377,7 +388,9 @@ def _left_out(about: Surroundings, where: bytes, path: bytes, folders: Iterable[
             inside = {entry.name: entry.is_dir(follow_symlinks=False) for entry in listing}
         below = frozenset(os.fsdecode(name) for name, is_folder in inside.items() if is_folder)
         relative = os.fsdecode(folder)
-        if ground.is_apart(relative) or ground.pruned(relative, frozenset(map(os.fsdecode, inside)), below) is not None:
+        if ground.is_apart(relative) or (
+            is_root and ground.pruned(relative, frozenset(map(os.fsdecode, inside)), below) is not None
+        ):
             return True
         return bool(inside) and all(
             is_left_out(os.path.join(folder, name)) if is_folder else not _stays(about, folder, name)

@@ -20,8 +20,8 @@ from freshwheel.build.context import Context
 from freshwheel.inner import process
 from freshwheel.memory.discoveries import Line, Page
 from freshwheel.observe import judgement, observer, packaged, programs, witness
-from freshwheel.observe.account import Account, merged
-from freshwheel.observe.judgement import Judged, Places, Taken, within
+from freshwheel.observe.account import Account, ancestors, merged, source_of, within
+from freshwheel.observe.judgement import Judged, Places, Taken
 from freshwheel.sources import boundary
 from freshwheel.sources.boundary import Ground, Scope
 from freshwheel.store.shelf import Discovered
@@ -142,9 +142,9 @@ def findings(  # noqa: PLR0913, PLR0917 - what a judgement rests on
     judged = judgement.judge(account, places)
     around = discovery.about(context, b"")
     paths = [(_kept(item), _KINDS[item.kind]) for item in judged.taken if item.counts and not item.joins]
-    folders = [_kept(item) for item in judged.taken if item.counts and item.kind == "modules"]
-    names = map(os.fsencode, sorted(account.modules))
-    paths += [(os.path.join(folder, name), discovery.ABSENT) for name in names for folder in folders]
+    listed = [item for item in judged.taken if item.counts and item.kind in ("folder", "modules")]
+    folders = [item.relative for item in listed if item.relative is not None]
+    paths += discovery.looked_for(folders, account.modules)
     paths += [(os.fsencode(path), discovery.FILE) for path in packaged.databases()] if judged.packages else []
     if judged.control:
         paths += [(discovery.REFERENCES if programs.asks_references(account) else b".", discovery.CONTROL)]
@@ -176,7 +176,7 @@ def _links_beside(judged: Judged, places: Places) -> list[bytes]:
     """
     counting = [os.path.realpath(item.path) for item in judged.taken if item.counts and item.kind != "absent"]
     used = {path for path in counting if not within(path, (places.repository, places.tree))}
-    used |= {above for path in used for above in judgement.ancestors(path)}
+    used |= {above for path in used for above in ancestors(path)}
     links: list[bytes] = []
     for folder in {os.path.dirname(path) for path in used}:
         with contextlib.suppress(OSError), os.scandir(folder) as listing:
@@ -221,7 +221,7 @@ def _readers(account: Account, places: Places) -> dict[str, tuple[str, ...]]:
     for path, use in account.uses.items():
         numbers = use.read | (use.asked if use.first is None else frozenset())
         # Bytecode stands for its source, which is then only asked for.
-        source = judgement.source_of(path) or path
+        source = source_of(path) or path
         relative = _relative(source, places, beside) if numbers else b"../"
         if relative != b"../":
             readers.setdefault(os.fsdecode(relative), set()).update(units[number] for number in numbers)

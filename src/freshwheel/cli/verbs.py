@@ -13,10 +13,10 @@ from typing import Any
 from freshwheel.adopt import init as adoption
 from freshwheel.adopt import uv as cache_keys
 from freshwheel.adopt.switch import Remark
-from freshwheel.base import backends, files
+from freshwheel.base import backends
 from freshwheel.base import toml_access as tables
 from freshwheel.base.frame import decoded
-from freshwheel.build.context import Call
+from freshwheel.build.context import Call, Context
 from freshwheel.build.explanation import Comparison
 from freshwheel.cli import console, interface
 from freshwheel.cli.interface import Answer, Line, UsageError, count, listed
@@ -107,7 +107,7 @@ def inputs(options: argparse.Namespace) -> Answer:
 
 def _account(asked: Call) -> Answer:
     """What is on record of the last build of a tree, by program."""
-    page = discoveries.account(files.cache_directory(asked.environ), asked.tree)
+    page = discoveries.account(Context.of(asked).cache, asked.tree)
     value = {
         "observed": page.observed,
         "reason": page.reason,

@@ -56,7 +56,7 @@ class Inputs:
     pruned: Mapping[str, str]
     """Folders that are not looked into, and why."""
     env: tuple[str, ...]
-    """The environment names that the settings declare and that the project's own build scripts read, sorted."""
+    """The environment names that the settings declare, sorted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,7 +95,7 @@ def inputs(call: Call) -> Inputs:
         reasons=tuple([why.get(path) or "reached from the project" for path in paths]),
         left_out=left_out,
         pruned={decoded(path): reason for path, reason in sorted(chosen.tree.pruned.items())},
-        env=tuple(sorted(context.variables)),
+        env=tuple(sorted(context.config.env)),
     )
 
 

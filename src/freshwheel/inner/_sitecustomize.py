@@ -238,8 +238,9 @@ class _Notes(object):
         if event == "ctypes.dlopen":
             asks = details[0] is not None
         else:
-            asks = event == "ctypes.dlsym" and str(details[1]).lower().strip("_").endswith(("env", "environ"))
+            asks = event == "ctypes.dlsym" and str(details[1]).lower().strip("_").endswith(("dir", "env", "environ"))
         if asks and "*" not in self.known:
+            self.seek("l", "ctypes")
             self.add("v", b"*")
             self.known.add("*")
 
@@ -250,13 +251,17 @@ class _Notes(object):
             frame = frame.f_back
         if frame is None or not frame.f_code.co_filename.startswith("<frozen importlib"):
             try:
-                place = os.path.abspath(os.fsencode("." if folder is None else folder))
+                place = os.fsencode("." if folder is None else folder)
             except TypeError:  # it is open already
                 place = self.below(folder, b"")
             if place == b"\0":
                 self.drop()  # nobody knows which one
-            else:
-                self.seek("f", os.fsdecode(place))
+                return
+            following, self.following = self.following, True
+            try:
+                self.seek("f", os.fsdecode(os.path.realpath(place)))
+            finally:
+                self.following = following
 
     def use(self, kinds, path):
         # type: (str, Any) -> None
@@ -378,9 +383,8 @@ class _LastFinder(object):
 
     def find_spec(self, name, path=None, target=None):  # noqa: ARG002 - as `importlib` calls it
         # type: (str, object, object) -> None
-        """A module is looked for; what a package lacks, the package tells."""
-        if "." not in name:
-            self.__notes.seek("m", name)
+        """A module is looked for, in a package or everywhere."""
+        self.__notes.seek("m", name)
 
     def find_distributions(self, context=None):
         # type: (Any) -> Iterator[Any]

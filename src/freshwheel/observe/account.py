@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -9,7 +10,18 @@ from dataclasses import dataclass, field
 
 from freshwheel.base.rows import Row
 
-__all__ = ["Account", "Program", "Use", "is_python", "merged", "silent"]
+__all__ = [
+    "Account",
+    "Program",
+    "Use",
+    "ancestors",
+    "folders_above",
+    "is_python",
+    "merged",
+    "silent",
+    "source_of",
+    "within",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +86,7 @@ class Account:
     """What the observer could not see, in words; nothing: it saw all."""
 
 
+_CACHE = b"/__pycache__/"
 _PYTHON = re.compile(r"(?:python|pypy)[0-9.]*t?(?:\.exe)?")
 
 
@@ -156,3 +169,34 @@ def _joined(known: Use | None, other: Use) -> Use:
         read_before=known.read_before,
         made=known.made | other.made,
     )
+
+
+def source_of(path: bytes) -> bytes | None:
+    """The Python source that bytecode stands for; None for all else."""
+    if not path.endswith(b".pyc") or _CACHE not in path:
+        return None
+    folder, _, name = path.rpartition(_CACHE)
+    return folder + b"/" + name.partition(b".")[0] + b".py"
+
+
+def within(path: bytes, folders: Iterable[bytes]) -> bool:
+    """Whether a path is one of these folders, or lies in one."""
+    return any(path == folder or path.startswith(folder.rstrip(b"/") + b"/") for folder in folders)
+
+
+def folders_above(paths: Iterable[bytes]) -> frozenset[bytes]:
+    """All folders that these paths lie in."""
+    folders: set[bytes] = set()
+    for path in paths:
+        folder = posixpath.dirname(path)
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = posixpath.dirname(folder)
+    return frozenset(folders)
+
+
+def ancestors(path: bytes) -> Iterable[bytes]:
+    """The folders above an absolute path."""
+    while (above := posixpath.dirname(path)) != path:
+        yield above
+        path = above

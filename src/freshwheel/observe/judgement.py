@@ -9,15 +9,24 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from freshwheel.base import rows
 from freshwheel.base.rows import Row
-from freshwheel.observe.account import Account, Use, is_python, silent
+from freshwheel.observe.account import (
+    Account,
+    Use,
+    ancestors,
+    folders_above,
+    is_python,
+    silent,
+    source_of,
+    within,
+)
 
-__all__ = ["MAKES", "Judged", "Places", "Taken", "ancestors", "beside", "judge", "source_of", "within"]
+__all__ = ["MAKES", "Judged", "Places", "Taken", "beside", "judge"]
 
 Kind = Literal["file", "folder", "modules", "present", "absent", "made"]
 
@@ -31,14 +40,13 @@ _CERTIFICATES = (b"/etc/ssl", b"/etc/pki", b"/usr/share/ca-certificates", b"/etc
 _PACKAGES = re.compile(rb"/(?:site|dist)-packages(?:/|$)")
 _PACKAGE_FOLDERS = (b"/site-packages", b"/dist-packages")
 _IGNORING = (b".gitignore", b".ignore", b"CACHEDIR.TAG")
-_LISTING = ("cargo", "maturin")
-"""Programs that list whole trees, and take of them what is an input anyway."""
+_WALKS = ("cargo", "maturin")
+"""Programs that list whole trees, and take of them what is an input anyway; but maturin packs all of a package."""
 _ASKING = ("cargo", "git")
 """Programs that ask for every file of a project, whatever it is, to see whether it is new."""
 MAKES = ("gmake", "make")
 _PARSING = ("python", "pypy", "maturin", "cargo", "git")
 """Beginnings of programs that read `pyproject.toml` by its tables, or ask whether it has changed at all."""
-_CACHE = b"/__pycache__/"
 _VERSION_CONTROL = (b".git", b".hg", b".svn", b".jj", b".bzr")
 
 
@@ -121,7 +129,7 @@ def judge(account: Account, places: Places) -> Judged:
 
 def beside(places: Places) -> dict[bytes, bytes]:
     """The inputs outside of the tree, and the folders that hold them: absolute path -> relative to the tree."""
-    paths = (path for path in (*places.inputs, *_above(places.inputs)) if path.startswith(b"../"))
+    paths = (path for path in (*places.inputs, *folders_above(places.inputs)) if path.startswith(b"../"))
     return {os.path.normpath(os.path.join(places.tree, path)): path for path in paths}
 
 
@@ -139,11 +147,14 @@ class _Judge:
         self.control = any(program.name == "git" for program in account.programs)
         self.common = (*places.shared, *places.given)
         """Where nothing is one tree's own."""
-        self.inside = _above(places.inputs)
+        self.inside = folders_above(places.inputs)
         self.beside = beside(places)
         self.silent = silent(account)
         self.listed = frozenset(map(os.path.realpath, account.listed))
         self.made = {self.real(path) for path, use in account.uses.items() if use.written and use.first is None}
+        packed = folders_above(self.real(path) for path, use in account.uses.items() if self.is_packing(use))
+        self.packed = frozenset(folder for folder in packed if folder.startswith(places.tree + b"/"))
+        """Folders of the tree, but for itself, that hold something that maturin has read."""
 
     def judged(self) -> Judged:
         """The whole judgement."""
@@ -280,7 +291,8 @@ class _Judge:
         if crate and (members or kind in ("absent", "folder", "present")) and self.is_by(use, "cargo"):
             return self.taken(path, relative, kind, use, "cargo looks for members and targets", counts=False)
         declared = relative is not None and self.places.declared(relative)
-        if in_tree and kind == "folder" and self.is_by(use, *_LISTING) and not declared:
+        walks = _WALKS[:1] if real in self.packed else _WALKS
+        if in_tree and kind == "folder" and self.is_by(use, *walks) and not declared:
             return self.taken(path, relative, kind, use, "what is packed of it is an input by name", counts=False)
         if not declared:
             self.watch(path, kind, use)
@@ -288,15 +300,15 @@ class _Judge:
         apart = apart or (os.path.basename(real) in _IGNORING and not within(real, (self.places.tree,)))
         apart = apart or relative in self.places.inputs
         joins = in_tree and kind == "file" and not declared and not apart and not use.written
-        kind = "modules" if in_tree and kind == "folder" and self.is_for_imports(real, use) else kind
+        kind = "modules" if in_tree and kind == "folder" and self.is_for_imports(real, use, walks) else kind
         why = "inside of the repository, and no input" if in_tree else "outside of the repository"
         return self.taken(path, relative, kind, use, why, counts=True, joins=joins)
 
-    def is_for_imports(self, real: bytes, use: Use) -> bool:
+    def is_for_imports(self, real: bytes, use: Use, walks: Sequence[str]) -> bool:
         """Whether Pythons have listed a folder to import from there, and nobody else who goes by all names in it."""
         programs = [self.account.programs[number] for number in use.read]
         # Of the events of PyPy nobody knows.
-        known = [item.name in _LISTING or (is_python(item) and not item.name.startswith("pypy")) for item in programs]
+        known = [item.name in walks or (is_python(item) and not item.name.startswith("pypy")) for item in programs]
         # What is compiled may list without a word.
         return all(known) and not (self.silent or self.account.loaded) and os.path.realpath(real) not in self.listed
 
@@ -384,6 +396,11 @@ class _Judge:
         """Whether nobody but programs with these names has used a path."""
         return all(self.account.programs[number].name in names for number in use.read | use.asked | use.run)
 
+    def is_packing(self, use: Use) -> bool:
+        """Whether maturin has read a file."""
+        is_file = use.first is not None and not stat.S_ISDIR(use.first[0])
+        return is_file and any(self.account.programs[number].name == _WALKS[1] for number in use.read)
+
     def is_beside(self, taken: Taken) -> bool:
         """Whether a path may be another one for another tree, though it is not spelled from there."""
         return taken.relative is None and not within(self.real(taken.path), self.places.shared)
@@ -442,19 +459,6 @@ def _is_linked(now: Row | None, first: Row | None) -> bool:
     return now is not None and first is not None and (now[:3], now[4]) == (first[:3], first[4])
 
 
-def source_of(path: bytes) -> bytes | None:
-    """The Python source that bytecode stands for; None for all else."""
-    if not path.endswith(b".pyc") or _CACHE not in path:
-        return None
-    folder, _, name = path.rpartition(_CACHE)
-    return folder + b"/" + name.partition(b".")[0] + b".py"
-
-
-def within(path: bytes, folders: Iterable[bytes]) -> bool:
-    """Whether a path is one of these folders, or lies in one."""
-    return any(path == folder or path.startswith(folder.rstrip(b"/") + b"/") for folder in folders)
-
-
 def _is_version_control(relative: bytes) -> bool:
     """Whether a path is a part of what git says of a repository as a whole; its configuration is a file as any."""
     last = relative.split(b"/")[-2:]
@@ -466,22 +470,11 @@ def _lies_in_version_control(relative: bytes) -> bool:
     return any(part in _VERSION_CONTROL for part in relative.split(b"/"))
 
 
-def _above(paths: Iterable[bytes]) -> frozenset[bytes]:
-    """All folders that these paths lie in."""
-    folders: set[bytes] = set()
-    for path in paths:
-        folder = os.path.dirname(path)
-        while folder and folder not in folders:
-            folders.add(folder)
-            folder = os.path.dirname(folder)
-    return frozenset(folders)
-
-
 def _reduced(taken: Sequence[Taken]) -> list[Taken]:
     """Without names below a folder that is not there itself, and folders that hold something else that counts."""
     absent = {item.path for item in taken if item.counts and item.kind == "absent"}
     holding = {item.path for item in taken if item.counts and item.kind != "absent"}
-    above = _above(holding)
+    above = folders_above(holding)
     return [
         item
         for item in taken
@@ -490,10 +483,3 @@ def _reduced(taken: Sequence[Taken]) -> list[Taken]:
         or (item.kind == "present" and item.path not in above)
         or item.kind in ("file", "folder", "modules", "made")
     ]
-
-
-def ancestors(path: bytes) -> Iterable[bytes]:
-    """The folders above an absolute path."""
-    while (above := os.path.dirname(path)) != path:
-        yield above
-        path = above

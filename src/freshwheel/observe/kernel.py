@@ -120,6 +120,28 @@ _CALLS = (
     (263, 35, Form(_A.REMOVE, 1, 0)),  # unlinkat
     (84, 0, Form(_A.REMOVE)),  # rmdir
     (76, 45, Form(_A.CUT)),  # truncate
+    (191, 8, Form(_A.ASK)),  # getxattr
+    (192, 9, Form(_A.ASK)),  # lgetxattr
+    (194, 11, Form(_A.ASK)),  # listxattr
+    (195, 12, Form(_A.ASK)),  # llistxattr
+    (188, 5, Form(_A.ASK)),  # setxattr
+    (189, 6, Form(_A.ASK)),  # lsetxattr
+    (197, 14, Form(_A.ASK)),  # removexattr
+    (198, 15, Form(_A.ASK)),  # lremovexattr
+    (90, 0, Form(_A.ASK)),  # chmod
+    (268, 53, Form(_A.ASK, 1, 0)),  # fchmodat
+    (452, 452, Form(_A.ASK, 1, 0)),  # fchmodat2
+    (92, 0, Form(_A.ASK)),  # chown
+    (94, 0, Form(_A.ASK)),  # lchown
+    (260, 54, Form(_A.ASK, 1, 0)),  # fchownat
+    (132, 0, Form(_A.ASK)),  # utime
+    (235, 0, Form(_A.ASK)),  # utimes
+    (261, 0, Form(_A.ASK, 1, 0)),  # futimesat
+    (280, 88, Form(_A.ASK, 1, 0)),  # utimensat
+    (137, 43, Form(_A.ASK)),  # statfs
+    (254, 27, Form(_A.ASK, 1)),  # inotify_add_watch
+    (303, 264, Form(_A.ASK, 1, 0)),  # name_to_handle_at
+    (428, 428, Form(_A.ASK, 1, 0)),  # open_tree
     (165, 40, Form(_A.MOUNT)),  # mount
     (155, 41, Form(_A.MOUNT)),  # pivot_root
     (161, 51, Form(_A.MOUNT)),  # chroot

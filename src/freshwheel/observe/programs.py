@@ -6,8 +6,8 @@ import os
 import re
 from collections.abc import Collection, Sequence
 
-from freshwheel.observe.account import Account, Program, is_python, silent
-from freshwheel.observe.judgement import MAKES, within
+from freshwheel.observe.account import Account, Program, is_python, silent, within
+from freshwheel.observe.judgement import MAKES
 
 __all__ = ["always_asked", "asks_references", "is_server", "open_ended", "unrecorded"]
 

@@ -319,6 +319,10 @@ class Recorder:
             return True
         if not self.is_there(path):
             self.follow(number, image, path, WRITTEN if flags & os.O_CREAT else ASKED)
+            if flags & (os.O_CREAT | os.O_TRUNC) == os.O_CREAT or flags & os.O_EXCL:
+                self.tell(number, path)
+                if flags & os.O_ACCMODE == os.O_RDWR and not flags & os.O_EXCL:
+                    image.used[READ].add(path)  # of what was there before, nothing is read
             return False
         if flags & os.O_CREAT and flags & os.O_EXCL:
             self.follow(number, image, path, ASKED)
@@ -376,6 +380,14 @@ class Recorder:
         if second:
             made = there and not (action == ACTIONS.LINK and os.path.lexists(second))
             self.use(number, image, second, WRITTEN if made else ASKED)
+            if action == ACTIONS.LINK:
+                self.tell(number, second)
+
+    def tell(self, number: int, path: bytes) -> None:
+        """Takes down that a call which makes something has told that nothing was there before."""
+        known = self.paths.get(path)
+        if known is not None and known[1] is NEVER:
+            known[1] = number
 
     def is_older(self, path: bytes) -> bool:
         """Whether a path leads to a folder that is as it was before the build."""

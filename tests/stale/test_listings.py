@@ -1,0 +1,165 @@
+"""What comes into a folder that a build has listed, packed, or searched for modules."""
+
+import sysconfig
+
+import pytest
+
+from .conftest import c, main, requires_c, requires_cargo, requires_git
+
+pytestmark = pytest.mark.slow
+
+SETUP = """\
+import glob, os, sys
+from setuptools import Extension, setup
+{before}
+WORD = {word}
+setup(ext_modules=[Extension("demo._native", ["demo/_native.c"], define_macros=[("WORD", f'"{{WORD}}"')])])
+"""
+IMPORTS = """\
+sys.path.insert(0, os.path.abspath("../tools"))
+sys.dont_write_bytecode = True
+import anchor
+try:
+    from {package} import WORD as word
+except ImportError:
+    word = "one"
+"""
+SCRIPT = "try:\n    from {package} import words\n    print(words.WORD)\nexcept ImportError:\n    print('one')\n"
+RUN = "__import__('subprocess').check_output([sys.executable, '../tools/script.py'], text=True).strip()"
+WALKING = """
+fn walk(path: &std::path::Path, names: &mut Vec<String>) {
+    for entry in std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap()) {
+        if entry.file_type().unwrap().is_dir() { walk(&entry.path(), names) }
+        else { names.push(entry.file_name().into_string().unwrap()) }
+    }
+}
+fn main() {
+    let mut names = vec![];
+    walk(std::path::Path::new("assets"), &mut names);
+    names.sort();
+    println!("cargo:rustc-env=WORD={}", names.pop().unwrap());
+}
+"""
+PRUNED = {
+    "node_modules": {"node_modules/.package-lock.json": "{}", "node_modules/two": "<<two>>"},
+    "dist": {"dist/two": "<<two>>"},
+    "build": {"build/CMakeCache.txt": "# This is the CMakeCache file.\n", "build/two": "<<two>>"},
+}
+"""By folder: what looks like a tool's own."""
+
+pruned = pytest.mark.parametrize("folder", ["node_modules", "dist", "build"])
+
+
+def adding(bench, place, files):
+    """What adds files below a place of the tree."""
+    return lambda: [bench.write(f"{place}/{name}", text) for name, text in files.items()]
+
+
+def cloned(bench):
+    """All that lies beside the tree is of one repository."""
+    bench.git("init", "--quiet", "--initial-branch", "main", cwd=bench.folder)
+    bench.write("../.gitignore", "__pycache__\n")
+
+
+@requires_c
+@pruned
+def test_package_data_in_a_folder_that_looks_like_a_tools_own_counts(bench, folder):
+    """Package data is looked for however deep."""
+    setup = SETUP.format(before="", word="max(map(os.path.basename, glob.glob('demo/static/**/*', recursive=True)))")
+    bench.setuptools(c(), setup=setup)
+    bench.write("demo/static/one", "")
+    bench.check(adding(bench, "demo/static", PRUNED[folder]))
+
+
+@requires_cargo
+@pruned
+def test_build_script_that_walks_goes_into_a_folder_that_looks_like_a_tools_own(bench, folder):
+    """A build script knows nothing of tools."""
+    bench.maturin(main('env!("WORD")'), script=WALKING)
+    bench.write("assets/one", "")
+    bench.check(adding(bench, "assets", PRUNED[folder]))
+
+
+@requires_cargo
+@pytest.mark.parametrize(
+    ("table", "place", "name"),
+    [
+        ("", "python/demo", "dist/two"),
+        ('exclude = ["python/demo/*.txt"]', "python/demo", "two.txt"),
+        ('exclude = ["python/demo/data/**"]', "python/demo/data", "two.txt"),
+    ],
+    ids=["looks like a tool's own", "excluded", "excluded folder"],
+)
+def test_file_that_maturin_packs_and_that_is_no_input_counts(bench, table, place, name):
+    """All that lies in its package is packed by maturin."""
+    bench.maturin(main('"one"'), tables='python-source = "python"\n', table=table)
+    bench.write("python/demo/__init__.py", "")
+    bench.write(f"{place}/a.txt", "")
+    bench.settle()
+    built = [bench.build() for _ in range(3)]
+    assert built[-1].hit or not bench.observed
+    bench.write(f"{place}/{name}", "<<two>>")
+    assert bench.build().words == {"one", "two"}
+
+
+@requires_c
+@requires_git
+@pytest.mark.parametrize("ending", [".pyc", sysconfig.get_config_var("EXT_SUFFIX")])
+def test_compiled_module_that_a_build_looked_for_in_vain_counts(bench, ending):
+    """A module needs no source."""
+    cloned(bench)
+    bench.write("../tools/anchor.py", "")
+    bench.setuptools(c(), setup=SETUP.format(before=IMPORTS.format(package="words"), word="word"))
+    source = bench.write("../made/words.py", 'WORD = "two"\n')
+    module = 'static struct PyModuleDef m = {PyModuleDef_HEAD_INIT, "words", 0, -1, 0};\n'
+    module += "PyMODINIT_FUNC PyInit_words(void) { PyObject *o = PyModule_Create(&m);"
+    module = f'#include <Python.h>\n{module} PyModule_AddStringConstant(o, "WORD", "two"); return o; }}\n'
+    compiled, made = bench.write("../made/words.c", module), bench.path(f"../tools/words{ending}")
+
+    def change():
+        if ending == ".pyc":
+            code = f"import py_compile; py_compile.compile({str(source)!r}, {str(made)!r}, doraise=True)"
+            bench.run(bench.python, "-c", code)
+        else:
+            headers = sysconfig.get_paths()["include"]
+            bench.run("gcc", "-shared", "-fPIC", f"-I{headers}", "-o", made, compiled)
+
+    bench.check(change)
+
+
+@requires_c
+@requires_git
+@pytest.mark.parametrize(("package", "there"), [("ns.sub", "ns/a.txt"), ("pk.sub", "pk/__init__.py")])
+def test_module_of_a_package_that_a_script_looked_for_in_vain_counts(bench, package, there):
+    """A package needs no `__init__.py`."""
+    cloned(bench)
+    bench.write("../tools/script.py", SCRIPT.format(package=package))
+    bench.write(f"../tools/{there}", "")
+    bench.setuptools(c(), setup=SETUP.format(before="", word=RUN))
+    bench.check(lambda: bench.write(f"../tools/{package.replace('.', '/')}/words.py", "WORD = 'two'\n"))
+
+
+@requires_c
+@requires_git
+@pytest.mark.parametrize(
+    ("before", "listed"),
+    [
+        ("os.symlink(os.path.abspath('../names'), '../l')", "os.listdir('../l') + (os.unlink('../l') or [])"),
+        ("", "os.listdir('/proc/self/fd/%d' % os.open('../names', os.O_RDONLY))"),
+        ("", "os.listdir('/dev/fd/%d' % os.open('../names', os.O_RDONLY))"),
+        ("", "os.listdir('../way/../names')"),
+    ],
+    ids=["link", "descriptor", "device", "climbing"],
+)
+def test_folder_that_a_python_lists_by_another_path_counts(bench, before, listed):
+    """What a path meant is known when it was listed, and no more when the build is over."""
+    cloned(bench)
+    names = bench.write("../far/names/one", "").parent
+    bench.write("../names/.gitignore", "")
+    if "way" in listed:
+        bench.write("../far/x/y", "")
+        bench.path("../way").symlink_to(bench.path("../far/x"))
+    else:
+        names = bench.write("../names/one", "").parent
+    bench.setuptools(c(), setup=SETUP.format(before=before, word=f"max({listed})"))
+    bench.check(lambda: (names / "two").write_text(""))
