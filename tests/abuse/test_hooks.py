@@ -42,7 +42,7 @@ def play(memory_folder, capsys):
 @pytest.mark.parametrize(
     ("state", "hook", "fewest"),
     [
-        ("cold", "requires", 20),
+        pytest.param("cold", "requires", 20, marks=pytest.mark.nightly),
         pytest.param("cold", "metadata", 25, marks=pytest.mark.nightly),
         pytest.param("cold", "wheel", 70, marks=pytest.mark.nightly),
         ("stored", "requires", 20),

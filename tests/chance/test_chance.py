@@ -16,7 +16,7 @@ CHANCE_SEED = os.environ.get("CHANCE_SEED", "")
 GAME = Path(__file__).with_name("game.py")
 TABLES = 12
 """Projects that are played together; one of each kind, the cheap ones more often."""
-ROUNDS = 6 if ABUSE == 1 and not CHANCE_SEED else 9
+ROUNDS = 5 if ABUSE == 1 and not CHANCE_SEED else 9
 SEEDS = (
     [[int(CHANCE_SEED)]]
     if CHANCE_SEED

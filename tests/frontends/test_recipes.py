@@ -105,6 +105,7 @@ def recipe(page, language, number=0):
     return re.findall(rf"^```{language}[^\n]*\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)[number]
 
 
+@pytest.mark.nightly
 def test_the_recipe_for_gitlab_has_hits(tmp_path, outside, own, unpack):
     """Two jobs as its runner does them, each in a new clone into which the cache was unpacked: the second is a hit."""
     text = recipe("gitlab.md", "yaml")

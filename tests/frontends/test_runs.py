@@ -150,6 +150,7 @@ def tox(tmp_path_factory, outside):
     return make_venv(tmp_path_factory.mktemp("tox") / "venv", outside, "tox")
 
 
+@pytest.mark.nightly
 def test_two_packaging_environments_of_one_tox(tox, project, alone):
     """They build one tree at once, under one parent: both get it as it is, and an edit is in both."""
     tree = project("maturin-nodeps")

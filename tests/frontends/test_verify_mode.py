@@ -27,6 +27,7 @@ def test_clean_build_of_a_crate_gives_the_stored_wheel(project, tmp_path, fixtur
     assert not (tmp_path / "cache" / make.FOLDER).exists()
 
 
+@pytest.mark.nightly
 def test_file_that_nobody_declared_comes_out(project, tmp_path):
     """A build script reads it, nobody observes that, and somebody gave their word that nothing is read."""
     own = {"FRESHWHEEL_CACHE_DIR": str(tmp_path / "cache"), "FRESHWHEEL_OBSERVE": "off", "FRESHWHEEL_STORE": "on"}

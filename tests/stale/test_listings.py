@@ -1,5 +1,6 @@
 """What comes into a folder that a build has listed, packed, or searched for modules."""
 
+import sys
 import sysconfig
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from .conftest import c, main, requires_c, requires_cargo, requires_git
 
 pytestmark = pytest.mark.slow
+linux = pytest.mark.skipif(sys.platform != "linux", reason="ways of Linux")
 
 SETUP = """\
 import glob, os, sys
@@ -163,3 +165,15 @@ def test_folder_that_a_python_lists_by_another_path_counts(bench, before, listed
         names = bench.write("../names/one", "").parent
     bench.setuptools(c(), setup=SETUP.format(before=before, word=f"max({listed})"))
     bench.check(lambda: (names / "two").write_text(""))
+
+
+@linux
+@requires_c
+def test_name_that_comes_while_the_build_changes_the_folder_itself_counts(bench):
+    """What the build has listed is what was there then."""
+    bench.write("../names/one", "")
+    listed = "(max(os.listdir('../names')), open('../names/.made', 'w').close(), time.sleep(2))[0]"
+    bench.setuptools(c(), setup=SETUP.format(before="import time", word=listed))
+    bench.settle()
+    assert bench.build_while("../names/.made", lambda: bench.write("../names/two", "")).word == "one"
+    assert bench.build().word == "two"

@@ -9,8 +9,9 @@ import contextlib
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from freshwheel.base import files
 from freshwheel.base.environment import isolation
@@ -66,6 +67,7 @@ class Watch:
         self.private.append(command[-1])
         if self.reason:
             return process.start(command, cwd, environ)
+        began = time.time_ns()
         with tempfile.TemporaryDirectory(dir=self.folder, ignore_cleanup_errors=True) as logs:
             seen = observer.run(command, cwd=cwd, environ=environ, folder=logs)
         if seen.status is None:
@@ -74,7 +76,7 @@ class Watch:
         if seen.account is None:
             self.reason = seen.reason
         else:
-            self.accounts.append(seen.account)
+            self.accounts.append(replace(seen.account, began=began))
         return seen.status
 
     def account(self) -> Account | None:

@@ -84,6 +84,8 @@ class Account:
     """Process ids of the Pythons that wrote down which names they ask for: one that executed the next has the same."""
     doubts: tuple[str, ...] = ()
     """What the observer could not see, in words; nothing: it saw all."""
+    began: int = 0
+    """When the build was started, in nanoseconds; 0 where nobody observed it."""
 
 
 _CACHE = b"/__pycache__/"
@@ -113,6 +115,7 @@ def merged(accounts: Iterable[Account]) -> Account:
     listed: set[bytes] = set()
     witnessed: list[int] = []
     doubts: dict[str, None] = {}
+    began: list[int] = []
     for account in accounts:
         by = len(programs)
         for path, use in account.uses.items():
@@ -125,6 +128,7 @@ def merged(accounts: Iterable[Account]) -> Account:
         listed |= account.listed
         witnessed += account.witnessed
         doubts |= dict.fromkeys(account.doubts)
+        began += [account.began] if account.began else []
     return Account(
         uses=uses,
         programs=tuple(programs),
@@ -135,6 +139,7 @@ def merged(accounts: Iterable[Account]) -> Account:
         listed=frozenset(listed),
         witnessed=tuple(witnessed),
         doubts=tuple(doubts),
+        began=min(began, default=0),
     )
 
 

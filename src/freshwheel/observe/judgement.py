@@ -6,6 +6,7 @@ for, is what nobody declared: that is kept with the wheel.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -152,6 +153,8 @@ class _Judge:
         self.silent = silent(account)
         self.listed = frozenset(map(os.path.realpath, account.listed))
         self.made = {self.real(path) for path, use in account.uses.items() if use.written and use.first is None}
+        ours = {self.real(path) for path, use in account.uses.items() if use.written}.union(places.apart)
+        self.ours = ours | folders_above(ours)
         packed = folders_above(self.real(path) for path, use in account.uses.items() if self.is_packing(use))
         self.packed = frozenset(folder for folder in packed if folder.startswith(places.tree + b"/"))
         """Folders of the tree, but for itself, that hold something that maturin has read."""
@@ -319,7 +322,8 @@ class _Judge:
             same = use.made <= {now}
         elif kind in ("present", "folder") and now is not None and use.first is not None:
             same = rows.kind(now) == rows.kind(use.first)
-            same = same and (kind == "present" or bool(use.written) or now == use.first or self.is_stirred(path))
+            stirred = kind == "folder" and now != use.first and (bool(use.written) or self.is_stirred(path))
+            same = same and (kind == "present" or now == use.first or (stirred and not self.has_others(path)))
         else:
             same = now == use.first or (_is_linked(now, use.first) and _PACKAGES.search(path) is not None)
         if not same and not self.doubt:
@@ -332,6 +336,13 @@ class _Judge:
         return any(
             use.written and os.path.dirname(self.real(other)) == real for other, use in self.account.uses.items()
         )
+
+    def has_others(self, path: bytes) -> bool:
+        """Whether somebody else has put something into a folder, or changed it there, since the build was started."""
+        with contextlib.suppress(OSError), os.scandir(self.real(path)) as listing:
+            others = (entry for entry in listing if entry.path not in self.ours)
+            return any(entry.stat(follow_symlinks=False).st_ctime_ns >= self.account.began > 0 for entry in others)
+        return False
 
     def taken(  # noqa: PLR0913 - the fields
         self,
