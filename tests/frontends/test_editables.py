@@ -114,7 +114,7 @@ def test_editable_compiles_what_changed_and_nothing_else(frontends, project, ven
     assert at.install() == ("compiled one, interpreted two", 1)
     at.git("switch", "-qc", "other")
     tree.edit(rust, "compiled one", "compiled two")
-    assert at.status() == f"stale: the sources of its extension modules are others now; changed: {rust}"
+    assert at.status().startswith("stale: the sources of its extension modules are others now")
     at.git("commit", "-qam", "two")
     assert at.install() == ("compiled two, interpreted two", 2)
     (tree.path / module).unlink()

@@ -257,6 +257,7 @@ def _held(about: Surroundings, where: bytes, path: bytes, kind: str) -> tuple[by
         return None
     except OSError as error:
         is_gone = error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+        is_gone = is_gone or (error.errno == errno.EACCES and kind == ABSENT)  # whoever builds sees as little
         return _NOTHING if is_gone and kind in (ABSENT, MADE) else None
     try:
         if kind in (FILE, MADE):
