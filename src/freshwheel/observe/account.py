@@ -73,7 +73,7 @@ class Account:
     variables: frozenset[str] = frozenset()
     """Names that Python programs asked `os.environ` for."""
     modules: frozenset[str] = frozenset()
-    """Top-level modules that Python programs looked for in vain."""
+    """Modules that Python programs looked for in vain, with the names of their packages."""
     distributions: frozenset[str] = frozenset()
     """Distributions that they looked for in vain; `*` means all."""
     loaded: frozenset[bytes] = frozenset()

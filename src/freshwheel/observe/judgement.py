@@ -41,8 +41,10 @@ _CERTIFICATES = (b"/etc/ssl", b"/etc/pki", b"/usr/share/ca-certificates", b"/etc
 _PACKAGES = re.compile(rb"/(?:site|dist)-packages(?:/|$)")
 _PACKAGE_FOLDERS = (b"/site-packages", b"/dist-packages")
 _IGNORING = (b".gitignore", b".ignore", b"CACHEDIR.TAG")
-_WALKS = ("cargo", "maturin")
-"""Programs that list whole trees, and take of them what is an input anyway; but maturin packs all of a package."""
+_PACKS = "maturin"
+"""The program that packs all that lies in a package, whatever it is."""
+_WALKS = ("cargo", _PACKS)
+"""Programs that list whole trees, and take of them what is an input anyway, outside of such packages."""
 _ASKING = ("cargo", "git")
 """Programs that ask for every file of a project, whatever it is, to see whether it is new."""
 MAKES = ("gmake", "make")
@@ -294,7 +296,7 @@ class _Judge:
         if crate and (members or kind in ("absent", "folder", "present")) and self.is_by(use, "cargo"):
             return self.taken(path, relative, kind, use, "cargo looks for members and targets", counts=False)
         declared = relative is not None and self.places.declared(relative)
-        walks = _WALKS[:1] if real in self.packed else _WALKS
+        walks = [name for name in _WALKS if name != _PACKS or real not in self.packed]
         if in_tree and kind == "folder" and self.is_by(use, *walks) and not declared:
             return self.taken(path, relative, kind, use, "what is packed of it is an input by name", counts=False)
         if not declared:
@@ -408,9 +410,9 @@ class _Judge:
         return all(self.account.programs[number].name in names for number in use.read | use.asked | use.run)
 
     def is_packing(self, use: Use) -> bool:
-        """Whether maturin has read a file."""
+        """Whether a file may be packed with all that lies beside it."""
         is_file = use.first is not None and not stat.S_ISDIR(use.first[0])
-        return is_file and any(self.account.programs[number].name == _WALKS[1] for number in use.read)
+        return is_file and any(self.account.programs[number].name == _PACKS for number in use.read)
 
     def is_beside(self, taken: Taken) -> bool:
         """Whether a path may be another one for another tree, though it is not spelled from there."""
