@@ -142,6 +142,13 @@ def test_inputs_are_those_of_wheels(kept):
     outcome.add(*kept, one(), snapshot({b"a": content(1)}))
     outcome.add(*kept, one(hook="requires", decided="miss"), snapshot({b"b": content(1)}, "e" * 32))
     assert list(outcome.inputs(*kept, "d" * 32)) == [b"a"]
+    assert outcome.inputs(*kept, "e" * 32) is None
+
+
+def test_inputs_of_what_a_hook_that_asks_has_found_are_kept(kept):
+    """It may be given again to the hook that delivers, and nobody looks at the tree then."""
+    outcome.add(*kept, one(hook="requires", decided="hit"), snapshot({b"a": content(1)}))
+    assert list(outcome.inputs(*kept, "d" * 32)) == [b"a"]
 
 
 def test_equal_inputs_are_not_written_again(kept):

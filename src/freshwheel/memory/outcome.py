@@ -119,7 +119,7 @@ def _decided(cache: str, tree: str) -> list[Outcome]:
 
 
 def add(cache: str | None, tree: str, outcome: Outcome, snapshot: Snapshot | None = None) -> bool:
-    """Whether an outcome is on record now, and, for a hook that delivers, the inputs of its wheel."""
+    """Whether an outcome is on record now, and, for a hook that delivers or has a hit, the inputs of its wheel."""
     if cache is None:
         return False
     before = _decided(cache, tree)
@@ -127,7 +127,8 @@ def add(cache: str | None, tree: str, outcome: Outcome, snapshot: Snapshot | Non
     # One of an earlier hook is for as long as its installation has not ended.
     lasting = (*_WHEELS, "requires") if outcome.hook == "metadata" else _WHEELS
     outcomes = _slimmed([outcome, *(earlier for earlier in before if earlier.hook in lasting)][:MOST])
-    if snapshot is not None and outcome.hook in _WHEELS:
+    # What was found for an earlier hook may be given again to those that deliver, without another look.
+    if snapshot is not None and (outcome.hook in _WHEELS or outcome.decided == "hit"):
         _keep(place(cache, tree, snapshot.digest), snapshot)
     if not records.save(place(cache, tree), _MAGIC, list(map(asdict, outcomes)), memory.real(tree)):
         return False
