@@ -5,7 +5,7 @@ PYTHON ?= python3
 PYTHONS ?=
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 RUN := $(BIN)/python
-# One process more than there are cores; a file stays together, for what its tests share, and those that take long come first.
+# One process more than there are cores. A file stays together, for what its tests share; what takes long comes first.
 SPREAD := -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: help venv demo test fast nightly lint docs trial matrix fuzz abuse audit bench clean

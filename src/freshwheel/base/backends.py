@@ -78,18 +78,16 @@ ONLY_BY_NAME = (
     *("ACTIONS_*", "BUILD_ID", "BUILD_NUMBER", "BUILD_TAG", "BUILD_URL", "CI_JOB_*", "CI_PIPELINE_*", "CI_RUNNER_*"),
     *("GITHUB_ACTION*", "GITHUB_ENV", "GITHUB_EVENT_PATH", "GITHUB_JOB", "GITHUB_OUTPUT", "GITHUB_PATH"),
     *("GITHUB_RUN_*", "GITHUB_STATE", "GITHUB_STEP_SUMMARY", "GITHUB_TOKEN", "GITHUB_WORKFLOW*", "RUNNER_*"),
-    # What make tells the makes below it, and git its hooks; where a build has asked git, see `OF_GIT`.
+    # What make tells the makes below it, and git its hooks; where a build has asked git, see `NOT_OF_GIT`.
     *("MAKEFLAGS", "MFLAGS", "GIT_*"),
 )
 """Names and families that count where a program asks for one by its name, and not where it may ask for any."""
 
-OF_GIT = ("GIT_*",)
-"""What counts where a build has asked git, but for `NOT_OF_GIT`."""
 NOT_OF_GIT = (
     *("GIT_ASKPASS", "GIT_AUTHOR_*", "GIT_COMMITTER_*", "GIT_EDITOR", "GIT_PAGER", "GIT_SEQUENCE_EDITOR"),
     *("GIT_TERMINAL_PROMPT", "GIT_TRACE*"),
 )
-"""Who makes a commit, and how people see what git says."""
+"""Those of `GIT_*` that do not count where a build has asked git: who makes a commit, how people see what it says."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -277,7 +277,7 @@ def _control(about: Surroundings, *, everything: bool) -> bytes | None:
     if facts is None:
         return None
     texts = [part for name, value in sorted(facts.items()) for part in (name, str(value))]
-    told = answers.family(about.environ, backends.OF_GIT, backends.NOT_OF_GIT)
+    told = answers.family(about.environ, ("GIT_*",), backends.NOT_OF_GIT)
     stamps = [frame.stamp(b"", name, about.environ[name]) for name in told]
     return digest.of(frame.framed(*(text.encode("utf-8", "surrogatepass") for text in texts), *stamps))
 

@@ -21,7 +21,7 @@ from freshwheel.build.context import Context
 from freshwheel.inner import process
 from freshwheel.memory.discoveries import Line, Page
 from freshwheel.observe import judgement, observer, packaged, programs, witness
-from freshwheel.observe.account import Account, ancestors, merged, source_of, within
+from freshwheel.observe.account import Account, folders_above, merged, source_of, within
 from freshwheel.observe.judgement import Judged, Places, Taken
 from freshwheel.sources import boundary
 from freshwheel.sources.boundary import Ground, Scope
@@ -178,7 +178,7 @@ def _links_beside(judged: Judged, places: Places) -> list[bytes]:
     """
     counting = [os.path.realpath(item.path) for item in judged.taken if item.counts and item.kind != "absent"]
     used = {path for path in counting if not within(path, (places.repository, places.tree))}
-    used |= {above for path in used for above in ancestors(path)}
+    used |= folders_above(used)
     links: list[bytes] = []
     for folder in {os.path.dirname(path) for path in used}:
         with contextlib.suppress(OSError), os.scandir(folder) as listing:

@@ -257,11 +257,11 @@ class _Notes(object):
             if place == b"\0":
                 self.drop()  # nobody knows which one
                 return
-            following, self.following = self.following, True
+            self.following = True  # which asks for paths itself
             try:
                 self.seek("f", os.fsdecode(os.path.realpath(place)))
             finally:
-                self.following = following
+                self.following = False
 
     def use(self, kinds, path):
         # type: (str, Any) -> None

@@ -14,7 +14,6 @@ __all__ = [
     "Account",
     "Program",
     "Use",
-    "ancestors",
     "folders_above",
     "is_python",
     "merged",
@@ -198,10 +197,3 @@ def folders_above(paths: Iterable[bytes]) -> frozenset[bytes]:
             folders.add(folder)
             folder = posixpath.dirname(folder)
     return frozenset(folders)
-
-
-def ancestors(path: bytes) -> Iterable[bytes]:
-    """The folders above an absolute path."""
-    while (above := posixpath.dirname(path)) != path:
-        yield above
-        path = above

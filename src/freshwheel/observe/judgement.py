@@ -19,7 +19,6 @@ from freshwheel.base.rows import Row
 from freshwheel.observe.account import (
     Account,
     Use,
-    ancestors,
     folders_above,
     is_python,
     silent,
@@ -155,8 +154,11 @@ class _Judge:
         self.silent = silent(account)
         self.listed = frozenset(map(os.path.realpath, account.listed))
         self.made = {self.real(path) for path, use in account.uses.items() if use.written and use.first is None}
-        ours = {self.real(path) for path, use in account.uses.items() if use.written}.union(places.apart)
-        self.ours = ours | folders_above(ours)
+        ours = {self.real(path) for path, use in account.uses.items() if use.written}
+        self.stirred = {os.path.dirname(path) for path in ours}
+        """Folders in which the build itself has made or removed something."""
+        self.ours = ours.union(places.apart, folders_above(ours.union(places.apart)))
+        """What the build has written, or has to itself, and the folders above."""
         packed = folders_above(self.real(path) for path, use in account.uses.items() if self.is_packing(use))
         self.packed = frozenset(folder for folder in packed if folder.startswith(places.tree + b"/"))
         """Folders of the tree, but for itself, that hold something that maturin has read."""
@@ -324,20 +326,13 @@ class _Judge:
             same = use.made <= {now}
         elif kind in ("present", "folder") and now is not None and use.first is not None:
             same = rows.kind(now) == rows.kind(use.first)
-            stirred = kind == "folder" and now != use.first and (bool(use.written) or self.is_stirred(path))
+            stirred = kind == "folder" and now != use.first and (bool(use.written) or self.real(path) in self.stirred)
             same = same and (kind == "present" or now == use.first or (stirred and not self.has_others(path)))
         else:
             same = now == use.first or (_is_linked(now, use.first) and _PACKAGES.search(path) is not None)
         if not same and not self.doubt:
             who = "changed by the build after it was read" if use.written else "may have changed during the build"
             self.doubt = f"{os.fsdecode(path)} was used, and {who}"
-
-    def is_stirred(self, path: bytes) -> bool:
-        """Whether the build itself has made or removed something in a folder that it listed."""
-        real = self.real(path)
-        return any(
-            use.written and os.path.dirname(self.real(other)) == real for other, use in self.account.uses.items()
-        )
 
     def has_others(self, path: bytes) -> bool:
         """Whether somebody else has put something into a folder, or changed it there, since the build was started."""
@@ -492,7 +487,7 @@ def _reduced(taken: Sequence[Taken]) -> list[Taken]:
         item
         for item in taken
         if not item.counts
-        or (item.kind == "absent" and not any(folder in absent for folder in ancestors(item.path)))
+        or (item.kind == "absent" and absent.isdisjoint(folders_above([item.path])))
         or (item.kind == "present" and item.path not in above)
         or item.kind in ("file", "folder", "modules", "made")
     ]

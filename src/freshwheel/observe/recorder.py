@@ -320,7 +320,7 @@ class Recorder:
         if not self.is_there(path):
             self.follow(number, image, path, WRITTEN if flags & os.O_CREAT else ASKED)
             if flags & (os.O_CREAT | os.O_TRUNC) == os.O_CREAT or flags & os.O_EXCL:
-                self.tell(number, path)
+                self.was_absent(number, path)
                 if flags & os.O_ACCMODE == os.O_RDWR and not flags & os.O_EXCL:
                     image.used[READ].add(path)  # of what was there before, nothing is read
             return False
@@ -381,9 +381,9 @@ class Recorder:
             made = there and not (action == ACTIONS.LINK and os.path.lexists(second))
             self.use(number, image, second, WRITTEN if made else ASKED)
             if action == ACTIONS.LINK:
-                self.tell(number, second)
+                self.was_absent(number, second)
 
-    def tell(self, number: int, path: bytes) -> None:
+    def was_absent(self, number: int, path: bytes) -> None:
         """Takes down that a call which makes something has told that nothing was there before."""
         known = self.paths.get(path)
         if known is not None and known[1] is NEVER:
