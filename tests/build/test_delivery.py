@@ -23,7 +23,6 @@ OWN = (
     "build.module_copies",
     "build.notice",
     "build.opinion",
-    "build.python_inputs",
     "build.store_policy",
     "inner.build_folders",
     "inner.process",

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from freshwheel.build import python_inputs
+from freshwheel.build import module_copies
 
 ENDINGS = tuple(importlib.machinery.EXTENSION_SUFFIXES)
 TAG = ENDINGS[0]
@@ -13,7 +13,7 @@ TAG = ENDINGS[0]
 
 def found(tree, *roots):
     """The paths of the modules."""
-    return sorted(os.fsdecode(path) for path in python_inputs.extension_modules(str(tree), roots or ("",), ENDINGS))
+    return sorted(os.fsdecode(path) for path in module_copies.extension_modules(str(tree), roots or ("",), ENDINGS))
 
 
 def put(tree, *paths):
@@ -53,8 +53,8 @@ def test_links_are_no_modules_and_lead_nowhere(tmp_path):
 def test_too_many_folders(tmp_path, monkeypatch):
     """Nobody searches for ever."""
     put(tmp_path, "a/b/c/d/x")
-    monkeypatch.setattr(python_inputs, "_MOST", 3)
-    with pytest.raises(python_inputs.CrowdedError):
+    monkeypatch.setattr(module_copies, "_MOST_FOLDERS", 3)
+    with pytest.raises(module_copies.CrowdedError):
         found(tmp_path)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from freshwheel.build import python_inputs
+from freshwheel.build import editable
 
 PATHS = ["demo/__init__.py", "demo/sub/__init__.py", "demo/space/one/__init__.py", "tests/test_x.py"]
 TOP = ["demo", "demo/space/one"]
@@ -28,7 +28,7 @@ TOP = ["demo", "demo/space/one"]
 def test_package_in_a_package_of_setuptools(settings, more, nested):
     """It shapes nothing where setuptools can't single it out; a module in no package may always."""
     paths = [path.encode() for path in (*PATHS, *more)]
-    found = python_inputs.shaping(paths, {"tool": {"setuptools": settings}}, name="setuptools")
+    found = editable.shaping(paths, {"tool": {"setuptools": settings}}, name="setuptools")
     script = [b"setup.py"] if "setup.py" in more else []
     sub = [b"demo/sub"] if nested else []
     assert found == sorted([*map(str.encode, TOP), *sub, *script, b"tests/test_x.py"])
@@ -36,10 +36,10 @@ def test_package_in_a_package_of_setuptools(settings, more, nested):
 
 def test_package_in_a_package_of_maturin():
     """It shapes nothing, and nothing that lies in no package does."""
-    assert python_inputs.shaping([path.encode() for path in PATHS], {}, name="maturin") == [b"demo", b"demo/space/one"]
+    assert editable.shaping([path.encode() for path in PATHS], {}, name="maturin") == [b"demo", b"demo/space/one"]
 
 
 def test_package_under_src():
     """It is looked for there, even where `src` is a package itself."""
     paths = [b"src/__init__.py", b"src/demo/__init__.py", b"src/demo/sub/__init__.py"]
-    assert python_inputs.shaping(paths, {}, name="setuptools") == [b"src", b"src/demo"]
+    assert editable.shaping(paths, {}, name="setuptools") == [b"src", b"src/demo"]

@@ -19,7 +19,7 @@ import zipfile
 from pathlib import Path
 
 from hosts import HOSTS, filled
-from things import TAKER, World, run
+from things import TAKER, WORDS, Repository, World, run
 from ways import WAYS
 
 WRAPPED = "import json, sys, freshwheel; freshwheel.build_wheel(sys.argv[1], json.loads(sys.argv[2]))"
@@ -29,6 +29,11 @@ sys.path[:] = [os.path.abspath(sys.argv[4]), *sys.path[1:]] if sys.argv[4] else 
 importlib.import_module(sys.argv[3]).build_wheel(sys.argv[1], json.loads(sys.argv[2]))
 """
 BUILT = "was built:"
+FITTED = "made to fit"
+SPARE = ("notes/one.txt", "notes/deep/two.txt", "demo/plain.py", "demo/deep/plain.py", "demo/data.txt", "plain.py")
+"""Files that no way leads to: some are packed by some backends, others by none."""
+SPARES = 5
+"""Times that some of them change in one round."""
 WAYS_TAKEN = 7
 """By one project."""
 SETTLED = 2.2
@@ -56,10 +61,10 @@ class Table:
         self.chance = random.Random(seed)  # noqa: S311 - a game
         self.host = HOSTS[seed % len(HOSTS)]
         self.world = World(folder / "world", environment(python, tools))
-        self.things = []
+        self.things, self.fits = [], False
         self.write()
         self.history, self.wrong, self.unstored = [], [], []
-        self.figures = {"rounds": 0, "shown": 0, "tries": 0, "hits": 0, "builds": 0}
+        self.figures = {"rounds": 0, "shown": 0, "tries": 0, "hits": 0, "builds": 0, "fitted": 0}
         self.right = None
 
     def write(self):
@@ -71,6 +76,8 @@ class Table:
             thing = way.thing(self.world, f"w{number}", self.chance, way)
             taken.append((thing, self.chance.choice([one for one in self.host.languages if one in way.code])))
         self.things = [thing for thing, _ in taken]
+        # What git says changes with each file.
+        self.fits = self.host.fits and not any(isinstance(thing, Repository) for thing in self.things)
         tree = self.world.tree
         own = f'backend-path = ["{self.host.path}"]\n' if self.host.path else ""
         (tree / "pyproject.toml").write_text(
@@ -78,11 +85,22 @@ class Table:
         )
         (tree / "demo").mkdir()
         (tree / "demo" / "__init__.py").write_text("")
+        for path in SPARE:
+            self.spare(path)
         self.host.write(self.world, taken, self.chance)
         (self.world.repository / ".gitignore").write_text("".join(f"/project/{name}/\n" for name in LITTER))
         self.world.git("init", "--quiet", "--initial-branch", "main")
         self.world.git("add", "--all")
         self.world.git("commit", "--quiet", "--message", "first")
+
+    def spare(self, path):
+        """Another content for a file that no way leads to, or none."""
+        place = self.world.tree / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if place.exists() and self.chance.random() < 0.05:
+            place.unlink()
+        else:
+            place.write_text(f"# {self.chance.choice(WORDS)} {self.chance.random()}\n")
 
     def change(self):
         """Lets something happen, or nothing."""
@@ -99,6 +117,9 @@ class Table:
         try:
             if not self.wrong:
                 self.round()
+            for _ in range(SPARES if self.fits else 0):
+                if not self.wrong:
+                    self.spares()
         except AssertionError as error:
             self.wrong.append(self.told("it fails", str(error)))
 
@@ -120,6 +141,18 @@ class Table:
         self.figures["hits"] += is_hit
         if not is_hit and not self.unstored:  # the first tells enough
             self.unstored.append(self.told("no hit", *(line for line in said.split("\n") if "freshwheel: " in line)))
+
+    def spares(self):
+        """Some files change that no way leads to: whatever is made of the earlier wheel must be right."""
+        paths = self.chance.sample(SPARE, self.chance.choice((1, 1, 2)))
+        for path in paths:
+            self.spare(path)
+        self.history.append(f"spare: {', '.join(paths)}")
+        self.right = self.clean()
+        _, found, said = self.build(0)
+        self.figures["fitted"] += FITTED in said
+        if found != self.right:
+            self.wrong.append(self.told("a wrong fit", differences(found, self.right)))
 
     def told(self, *what):
         """A failure in words, with all that leads there."""

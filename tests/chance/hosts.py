@@ -154,6 +154,8 @@ class Host:
     """Where the backend itself lies in the tree."""
     needs: tuple = ()
     """Programs."""
+    fits: bool = True
+    """Whether an earlier wheel may be made to fit."""
     code: str = TABLE
     more: str = ""
     """Of pyproject.toml."""
@@ -256,7 +258,7 @@ def maturin(world, taken, chance):
     (world.tree / "Cargo.lock").write_text(LOCK)
 
 
-IN_TREE_HOST = Host("chance_backend", ("python", "shell", "settings"), in_tree, path="_backend")
+IN_TREE_HOST = Host("chance_backend", ("python", "shell", "settings"), in_tree, path="_backend", fits=False)
 SETUPTOOLS = Host("setuptools.build_meta", ("python", "shell", "c"), setuptools, needs=("gcc",))
 SCIKIT_BUILD = Host(
     "scikit_build_core.build",

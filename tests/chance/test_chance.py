@@ -16,6 +16,8 @@ CHANCE_SEED = os.environ.get("CHANCE_SEED", "")
 GAME = Path(__file__).with_name("game.py")
 TABLES = 12
 """Projects that are played together; one of each kind, the cheap ones more often."""
+FITTED = 50
+"""Wheels of earlier builds that were made to fit, of one play."""
 ROUNDS = 5 if ABUSE == 1 and not CHANCE_SEED else 9
 SEEDS = (
     [[int(CHANCE_SEED)]]
@@ -42,4 +44,5 @@ def test_no_chance_makes_a_wrong_wheel(python, tmp_path, capsys, seeds):
             sys.stdout.write(f"\nseeds {seeds[0]} to {seeds[-1]}: {found}\n")
     assert not wrong, "\n\n".join([str(found), *wrong])
     assert found["hits"] >= 0.95 * found["tries"], "\n\n".join([str(found), *unstored])
+    assert found["fitted"] >= FITTED or CHANCE_SEED, f"few wheels were made to fit: {found}"
     assert found["shown"] > found["rounds"] / 4, f"few changes make another wheel: {found}"

@@ -286,14 +286,21 @@ def test_package_manager_stands_for_no_folder_that_was_listed(scene):
 
 
 def test_version_control_is_asked_as_a_whole(scene):
-    """No single file of it counts that git or cargo has read; one that a script has read does."""
+    """No single file of it counts that git or cargo has read; one that a script has read does.
+
+    Cargo only lists the files of a package, so it makes no commit a reason to build.
+    """
     head = scene.file(scene.tree.parent / ".git" / "HEAD")
     scene.use(head, by=(2,))
     assert not scene.counting()
-    assert scene.judge().control
+    assert not scene.judge().control
     scene.use(head)
     assert scene.counting() == {"../.git/HEAD": "file"}
     assert not scene.judge().control
+    scene.programs += (GIT,)
+    scene.use(head, by=(len(scene.programs) - 1,))
+    assert not scene.counting()
+    assert scene.judge().control
 
 
 def test_what_cargo_alone_looks_for_in_the_tree_does_not_count(scene):

@@ -28,7 +28,16 @@ from uv import find_uv_bin
 REPOSITORY = Path(__file__).parents[2]
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 
-BACKENDS = ("maturin", "meson-python", "scikit-build-core", "setuptools", "setuptools-rust", "setuptools-scm", "wheel")
+BACKENDS = (
+    "hatchling",
+    "maturin",
+    "meson-python",
+    "scikit-build-core",
+    "setuptools",
+    "setuptools-rust",
+    "setuptools-scm",
+    "wheel",
+)
 """What is installed beside freshwheel where hooks are called."""
 
 LONG_AGO = 1_600_000_000

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .conftest import Wheel, c, requires_c, requires_cmake, requires_git, requires_ninja
+from .conftest import Wheel, c, main, requires_c, requires_cargo, requires_cmake, requires_git, requires_ninja
 from .test_unobserved import BACKEND
 
 pytestmark = [pytest.mark.slow, requires_git]
@@ -263,5 +263,19 @@ def test_what_git_tells_its_hooks_is_no_reason_to_build(bench):
     told = {name: value for name, value in told.items() if name.startswith("GIT_")}
     assert {"GIT_AUTHOR_DATE", "GIT_INDEX_FILE"} <= told.keys()
     bench.environ.update(told, GIT_REFLOG_ACTION="rebase", GIT_CHERRY_PICK_HELP="help")
+    last = bench.build()
+    assert last.hit or first.unstored, last.why
+
+
+@requires_cargo
+def test_a_commit_is_no_reason_to_compile_a_crate_with_a_build_script(bench):
+    """Cargo asks git's files for those of the package, to see whether the script must run again, and for no more."""
+    bench.maturin(main('"one"'), script='fn main() { println!("cargo:rerun-if-changed=build.rs"); }\n')
+    bench.write(".gitignore", "target\n")
+    bench.commit()
+    bench.settle()
+    first = bench.build()
+    bench.commit("two")
+    bench.settle()
     last = bench.build()
     assert last.hit or first.unstored, last.why

@@ -16,6 +16,7 @@ ENTRIES = st.builds(
     key=TEXT,
     inner=WHEELS,
     base=TEXT,
+    built=TEXT,
     finished=st.dictionaries(st.binary(), WHEELS, max_size=3),
     parts=TABLES,
     discovered=st.lists(st.tuples(st.binary(), TEXT, st.binary(), st.binary()), max_size=4).map(tuple),

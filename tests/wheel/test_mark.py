@@ -71,6 +71,7 @@ def test_a_mark_as_it_lies_in_the_wheel():
         "{",
         '  "backend": "maturin",',
         '  "base": "1.2.3",',
+        '  "built": null,',
         '  "digest": "5e1fa9c03b7d00000000000000000000",',
         '  "format": 1,',
         '  "freshwheel": "0.1.0",',
@@ -88,12 +89,13 @@ def test_keys_of_a_later_version():
 
 
 def test_mark_of_an_earlier_version():
-    """It has no native digest."""
-    assert mark.parse(altered(native=...)) == dataclasses.replace(STAMP, native=None)
+    """It has no native digest, and none of other sources."""
+    assert mark.parse(altered(native=..., built=...)) == dataclasses.replace(STAMP, native=None)
 
 
 @pytest.mark.parametrize(
-    "key", [*(field.name for field in dataclasses.fields(Mark) if field.name not in ("label", "native")), "format"]
+    "key",
+    [*(field.name for field in dataclasses.fields(Mark) if field.name not in ("built", "label", "native")), "format"],
 )
 @pytest.mark.parametrize("value", [..., 1.5, [], {}, ""])
 def test_a_field_of_another_type_or_none(key, value):

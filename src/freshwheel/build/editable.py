@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.machinery
 import os
+import re
 import sysconfig
 import time
 import zipfile
@@ -17,8 +18,9 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-from freshwheel.base import rows
+from freshwheel.base import rows, toml_access
 from freshwheel.base.errors import WheelError
 from freshwheel.base.model import Snapshot
 from freshwheel.base.rows import Row
@@ -28,7 +30,6 @@ from freshwheel.build import (
     finish,
     lookup,
     module_copies,
-    python_inputs,
     rehearsal,
     store_policy,
 )
@@ -49,6 +50,7 @@ _OWN = ("interpreter EXT_SUFFIX", "interpreter SOABI", "interpreter cache tag", 
 """Parts of a key that differ between Pythons for which one module may do."""
 _NO_MODULE, _NO_PACKAGE = b"/-.py", b"/-"
 """Names that no setting can give to a module."""
+_PREFIX = re.compile(r"\w+\*")
 _STRICT = "__editable__."
 """A folder of links that setuptools makes for its strict mode: a new file would be missing there."""
 
@@ -225,15 +227,13 @@ def _keys(case: Case, snapshot: Snapshot, locks: Mapping[bytes, tuple[str, bytes
     All counts that shapes a wheel, but for pure Python; and what the redirection itself may rest on.
     """
     context = case.context
-    shaping = python_inputs.shaping(
-        [file.path for file in snapshot.inputs], context.project.pyproject, name=context.backend.name
-    )
+    ways = shaping([file.path for file in snapshot.inputs], context.project.pyproject, name=context.backend.name)
     parts: list[Component] = [
         *(part for part in case.facts.components if part.name != lookup.SOURCES),
         *lookup.locked(snapshot.locks, locks),
         build_key.component("tree", os.fsencode(context.call.tree)),
         build_key.component("native digest", snapshot.native),
-        build_key.component("packages", tuple(shaping)),
+        build_key.component("packages", tuple(ways)),
     ]
     return build_key.key(parts), build_key.key([part for part in parts if part.name not in _OWN])
 
@@ -249,11 +249,52 @@ def _pure(built: Built, snapshot: Snapshot) -> list[str]:
 def _ways(case: Case, snapshot: Snapshot) -> tuple[list[bytes], list[bytes]]:
     """What leads to the tree may list, and the packages in which another one need not be; as `Record` has them."""
     paths = [file.path for file in snapshot.inputs]
-    shaping = partial(python_inputs.shaping, pyproject=case.context.project.pyproject, name=case.context.backend.name)
+    look = partial(shaping, pyproject=case.context.project.pyproject, name=case.context.backend.name)
     folders = sorted(digest.packages(paths))
-    listed = shaping([*paths, *(folder + _NO_PACKAGE + b"/__init__.py" for folder in folders), _NO_MODULE[1:]])
+    listed = look([*paths, *(folder + _NO_PACKAGE + b"/__init__.py" for folder in folders), _NO_MODULE[1:]])
     free = [folder for folder in folders if folder + _NO_PACKAGE not in listed]
-    return shaping(paths), free if _NO_MODULE[1:] in listed else [*free, b"."]
+    return look(paths), free if _NO_MODULE[1:] in listed else [*free, b"."]
+
+
+def shaping(paths: Sequence[bytes], pyproject: Mapping[str, Any], *, name: str) -> list[bytes]:
+    """The packages, and the modules in none, of which a way into the tree may be made.
+
+    What lies in a package is imported by that one. But setuptools can be told of each by its name.
+    """
+    known, folders = frozenset(paths), digest.packages(list(paths))
+    if name == "maturin":
+        return sorted(folder for folder in folders if folder.rpartition(b"/")[0] + b"/__init__.py" not in known)
+    where = None if known & {b"setup.py", b"setup.cfg"} else _where(toml_access.table(pyproject, "tool.setuptools"))
+    nested = [folder for folder in folders if where is not None and _is_nested(folder, where, known)]
+    return sorted([*folders.difference(nested), *digest.loose(list(paths))])
+
+
+def _where(settings: Mapping[str, Any]) -> str | None:
+    """The folder in which setuptools looks for all packages; None where one in another may be singled out."""
+    packages = settings.get("packages")
+    if settings.keys() & {"namespace-packages", "package-dir", "py-modules"}:
+        return None
+    if packages is None or isinstance(packages, list):
+        listed = [str(name) for name in packages or ()]
+        return "src" if all(name.partition(".")[0] in listed for name in listed) else None
+    table, where = toml_access.table(packages, "find"), toml_access.texts(packages, "find.where")
+    patterns = [*toml_access.texts(table, "include"), *toml_access.texts(table, "exclude")]
+    if len(where) > 1 or not all(map(_PREFIX.fullmatch, patterns)):
+        return None
+    return _path(where[0]) if where else "."
+
+
+def _is_nested(folder: bytes, where: str, paths: AbstractSet[bytes]) -> bool:
+    """Whether a package lies in a package, and so on, up to where packages are looked for."""
+    parts = folder.split(b"/")
+    first = where.count("/") + 2 if os.fsdecode(folder).startswith(f"{where}/") else 1
+    above = (b"/".join([*parts[:number], b"__init__.py"]) for number in range(first, len(parts)))
+    return len(parts) > first and all(path in paths for path in above)
+
+
+def _path(text: str) -> str:
+    """A text as inputs are called."""
+    return os.path.normpath(text).replace(os.sep, "/")
 
 
 def _paths(names: Sequence[str]) -> list[bytes]:
@@ -271,8 +312,8 @@ def searched(context: Context, snapshot: Snapshot) -> dict[bytes, Row] | None:
     endings = tuple(importlib.machinery.EXTENSION_SUFFIXES)
     try:
         apart = boundary.set_apart(call.tree, call.environ)
-        return python_inputs.extension_modules(call.tree, roots, endings, apart)
-    except (OSError, python_inputs.CrowdedError):
+        return module_copies.extension_modules(call.tree, roots, endings, apart)
+    except (OSError, module_copies.CrowdedError):
         return None
 
 

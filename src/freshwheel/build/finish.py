@@ -113,10 +113,12 @@ class Name:
         return xxhash.xxh3_128_digest(frame.framed(self.version.encode(), self.mark))
 
 
-def named(context: Context, digest: str, *, native: str | None, stated: str, inner: str) -> Name:
+def named(  # noqa: PLR0913 - what a mark says
+    context: Context, digest: str, *, native: str | None, stated: str, inner: str, built: str = ""
+) -> Name:
     """The name for the wheel with the file name `inner`, in which the inner backend has stated a version.
 
-    Without a native digest the tree moved during the build.
+    Without a native digest the tree moved during the build; `built` is the source digest of that.
     """
     label = mark.label(digest) if context.kind == "labelled" else None
     stamp = Mark(
@@ -126,6 +128,7 @@ def named(context: Context, digest: str, *, native: str | None, stated: str, inn
         label=label,
         base=version_of(context, stated, None),
         backend=context.config.backend,
+        built=built if built not in ("", digest) else None,
         inner_wheel=inner,
         freshwheel=__version__,
     )

@@ -1,20 +1,26 @@
-"""Copies of what editable builds made in one tree: kept beside their records, put back, cleared away."""
+"""Extension modules of one tree: those that lie in it, and copies of what editable builds made there."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+import stat
+from collections.abc import Iterable, Iterator, Mapping
 
 from freshwheel.base import files, rows
+from freshwheel.base.rows import Row
 from freshwheel.memory import editables
 from freshwheel.memory.editables import Module, Record, Wheel
+from freshwheel.sources import boundary, disk
 
 MOST = 8
 """Records that are kept for one ABI."""
 
 _SIZE = 1 << 30
 """Bytes of copies that are kept for one tree; those of the newest record are kept whatever their size."""
+_MOST_FOLDERS = 20_000
+"""Folders that are looked into."""
+_EVIDENCE = frozenset((b"CACHEDIR.TAG", b"pyvenv.cfg", b"conda-meta", b".rustc_info.json", b"CMakeCache.txt"))
 _SLACK = 2 * 10**9
 """Nanoseconds: a file that is younger may change again without another row."""
 
@@ -179,3 +185,50 @@ def _sweep(top: str) -> None:
             os.rmdir(folder)
         except OSError:
             continue
+
+
+class CrowdedError(Exception):
+    """There are too many folders to look into."""
+
+
+def extension_modules(
+    tree: str, roots: Iterable[str], endings: tuple[str, ...], apart: Iterable[str] = ()
+) -> dict[bytes, Row]:
+    """Path -> row of the modules below `roots`, folders relative to `tree`, that end as this Python loads them.
+
+    `apart` are folders that were given to tools, relative too. Raises OSError, and CrowdedError.
+    """
+    modules: dict[bytes, Row] = {}
+    wanted = tuple(os.fsencode(ending) for ending in endings if ending.count(".") > 1)  # any other says nothing
+    top = os.fsencode(tree)
+    budget = iter(range(_MOST_FOLDERS))
+    for root in sorted({disk.spelled(os.fsencode(text)) for text in roots}):
+        for folder, names in _folders(top, root, budget, frozenset(map(os.fsencode, apart))):
+            for name in names:
+                if name.endswith(wanted) and boundary.is_dropping(name):
+                    path = folder + b"/" + name if folder else name
+                    status = os.lstat(os.path.join(top, path))
+                    if stat.S_ISREG(status.st_mode):
+                        modules[path] = rows.row(status)
+    return modules
+
+
+def _folders(
+    top: bytes, root: bytes, budget: Iterator[int], apart: frozenset[bytes]
+) -> Iterator[tuple[bytes, list[bytes]]]:
+    """The folders from `root` downwards, relative to `top`, and the names in each; links are not followed."""
+    left = [root]
+    while left:
+        folder = left.pop()
+        if next(budget, None) is None:
+            raise CrowdedError
+        with os.scandir(os.path.join(top, folder)) as listing:
+            entries = list(listing)
+        names = [entry.name for entry in entries]
+        if folder != root and (folder in apart or not _EVIDENCE.isdisjoint(names)):
+            continue
+        yield folder, names
+        below = [
+            entry.name for entry in entries if not boundary.is_bare(entry.name) and entry.is_dir(follow_symlinks=False)
+        ]
+        left += [folder + b"/" + name if folder else name for name in below if not name.startswith(b".")]

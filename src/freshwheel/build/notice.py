@@ -393,6 +393,8 @@ class Workplace:
             page,
             items=tuple(_item(item, translate) for item in page.items),
             readers={named(path): units for path, units in page.readers.items()},
+            used=tuple([translate(path.rstrip(b"/")) + b"/" * path.endswith(b"/") for path in page.used]),
+            once=tuple(map(translate, page.once)),
             joined={named(path): by for path, by in page.joined.items()},
         )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import sys
 import tempfile
 import time
@@ -21,7 +22,7 @@ from freshwheel.build.context import Context
 from freshwheel.inner import process
 from freshwheel.memory.discoveries import Line, Page
 from freshwheel.observe import judgement, observer, packaged, programs, witness
-from freshwheel.observe.account import Account, folders_above, merged, source_of, within
+from freshwheel.observe.account import Account, Use, folders_above, merged, source_of, within
 from freshwheel.observe.judgement import Judged, Places, Taken
 from freshwheel.sources import boundary
 from freshwheel.sources.boundary import Ground, Scope
@@ -96,6 +97,18 @@ class Watch:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Traces:
+    """What a build has left untouched of its tree, and what it has only packed."""
+
+    used: frozenset[bytes]
+    """As `Page.used` has it."""
+    once: frozenset[bytes]
+    """As `Page.once` has it."""
+    often: frozenset[bytes] = frozenset()
+    """Absolute paths of files that the build has made, named as inputs are, and read more than once."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Findings:
     """What an observed build has taken."""
 
@@ -107,6 +120,7 @@ class Findings:
     every: str
     """Why every variable counts; nothing: those do by name."""
     readers: Mapping[str, tuple[str, ...]]
+    traces: Traces
     doubt: str
 
     def missed(self) -> list[Taken]:
@@ -129,6 +143,8 @@ class Findings:
             items=tuple(self.items),
             salt=earlier.salt or os.urandom(16),
             readers=self.readers,
+            used=tuple(sorted(self.traces.used)),
+            once=tuple(sorted(self.traces.once)),
             joined={**earlier.joined, **{_said(item): ", ".join(item.by) for item in self.missed()}},
         )
 
@@ -167,6 +183,7 @@ def findings(  # noqa: PLR0913, PLR0917 - what a judgement rests on
         names=(account.variables - {"*"}).union(page.names, programs.always_asked(account, control=judged.control)),
         every=programs.open_ended(account, places.trusted, places.shared) or page.every,
         readers=_joined(page.readers, _readers(account, places)),
+        traces=_traces(account, places, later, page),
         doubt=doubt or lost,
     )
 
@@ -228,6 +245,60 @@ def _readers(account: Account, places: Places) -> dict[str, tuple[str, ...]]:
         if relative != b"../":
             readers.setdefault(os.fsdecode(relative), set()).update(units[number] for number in numbers)
     return {path: tuple(sorted(by)) for path, by in sorted(readers.items())}
+
+
+def _traces(account: Account, places: Places, later: Snapshot, page: Page) -> Traces:
+    """What was used, by whatever path: a file has one inode alone."""
+    inodes = _inodes(places, later)
+    beside, real = judgement.beside(places), dict[bytes, bytes]()
+    makers = {number for path, use in account.uses.items() if path.endswith(b".whl") for number in use.written}
+    names = {os.path.basename(path) for path in places.inputs}
+    used, once, more, often = set[bytes](), set[bytes](), set[bytes](), set[bytes]()
+    for path, use in account.uses.items():
+        if use.first is None and use.often and os.path.basename(path) in names:
+            often.add(path)
+        called = _called(path, use, places, beside, real)
+        for look in filter(None, (use.first, *use.made)):
+            called.update(inodes.get(look[4], ()))
+        files = called & places.inputs
+        askers = {account.programs[number].name for number in use.asked}
+        used |= files if use.read or use.written or use.run or not askers.issubset(judgement.ASKING) else set()
+        if use.often or use.written or use.run or not use.read <= makers or source_of(path) is not None:
+            more |= files
+        elif use.read:
+            more |= files & once  # by two paths it is read twice
+            once |= files
+        if use.first is None and not within(path, places.apart):
+            used |= called
+        elif use.first is not None and stat.S_ISDIR(use.first[0]) and not within(path, places.apart):
+            used.update(called, (name + b"/" for name in called if use.read))
+    known = frozenset(page.used)
+    once -= more.union(known.difference(page.once))
+    return Traces(used=known.union(used) - {b"../", b"..//"}, once=frozenset(once), often=frozenset(often))
+
+
+def _inodes(places: Places, later: Snapshot) -> dict[int, list[bytes]]:
+    """The inputs, and the folders that hold them, by inode."""
+    inodes: dict[int, list[bytes]] = {}
+    for file, row in zip(later.inputs, later.rows, strict=True):
+        inodes.setdefault(row[4], []).append(file.path)
+    for folder in (b".", *folders_above(places.inputs)):
+        with contextlib.suppress(OSError):
+            inodes.setdefault(os.stat(os.path.join(places.tree, folder)).st_ino, []).append(folder)
+    return inodes
+
+
+def _called(
+    path: bytes, use: Use, places: Places, beside: Mapping[bytes, bytes], real: dict[bytes, bytes]
+) -> set[bytes]:
+    """What a path is called from the tree, as it is spelled and as links lead to it; of bytecode, its source."""
+    paths = [source_of(path) or path]
+    if use.first is None:
+        above, name = os.path.split(path)
+        if above not in real:
+            real[above] = os.path.realpath(above)
+        paths.append(os.path.join(real[above], name))
+    return {_relative(name, places, beside) for name in paths}
 
 
 def _relative(path: bytes, places: Places, beside: Mapping[bytes, bytes]) -> bytes:

@@ -95,6 +95,7 @@ Purpose = Literal["requires", "metadata", "wheel"]
 """What is asked for: the promise of a wheel, the metadata of one, the wheel."""
 
 SAME = "nothing that it is made from has changed"
+PACKED = "its build has at most packed what has changed since"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from freshwheel.base.errors import InputError
 from freshwheel.base.model import Snapshot
-from freshwheel.build import discovery, lookup, rehearsal, stored
+from freshwheel.build import adapt, discovery, lookup, rehearsal, stored
 from freshwheel.build.finish import Name
 from freshwheel.build.inner_build import Built
 from freshwheel.build.lookup import Case
@@ -56,6 +56,7 @@ def _put(case: Case, built: Built, name: Name, path: str) -> str:
     draft = Draft(
         key=made,
         base=name.stated,
+        built=case.snapshot.digest,
         parts=build_key.parts(case.facts.components, salt=case.salt),
         discovered=rests,
         tree=case.tree if _is_bound(case, built) else None,
@@ -67,6 +68,7 @@ def _put(case: Case, built: Built, name: Name, path: str) -> str:
     if isinstance(put, str):
         return put
     case.renew(put)
+    adapt.note(case, built, put, _locks(case, built))
     return ""
 
 

@@ -8,7 +8,7 @@ from freshwheel.base.errors import WheelError
 from freshwheel.build import explanation, finish, lookup, rehearsal
 from freshwheel.build.finish import Name
 from freshwheel.build.lookup import Case
-from freshwheel.build.output import SAME, Purpose, Wheel, private, written
+from freshwheel.build.output import PACKED, SAME, Purpose, Wheel, private, written
 from freshwheel.memory import journal
 from freshwheel.store.shelf import Entry
 
@@ -25,7 +25,7 @@ class Stored:
     def fetch(self, purpose: Purpose, folder: str) -> Wheel | str:
         """The wheel, now in `folder`; else why there is none, nothing: by what has changed."""
         case = self.case
-        entry = case.entry() if purpose == "requires" else case.current()
+        entry = self._entry(purpose)
         if entry is None:
             return ""
         if purpose == "requires" and case.expired(entry):
@@ -34,17 +34,29 @@ class Stored:
             name = self._finished(entry, folder)
         if not name:
             return ""
-        said = f"is from the store: {SAME}{journal.saved(entry.milliseconds)}"
+        is_new = entry.built != case.snapshot.digest
+        how, why = ("from the store, made to fit", PACKED) if is_new else ("from the store", SAME)
         return Wheel(
             name=name,
             inner=entry.inner.name,
             decided="hit",
-            why=SAME,
-            said=said,
+            why=why,
+            said=f"is {how}: {why}{journal.saved(entry.milliseconds)}",
             saved=entry.milliseconds,
             key=case.key,
             digest=case.snapshot.digest,
         )
+
+    def _entry(self, purpose: Purpose) -> Entry | None:
+        """What the store has for the case, or has of an earlier build that does for it."""
+        case = self.case
+        entry = case.entry() if purpose == "requires" else case.current()
+        if entry is None:
+            from freshwheel.build import adapt  # noqa: PLC0415 - most hits have an entry
+
+            if adapt.stored(case):
+                return case.entry() if purpose == "requires" else case.current()
+        return entry
 
     def reason(self, problem: str) -> str:
         """Why there is none, in words; `problem` is what `fetch` has said."""
@@ -54,7 +66,12 @@ class Stored:
         """The file name of the finished wheel of an entry, now in `folder`; nothing: it can't be had."""
         case = self.case
         name = finish.named(
-            case.context, case.snapshot.digest, native=case.snapshot.native, stated=entry.base, inner=entry.inner.name
+            case.context,
+            case.snapshot.digest,
+            native=case.snapshot.native,
+            stated=entry.base,
+            inner=entry.inner.name,
+            built=entry.built,
         )
         ready = entry.finished.get(name.tag)
         if ready is not None and case.store.hand_out(ready.blob, os.path.join(folder, ready.name)):

@@ -202,6 +202,7 @@ def why(options: argparse.Namespace) -> Answer:
         "store": told.store,
         "next": told.next,
         "cause": told.cause,
+        "adapted": told.adapted,
         "last": None if told.last is None else _row(told.last),
         **asdict(told.compared),
         "parts": None if parts is None else [_part(part) for part in parts],
@@ -212,7 +213,8 @@ def why(options: argparse.Namespace) -> Answer:
 
 def _why(told: Why) -> list[Line]:
     unsure = told.compared.apart or told.compared.unasked
-    hit = "next: hit, as far as that can be told from here" if unsure else "next: hit"
+    how = ", for its build has at most packed what changed" if told.adapted else ""
+    hit = f"next: hit{how}, as far as that can be told from here" if unsure else f"next: hit{how}"
     lines = [Line(f"next: build, {told.cause}", "note") if told.cause else Line(hit, "good")]
     if told.last is None:
         lines.append(Line("nothing is on record of this tree: it was not built here", "note"))

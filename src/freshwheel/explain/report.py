@@ -18,7 +18,7 @@ from freshwheel.base.environment import folders
 from freshwheel.base.errors import InputError, few
 from freshwheel.base.frame import decoded
 from freshwheel.base.model import Finding, Input
-from freshwheel.build import discovery, explanation, lookup
+from freshwheel.build import adapt, discovery, explanation, lookup
 from freshwheel.build.context import Call, Context
 from freshwheel.build.explanation import Comparison
 from freshwheel.build.lookup import Case
@@ -31,7 +31,7 @@ from freshwheel.sources.cargo import FOR_TESTS, Closure, lies_in, normal
 from freshwheel.sources.disk import Disk
 from freshwheel.sources.selection import Selection
 from freshwheel.store import upkeep
-from freshwheel.store.shelf import Discovered
+from freshwheel.store.shelf import Discovered, Entry
 
 _MANIFESTS = ("Cargo.toml", "CMakeLists.txt", "meson.build")
 """Files that decide what of their folder is built."""
@@ -323,6 +323,8 @@ class Why:
     """What the next installation will do: `hit` or `build`."""
     cause: str
     """Why it will build."""
+    adapted: bool
+    """Whether it will get the wheel of an earlier build that has at most packed what changed."""
     outcomes: tuple[Outcome, ...]
     """The newest first."""
 
@@ -340,6 +342,8 @@ def why(call: Call) -> Why:
         before = outcome.inputs(cache, call.tree, last.digest)
         compared = explanation.compared(last, outcome.parts(outcomes, last.key), before, snapshot, case)
     cause, left_out = (case, frozenset[str]()) if isinstance(case, str) else _cause(case, last, compared)
+    adapted = bool(cause) and not isinstance(case, str) and _is_adapted(case)
+    cause = "" if adapted else cause
     if not cause:
         compared = replace(compared, unasked=tuple(sorted(left_out.union(compared.unasked))))
     return Why(
@@ -349,6 +353,7 @@ def why(call: Call) -> Why:
         compared=compared,
         next="build" if cause else "hit",
         cause=cause,
+        adapted=adapted,
         outcomes=tuple(outcomes),
     )
 
@@ -381,13 +386,24 @@ def _unfit_wheel(case: Case) -> tuple[str | None, Sequence[Discovered]]:
         entry = listed.entry
         if entry.parts.get(lookup.SOURCES) != case.snapshot.digest or entry.tree not in (None, case.tree):
             continue
-        parts = {**entry.parts, "store": explanation.lasting(case)["store"]}
-        differing, *_ = explanation.differing(parts, case, isolated=bool(entry.installed))
-        if not differing:
+        if _is_of(case, entry):
             reasons.append(discovery.difference(case.about, _known(entry.discovered)))
             if not reasons[-1]:
                 return "", entry.discovered
     return next(iter(reasons), None), ()
+
+
+def _is_of(case: Case, entry: Entry) -> bool:
+    """Whether an entry is of a build of the case, but for the sources, as far as that can be told from here."""
+    parts = {**entry.parts, "store": explanation.lasting(case)["store"]}
+    return not explanation.differing(parts, case, isolated=bool(entry.installed))[0]
+
+
+def _is_adapted(case: Case) -> bool:
+    """Whether the wheel of an earlier build will do, as far as that can be told from here."""
+    return not case.context.proves and any(
+        _is_of(case, entry) and discovery.held(case.about, _known(entry.discovered)) for entry in adapt.entries(case)
+    )
 
 
 def _unfit_editable(case: Case, compared: Comparison) -> tuple[str | None, Sequence[Discovered]]:

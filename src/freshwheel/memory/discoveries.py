@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from freshwheel.base import files, records
 from freshwheel.memory import memory
 from freshwheel.store.shelf import Discovered
 
-_MAGIC = b"FWDIS\0\0\2"
+_MAGIC = b"FWDIS\0\0\3"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,8 +68,16 @@ class Page:
     """For hashes of what variables hold."""
     readers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Path of an input -> the programs that have read it, in these builds."""
+    used: tuple[bytes, ...] = ()
+    """Inputs that they have used in any way, names that they looked for, folders that they listed, these with `/`."""
+    once: tuple[bytes, ...] = ()
+    """Of these inputs, those that nobody has opened but the program that has made the wheel, and that only once."""
     joined: Mapping[str, str] = field(default_factory=dict)
     """Path that a build has read in the repository, and that was no input of it -> who has."""
+
+
+_FIELDS = [item.name for item in fields(Page)]
+_OF_LINES = [item.name for item in fields(Line)]
 
 
 def place(cache: str, tree: str) -> str:
@@ -104,7 +112,9 @@ def account(cache: str | None, tree: str) -> Page:
 
 def keep_account(cache: str | None, tree: str, page: Page) -> None:
     """Puts a page on record, for its owner alone; where that can't be, the earlier one goes."""
-    if cache is not None and not _write(cache, tree, "account", asdict(page)):
+    table = {name: getattr(page, name) for name in _FIELDS}
+    lines = [{name: getattr(line, name) for name in _OF_LINES} for line in page.lines]
+    if cache is not None and not _write(cache, tree, "account", {**table, "lines": lines}):
         files.discard(records.place(cache, memory.real(tree), "account"))
 
 

@@ -38,7 +38,7 @@ class Program:
     @property
     def name(self) -> str:
         """What people call it."""
-        return re.split(rb"[/\\]", self.path)[-1].decode("utf-8", "surrogateescape")
+        return self.path.replace(b"\\", b"/").rpartition(b"/")[2].decode("utf-8", "surrogateescape")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +61,8 @@ class Use:
     """Whether it was read before that."""
     made: frozenset[Row] = frozenset()
     """The rows of what the build has made there, when that was read."""
+    often: bool = False
+    """Whether it was opened to read more than once."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,6 +159,7 @@ def _shifted(use: Use, by: int) -> Use:
         before=use.before,
         read_before=use.read_before,
         made=use.made,
+        often=use.often,
     )
 
 
@@ -172,6 +175,7 @@ def _joined(known: Use | None, other: Use) -> Use:
         before=known.before,
         read_before=known.read_before,
         made=known.made | other.made,
+        often=known.often or other.often or bool(known.read and other.read),
     )
 
 
@@ -185,7 +189,10 @@ def source_of(path: bytes) -> bytes | None:
 
 def within(path: bytes, folders: Iterable[bytes]) -> bool:
     """Whether a path is one of these folders, or lies in one."""
-    return any(path == folder or path.startswith(folder.rstrip(b"/") + b"/") for folder in folders)
+    for folder in folders:
+        if path.startswith(folder) and (path == folder or path.startswith(folder.rstrip(b"/") + b"/")):
+            return True
+    return False
 
 
 def folders_above(paths: Iterable[bytes]) -> frozenset[bytes]:

@@ -26,7 +26,7 @@ from freshwheel.observe.account import (
     within,
 )
 
-__all__ = ["MAKES", "Judged", "Places", "Taken", "beside", "judge"]
+__all__ = ["ASKING", "MAKES", "Judged", "Places", "Taken", "beside", "judge"]
 
 Kind = Literal["file", "folder", "modules", "present", "absent", "made"]
 
@@ -44,7 +44,7 @@ _PACKS = "maturin"
 """The program that packs all that lies in a package, whatever it is."""
 _WALKS = ("cargo", _PACKS)
 """Programs that list whole trees, and take of them what is an input anyway, outside of such packages."""
-_ASKING = ("cargo", "git")
+ASKING = ("cargo", "git")
 """Programs that ask for every file of a project, whatever it is, to see whether it is new."""
 MAKES = ("gmake", "make")
 _PARSING = ("python", "pypy", "maturin", "cargo", "git")
@@ -213,7 +213,7 @@ class _Judge:
         if not use.asked:
             return None
         # A Python that has the bytecode asks for the source alone.
-        source = path.endswith(b".py") and not self.is_by(use, *_ASKING)
+        source = path.endswith(b".py") and not self.is_by(use, *ASKING)
         return "file" if not folder and source else "present"
 
     def settled(self, path: bytes, real: bytes, relative: bytes | None, kind: Kind | None, use: Use) -> str:
@@ -262,8 +262,9 @@ class _Judge:
     def of_the_system(self, path: bytes, real: bytes, kind: Kind | None, use: Use) -> str:
         """Why something else stands for a path, which is noted."""
         if self.is_control(self.relative(path, real), kind, use):
-            self.control = self.control or kind == "file"
-            if kind != "present" and not use.written and self.is_by(use, *_ASKING) and not path.endswith(b"/index"):
+            if self.is_by(use, "cargo"):
+                return "cargo lists the files of a package, to see which are new"
+            if kind != "present" and not use.written and self.is_by(use, *ASKING) and not path.endswith(b"/index"):
                 self.watch(path, kind or "absent", use)  # it is asked again when the build is over
             return "version control"
         if os.path.dirname(path) in self.places.searched and (use.run or not use.read):

@@ -405,7 +405,7 @@ class _Cast:
         self.first: dict[_Key, int] = {}
         self.used: dict[_Key, list[tuple[Any, ...]]] = {}
         self.programs: list[Program] = []
-        self.by: tuple[dict[bytes, set[int]], ...] = ({}, {}, {}, {})
+        self.by: tuple[dict[bytes, set[int]], ...] = ({}, {}, {}, {}, {})
         """For each way of use: path, and numbers of programs."""
 
     def add(self, images: Iterable[tuple[Any, ...]]) -> None:
@@ -431,7 +431,11 @@ class _Cast:
                 self.programs.append(Program(path=path, words=words, pid=pid, forked=not group))
             if group:
                 self.match(key, seen)
+            read, *_, again = self.by
             for _, *used in self.used[key]:
+                for place in used[0]:
+                    if number in read.get(place, ()):
+                        again.setdefault(place, set()).add(number)
                 for paths, by in zip(used, self.by, strict=True):
                     for place in paths:
                         by.setdefault(place, set()).add(number)
@@ -467,7 +471,7 @@ def _uses(cast: _Cast, seen: Sequence[Mapping[bytes, Sequence[Any]]]) -> dict[by
     nobody: frozenset[int] = frozenset()
     uses = {}
     for path, (row, taken, written, read_first) in met.items():
-        read, asked, run, wrote = (frozenset(by[path]) if path in by else nobody for by in cast.by)
+        read, asked, run, wrote, again = (frozenset(by[path]) if path in by else nobody for by in cast.by)
         uses[path] = Use(
             first=row,
             read=read,
@@ -477,5 +481,6 @@ def _uses(cast: _Cast, seen: Sequence[Mapping[bytes, Sequence[Any]]]) -> dict[by
             before=taken != _NEVER and taken <= written,
             read_before=read_first != _NEVER and read_first <= written,
             made=frozenset(later.get(path, ())),
+            often=bool(again) or len(read) > 1,
         )
     return uses

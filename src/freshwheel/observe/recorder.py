@@ -28,8 +28,8 @@ MASK = 0xFFFF
 """Of the numbers of processes that have executed something."""
 LINKS = MASK + 1
 """Where among the orders stands in which notification the build has last made a symbolic link; 0: it has made none."""
-READ, ASKED, RUN, WRITTEN = range(4)
-"""How a path was used: places in `_Image.used`."""
+READ, ASKED, RUN, WRITTEN, AGAIN = range(5)
+"""How a path was used: places in `_Image.used`; the last one: read more than once."""
 
 _CONTINUE = 1
 _WORDS, _LENGTH = 40, 4096
@@ -69,7 +69,7 @@ class _Image:
         """Whether it was not executed by this process, but by one that this one was forked from."""
         self.seen: set[tuple[bytes, int]] = set()
         """Paths and the flags that they were opened with: nothing new can be learned of them."""
-        self.used: tuple[set[bytes], ...] = (set(), set(), set(), set())
+        self.used: tuple[set[bytes], ...] = (set(), set(), set(), set(), set())
 
     def told(self) -> tuple[object, ...]:
         """It, for the log."""
@@ -150,7 +150,7 @@ class Recorder:
             if self.links != self.orders[LINKS]:
                 self.forget()
             known = action == ACTIONS.ASK and not self.links and self.asked(number, image, path)
-            if known or (path, flags) in image.seen or self.blind:
+            if known or self.blind or self.again(image, path, action, flags):
                 return
             if action == ACTIONS.OPEN2:
                 flags = int.from_bytes(self.memory.read(pid, flags, 8), "little")
@@ -161,6 +161,14 @@ class Recorder:
         self.look(number, image, path, action, flags, second)
         if action == ACTIONS.RUN:
             self.run(number, pid, image, _straight(path), arguments[place + 1])
+
+    def again(self, image: _Image, path: bytes, action: int, flags: int) -> bool:
+        """Takes down that a path was opened so once more; whether it was."""
+        if (path, flags) not in image.seen:
+            return False
+        if action in (ACTIONS.OPEN, ACTIONS.OPEN2):
+            image.used[AGAIN].add(path)
+        return True
 
     def second(self, pid: int, form: Form, arguments: Sequence[int]) -> bytes:
         """The other path of a call that has two."""
@@ -413,6 +421,8 @@ class Recorder:
         if path not in used:
             used.add(path)
             self.count += 1
+        elif how == READ:
+            image.used[AGAIN].add(path)
 
     def run(self, number: int, pid: int, image: _Image, path: bytes, words: int) -> None:
         """A program is about to be executed, if that is there: from then on, the process is another."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-ENTRY = b"FWENT\0\0\3"
+ENTRY = b"FWENT\0\0\4"
 """The last byte is the edition of this format."""
 _HEX = frozenset("0123456789abcdef")
 
@@ -29,6 +29,8 @@ FORMAT = "v1"
 """The folder of this format of the store; others live beside it and are never looked at."""
 
 DAMAGED = "damaged"
+USES = "uses"
+"""The folder of what builds have used of their trees."""
 
 _TOUCHED = 3600 * 10**9
 """An entry is touched when it is used, at most so often."""
@@ -59,11 +61,14 @@ class Entry(Value):
     """One build."""
 
     __slots__ = (
-        *("base", "created", "discovered", "finished", "inner", "installed", "key", "milliseconds", "parts", "tree"),
+        *("base", "built", "created", "discovered", "finished", "inner", "installed", "key", "milliseconds", "parts"),
+        "tree",
     )
 
     base: str
     """The version that the inner wheel states."""
+    built: str
+    """The source digest of its build, 32 hex digits: another one where the wheel does for other sources as well."""
     created: int
     """In ns since the epoch: for people, never compared."""
     discovered: "Sequence[Discovered]"

@@ -47,6 +47,8 @@ class Draft:
     """The build key: 64 hex digits."""
     base: str
     """The version that the inner wheel states."""
+    built: str = ""
+    """The source digest: 32 hex digits."""
     parts: Mapping[str, str] = field(default_factory=dict)
     """The components of the key, by name."""
     discovered: Sequence[Discovered] = ()
@@ -125,6 +127,7 @@ class Store:
             key=place,
             inner=_wheel(inner),
             base=draft.base,
+            built=draft.built,
             finished={},
             parts=dict(draft.parts),
             discovered=sorted(draft.discovered),
@@ -140,6 +143,16 @@ class Store:
         else:
             self._place(entry.inner, inner)
         return self._published(entry, finished)
+
+    def copy(self, known: Entry, key: str, parts: Mapping[str, str], tree: bytes) -> Entry | None:
+        """The entry of another key as one of this key as well; None where that could not be stored."""
+        places = _slots(key, None if known.tree is None else tree)
+        place = next((place for place in places if self.shelf.find(place) is None), places[0])
+        try:
+            return self._published(known.but(key=place, parts=parts, finished={}, created=time.time_ns()), {})
+        except (OSError, ValueError) as error:
+            self._remark(f"can't write in the store: {why(error)}")
+        return None
 
     def add_finished(self, entry: Entry, tag: bytes, path: str) -> Entry | None:
         """The entry with one more finished wheel; None where that could not be stored."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from freshwheel.base import files
-from freshwheel.store.shelf import DAMAGED, Blob, Entry, Shelf, is_key, why
+from freshwheel.store.shelf import DAMAGED, USES, Blob, Entry, Shelf, is_key, why
 
 SIZE = 5 << 30
 """Bytes that the store may have, unless told otherwise."""
@@ -164,7 +164,7 @@ def prune(shelf: Shelf, *, now: int, size: int = SIZE, age: float = AGE, force: 
 def clear(shelf: Shelf, *, now: int) -> Pruned:
     """Removes every entry, then every blob, and what was left half written or put away; locks stay."""
     sweep = _Sweep(shelf, now)
-    for folder, kind in (("index", "entries"), ("blobs", "blobs"), ("bad", "files")):
+    for folder, kind in (("index", "entries"), ("blobs", "blobs"), (USES, "files"), ("bad", "files")):
         for item in _items(shelf, folder, any_name=True):
             sweep.remove(item, kind if is_key(item.name) else "files")
     return sweep.result()
@@ -211,6 +211,7 @@ class _Sweep:
         """Removes what was left half written or put away, and what is remembered of trees that nobody builds."""
         cache = os.path.dirname(self.shelf.root)
         limits = {self.shelf.root: _DAY, os.path.join(self.shelf.root, "bad"): _BAD}
+        limits[os.path.join(self.shelf.root, USES)] = age
         limits |= {os.path.join(cache, kind): age for kind in _BESIDE}
         for folder, limit in limits.items():
             for item in _files(folder, read=True):

@@ -15,7 +15,7 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BufferedReader
 from typing import BinaryIO
@@ -108,6 +108,25 @@ def rewrite(wheel: Wheel, target: str, *, version: str, mark: bytes) -> str:
                 writer.copy(member, renamed, source)
         writer.end()
     return name.filename
+
+
+def repack(wheel: Wheel, target: str, contents: Mapping[str, bytes]) -> str:
+    """The name of the file in the folder `target` that holds `wheel` with other contents for these members.
+
+    All else is as it was. Where it fails, nothing is left in `target`.
+    """
+    own = f"{wheel.stem}{INFO}/RECORD"
+    changed = {name: _row(name, data) for name, data in contents.items()}
+    fresh = {**contents, own: _table([changed.get(row[0], row) for row in wheel.rows])}
+    with open(wheel.path, "rb") as source, files.Replacement(os.path.join(target, wheel.name.filename)) as file:
+        writer = _Writer(file)
+        for member in wheel.members:
+            if member.filename in fresh:
+                writer.add(member, member.filename, fresh[member.filename])
+            else:
+                writer.copy(member, member.filename, source)
+        writer.end()
+    return wheel.name.filename
 
 
 def mark_of(path: str) -> Mark | None:
@@ -267,6 +286,11 @@ def _record(wheel: Wheel, folders: Mapping[str, str], text: bytes, mark: bytes) 
         elif path not in (f"{old}/RECORD", f"{old}/{marks.NAME}"):
             rows.append((folders.get(folder, folder) + path[len(folder) :], digest, size))
     rows += [_row(f"{new}/{marks.NAME}", mark), (f"{new}/RECORD", "", "")]
+    return _table(rows)
+
+
+def _table(rows: Iterable[Row]) -> bytes:
+    """RECORD with these rows."""
     lines = io.StringIO(newline="")
     csv.writer(lines, lineterminator="\n").writerows(rows)
     return lines.getvalue().encode()

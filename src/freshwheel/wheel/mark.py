@@ -32,8 +32,8 @@ _LONGEST = 60
 NAME = "freshwheel.json"
 _FORMAT = 1
 _DIGEST = re.compile(r"[0-9a-f]{32}")
-_OPTIONAL = ("label", "native")
-"""`null` for a build without a label; earlier versions wrote no native digest."""
+_OPTIONAL = ("built", "label", "native")
+"""`null` for a wheel of its own build, for one without a label; earlier versions wrote no native digest."""
 
 
 def label(digest: str) -> str:
