@@ -23,8 +23,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-import filelock  # noqa: F401 - what a hook loads late is loaded before it is copied
-import pyproject_hooks  # noqa: F401 - the same
+import pyproject_hooks  # noqa: F401 - what a hook loads late is loaded before it is copied
 import xxhash
 
 import freshwheel.hooks

@@ -191,6 +191,9 @@ def test_freshwheel_is_not_looked_for_in_the_project():
     ("files", "why"),
     [
         ({"setup.cfg": "[egg_info]\ntag_build = .dev7\n"}, "tag_build in setup.cfg"),
+        ({"setup.cfg": "[egg_info]\ntag_build =\n  .dev7\n"}, "tag_build in setup.cfg"),
+        ({"setup.cfg": "[egg_info]\ntag-date = 1"}, "tag-date in setup.cfg"),
+        ({"setup.cfg": "[egg_info]\ntag_build = \ntag_date = 0\n\n"}, ""),
         ({"setup.py": "import _tools.ver", "_tools/ver.py": "open('pyproject.toml')"}, "_tools/ver.py reads pyproject"),
         ({"setup.py": "", "docs/conf.py": "open('pyproject.toml')", "native.c": ""}, ""),
     ],

@@ -15,7 +15,7 @@ from freshwheel.build import output
 
 REPOSITORY = Path(__file__).parents[2]
 FIXTURE = REPOSITORY / "fixtures" / "recording-backend"
-REQUIRED = ("filelock", "freshwheel", "packaging", "pyproject-hooks", "tomli", "xxhash")
+REQUIRED = ("freshwheel", "packaging", "pyproject-hooks", "tomli", "xxhash")
 OWN = (
     "build.editable",
     "build.inner_build",
@@ -33,7 +33,7 @@ OWN = (
 )
 """Modules of freshwheel that only a build, an editable, a source distribution, or a wheel made anew needs."""
 OTHERS = (
-    *("difflib", "filelock", "importlib.resources", "logging", "packaging", "pathlib", "pyproject_hooks", "tarfile"),
+    *("difflib", "importlib.resources", "logging", "packaging", "pathlib", "pyproject_hooks", "tarfile"),
     "zipfile",
 )
 

@@ -282,6 +282,20 @@ def test_what_is_packed_and_read_is_built(bench, before):
 
 
 @requires_c
+def test_what_is_packed_and_measured_by_a_program_is_built(bench):
+    """A program that asks for a file may go by its size."""
+    before = (
+        "import subprocess; WORD = subprocess.check_output(['stat', '-c', '%s', 'demo/words.py'], text=True).strip()"
+    )
+    bench.setuptools(c(), setup=SETUP.format(before=before))
+    bench.write("demo/words.py", "eins")
+    bench.settle()
+    assert [bench.build().word for _ in range(2)] == ["4", "4"]
+    bench.write("demo/words.py", "zwölf")
+    assert bench.build().word == "6"
+
+
+@requires_c
 @pytest.mark.parametrize("before", [STAGED, TWICE], ids=["read", "copied"])
 def test_what_is_read_where_it_waits_to_be_packed_is_built(bench, before):
     """The copy that a build makes to pack it may be read as well."""

@@ -14,7 +14,6 @@ conftest = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(conftest)
 from freshwheel.store import upkeep
 from freshwheel.store.store import Store
-import filelock
 
 top, scene, repeats = pathlib.Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 KEY, TAG = conftest.KEY, conftest.TAG

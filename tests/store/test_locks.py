@@ -95,13 +95,6 @@ def test_without_locks_one_goes_on(bench, monkeypatch, name):
     assert "no locks" in bench.store.remarks[0]
 
 
-def test_without_the_library_one_goes_on(bench, monkeypatch):
-    """A broken environment costs a lock, not a build."""
-    monkeypatch.setitem(sys.modules, "filelock", None)
-    with bench.store.lock("key", KEY) as held:
-        assert not held
-
-
 MOUNT = "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - {} server:/home rw\n"
 
 

@@ -224,7 +224,6 @@ def test_a_hit_loads_little():
         "hashlib",
         "pathlib",
         "typing",
-        "filelock",
         "contextlib",
         "freshwheel.store.store",
     }

@@ -39,7 +39,11 @@ _MUTE = names(
 """Distributions that act the same wherever they are required. Any other may be a plug-in that is switched on there."""
 _BUILDING = re.compile(r"(?:.*/)?(?:setup\.py|build\.rs|meson\.build|CMakeLists\.txt|[^/]+\.cmake)")
 _ASIDE = re.compile(r"(?:docs?|tests?|examples|benchmarks)/|conftest\.py|noxfile\.py")
-_TAG = re.compile(r"^[ \t]*(tag[-_](?:build|date))\b", re.MULTILINE)
+_TAG = re.compile(
+    r"^[ \t]*(tag[-_](?:build|date))[ \t]*[=:](?:[ \t]|\n[ \t]+)*(?!(?:0|no|off|false)\b)\S",
+    re.MULTILINE | re.IGNORECASE,
+)
+"""In `setup.cfg`; that of a source distribution has both, and says by them that nothing is added."""
 _PASSED = re.compile(r"\bversion\b|\*\*")
 """How a `setup.py` may hand a version to setuptools, which then is not told another one."""
 _STATIC = re.compile(r"""version([ \t]*=[ \t]*)(?:"[^"\n]*"|'[^'\n]*')""")

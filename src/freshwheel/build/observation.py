@@ -22,7 +22,7 @@ from freshwheel.build.context import Context
 from freshwheel.inner import process
 from freshwheel.memory.discoveries import Line, Page
 from freshwheel.observe import judgement, observer, packaged, programs, witness
-from freshwheel.observe.account import Account, Use, folders_above, merged, source_of, within
+from freshwheel.observe.account import Account, Use, folders_above, is_python, merged, source_of, within
 from freshwheel.observe.judgement import Judged, Places, Taken
 from freshwheel.sources import boundary
 from freshwheel.sources.boundary import Ground, Scope
@@ -105,7 +105,7 @@ class Traces:
     once: frozenset[bytes]
     """As `Page.once` has it."""
     often: frozenset[bytes] = frozenset()
-    """Absolute paths of files that the build has made, named as inputs are, and read more than once."""
+    """Absolute paths of files that the build has made, named as inputs are, and has not only read once to pack them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -255,15 +255,17 @@ def _traces(account: Account, places: Places, later: Snapshot, page: Page) -> Tr
     names = {os.path.basename(path) for path in places.inputs}
     used, once, more, often = set[bytes](), set[bytes](), set[bytes](), set[bytes]()
     for path, use in account.uses.items():
-        if use.first is None and use.often and os.path.basename(path) in names:
+        if use.first is None and (use.often or not use.read <= makers) and os.path.basename(path) in names:
             often.add(path)
         called = _called(path, use, places, beside, real)
         for look in filter(None, (use.first, *use.made)):
             called.update(inodes.get(look[4], ()))
         files = called & places.inputs
-        askers = {account.programs[number].name for number in use.asked}
-        used |= files if use.read or use.written or use.run or not askers.issubset(judgement.ASKING) else set()
-        if use.often or use.written or use.run or not use.read <= makers or source_of(path) is not None:
+        askers = {number for number in use.asked if account.programs[number].name not in judgement.ASKING}
+        used |= files if use.read or use.written or use.run or askers else set()
+        # Meson is a Python, and only looks whether it is there.
+        measured = any(not is_python(account.programs[number]) for number in askers - makers)
+        if use.often or use.written or use.run or measured or not use.read <= makers or source_of(path) is not None:
             more |= files
         elif use.read:
             more |= files & once  # by two paths it is read twice

@@ -8,19 +8,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import xxhash
 
 from freshwheel.base import files, records
 from freshwheel.base.frame import framed
 from freshwheel.store.shelf import ENTRY, FORMAT, Blob, Discovered, Entry, Shelf, Wheel, at, why
-
-if TYPE_CHECKING:
-    import filelock
 
 _SLOTS = 8
 """Entries of one key, for as many states of what its builds have discovered."""
@@ -29,6 +26,8 @@ _PATIENCE = 600.0
 _DIGITS = 4
 """Of the name of a lock: two things whose names begin alike wait for each other, which is rare and harmless."""
 _CHUNK = 1 << 20
+_PAUSE = 0.05
+"""Seconds between two looks at a lock."""
 _MOUNTS = "/proc/self/mountinfo"
 _REMOTE = frozenset(
     (
@@ -210,19 +209,35 @@ class Store:
 def _held(stack: contextlib.ExitStack, path: str, timeout: float) -> str:
     """Why a lock is not held while the stack lasts; nothing: it is."""
     try:
-        import filelock  # noqa: PLC0415 - it costs 50 ms, and a hit needs none
-
         files.settle(os.path.dirname(path))
         if is_remote(os.path.dirname(path)):
             return "locks are not used on a network file system"
-        lock = filelock.FileLock(path, timeout=timeout, mode=0o600, fallback_to_soft=False, preserve_lock_file=True)
-        lock.acquire()
-    except TimeoutError:
-        return f"another process held the lock for {timeout:g} seconds"
-    except (OSError, ImportError, RuntimeError, NotImplementedError) as error:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        stack.callback(os.close, descriptor)  # which gives the lock back, as the end of the process does
+        until = time.monotonic() + timeout
+        while not _is_taken(descriptor):
+            if time.monotonic() >= until:
+                return f"another process held the lock for {timeout:g} seconds"
+            time.sleep(_PAUSE)
+    except (OSError, ImportError) as error:
         return f"no locks: {why(error)}"
-    stack.callback(_released, lock)
     return ""
+
+
+def _is_taken(descriptor: int) -> bool:
+    """Whether an open file is locked now by nobody but this process. Raises OSError where there are no locks."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt  # noqa: PLC0415 - there alone
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl  # noqa: PLC0415 - not there
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
 
 
 def is_remote(folder: str, *, mounts: str = _MOUNTS) -> bool:
@@ -242,12 +257,6 @@ def _file_system(line: str, number: str) -> str:
     if len(fields) < 3 or fields[2] != number or "-" not in fields[6:-1]:  # noqa: PLR2004
         return ""
     return fields[fields.index("-", 6) + 1]
-
-
-def _released(lock: filelock.BaseFileLock) -> None:
-    """A lock that can't be released goes with the process."""
-    with contextlib.suppress(OSError, RuntimeError):
-        lock.release()
 
 
 def _wheel(path: str) -> Wheel:
