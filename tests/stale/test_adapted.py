@@ -338,6 +338,25 @@ def test_a_module_that_a_crate_includes_is_built(bench):
 
 
 @requires_c
+def test_why_foretells_that_a_wheel_is_made_to_fit(bench):
+    """As far as it can be told without a build; what a build has read is told to be built."""
+    bench.setuptools(c('"one"'))
+    notes(bench)
+    bench.settle()
+    bench.build()
+
+    def foretold():
+        told = json.loads(bench.run(bench.python, "-m", "freshwheel", "why", "--json", bench.tree))
+        return told["next"], told["adapted"]
+
+    assert foretold()[1] is False
+    notes(bench, "zwei")
+    assert foretold() == (("hit", True) if bench.observed else ("build", False))
+    bench.write("demo/_native.c", c('"two"'))
+    assert foretold() == ("build", False)
+
+
+@requires_c
 def test_a_repacked_wheel_is_proved(bench):
     """By a clean build, where each wheel is to be proved."""
     bench.setuptools(c('"one"'))

@@ -177,3 +177,18 @@ def test_a_wheel_larger_than_the_folder_for_temporary_files_is_built(bench, smal
     bench.environ["TMPDIR"] = str(small)
     assert bench.build().read("demo/data.bin") == data
     assert bench.build().read("demo/data.bin") == data
+
+
+@requires_cargo
+def test_a_lock_that_git_ignores_stays_no_input(bench):
+    """Maturin and cargo read it; the key has it, and the label is that of a clone, which has none."""
+    bench.maturin(main('"one"'))
+    bench.write(".gitignore", "target\nCargo.lock\n")
+    bench.settle()
+    first = bench.build()
+    assert "Cargo.lock" not in first.said
+    second = bench.build()
+    assert second.hit or (first.unstored and not bench.observed), second.said
+    text = bench.path("Cargo.lock").read_text()
+    bench.write("Cargo.lock", text + "\n# edited\n")
+    assert not bench.build().hit

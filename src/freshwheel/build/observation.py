@@ -331,6 +331,7 @@ def _places(context: Context, scope: Scope, later: Snapshot, apart: Iterable[str
         spelled=os.fsencode(os.path.abspath(tree)),
         repository=repository,
         inputs=frozenset(file.path for file in later.inputs),
+        locks=frozenset(map(os.fsencode, later.locks)),
         apart=_both(place for place in (*private, *own) if not _holds(place, real)),
         libraries=_both(_libraries()),
         standard=_both([os.path.dirname(os.__file__)]),

@@ -63,6 +63,8 @@ class Places:
     """What is cloned as a whole."""
     inputs: frozenset[bytes]
     """Relative to the tree."""
+    locks: frozenset[bytes] = frozenset()
+    """Lock files that are no inputs, and that the build key has, relative to the tree."""
     apart: tuple[bytes, ...] = ()
     """Folders of which nothing counts: the run's own, cargo's registry, build folders, what the key stands for."""
     libraries: tuple[bytes, ...] = ()
@@ -255,6 +257,8 @@ class _Judge:
             return "made by the build itself"
         if relative is not None and self.is_input(relative, kind, use):
             return "an input"
+        if relative in self.places.locks and kind != "folder":
+            return "a lock file, which the build key has"
         if relative is not None and self.ignores_nothing(relative):
             return "says what to leave out where no input is"
         return "a temporary file" if self.is_temporary(real, use) else ""
