@@ -177,3 +177,20 @@ def test_name_that_comes_while_the_build_changes_the_folder_itself_counts(bench)
     bench.settle()
     assert bench.build_while("../names/.made", lambda: bench.write("../names/two", "")).word == "one"
     assert bench.build().word == "two"
+
+
+@requires_c
+def test_what_a_build_makes_in_a_folder_that_it_lists_is_none_of_it(bench):
+    """A clone, in which it is not there yet, gets the wheel as well; another name there counts."""
+    setup = SETUP.format(before="", word="max(name for name in os.listdir('demo/static') if name != 'made')")
+    bench.setuptools(c(), setup=setup + "os.makedirs('demo/static/made', exist_ok=True)\n")
+    bench.write(".gitignore", "made\n")
+    bench.write("demo/static/eins", "")
+    bench.settle()
+    first = bench.build()
+    assert first.word == "eins"
+    bench.path("demo/static/made").rmdir()
+    again = bench.build()
+    assert again.hit or first.unstored
+    bench.write("demo/static/zwei/two", "")
+    assert bench.build().word == "zwei"

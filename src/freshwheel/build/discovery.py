@@ -11,7 +11,8 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from importlib import machinery
 
@@ -69,6 +70,8 @@ _FOLDERS = (FOLDER, MODULES)
 _NOTHING = (b"", b"")
 _SIGN = b"$"
 """Before the name of a variable, that it is no path."""
+_DIGEST = 16
+"""Bytes."""
 _LARGE = 64 << 20
 """Bytes: larger files outside of the repository are known by their row."""
 
@@ -132,20 +135,27 @@ def searched(context: Context) -> list[str]:
 
 
 def taken(
-    about: Surroundings, paths: Iterable[tuple[bytes, str]], *, known: Iterable[Discovered] = ()
+    about: Surroundings,
+    paths: Iterable[tuple[bytes, str]],
+    *,
+    known: Iterable[Discovered] = (),
+    made: AbstractSet[bytes] = frozenset(),
 ) -> list[Discovered] | None:
     """Paths with their kinds as they are now; None where one of them is not of its kind.
 
-    What is `known` need not be read again while its row stays.
+    What is `known` need not be read again while its row stays. What the build has `made` itself in a folder of
+    the project, real paths, is no part of what it has found there, so that another tree need not have it.
     """
-    before = {(path, kind): (content, row) for path, kind, content, row in known if row}
+    before = {(path, kind): (content, row) for path, kind, content, row in known}
     items: list[Discovered] = []
     for path, kind in paths:
         held = before.get((path, kind))
-        if held is not None and _row(about, path) == held[1]:
+        if held is not None and held[1] and _row(about, path) == held[1]:
             items.append((path, kind, *held))
             continue
-        now = _looked(about, path, kind)
+        is_own = held is None and kind in _FOLDERS and not os.path.isabs(path)
+        own = _own(about, path, kind, made) if is_own else ()
+        now = _looked(about, path, kind, _without(kind, held[0]) if held is not None else own)
         if now is None:
             return None
         items.append((path, kind, *now))
@@ -191,7 +201,8 @@ def failing(about: Surroundings, discovered: Sequence[Discovered]) -> Iterable[D
         elif kind == EVERY:
             same = _over(shaping(about)) == content
         else:
-            same = (bool(row) and _row(about, path) == row) or _is_same(_looked(about, path, kind), content, kind)
+            same = bool(row) and _row(about, path) == row
+            same = same or _is_same(_looked(about, path, kind, _without(kind, content)), content, kind)
         if not same:
             yield item
 
@@ -229,7 +240,22 @@ def _is_same(now: tuple[bytes, bytes] | None, content: bytes, kind: str) -> bool
     return now is not None and (now[0] == content or (kind == MADE and now == _NOTHING))
 
 
-def _looked(about: Surroundings, path: bytes, kind: str) -> tuple[bytes, bytes] | None:
+def _own(about: Surroundings, path: bytes, kind: str, made: AbstractSet[bytes]) -> list[bytes]:
+    """The names in a folder that a build has made there, and that would count."""
+    where = disk.at(os.fsencode(about.tree), path)
+    folder = os.path.realpath(where)
+    with contextlib.suppress(OSError, ValueError):
+        if any(os.path.join(folder, name) in made for name in os.listdir(folder)):
+            return [name for name in _names(about, where, path, kind) if os.path.join(folder, name) in made]
+    return []
+
+
+def _without(kind: str, content: bytes) -> list[bytes]:
+    """The names that were left out of what a folder holds; they stand behind that."""
+    return content[_DIGEST:].split(b"\0") if kind in _FOLDERS and content[_DIGEST:] else []
+
+
+def _looked(about: Surroundings, path: bytes, kind: str, without: Collection[bytes] = ()) -> tuple[bytes, bytes] | None:
     """The content, and the stamp of the row that stands for it; None where it is not of the kind."""
     where = disk.at(os.fsencode(about.tree), path)
     look: Callable[[], bytes | None] | None = {
@@ -241,7 +267,7 @@ def _looked(about: Surroundings, path: bytes, kind: str) -> tuple[bytes, bytes] 
         PRESENT: lambda: answers.presence(where),
     }.get(kind)
     if look is None:
-        return _held(about, where, path, kind)
+        return _held(about, where, path, kind, without)
     try:
         content = look()
     except (OSError, ValueError):
@@ -249,7 +275,9 @@ def _looked(about: Surroundings, path: bytes, kind: str) -> tuple[bytes, bytes] 
     return None if content is None else (content, b"")
 
 
-def _held(about: Surroundings, where: bytes, path: bytes, kind: str) -> tuple[bytes, bytes] | None:
+def _held(
+    about: Surroundings, where: bytes, path: bytes, kind: str, without: Collection[bytes]
+) -> tuple[bytes, bytes] | None:
     """The same of a file, a folder, or what is absent."""
     try:
         status = os.stat(where)
@@ -263,7 +291,8 @@ def _held(about: Surroundings, where: bytes, path: bytes, kind: str) -> tuple[by
         if kind in (FILE, MADE):
             content = _file(where, path, status)
         else:
-            content = _listed(about, where, path, kind) if kind in _FOLDERS and stat.S_ISDIR(status.st_mode) else None
+            is_folder = kind in _FOLDERS and stat.S_ISDIR(status.st_mode)
+            content = _listed(about, where, path, kind, without) if is_folder else None
     except (OSError, ValueError, rows.RestlessError):
         if os.access(where, os.R_OK):
             return None
@@ -336,8 +365,15 @@ def _file(where: bytes, path: bytes, status: os.stat_result) -> bytes | None:
     return None if seen is None else seen[0] + seen[1]
 
 
-def _listed(about: Surroundings, where: bytes, path: bytes, kind: str) -> bytes:
-    """Which names a folder has, and which of them are folders, as who lists it is told.
+def _listed(about: Surroundings, where: bytes, path: bytes, kind: str, without: Collection[bytes]) -> bytes:
+    """Which names a folder has, but for some, which follow."""
+    kinds = _names(about, where, path, kind)
+    names = [name + b"/" if is_folder else name for name, is_folder in kinds.items() if name not in without]
+    return digest.of(b"\0".join(names)) + b"\0".join(without)
+
+
+def _names(about: Surroundings, where: bytes, path: bytes, kind: str) -> dict[bytes, bool]:
+    """The names that a folder has, sorted, and which of them are folders, as who lists it is told.
 
     Of one that belongs to the project without what tools and editors drop there; of `MODULES` those of modules.
     """
@@ -357,7 +393,7 @@ def _listed(about: Surroundings, where: bytes, path: bytes, kind: str) -> bytes:
         folders = [name for name in names if kinds[name]]
         left_out = _left_out(about, where, path, folders) if folders else frozenset()
         names = [name for name in names if name not in left_out]
-    return digest.of(b"\0".join(name + b"/" if kinds[name] else name for name in names))
+    return {name: kinds[name] for name in names}
 
 
 def _is_folder(entry: os.DirEntry[bytes]) -> bool:

@@ -174,7 +174,7 @@ def findings(  # noqa: PLR0913, PLR0917 - what a judgement rests on
     server = programs.is_server(account)
     doubt = f"{server} has a server compile, which nobody observes" if server else judged.doubt
     earlier = [item for item in discovery.refreshed(around, page.items) if item[2] != discovery.GONE]
-    items = discovery.taken(around, dict.fromkeys(paths))
+    items = discovery.taken(around, dict.fromkeys(paths), made=judged.made)
     gone = next((path for path, kind in paths if items is None and not discovery.taken(around, [(path, kind)])), None)
     lost = "" if gone is None else f"{os.fsdecode(gone)} was used by the build, and is gone or can't be read again"
     return Findings(
@@ -183,7 +183,7 @@ def findings(  # noqa: PLR0913, PLR0917 - what a judgement rests on
         names=(account.variables - {"*"}).union(page.names, programs.always_asked(account, control=judged.control)),
         every=programs.open_ended(account, places.trusted, places.shared) or page.every,
         readers=_joined(page.readers, _readers(account, places)),
-        traces=_traces(account, places, later, page),
+        traces=_Tracing(account, places, later).traces(page),
         doubt=doubt or lost,
     )
 
@@ -247,36 +247,77 @@ def _readers(account: Account, places: Places) -> dict[str, tuple[str, ...]]:
     return {path: tuple(sorted(by)) for path, by in sorted(readers.items())}
 
 
-def _traces(account: Account, places: Places, later: Snapshot, page: Page) -> Traces:
-    """What was used, by whatever path: a file has one inode alone."""
-    inodes = _inodes(places, later)
-    beside, real = judgement.beside(places), dict[bytes, bytes]()
-    makers = {number for path, use in account.uses.items() if path.endswith(b".whl") for number in use.written}
-    names = {os.path.basename(path) for path in places.inputs}
-    used, once, more, often = set[bytes](), set[bytes](), set[bytes](), set[bytes]()
-    for path, use in account.uses.items():
-        if use.first is None and (use.often or not use.read <= makers) and os.path.basename(path) in names:
-            often.add(path)
-        called = _called(path, use, places, beside, real)
-        for look in filter(None, (use.first, *use.made)):
-            called.update(inodes.get(look[4], ()))
-        files = called & places.inputs
-        askers = {number for number in use.asked if account.programs[number].name not in judgement.ASKING}
-        used |= files if use.read or use.written or use.run or askers else set()
-        # Meson is a Python, and only looks whether it is there.
-        measured = any(not is_python(account.programs[number]) for number in askers - makers)
-        if use.often or use.written or use.run or measured or not use.read <= makers or source_of(path) is not None:
-            more |= files
+class _Tracing:
+    """Goes through an account for what was used of the tree, and how: by whatever path, for a file has one inode."""
+
+    def __init__(self, account: Account, places: Places, later: Snapshot) -> None:
+        self.account = account
+        self.places = places
+        self.beside = judgement.beside(places)
+        self.inodes = _inodes(places, later)
+        self.real: dict[bytes, bytes] = {}
+        """Folders, and where links lead from there."""
+        self.names = frozenset(map(os.path.basename, places.inputs))
+        written = (use.written for path, use in account.uses.items() if path.endswith(b".whl"))
+        self.makers = frozenset().union(*written)
+        """The programs that have made a wheel."""
+        self.used = set[bytes]()
+        self.packed = set[bytes]()
+        self.taken = set[bytes]()
+        """Inputs of which something else may have been made."""
+        self.often = set[bytes]()
+
+    def traces(self, page: Page) -> Traces:
+        """All of it, with what is on the `page` of earlier builds in the same folders."""
+        for path, use in self.account.uses.items():
+            self.follow(path, use)
+        known = frozenset(page.used)
+        return Traces(
+            used=known.union(self.used) - {b"../", b"..//"},
+            once=frozenset(self.packed) - self.taken - known.difference(page.once),
+            often=frozenset(self.often),
+        )
+
+    def follow(self, path: bytes, use: Use) -> None:
+        """One path that was used."""
+        called = self.called(path, use)
+        files = called & self.places.inputs
+        askers = {number for number in use.asked if self.account.programs[number].name not in judgement.ASKING}
+        if use.read or use.written or use.run or askers:
+            self.used |= files
+        is_second = bool(use.read) and not files.isdisjoint(self.packed)
+        if use.written or is_second or self.is_taken(path, use, askers):
+            self.taken |= files
         elif use.read:
-            more |= files & once  # by two paths it is read twice
-            once |= files
-        if use.first is None and not within(path, places.apart):
-            used |= called
-        elif use.first is not None and stat.S_ISDIR(use.first[0]) and not within(path, places.apart):
-            used.update(called, (name + b"/" for name in called if use.read))
-    known = frozenset(page.used)
-    once -= more.union(known.difference(page.once))
-    return Traces(used=known.union(used) - {b"../", b"..//"}, once=frozenset(once), often=frozenset(often))
+            self.packed |= files
+        if use.first is None and os.path.basename(path) in self.names and self.is_taken(path, use, ()):
+            self.often.add(path)
+        if not within(path, self.places.apart) and (use.first is None or stat.S_ISDIR(use.first[0])):
+            self.used |= called
+            self.used.update(name + b"/" for name in called if use.first is not None and use.read)
+
+    def is_taken(self, path: bytes, use: Use, askers: Iterable[int]) -> bool:
+        """Whether a file was used for more than to be packed. Pythons, such as Meson, only look whether it is there."""
+        others = (self.account.programs[number] for number in askers if number not in self.makers)
+        return (
+            use.often
+            or bool(use.run)
+            or not use.read <= self.makers
+            or source_of(path) is not None
+            or not all(map(is_python, others))
+        )
+
+    def called(self, path: bytes, use: Use) -> set[bytes]:
+        """What a path is called from the tree, as it is spelled and as links lead to it; of bytecode, its source."""
+        paths = [source_of(path) or path]
+        if use.first is None:
+            above, name = os.path.split(path)
+            if above not in self.real:
+                self.real[above] = os.path.realpath(above)
+            paths.append(os.path.join(self.real[above], name))
+        called = {_relative(name, self.places, self.beside) for name in paths}
+        looks = (look for look in (use.first, *use.made) if look is not None)
+        return called.union(*(self.inodes.get(look[4], ()) for look in looks))
 
 
 def _inodes(places: Places, later: Snapshot) -> dict[int, list[bytes]]:
@@ -288,19 +329,6 @@ def _inodes(places: Places, later: Snapshot) -> dict[int, list[bytes]]:
         with contextlib.suppress(OSError):
             inodes.setdefault(os.stat(os.path.join(places.tree, folder)).st_ino, []).append(folder)
     return inodes
-
-
-def _called(
-    path: bytes, use: Use, places: Places, beside: Mapping[bytes, bytes], real: dict[bytes, bytes]
-) -> set[bytes]:
-    """What a path is called from the tree, as it is spelled and as links lead to it; of bytecode, its source."""
-    paths = [source_of(path) or path]
-    if use.first is None:
-        above, name = os.path.split(path)
-        if above not in real:
-            real[above] = os.path.realpath(above)
-        paths.append(os.path.join(real[above], name))
-    return {_relative(name, places, beside) for name in paths}
 
 
 def _relative(path: bytes, places: Places, beside: Mapping[bytes, bytes]) -> bytes:

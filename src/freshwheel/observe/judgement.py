@@ -16,15 +16,7 @@ from typing import Literal
 
 from freshwheel.base import rows
 from freshwheel.base.rows import Row
-from freshwheel.observe.account import (
-    Account,
-    Use,
-    folders_above,
-    is_python,
-    silent,
-    source_of,
-    within,
-)
+from freshwheel.observe.account import Account, Use, folders_above, is_python, silent, source_of, within
 
 __all__ = ["ASKING", "MAKES", "Judged", "Places", "Taken", "beside", "judge"]
 
@@ -122,6 +114,8 @@ class Judged:
     """Whether the wheel rests on something that lies beside its tree."""
     control: bool = False
     """Whether version control was asked."""
+    made: frozenset[bytes] = frozenset()
+    """Paths at which nothing was before the build has made something there."""
     doubt: str = ""
     """Why the account can't be trusted; nothing: it can."""
 
@@ -181,6 +175,7 @@ class _Judge:
             packages=self.packages,
             bound=any(item.counts and self.is_beside(item) for item in kept),
             control=self.control,
+            made=frozenset(self.made),
             doubt=self.doubt,
         )
 
@@ -334,10 +329,14 @@ class _Judge:
             stirred = kind == "folder" and now != use.first and (bool(use.written) or self.real(path) in self.stirred)
             same = same and (kind == "present" or now == use.first or (stirred and not self.has_others(path)))
         else:
-            same = now == use.first or (_is_linked(now, use.first) and _PACKAGES.search(path) is not None)
+            same = now == use.first or (_is_linked(now, use.first) and self.is_shared(path))
         if not same and not self.doubt:
             who = "changed by the build after it was read" if use.written else "may have changed during the build"
             self.doubt = f"{os.fsdecode(path)} was used, and {who}"
+
+    def is_shared(self, path: bytes) -> bool:
+        """Whether a file may have other names, such as one that uv shares between environments."""
+        return _PACKAGES.search(path) is not None or self.places.look(path).st_nlink > 1
 
     def has_others(self, path: bytes) -> bool:
         """Whether somebody else has put something into a folder, or changed it there, since the build was started."""
