@@ -296,6 +296,37 @@ def test_what_a_program_does_with_a_file_is_told(bench, case):
 
 
 @OBSERVABLE
+@pytest.mark.usefixtures("shared")
+def test_a_file_that_is_opened_more_than_once_is_told(bench):
+    """By one program, the same way or another, by two, and by what it has forked; to ask for it is not to open it."""
+    for name in ("once", "twice", "flags", "spelled", "forked", "another", "asked"):
+        (bench.work / name).write_text("x")
+    account, _ = bench.python(
+        """
+        import subprocess
+        def read(path, flags=0):
+            os.close(os.open(f"{work}/{path}", os.O_RDONLY | flags))
+        for name in ("once", "twice", "twice", "flags", "spelled", "forked", "another", "asked"):
+            read(name)
+        read("flags", os.O_NONBLOCK)
+        read("./spelled")
+        os.stat(f"{work}/asked")
+        os.stat(f"{work}/asked")
+        if not os.fork():
+            read("forked")
+            os._exit(0)
+        os.wait()
+        subprocess.run(["cat", f"{work}/another"], stdout=subprocess.DEVNULL)
+        """
+    )
+    start = os.fsencode(bench.work) + b"/"
+    often = {
+        os.fsdecode(path[len(start) :]) for path, use in account.uses.items() if use.often and path.startswith(start)
+    }
+    assert often == {"twice", "flags", "spelled", "forked", "another"}
+
+
+@OBSERVABLE
 def test_the_row_is_that_of_the_first_moment(bench):
     """The state of a file is the one that the build has met, not what the build has made of it."""
     old = bench.work / "old"
