@@ -194,3 +194,20 @@ def test_what_a_build_makes_in_a_folder_that_it_lists_is_none_of_it(bench):
     assert again.hit or first.unstored
     bench.write("demo/static/zwei/two", "")
     assert bench.build().word == "zwei"
+
+
+@requires_c
+def test_what_setuptools_leaves_beside_packages_is_no_reason_to_build(bench):
+    """An editable, or a source distribution, has its `.egg-info` below `src`; that of another project counts."""
+    where = '[tool.setuptools]\npackages = ["demo"]\n'
+    bench.setuptools(c('"one"'), setup=SETUP.format(before="os.listdir('src')", word="'one'"))
+    bench.replace("pyproject.toml", where, f'{where}package-dir = {{"" = "src"}}\n')
+    bench.replace("setup.py", "demo/_native.c", "src/demo/_native.c")
+    bench.path("src").mkdir()
+    bench.path("demo").rename(bench.path("src/demo"))
+    bench.settle()
+    first = bench.build()
+    bench.write("src/demo.egg-info/PKG-INFO", "Metadata-Version: 2.1\nName: demo\nVersion: 1.0.0\n")
+    assert bench.build().hit or first.unstored
+    bench.write("src/other.egg-info/PKG-INFO", "Metadata-Version: 2.1\nName: other\nVersion: 1.0.0\n")
+    assert not bench.build().hit or not bench.observed

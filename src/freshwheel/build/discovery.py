@@ -409,7 +409,13 @@ def _stays(about: Surroundings, path: bytes, name: bytes) -> bool:
     dropped = (
         boundary.is_dropping(name) or boundary.is_bare(name) or (path in (b"", b".") and boundary.is_frontends(name))
     )
-    return not dropped and boundary.project_of(name) not in about.names
+    return not dropped and boundary.project_of(name) not in about.names and not _is_egg_info(about, name)
+
+
+def _is_egg_info(about: Surroundings, name: bytes) -> bool:
+    """Whether setuptools has left a folder of this name for the project itself, beside its packages."""
+    stem, ending = os.path.splitext(os.fsdecode(name))
+    return ending == ".egg-info" and requirements.normal(stem.partition("-")[0]) in about.names
 
 
 def _left_out(about: Surroundings, where: bytes, path: bytes, folders: Iterable[bytes]) -> frozenset[bytes]:
