@@ -60,6 +60,21 @@ def test_the_line_of_a_missed_input_settles_it(desk, name):
     assert [one["path"] for one in desk.json("inputs")[1]["inputs"]] == before
 
 
+def test_many_files_of_a_folder_are_one_line(desk):
+    """Where nothing else in it is an input; a few files are named one by one."""
+    names = [f"../shared/more/{name}" for name in ("a.txt", "b.txt", "deep/c.txt", "deep/d.txt")]
+    few = ["../other/a.txt", "../other/b.txt"]
+    desk.pyproject().files(*(name.removeprefix("../") for name in [*names, *few]))
+    desk.shown(discovered=dict.fromkeys([*names, *few], "somebody"))
+    _, found = desk.json("check")
+    assert [one["where"] for one in found["findings"]] == [*few, "../shared"]
+    assert found["findings"][-1]["what"] == "a build has taken 4 files in it (somebody), and nothing declares them"
+    desk.pyproject("\n".join(found["lines"]))
+    assert findings(desk) == []
+    desk.pyproject('include = ["../shared/more/a.txt"]')
+    assert len(findings(desk)) == len([*few, *names]) - 1  # something else is declared there
+
+
 def test_a_file_that_was_read_and_is_gone(desk):
     """It is no input, so it is no finding."""
     desk.pyproject().shown(discovered={"../shared/gone.txt": "somebody"})

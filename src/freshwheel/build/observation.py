@@ -273,7 +273,7 @@ class _Tracing:
             self.follow(path, use)
         known = frozenset(page.used)
         return Traces(
-            used=known.union(self.used) - {b"../", b"..//"},
+            used=known.union(self.used),
             once=frozenset(self.packed) - self.taken - known.difference(page.once),
             often=frozenset(self.often),
         )
@@ -281,7 +281,9 @@ class _Tracing:
     def follow(self, path: bytes, use: Use) -> None:
         """One path that was used."""
         called = self.called(path, use)
-        files = called & self.places.inputs
+        is_apart = within(path, self.places.apart)
+        # What is no input may be one from the next build on.
+        files = called & self.places.inputs if is_apart else called
         askers = {number for number in use.asked if self.account.programs[number].name not in judgement.ASKING}
         if use.read or use.written or use.run or askers:
             self.used |= files
@@ -292,7 +294,7 @@ class _Tracing:
             self.packed |= files
         if use.first is None and os.path.basename(path) in self.names and self.is_taken(path, use, ()):
             self.often.add(path)
-        if not within(path, self.places.apart) and (use.first is None or stat.S_ISDIR(use.first[0])):
+        if not is_apart and (use.first is None or stat.S_ISDIR(use.first[0])):
             self.used |= called
             self.used.update(name + b"/" for name in called if use.first is not None and use.read)
 
@@ -315,7 +317,7 @@ class _Tracing:
             if above not in self.real:
                 self.real[above] = os.path.realpath(above)
             paths.append(os.path.join(self.real[above], name))
-        called = {_relative(name, self.places, self.beside) for name in paths}
+        called = {_relative(name, self.places, self.beside) for name in paths} - {b"../"}
         looks = (look for look in (use.first, *use.made) if look is not None)
         return called.union(*(self.inodes.get(look[4], ()) for look in looks))
 

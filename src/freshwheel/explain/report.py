@@ -36,6 +36,8 @@ from freshwheel.store.shelf import Discovered, Entry
 _MANIFESTS = ("Cargo.toml", "CMakeLists.txt", "meson.build")
 """Files that decide what of their folder is built."""
 _AT_THE_TOP = (*_MANIFESTS, "Cargo.lock", "setup.cfg", "setup.py")
+_SINGLE = 3
+"""As many files are named one by one, where nothing else in their folder is an input."""
 _INSTALLED = "what is installed where it is built"
 _OF_PYTHON = (discovery.MODULE, discovery.DISTRIBUTION)
 _NOT_HERE = {discovery.CONTROL: "git", **dict.fromkeys(_OF_PYTHON, _INSTALLED)}
@@ -185,10 +187,27 @@ def _is_read(path: str, chosen: Selection, free: AbstractSet[str]) -> bool:
 
 def _missed(context: Context, chosen: Selection, known: discoveries.State) -> Iterator[tuple[Finding, str]]:
     """What is an input only because a build was seen to read it, each with the pattern that declares it."""
-    for path, target in _unnamed(context, chosen, known):
-        pattern = _pattern(target)
-        what = f"a build has taken it ({known.discovered[path]}), and nothing declares it"
-        yield Finding(kind="missed", where=path, what=what, todo=f"include = {tables.written([pattern])}"), pattern
+    unnamed = dict(_unnamed(context, chosen, known))
+    declared = _paths(chosen) - unnamed.keys()
+    folders: dict[str, list[str]] = {}
+    for path in unnamed:
+        folders.setdefault(_own_folder(path, declared) or path, []).append(path)
+    for folder, paths in folders.items():
+        first, *more = paths
+        targets = {folder: f"{folder}/**"} if len(more) >= _SINGLE else {path: unnamed[path] for path in paths}
+        for where, target in targets.items():
+            many, them = (f"{len(paths)} files in it", "them") if where not in unnamed else ("it", "it")
+            what = f"a build has taken {many} ({known.discovered[first]}), and nothing declares {them}"
+            pattern = _pattern(target)
+            yield Finding(kind="missed", where=where, what=what, todo=f"include = {tables.written([pattern])}"), pattern
+
+
+def _own_folder(path: str, declared: AbstractSet[str]) -> str:
+    """The highest folder above a path in which nothing is declared to be an input; nothing: there is none."""
+    own, folder = "", path.rpartition("/")[0]
+    while folder and not folder.endswith("..") and not any(lies_in(other, folder) for other in declared):
+        own, folder = folder, folder.rpartition("/")[0]
+    return own
 
 
 def _unnamed(context: Context, chosen: Selection, known: discoveries.State) -> Iterator[tuple[str, str]]:

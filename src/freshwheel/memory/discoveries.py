@@ -69,9 +69,9 @@ class Page:
     readers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Path of an input -> the programs that have read it, in these builds."""
     used: tuple[bytes, ...] = ()
-    """Inputs that they have used in any way, names that they looked for, folders that they listed, these with `/`."""
+    """Paths in the repository that they have used in any way or looked for, and folders that they listed, with `/`."""
     once: tuple[bytes, ...] = ()
-    """Of these inputs, those that nobody has opened but the program that has made the wheel, and that only once."""
+    """Of the inputs, those that nobody has opened but the program that has made the wheel, and that only once."""
     joined: Mapping[str, str] = field(default_factory=dict)
     """Path that a build has read in the repository, and that was no input of it -> who has."""
 
