@@ -129,6 +129,7 @@ def test_a_file_where_a_build_looks_is_built(bench, before):
 
 
 @requires_c
+@pytest.mark.nightly
 def test_a_file_where_no_build_looks_is_another_label(bench):
     """New or gone; and so is a folder with all that lies in it."""
     bench.setuptools(c('"one"'), setup=SETUP.format(before=UNREAD), more="[tool.setuptools.package-data]\ndemo = []\n")
@@ -185,6 +186,7 @@ def test_a_backend_of_the_project_is_asked_each_time(bench):
 
 
 @requires_c
+@pytest.mark.nightly
 def test_a_new_label_is_proved(bench):
     """Where each wheel is to be proved, so is one that got another label."""
     bench.setuptools(c('"one"'))
@@ -282,6 +284,7 @@ def test_what_is_packed_and_read_is_built(bench, before):
 
 
 @requires_c
+@pytest.mark.nightly
 def test_what_is_packed_and_measured_by_a_program_is_built(bench):
     """A program that asks for a file may go by its size."""
     before = (
@@ -310,6 +313,7 @@ def test_what_is_read_where_it_waits_to_be_packed_is_built(bench, before):
 
 
 @requires_c
+@pytest.mark.nightly
 def test_a_module_with_the_version_is_built(bench):
     """It is packed, and read for the metadata."""
     bench.setuptools(c('"one"'), more='[tool.setuptools.dynamic]\nversion = {attr = "demo.words.VERSION"}\n')
@@ -322,6 +326,7 @@ def test_a_module_with_the_version_is_built(bench):
 
 
 @requires_cargo
+@pytest.mark.nightly
 def test_a_module_that_a_crate_includes_is_built(bench):
     """The compiler has read it, too, though not in the last build."""
     maturin(bench)
