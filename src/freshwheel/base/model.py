@@ -160,6 +160,6 @@ class Mark:
     freshwheel: str
     """The version of freshwheel that wrote this."""
     built: str | None = None
-    """The digest of other sources that it was built from, 32 hex digits: the build had used nothing of what differs."""
+    """The digest of other sources that it was built from, 32 hex digits: that build has at most packed what differs."""
     native: str | None = None
     """The native digest, 32 hex digits; None for a tree that moved, and in the marks of earlier versions."""

@@ -177,7 +177,7 @@ def _packed(tree: str, built: Built, snapshot: Snapshot, traces: Traces) -> dict
         with zipfile.ZipFile(built.path) as wheel:
             members = [member for member in wheel.infolist() if ".dist-info/" not in member.filename]
             pairs = list(_pairs(tree, wheel, members, snapshot, files))
-    except (OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error):
+    except archive.REFUSALS:
         return {}
     paths, names = (Counter(column) for column in zip(*pairs, strict=True)) if pairs else (Counter(), Counter())
     # A member that holds the same, and has no file of its own, may be a copy.

@@ -329,7 +329,7 @@ def _more(wheel: str, folders: AbstractSet[str]) -> str:
                 lines = [line for line in file.read(name).decode().splitlines() if line.strip()]
                 if not all(line.startswith("import ") or _leads_to_tree(line, folders) for line in lines):
                     return f"{name} leads elsewhere than to the sources"
-    except store_policy.REFUSALS:
+    except archive.REFUSALS:
         return "its wheel can't be read"
     return ""
 

@@ -118,7 +118,7 @@ def named(  # noqa: PLR0913 - what a mark says
 ) -> Name:
     """The name for the wheel with the file name `inner`, in which the inner backend has stated a version.
 
-    Without a native digest the tree moved during the build; `built` is the source digest of that.
+    Without a native digest the tree moved during the build; `built` is the source digest that it was built from.
     """
     label = mark.label(digest) if context.kind == "labelled" else None
     stamp = Mark(

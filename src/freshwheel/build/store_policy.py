@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import time
 import zipfile
-import zlib
 from collections.abc import Sequence
 
 from freshwheel.base.errors import InputError
@@ -24,9 +23,8 @@ from freshwheel.sources import selection
 from freshwheel.store import upkeep
 from freshwheel.store.shelf import Discovered, Entry
 from freshwheel.store.store import Draft
+from freshwheel.wheel import archive
 
-REFUSALS = (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
-"""What a wheel that can't be read ends in."""
 _CHUNK = 1 << 20
 
 
@@ -185,16 +183,16 @@ def _names(wheel: str, places: Sequence[bytes]) -> bool:
     """Whether a member of the wheel has one of these paths in it; where that can't be told, it may."""
     longest = max(map(len, places))
     try:
-        with zipfile.ZipFile(wheel) as archive:
-            for member in archive.infolist():
+        with zipfile.ZipFile(wheel) as file:
+            for member in file.infolist():
                 if _is_bill(member.filename):
                     continue
-                with archive.open(member) as file:
+                with file.open(member) as content:
                     tail = b""
-                    while chunk := file.read(_CHUNK):
+                    while chunk := content.read(_CHUNK):
                         tail = tail[-longest:] + chunk
                         if any(place in tail for place in places):
                             return True
-    except REFUSALS:
+    except archive.REFUSALS:
         return True
     return False

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from freshwheel.base import files, records
@@ -76,10 +76,6 @@ class Page:
     """Path that a build has read in the repository, and that was no input of it -> who has."""
 
 
-_FIELDS = [item.name for item in fields(Page)]
-_OF_LINES = [item.name for item in fields(Line)]
-
-
 def place(cache: str, tree: str) -> str:
     """Where the discovered inputs of a tree lie in the cache directory; there is no file while there are none.
 
@@ -112,8 +108,8 @@ def account(cache: str | None, tree: str) -> Page:
 
 def keep_account(cache: str | None, tree: str, page: Page) -> None:
     """Puts a page on record, for its owner alone; where that can't be, the earlier one goes."""
-    table = {name: getattr(page, name) for name in _FIELDS}
-    lines = [{name: getattr(line, name) for name in _OF_LINES} for line in page.lines]
+    table = {name: getattr(page, name) for name in Page.__slots__}
+    lines = [{name: getattr(line, name) for name in Line.__slots__} for line in page.lines]
     if cache is not None and not _write(cache, tree, "account", {**table, "lines": lines}):
         files.discard(records.place(cache, memory.real(tree), "account"))
 

@@ -336,7 +336,9 @@ class _Judge:
 
     def is_shared(self, path: bytes) -> bool:
         """Whether a file may have other names, such as one that uv shares between environments."""
-        return _PACKAGES.search(path) is not None or self.places.look(path).st_nlink > 1
+        with contextlib.suppress(OSError):
+            return _PACKAGES.search(path) is not None or self.places.look(path).st_nlink > 1
+        return False
 
     def has_others(self, path: bytes) -> bool:
         """Whether somebody else has put something into a folder, or changed it there, since the build was started."""

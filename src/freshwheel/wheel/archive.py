@@ -36,6 +36,8 @@ Row = tuple[str, str, str]
 
 _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, RuntimeError, csv.Error)
 """What reading damaged data raises, beside OSError."""
+REFUSALS = (OSError, NotImplementedError, *_BROKEN)
+"""What a wheel that can't be read ends in."""
 _PLAIN = 20
 """The version of the ZIP format that a reader must know: it has neither 64-bit fields nor newer methods."""
 _LARGEST, _MOST = 0xFF000000, 0xFFF0
