@@ -192,3 +192,13 @@ def test_a_lock_that_git_ignores_stays_no_input(bench):
     text = bench.path("Cargo.lock").read_text()
     bench.write("Cargo.lock", text + "\n# edited\n")
     assert not bench.build().hit
+
+
+@requires_cargo
+def test_a_size_that_a_build_script_has_asked_for_counts(bench):
+    """Cargo is told to watch the script alone, so that it must be made to run it again."""
+    size = 'println!("cargo:rustc-env=WORD={}", std::fs::metadata("notes/one.txt").unwrap().len());'
+    script = f'fn main() {{ {size} println!("cargo:rerun-if-changed=build.rs"); }}\n'
+    bench.maturin(main('env!("WORD")'), script=script, table='include = ["notes/**"]\n')
+    bench.write("notes/one.txt", "one")
+    bench.check(rewriting(bench, "notes/one.txt", "twelve"), before="3", after="6", unseen=True)

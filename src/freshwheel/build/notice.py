@@ -184,7 +184,7 @@ _PYTHON = "python"
 _HOOK = "_in_process.py"
 """The script in which an inner backend runs."""
 _BACKEND = "backend in "
-_PACKING = ("cargo", "maturin", _BACKEND)
+PACKING = ("cargo", "maturin", _BACKEND)
 """Beginnings of units that read sources to pack them, or watch them by themselves."""
 
 
@@ -260,7 +260,7 @@ def concerns(units: Sequence[str], crates: Collection[str], present: Collection[
         elif kind == _RUSTC:
             known = bool(_roots(name, present))
         else:
-            known = not reader.startswith(_PACKING)
+            known = not reader.startswith(PACKING)
         if known:
             return True
     return False
@@ -271,7 +271,7 @@ def _may_be_any(unit: str, present: Collection[str]) -> bool:
     kind, _, name = unit.rpartition(" ")
     if kind == _RUSTC:
         return not _roots(name, present)
-    return kind != _SCRIPT and not unit.startswith(_PACKING)
+    return kind != _SCRIPT and not unit.startswith(PACKING)
 
 
 def _roots(source: str, present: Collection[str]) -> list[str]:

@@ -233,12 +233,17 @@ def _joined(earlier: Mapping[str, tuple[str, ...]], other: Mapping[str, tuple[st
 
 
 def _readers(account: Account, places: Places) -> dict[str, tuple[str, ...]]:
-    """Path in the repository -> the units that have read it, or asked for it."""
+    """Path in the repository -> the units that have read it, or asked for it: they may go by its size.
+
+    Who packs, and who only looks whether a file is new, asks for many and goes by none.
+    """
     units = [notice.unit(os.fsdecode(program.path), [*map(os.fsdecode, program.words)]) for program in account.programs]
     readers: dict[str, set[str]] = {}
-    beside = judgement.beside(places)
+    beside, idle = judgement.beside(places), (*notice.PACKING, *judgement.ASKING)
     for path, use in account.uses.items():
         numbers = use.read | (use.asked if use.first is None else frozenset())
+        if use.first is not None and not stat.S_ISDIR(use.first[0]):
+            numbers |= {number for number in use.asked if not units[number].startswith(idle)}
         # Bytecode stands for its source, which is then only asked for.
         source = source_of(path) or path
         relative = _relative(source, places, beside) if numbers else b"../"
