@@ -49,9 +49,14 @@ def roads(tmp_path_factory):
         command = [sys.executable, "-c", PROGRAM, str(dist)]
         environ = {**os.environ, **own}
         done = subprocess.run(command, cwd=tree, env=environ, check=True, capture_output=True, text=True)
-        return json.loads(done.stdout)
+        return json.loads(done.stdout), done.stderr
 
-    return {"a miss": followed(), "a hit": followed()}
+    miss, before = followed()
+    # With another time nothing is answered from memory: that road has no context.
+    (tree / "pyproject.toml").touch()
+    hit, after = followed()
+    assert "was built" in before and "is from the store" in after, before + after
+    return {"a miss": miss, "a hit": hit}
 
 
 @pytest.mark.parametrize("name", MOST)
