@@ -34,6 +34,7 @@ OTHERS = (
     b"--native-file native.ini",
     b"target-cpu=nativelike",
     b"the native half of it",
+    b'println!("cargo:rustc-link-search=native={folder}");',
     b"",
 )
 

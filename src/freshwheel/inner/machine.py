@@ -47,9 +47,9 @@ _APPLE = (
 _SELECTED = "/var/db/xcode_select_link"
 _CARGO_FILES = ("config", "config.toml")
 _NATIVE = re.compile(
-    rb"(?:arch|cpu|tune|baseline)[\"']?[\s=:,]+[\"']?native\b|-tp[= ](?:host|native)\b|[-/]q?xhost\b", re.IGNORECASE
+    rb"(?:(?<!se)arch|cpu|tune|baseline)[\"']?[\s=:,]+[\"']?native\b|-tp[= ](?:host|native)\b|[-/]q?xhost\b", re.IGNORECASE
 )
-"""As compilers spell it, in a flag or in two words of a list."""
+"""As compilers spell it, in a flag or in two words of a list; `link-search=native` of cargo is another word."""
 _RECIPE = re.compile(
     r"(?:.*/)?(?:CMakeLists\.txt|.+\.cmake|CMake(?:User)?Presets\.json|meson\.(?:build|options)|meson_options\.txt"
     r"|setup\.(?:py|cfg)|pyproject\.toml|(?:GNU)?[Mm]akefile[^/]*|.+\.mk|build\.rs|\.cargo/config(?:\.toml)?)"
