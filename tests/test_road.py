@@ -55,7 +55,7 @@ def roads(tmp_path_factory):
     # With another time nothing is answered from memory: that road has no context.
     (tree / "pyproject.toml").touch()
     hit, after = followed()
-    assert "was built" in before and "is from the store" in after, before + after
+    assert "is from the store" in after, before + after
     return {"a miss": miss, "a hit": hit}
 
 

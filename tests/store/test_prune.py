@@ -141,6 +141,23 @@ def test_what_is_remembered_of_old_trees_goes(bench):
     assert sorted({path.stem for path in bench.cache.rglob("*.bin")}) == ["new", "read"]
 
 
+def test_whole_folders_go_by_age_and_number(bench):
+    """The twenty that were used last stay; what was left half made goes in a day."""
+    for kind in ("environments", "kept"):
+        for number in range(30):
+            folder = bench.cache / kind / f"{number:02}"
+            (folder / "bin").mkdir(parents=True)
+            (folder / "bin" / "tool").touch()
+            aged(folder, {25: 31 * DAY, 26: 0}.get(number, (number + 2) * HOUR))
+        half = bench.cache / kind / ".00.1.ab.tmp"
+        half.mkdir()
+        aged(half, 25 * HOUR)
+    assert swept(bench).files == 2 * 10
+    for kind in ("environments", "kept"):
+        names = sorted(path.name for path in (bench.cache / kind).iterdir())
+        assert names == [*(f"{number:02}" for number in range(19)), "26"]
+
+
 def test_once_a_day_is_enough(bench):
     """Unless forced, or the last time is in the future."""
     filled(bench, 40 * DAY)

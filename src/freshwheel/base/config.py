@@ -311,6 +311,7 @@ KEYS: Mapping[str, Reader[Any]] = {
     "commands": list_of(command),
     "stable-python": switch,
     "observe": switch,
+    "incremental": switch,
     "ignore-env": list_of(variables),
     "requires-age": age,
 }

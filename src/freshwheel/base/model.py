@@ -54,6 +54,8 @@ class Config:
     stable_python: bool = True
     observe: bool = True
     """Whether a build may be observed."""
+    incremental: bool = True
+    """Whether CMake keeps what it has compiled, where the project has not chosen a folder for that."""
     ignore_env: tuple[str, ...] = ()
     """Variables that shape nothing, and families of them with one `*`."""
     requires_age: int | None = 86400

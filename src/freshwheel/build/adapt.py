@@ -90,6 +90,12 @@ def note(case: Case, built: Built, entry: Entry, locks: Mapping[bytes, tuple[str
     records.save(place, _MAGIC, [build, *_builds(place, about)][:_MOST], about)
 
 
+def packed(case: Case) -> AbstractSet[bytes]:
+    """The inputs that the last stored build has only packed; nothing where none is on record."""
+    builds = _builds(*_place(case, case.snapshot, case.locks)) if _is_known(case) else []
+    return builds[0].packed.keys() if builds else frozenset()
+
+
 def candidate(case: Case) -> Candidate | None:
     """The last build that has at most packed what differs now; None: there is none."""
     builds = _builds(*_place(case, case.snapshot, case.locks))

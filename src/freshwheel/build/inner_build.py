@@ -11,26 +11,23 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from freshwheel.base import backends
 from freshwheel.base.errors import InputError, few
 from freshwheel.base.model import Snapshot
-from freshwheel.build import discovery, notice, observation, opinion
+from freshwheel.build import discovery, notice, observation, opinion, preparation
 from freshwheel.build.context import Context
-from freshwheel.build.notice import Workplace
 from freshwheel.build.observation import Findings, Watch
 from freshwheel.build.opinion import Read, Records
+from freshwheel.build.preparation import Ready, Site
 from freshwheel.inner import build_folders, process
-from freshwheel.inner.build_folders import Record, Seen
+from freshwheel.inner.process import EnvironmentCopy
 from freshwheel.memory import discoveries
 from freshwheel.memory.discoveries import Page, State
 from freshwheel.observe.account import Account
 from freshwheel.observe.judgement import Taken
-from freshwheel.sources import boundary, project, selection
-from freshwheel.sources.boundary import Scope
-from freshwheel.sources.cargo import Closure
 
 _SLACK = 2 * 10**9
 """Nanoseconds: as exact as times are."""
@@ -69,49 +66,81 @@ class Built:
 
 @contextlib.contextmanager
 def opened(
-    context: Context, more: Mapping[str, str] | None = None, *, watch: Watch | None = None
+    context: Context,
+    more: Mapping[str, str] | None = None,
+    *,
+    watch: Watch | None = None,
+    environment: EnvironmentCopy | None = None,
 ) -> Iterator[process.Inner]:
-    """The inner backend, in an environment that is the caller's but for the interpreter it is told to build for."""
-    environ = {**context.backend.variables, **context.call.environ, **(more or {})}
+    """The inner backend, in an environment that is the caller's but for the interpreter it is told to build for.
+
+    With a copy of that environment it has that instead.
+    """
+    own = context.call.environ if environment is None else environment.environ(context.call.environ)
+    environ = {**context.backend.variables, **own, **(more or {})}
+    facts = None if environment is None else environment.facts
     variables = backends.BASE_PYTHON_VARIABLES if context.config.stable_python else None
     notes = None if watch is None else watch.folder
     files = watch is not None and watch.records
-    with process.stable(environ, variables=variables, witness=notes, files=files) as stable:
+    with process.stable(environ, variables=variables, facts=facts, witness=notes, files=files) as stable:
         if watch is not None:
             watch.private += [watch.folder, *stable.get("PYTHONPATH", "").split(os.pathsep)[:1]]
         yield process.Inner(
             backend=context.config.backend,
             backend_path=context.config.backend_path,
             tree=context.call.tree,
-            python=sys.executable,
+            python=sys.executable if environment is None else environment.python,
             environ=stable,
             start=None if watch is None else watch.run,
         )
 
 
-def build(context: Context, private: str, *, clean: bool = False, watched: bool = False) -> Built:
+def build(
+    context: Context, private: str, *, clean: bool = False, watched: bool = False, packed: Collection[bytes] = ()
+) -> Built:
     """A wheel of the inner backend, in the folder `private`. Raises InnerError where that fails.
 
     A `clean` one takes nothing from earlier builds, and leaves their folders and the times in the tree alone. Of a
-    `watched` one is known what it has taken, as far as that can be had.
+    `watched` one is known what it has taken, as far as that can be had. `packed` are the inputs that the last one has
+    only packed.
     """
     before = context.attempt()
     if isinstance(before, InputError) or context.project.sdist_version is not None:
         with notice.fresh(context, private) as (variables, _), opened(context, variables) as inner:
             path = inner.build(context.call.hook, private, context.config.inner_settings)
         return Built(path=path, earlier=before, later=context.attempt(again=True))
-    site = Site.of(context, before)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(site.work.alone())
         watch = Watch.of(context, _temporary(stack, "watch")) if watched else None
-        ready = _cleaned(site, private) if clean else _forced(site, watch, _temporary(stack, "target"))
+        is_observed = watch is not None and not watch.reason
+        site = Site.of(context, before, preparation.own_folder(context) if is_observed else None)
+        stack.enter_context(site.work.alone())
+        if clean:
+            ready = preparation.cleaned(site, private)
+        elif site.own is not None:
+            ready = preparation.resumed(site, site.own, packed)
+        else:
+            ready = preparation.forced(site, watch, _temporary(stack, "target"))
+        built = _built(site, ready, private, watch, is_clean=clean)
+        if site.own is None or not site.own.shows(built.path):
+            return built
+        os.unlink(built.path)
+        site.own.refuse()
+    return build(context, private, watched=watched)
+
+
+def _built(site: Site, ready: Ready, private: str, watch: Watch | None, *, is_clean: bool) -> Built:
+    """The wheel of a site that is ready, in the folder `private`, and what it was made from."""
+    context, before = site.context, site.before
+    environment = None if site.own is None else site.own.environment
+    with contextlib.ExitStack() as stack:
         variables, empty = stack.enter_context(notice.fresh(context, private))
-        inner = stack.enter_context(opened(context, {**ready.variables, **variables}, watch=watch))
+        more = {**ready.variables, **variables}
+        inner = stack.enter_context(opened(context, more, watch=watch, environment=environment))
         started, seen = time.time_ns(), None
         try:
             path = inner.build(context.call.hook, private, ready.settings)
         finally:
-            if not clean:
+            if not is_clean:
                 # After a failure as well: only what broke need be compiled again.
                 seen = _looked(site, ready, watch, [private, empty] if empty else [private])
         ready = replace(ready, doubt=ready.doubt or notice.used(context, empty, path))
@@ -122,112 +151,6 @@ def build(context: Context, private: str, *, clean: bool = False, watched: bool 
 def _temporary(stack: contextlib.ExitStack, name: str) -> str:
     """A new folder, which goes with the stack."""
     return stack.enter_context(tempfile.TemporaryDirectory(prefix=f"freshwheel-{name}-", ignore_cleanup_errors=True))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Site:
-    """Where one build is made: the tree, and the folders that tools work in."""
-
-    context: Context
-    before: Snapshot
-    closure: Closure
-    places: list[str] | None
-    """The build folders of cargo; None where they are not known."""
-    kept: str | None
-    """The build folder that CMake or Meson keep, if they do."""
-    work: Workplace
-
-    @classmethod
-    def of(cls, context: Context, before: Snapshot) -> Site:
-        """The site of a plan with the inputs that it found."""
-        manifests, closure = selection.crates(
-            context.call.tree, context.project.pyproject, context.backend, before.inputs
-        )
-        places: list[str] | None = []
-        if closure.crates:
-            arguments = notice.arguments(context)
-            places = build_folders.cargo(manifests, context.call.environ, tree=context.call.tree, arguments=arguments)
-        kept, tree = notice.kept_folder(context), os.path.realpath(context.call.tree)
-        work = Workplace(
-            cache=context.cache,
-            folders=[*map(os.path.realpath, [*(places or []), *([kept] if kept else [])])],
-            tree=tree,
-            repository=boundary.repository(tree, [crate.folder for crate in closure.crates]),
-        )
-        return cls(context=context, before=before, closure=closure, places=places, kept=kept, work=work)
-
-    def profiles(self, places: Sequence[str]) -> dict[str, build_folders.Profile]:
-        """The state of these build folders of cargo, and of the one that is kept."""
-        return build_folders.look(places, self.kept)
-
-    def seen(self, snapshot: Snapshot, page: Page) -> Seen:
-        """The inputs, for a build script may read any of them, and what chooses how cargo is called.
-
-        With them stands what is to become an input, since a unit that another tree has built reads it.
-        """
-        inputs = {file.path: file.kind + file.content for file in snapshot.inputs}
-        mtimes = {file.path: row[2] for file, row in zip(snapshot.inputs, snapshot.rows, strict=True)}
-        around = b""
-        if self.work.folders:
-            around = notice.around(self.context, self.work, page)
-            for path, content, mtime in notice.looked(
-                self.context, [read.path for read in self.shared(snapshot, page)]
-            ):
-                inputs[path], mtimes[path] = content, mtime
-        return Seen(recipe=notice.recipe(self.context, snapshot), inputs=inputs, mtimes=mtimes, around=around)
-
-    def shared(self, snapshot: Snapshot, page: Page) -> list[Read]:
-        """What units of this closure have read when another tree built them, and what is no input here.
-
-        Nothing elsewhere, unless a crate is: other projects may build in the same folder.
-        """
-        inputs = {os.fsdecode(file.path) for file in snapshot.inputs}
-        names = {crate.name for crate in self.closure.crates}
-        folders = [self.work.called(self.work.absolute(os.fsencode(crate.folder))) for crate in self.closure.crates]
-        elsewhere = any(map(os.path.isabs, folders))
-        return [
-            Read(path=path, by=by)
-            for path, by in page.joined.items()
-            if (elsewhere or not os.path.isabs(path))
-            and path not in inputs
-            and not os.path.isdir(os.path.join(self.context.call.tree, path))
-            and notice.concerns(page.readers.get(path, ()), names, inputs)
-        ]
-
-    def scope(self, snapshot: Snapshot, private: str) -> Scope:
-        """What is held against the inputs."""
-        tree = self.context.call.tree
-        return Scope(
-            tree=tree,
-            repository=boundary.repository(tree, [crate.folder for crate in self.closure.crates]),
-            inputs=snapshot.inputs,
-            exclude=self.context.config.exclude,
-            outputs=list(project.outputs(self.context.project.pyproject, self.context.backend)),
-            apart=[private, *boundary.apart(tree, self.context.call.environ)],
-        )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Ready:
-    """What was prepared for one build: all that must be noticed looks new, or the folders are empty."""
-
-    earlier: Snapshot | InputError
-    """The inputs, after all that was forced."""
-    settings: Mapping[str, str | Sequence[str]] | None
-    variables: Mapping[str, str] = field(default_factory=dict)
-    places: Sequence[str] = ()
-    """Where cargo works in this build."""
-    is_apart: bool = False
-    """Whether that is a folder for this build alone."""
-    doubt: str = ""
-    """What can't be forced, in words."""
-    complete: bool = True
-    """Whether all that lies in the folders that are kept was built under observation."""
-    page: Page = field(default_factory=Page)
-    """What earlier builds in these folders have taken; nothing where they are empty."""
-    record: Record | None = None
-    profiles: Mapping[str, build_folders.Profile] = field(default_factory=dict)
-    """Their state before the build."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -245,82 +168,6 @@ class Look:
     """Why nobody did."""
     page: Page = field(default_factory=Page)
     """What all builds in its folders have taken."""
-
-
-def _cleaned(site: Site, private: str) -> Ready:
-    """Empty folders, in `private`, for all tools."""
-    folder = tempfile.mkdtemp(prefix="freshwheel-clean-", dir=private)
-    settings, variables = build_folders.fresh(site.context.config.inner_settings, os.path.join(folder, "build"))
-    target = os.path.join(folder, "target")
-    if not site.closure.crates:
-        return Ready(earlier=site.before, settings=settings, variables=variables)
-    return Ready(
-        earlier=site.before,
-        settings=settings,
-        variables={**variables, **build_folders.private(target)},
-        places=[target],
-        is_apart=True,
-        doubt=_chosen(site),
-    )
-
-
-def _chosen(site: Site) -> str:
-    """Why cargo may not work in a folder that it is given, in words."""
-    chosen = any(word.partition("=")[0] == "--target-dir" for word in notice.arguments(site.context))
-    return "an argument chooses the target folder of cargo, where not everything can be forced" if chosen else ""
-
-
-def _forced(site: Site, watch: Watch | None, apart: str) -> Ready:
-    """Gives all that tools must notice a new mtime; where that can't be, cargo works in the empty folder `apart`."""
-    context, before = site.context, site.before
-    state = site.profiles(site.places or [])
-    page = site.work.page() if state else Page()
-    record = site.work.record(
-        [*(file.path for file in before.inputs), *(os.fsencode(read.path) for read in site.shared(before, page))]
-    )
-    ready = Ready(
-        earlier=before,
-        settings=context.config.inner_settings,
-        places=site.places or [],
-        complete=not state or (page.complete and build_folders.is_ours(record, state, notice.recipe(context, before))),
-        page=page,
-        record=record,
-        profiles=state,
-    )
-    ready, times, refused = _touched(site, ready, watch) if state else (ready, {}, False)
-    if (refused or site.places is None) and site.closure.crates:
-        variables = build_folders.private(apart)
-        doubt = _chosen(site) or ready.doubt
-        ready = replace(ready, variables=variables, places=[apart], is_apart=True, page=Page(), doubt=doubt)
-    # Where one refused, others were touched all the same.
-    return replace(ready, earlier=context.attempt(again=True)) if times else ready
-
-
-def _touched(site: Site, ready: Ready, watch: Watch | None) -> tuple[Ready, Mapping[bytes, int], bool]:
-    """What is ready now, the new mtimes, and whether something refused: then nobody knows what cargo will notice."""
-    context, state, record = site.context, ready.profiles, ready.record
-    # Where each build is in doubt, nothing is won by one that compiles all.
-    is_first = not (ready.complete or ready.page.doubt or watch is None or watch.reason)
-    # What is excluded, and who has read it, nobody knows else.
-    is_all = is_first or not (ready.complete or not context.config.exclude)
-    seen, now = site.seen(site.before, ready.page), time.time_ns()
-    newest = build_folders.newest(record, state, seen.recipe)
-    doubt = notice.doubt(site.kept, record, state, seen)
-    if not doubt and is_first and site.kept in state:
-        doubt = f"{site.kept} holds what was built while nobody observed it; remove that folder"
-    readers = ready.page if ready.complete else None
-    unseen = notice.unseen(site.before.inputs, site.closure, record, seen, readers, anew=is_all)
-    profiles = [name for name in build_folders.profiles(record, state, seen.recipe) if name != site.kept]
-    refused = False
-    try:
-        build_folders.rerun(profiles, None if is_all else unseen.scripts)
-    except OSError:
-        refused = True
-    times = build_folders.pending(record, state, seen, now=now, forced={os.fsencode(path) for path in unseen.paths})
-    left = build_folders.touch(os.fsencode(context.call.tree), times, newest=newest)
-    if left and site.kept in state:
-        doubt = f"{os.fsdecode(left[0])} can't be touched, and may be stale in {site.kept}"
-    return replace(ready, doubt=doubt), times, refused or bool(left)
 
 
 def _looked(site: Site, ready: Ready, watch: Watch | None, private: Sequence[str]) -> Look:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from freshwheel.base import files
 from freshwheel.base.errors import DifferenceError, FreshwheelError, InnerError, InputError, few
 from freshwheel.base.model import Snapshot
-from freshwheel.build import editable, explanation, finish, inner_build, lookup, store_policy
+from freshwheel.build import adapt, editable, explanation, finish, inner_build, lookup, store_policy
 from freshwheel.build.context import Context
 from freshwheel.build.inner_build import Built
 from freshwheel.build.lookup import Case
@@ -74,7 +74,9 @@ def make(context: Context, case: Case | str, directory: str, why: str) -> Wheel:
     with explanation.failing(context, case, why), private(directory) as folder:
         check(context)
         before = editable.searched(context, case.snapshot) if isinstance(case, Case) and context.in_place else None
-        built = inner_build.build(context, folder, watched=isinstance(case, Case) and case.writes)
+        watched = isinstance(case, Case) and case.writes
+        packed = adapt.packed(case) if isinstance(case, Case) and watched else ()
+        built = inner_build.build(context, folder, watched=watched, packed=packed)
         finish.tell(context, built)
         case = followed(case, built) if isinstance(case, Case) else case
         with written(directory):

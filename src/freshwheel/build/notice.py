@@ -395,6 +395,7 @@ class Workplace:
             readers={named(path): units for path, units in page.readers.items()},
             used=tuple([translate(path.rstrip(b"/")) + b"/" * path.endswith(b"/") for path in page.used]),
             once=tuple(map(translate, page.once)),
+            compiled=tuple(map(translate, page.compiled)),
             joined={named(path): by for path, by in page.joined.items()},
         )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
 import sys
 import tempfile
@@ -19,9 +20,9 @@ from freshwheel.base.environment import isolation
 from freshwheel.base.model import Snapshot
 from freshwheel.build import discovery, notice
 from freshwheel.build.context import Context
-from freshwheel.inner import process
+from freshwheel.inner import machine, process
 from freshwheel.memory.discoveries import Line, Page
-from freshwheel.observe import judgement, observer, packaged, programs, witness
+from freshwheel.observe import judgement, observer, programs, witness
 from freshwheel.observe.account import Account, Use, folders_above, is_python, merged, source_of, within
 from freshwheel.observe.judgement import Judged, Places, Taken
 from freshwheel.sources import boundary
@@ -32,6 +33,9 @@ _OFF = "observation is off"
 _DIED = "the observer died, so the build was run once more without it"
 _MOST_LINKS = 20
 _SYSTEM = ("/bin", "/lib", "/lib32", "/lib64", "/nix", "/opt", "/sbin", "/snap", "/usr")
+_COMPILERS = ("cc1", "cc1plus")
+"""Those of GCC that open sources, and neither objects nor what an assembler includes."""
+_LOOKING = re.compile(r"cc1(?:plus)?|(?:[\w.]+-)*(?:c\+\+|cc|g\+\+|gcc)(?:-[0-9.]+)?|cmake|ninja").fullmatch
 _KINDS = {
     "file": discovery.FILE,
     "folder": discovery.FOLDER,
@@ -104,6 +108,8 @@ class Traces:
     """As `Page.used` has it."""
     once: frozenset[bytes]
     """As `Page.once` has it."""
+    compiled: frozenset[bytes] = frozenset()
+    """As `Page.compiled` has it."""
     often: frozenset[bytes] = frozenset()
     """Absolute paths of files that the build has made, named as inputs are, and has not only read once to pack them."""
 
@@ -145,6 +151,7 @@ class Findings:
             readers=self.readers,
             used=tuple(sorted(self.traces.used)),
             once=tuple(sorted(self.traces.once)),
+            compiled=tuple(sorted(self.traces.compiled)),
             joined={**earlier.joined, **{_said(item): ", ".join(item.by) for item in self.missed()}},
         )
 
@@ -163,7 +170,7 @@ def findings(  # noqa: PLR0913, PLR0917 - what a judgement rests on
     listed = [item for item in judged.taken if item.counts and item.kind in ("folder", "modules")]
     folders = [item.relative for item in listed if item.relative is not None]
     paths += discovery.looked_for(folders, account.modules)
-    paths += [(os.fsencode(path), discovery.FILE) for path in packaged.databases()] if judged.packages else []
+    paths += [(os.fsencode(path), discovery.FILE) for path in machine.package_databases()] if judged.packages else []
     if judged.control:
         paths += [(discovery.REFERENCES if programs.asks_references(account) else b".", discovery.CONTROL)]
     paths += [(name, discovery.PROGRAM) for name in sorted(judged.names)]
@@ -266,11 +273,17 @@ class _Tracing:
         written = (use.written for path, use in account.uses.items() if path.endswith(b".whl"))
         self.makers = frozenset().union(*written)
         """The programs that have made a wheel."""
+        known = ((number, item) for number, item in enumerate(account.programs) if within(item.path, places.trusted))
+        self.looking = frozenset(number for number, item in known if _LOOKING(item.name) or is_python(item))
+        """Those that look whether a file is there, or newer than what was made of it, and at nothing else of it."""
         self.used = set[bytes]()
         self.packed = set[bytes]()
         self.taken = set[bytes]()
         """Inputs of which something else may have been made."""
         self.often = set[bytes]()
+        self.compiled = set[bytes]()
+        self.uncompiled = set[bytes]()
+        """Files of which something else may have been made."""
 
     def traces(self, page: Page) -> Traces:
         """All of it, with what is on the `page` of earlier builds in the same folders."""
@@ -280,6 +293,7 @@ class _Tracing:
         return Traces(
             used=known.union(self.used),
             once=frozenset(self.packed) - self.taken - known.difference(page.once),
+            compiled=frozenset(page.compiled).union(self.compiled - known) - self.uncompiled,
             often=frozenset(self.often),
         )
 
@@ -297,6 +311,12 @@ class _Tracing:
             self.taken |= files
         elif use.read:
             self.packed |= files
+        compilers = frozenset(filter(self.is_watching, use.read))
+        others = (use.read - compilers) | (askers - self.looking) | use.written | use.run
+        if compilers:
+            self.compiled |= files
+        if others - self.makers:
+            self.uncompiled |= files
         if use.first is None and os.path.basename(path) in self.names and self.is_taken(path, use, ()):
             self.often.add(path)
         if not is_apart and (use.first is None or stat.S_ISDIR(use.first[0])):
@@ -313,6 +333,11 @@ class _Tracing:
             or source_of(path) is not None
             or not all(map(is_python, others))
         )
+
+    def is_watching(self, number: int) -> bool:
+        """Whether a program is a compiler that writes down all files that it has opened."""
+        program = self.account.programs[number]
+        return number in self.looking and program.name in _COMPILERS and b"-MD" in program.words
 
     def called(self, path: bytes, use: Use) -> set[bytes]:
         """What a path is called from the tree, as it is spelled and as links lead to it; of bytecode, its source."""
@@ -379,7 +404,7 @@ def _places(context: Context, scope: Scope, later: Snapshot, apart: Iterable[str
         ),
         outputs=frozenset(map(os.fsencode, scope.outputs)),
         declared=lambda path: ground.is_settled(os.fsdecode(path)),
-        packaged=packaged.test(),
+        packaged=machine.packaged(),
     )
 
 

@@ -5,12 +5,14 @@ inner backend would ask for beside what is written, when it is not there to be a
 from __future__ import annotations
 
 import contextlib
+import csv
+import filecmp
 import hashlib
 import importlib.util
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -71,6 +73,38 @@ def installed(path: Iterable[str]) -> dict[str, Distribution]:
                 if name.endswith(_INFO) and (distribution := _read(folder, name)) is not None:
                     known.setdefault(distribution.name, distribution)
     return known
+
+
+def files(prefixes: Sequence[str], packages: str) -> dict[str, str] | None:
+    """Relative path -> where the file is, of all that was installed, without bytecode and links; None: two differ.
+
+    `packages` is the folder of packages below each of the `prefixes`.
+    """
+    known: dict[str, str] = {}
+    paths = [(os.path.relpath(path, prefix), path) for prefix in prefixes for path in _files_in(prefix, packages)]
+    for relative, path in paths:
+        other = known.setdefault(relative, path)
+        if other != path and not (is_local(relative) or filecmp.cmp(other, path, shallow=False)):
+            return None
+    return known
+
+
+def _files_in(prefix: str, packages: str) -> Iterator[str]:
+    """The files in the folder of packages of an environment, and what was installed with them elsewhere in it."""
+    home = os.path.join(prefix, packages)
+    for folder, names, others in os.walk(home):
+        names[:] = sorted(name for name in names if name != "__pycache__")
+        yield from (path for name in others if not os.path.islink(path := os.path.join(folder, name)))
+    for distribution in installed([home]).values():
+        with open(os.path.join(home, distribution.folder, "RECORD"), encoding="utf-8", newline="") as file:
+            paths = [os.path.normpath(os.path.join(home, row[0])) for row in csv.reader(file) if row]
+        elsewhere = (path for path in paths if path.startswith(prefix + os.sep) and not path.startswith(home + os.sep))
+        yield from (path for path in elsewhere if os.path.isfile(path) and not path.endswith(".pyc"))
+
+
+def is_local(relative: str) -> bool:
+    """Whether a file of an environment names the place where that is, or says how it came there."""
+    return relative.startswith("bin" + os.sep) or os.path.dirname(relative).endswith(".dist-info")
 
 
 def closure(texts: Iterable[str], known: Mapping[str, Distribution]) -> set[str]:

@@ -2,6 +2,9 @@
 
 What an observed build has read is held against the machine before each hit. So the key need not know everything; it
 tells apart what builds are told, and says by name what has changed.
+
+What the package manager of the system has installed, by its own lists, one row of its database stands for. Where there
+is no such list each file that a build has read has a row of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import socket
 import struct
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import xxhash
@@ -47,7 +50,8 @@ _APPLE = (
 _SELECTED = "/var/db/xcode_select_link"
 _CARGO_FILES = ("config", "config.toml")
 _NATIVE = re.compile(
-    rb"(?:(?<!se)arch|cpu|tune|baseline)[\"']?[\s=:,]+[\"']?native\b|-tp[= ](?:host|native)\b|[-/]q?xhost\b", re.IGNORECASE
+    rb"(?:(?<!se)arch|cpu|tune|baseline)[\"']?[\s=:,]+[\"']?native\b|-tp[= ](?:host|native)\b|[-/]q?xhost\b",
+    re.IGNORECASE,
 )
 """As compilers spell it, in a flag or in two words of a list; `link-search=native` of cargo is another word."""
 _RECIPE = re.compile(
@@ -61,6 +65,14 @@ _LINES = re.compile(
     r"(?:vendor_id|cpu family|model|stepping|cache size|[Ff]eatures|flags|CPU \w+|cpu|isa|uarch|m\w+id)\s*:.*"
 )
 """What a compiler may go by, of all that Linux says of a processor on one of its architectures."""
+_DPKG_STATUS = "/var/lib/dpkg/status"
+_DPKG_LISTS = "/var/lib/dpkg/info"
+_MERGED = (b"/bin/", b"/lib/", b"/lib32/", b"/lib64/", b"/sbin/")
+"""Folders of the root that are links into `/usr`, and that packages still name."""
+_PACKAGED = (b"/usr/", *_MERGED)
+_UNPACKAGED = b"/usr/local/"
+_NIX_STORE = b"/nix/store/"
+"""Nothing below it ever changes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -364,3 +376,41 @@ def _glibc() -> str | None:
         return os.confstr("CS_GNU_LIBC_VERSION")
     except (AttributeError, OSError, ValueError):
         return None
+
+
+def package_databases() -> list[str]:
+    """The files that change with each change of the system's packages."""
+    return [_DPKG_STATUS] if os.path.isfile(_DPKG_STATUS) else []
+
+
+def packaged() -> Callable[[bytes], bool]:
+    """Whether the package manager stands for an absolute path; its lists are read when the first is asked for."""
+    known: set[bytes] = set()
+
+    def is_packaged(path: bytes) -> bool:
+        if path.startswith(_NIX_STORE):
+            return True
+        if not path.startswith(_PACKAGED) or path.startswith(_UNPACKAGED):
+            return False
+        if not known:
+            known.update(_packages())
+        return _below_usr(path) in known
+
+    return is_packaged
+
+
+def _packages() -> set[bytes]:
+    paths = {b""}
+    try:
+        with os.scandir(_DPKG_LISTS) as listing:
+            names = [entry.path for entry in listing if entry.name.endswith(".list")]
+    except OSError:
+        return paths
+    for name in names:
+        with contextlib.suppress(OSError), open(name, "rb") as file:
+            paths.update(map(_below_usr, file.read().split(b"\n")))
+    return paths
+
+
+def _below_usr(path: bytes) -> bytes:
+    return b"/usr" + path if path.startswith(_MERGED) else path

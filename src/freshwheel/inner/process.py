@@ -11,26 +11,32 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from pyproject_hooks import BackendUnavailable, BuildBackendHookCaller, HookMissing, UnsupportedOperation
 
-from freshwheel.base import backends
+from freshwheel.base import backends, files
 from freshwheel.base.errors import ConfigError, HookMissingError, InnerError, Problem, UnsupportedError
-from freshwheel.inner import _sitecustomize
+from freshwheel.inner import _sitecustomize, distributions
 
 Start = Callable[[Sequence[str], str | None, Mapping[str, str]], int]
 """Runs a command in a folder and an environment; its exit status, negative for a signal."""
 Settings = Mapping[str, str | Sequence[str]] | None
 
+ENVIRONMENTS = "environments"
+"""In the cache directory: copies of the environments of builds."""
+_LONGEST = 114
+"""Bytes of its path: the kernel reads so much of the first line of a script, and no blank in it."""
 _KEY = "tool.freshwheel.backend-path"
 _SUFFIXES = {"build_wheel": ".whl", "build_editable": ".whl", "build_sdist": ".tar.gz"}
 _OUTER = ("_PYPROJECT_HOOKS_", "PEP517_BUILD_BACKEND", "PEP517_BACKEND_PATH")
@@ -291,6 +297,148 @@ class Interpreter:
         first = standard.index(True) if True in standard else 0
         behind = zip(self.path[first:], standard[first:], strict=True)
         return [entry for entry, mine in behind if not mine and os.path.isabs(entry) and os.path.exists(entry)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EnvironmentCopy:
+    """A virtual environment with what that of one build has, at a path that later builds find again."""
+
+    prefix: str
+    facts: Interpreter
+    """Of its interpreter."""
+    moved: Mapping[str, str]
+    """The folders of the environment of the build, and those that have their files."""
+    roots: tuple[str, ...]
+    """Where that environment is, as a whole."""
+
+    @property
+    def python(self) -> str:
+        """Path of its interpreter."""
+        return os.path.join(self.prefix, "bin", "python")
+
+    def environ(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """The variables of a build, which lead to the copy where they led to the environment."""
+        changed = dict(environ)
+        for name in ("PATH", "PYTHONPATH", "VIRTUAL_ENV"):
+            if name in environ:
+                entries = map(self._entry, environ[name].split(os.pathsep))
+                changed[name] = os.pathsep.join(dict.fromkeys(entry for entry in entries if entry is not None))
+        return changed
+
+    def _entry(self, path: str) -> str | None:
+        """An entry of a path; None for what only the environment has, which finds its packages by that."""
+        for old, new in self.moved.items():
+            if _is_below(path, [old]):
+                return new + path[len(old) :]
+        return None if _is_below(path, self.roots) else path
+
+
+def _is_below(path: str, folders: Iterable[str]) -> bool:
+    """Whether a path is one of these folders, or lies in one."""
+    return any(path == folder or path.startswith(folder + os.sep) for folder in folders)
+
+
+def copied(cache: str, roots: Sequence[str], facts: Interpreter | None = None) -> EnvironmentCopy | None:
+    """A copy of the environment of this process, which is below `roots`, in the cache directory; None: there is none.
+
+    It is called by what is in it, made once, and then used by all builds that have the same.
+    """
+    facts = Interpreter.here() if facts is None else facts
+    known, packages = facts.packages(), os.path.join("lib", os.path.basename(facts.home), "site-packages")
+    prefixes = [path.removesuffix(os.sep + packages) for path in known if _is_below(path, roots)]
+    if os.name == "nt" or not known or [os.path.join(prefix, packages) for prefix in prefixes] != known:
+        return None
+    try:
+        place = _copied(cache, prefixes, packages, facts)
+        if place is None or not files.is_own(os.lstat(place)):
+            return None
+        os.utime(place)
+    except OSError:
+        return None
+    own = replace(facts, prefix=place, path=(facts.home, os.path.join(place, packages)))
+    return EnvironmentCopy(prefix=place, facts=own, moved=dict.fromkeys(prefixes, place), roots=tuple(roots))
+
+
+def _copied(cache: str, prefixes: Sequence[str], packages: str, facts: Interpreter) -> str | None:
+    """Where the copy of environments is, as one, whole; None where there can be none. Raises OSError."""
+    base, known = facts.base_executable or sys.executable, distributions.files(prefixes, packages)
+    name = None if known is None else _called(facts, base, known)
+    place = os.path.join(cache, ENVIRONMENTS, name or "")
+    if known is None or name is None or len(os.fsencode(place)) > _LONGEST or len(place.split()) > 1:
+        return None
+    if not _is_whole(place, known):
+        moved = {**dict.fromkeys(prefixes, place), sys.executable: os.path.join(place, "bin", "python")}
+        _copy(place, known, moved, facts, base)
+    return place
+
+
+def _called(facts: Interpreter, base: str, files_of: Mapping[str, str]) -> str | None:
+    """The name of a copy, made of what is in it; None where nobody knows that."""
+    packages = facts.packages()
+    known = distributions.installed(packages)
+    if not all(distribution.digest for distribution in known.values()):
+        return None
+    texts = [facts.version, base]
+    texts += [f"{name} {distribution.version} {distribution.digest}" for name, distribution in sorted(known.items())]
+    for relative, path in sorted(files_of.items()):
+        size = "" if distributions.is_local(relative) else os.path.getsize(path)
+        texts.append(f"{relative} {size}")
+        if os.path.dirname(path) in packages:  # in no RECORD, maybe
+            with open(path, "rb") as file:
+                texts.append(hashlib.sha256(file.read()).hexdigest())
+    return hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _is_whole(place: str, files_of: Mapping[str, str]) -> bool:
+    """Whether nobody has removed anything of a copy; what is left of it is put away then."""
+    if not os.path.isdir(place):
+        return False
+    with contextlib.suppress(OSError):
+        there = {relative: os.path.getsize(os.path.join(place, relative)) for relative in files_of}
+        wrong = (relative for relative, path in files_of.items() if there[relative] != os.path.getsize(path))
+        if all(map(distributions.is_local, wrong)):
+            return True
+    gone = files.beside(place)
+    os.rename(place, gone)
+    shutil.rmtree(gone, ignore_errors=True)
+    return False
+
+
+def _copy(place: str, files_of: Mapping[str, str], moved: Mapping[str, str], facts: Interpreter, base: str) -> None:
+    """Makes a copy at a place, wholly or not at all. Raises OSError."""
+    files.settle(os.path.dirname(place))
+    half = files.beside(place)
+    try:
+        for relative, path in files_of.items():
+            target = os.path.join(half, relative)
+            os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+            shutil.copy2(path, target)
+            if relative.startswith("bin" + os.sep):
+                _lead(target, moved)
+        os.makedirs(os.path.join(half, "bin"), mode=0o700, exist_ok=True)
+        for name in ("python", "python3", os.path.basename(facts.home)):
+            os.symlink(base, os.path.join(half, "bin", name))
+        with open(os.path.join(half, "pyvenv.cfg"), "w", encoding="utf-8") as file:
+            file.write(f"home = {os.path.dirname(base)}\ninclude-system-site-packages = false\n")
+        try:
+            os.rename(half, place)
+        except OSError:
+            if not os.path.isdir(place):  # somebody else was quicker
+                raise
+    finally:
+        shutil.rmtree(half, ignore_errors=True)
+
+
+def _lead(path: str, moved: Mapping[str, str]) -> None:
+    """A script leads to a copy where it led to the environment."""
+    with open(path, "rb") as file:
+        data = file.read() if file.read(2) == b"#!" else b""
+    if data:
+        data = b"#!" + data
+        for old, new in moved.items():
+            data = data.replace(os.fsencode(old), os.fsencode(new))
+        with open(path, "wb") as file:
+            file.write(data)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from freshwheel.base import files, records
 from freshwheel.memory import memory
 from freshwheel.store.shelf import Discovered
 
-_MAGIC = b"FWDIS\0\0\3"
+_MAGIC = b"FWDIS\0\0\4"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,6 +72,8 @@ class Page:
     """Paths in the repository that they have used in any way or looked for, and folders that they listed, with `/`."""
     once: tuple[bytes, ...] = ()
     """Of the inputs, those that nobody has opened but the program that has made the wheel, and that only once."""
+    compiled: tuple[bytes, ...] = ()
+    """Of the inputs, those that nobody has opened but compilers that have told ninja so."""
     joined: Mapping[str, str] = field(default_factory=dict)
     """Path that a build has read in the repository, and that was no input of it -> who has."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -26,6 +27,10 @@ _BAD = 7 * _DAY
 """How long what was wrong is kept for people to look at."""
 _BESIDE = ("answers", "memory", "trees", "builds", "code", "differences")
 """Folders of the cache directory in which something lies for each tree, for each Python, or for people."""
+_WHOLE = ("environments", "kept")
+"""Folders of it in which whole folders lie: copies of environments, and what CMake has compiled."""
+_FOLDERS = 20
+"""The most of each."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -158,12 +163,17 @@ def prune(shelf: Shelf, *, now: int, size: int = SIZE, age: float = AGE, force: 
     sweep = _Sweep(shelf, now)
     sweep.entries_and_blobs(size, int(age * _SECOND))
     sweep.others(int(age * _SECOND))
+    sweep.folders(int(age * _SECOND))
     return sweep.result()
 
 
 def clear(shelf: Shelf, *, now: int) -> Pruned:
-    """Removes every entry, then every blob, and what was left half written or put away; locks stay."""
+    """Removes every entry, then every blob, and what was left half written or put away; locks stay.
+
+    With them goes what CMake has compiled, and the environments for that, if no build was there for an hour.
+    """
     sweep = _Sweep(shelf, now)
+    sweep.folders(_HOUR)
     for folder, kind in (("index", "entries"), ("blobs", "blobs"), (USES, "files"), ("bad", "files")):
         for item in _items(shelf, folder, any_name=True):
             sweep.remove(item, kind if is_key(item.name) else "files")
@@ -220,6 +230,28 @@ class _Sweep:
                 if may_go and self.idle(item) > (min(limit, _DAY) if is_half else limit):
                     self.remove(item, "files")
 
+    def folders(self, age: int) -> None:
+        """Removes whole folders that are too old or too many; what was used in the last hour stays."""
+        for kind in _WHOLE:
+            known = sorted(_folders(os.path.join(os.path.dirname(self.shelf.root), kind)), key=self.idle)
+            for place, item in enumerate(known):
+                idle = self.idle(item)
+                limit = _HOUR if place >= _FOLDERS else min(age, _DAY) if item.name.endswith(".tmp") else age
+                if idle > limit:
+                    self.remove_folder(item)
+
+    def remove_folder(self, item: Item) -> None:
+        """No folder, under another name as long as it is not empty."""
+        held = list(_files(item.path))
+        gone = files.beside(item.path)
+        try:
+            os.rename(item.path, gone)
+        except OSError:
+            return
+        shutil.rmtree(gone, ignore_errors=True)
+        self.removed["files"] += len(held)
+        self.removed["size"] += sum(file.size for file in held)
+
     def discard(self, known: Listed) -> bool:
         """Whether an entry is gone; one that was used meanwhile stays."""
         try:
@@ -263,6 +295,17 @@ def _items(shelf: Shelf, kind: str, *, any_name: bool = False) -> list[Item]:
         for item in _files(os.path.join(shelf.root, kind))
         if any_name or (is_key(item.name) and item.name[:2] == os.path.basename(os.path.dirname(item.path)))
     ]
+
+
+def _folders(top: str) -> Iterator[Item]:
+    """The folders in a folder, as far as they can be listed."""
+    try:
+        with os.scandir(top) as listing:
+            entries = [entry for entry in listing if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return
+    for entry in entries:
+        yield Item(path=entry.path, size=0, time=entry.stat(follow_symlinks=False).st_mtime_ns)
 
 
 def _files(top: str, *, read: bool = False) -> Iterator[Item]:

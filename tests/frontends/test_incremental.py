@@ -1,0 +1,41 @@
+"""Isolated builds with CMake: each has a new environment, and compiles only what was edited."""
+
+import re
+import sys
+import zipfile
+
+import pytest
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="what nobody observed is compiled anew"),
+]
+
+OTHER = "int other(void) { return %d; }\n"
+ROOMS = re.compile(rb"builds-v0|pip-build-env-|build-env-")
+
+
+def test_an_edited_file_is_one_compilation(frontend, project, tmp_path_factory, tmp_path):
+    """And nothing names the environment of one build, or shows in the wheel that there is a copy of it."""
+    project, cache, round_ = project("scikit-build-core"), tmp_path_factory.mktemp("c"), iter(range(9))
+    project.edit("CMakeLists.txt", "WITH_SOABI", "WITH_SOABI native/other.c")
+    (project.path / "native" / "other.c").write_text(OTHER % 1)
+
+    def objects():
+        dist = tmp_path / f"dist{next(round_)}"
+        frontend.wheel(project.path, dist, FRESHWHEEL_CACHE_DIR=str(cache), CI="")
+        [folder] = (cache / "kept").iterdir()
+        [wheel] = dist.glob("*.whl")
+        return folder, wheel, {path.name: path.stat().st_mtime_ns for path in folder.rglob("*.c.o")}
+
+    _, _, first = objects()
+    (project.path / "native" / "other.c").write_text(OTHER % 2)
+    folder, wheel, second = objects()
+    assert len(first) == 2
+    assert [name.endswith("other.c.o") for name in first if first[name] != second[name]] == [True]
+    [copy] = (cache / "environments").iterdir()
+    held = [path for place in (folder, copy / "bin") for path in place.rglob("*") if path.is_file()]
+    assert [path for path in held if ROOMS.search(path.read_bytes())] == []
+    with zipfile.ZipFile(wheel) as archive:
+        texts = b"".join(map(archive.read, archive.namelist()))
+    assert not [path for path in (folder, copy) if path.name.encode() in texts]

@@ -1,0 +1,182 @@
+"""What CMake has compiled for a tree stays, as long as ninja finds by itself all that is not right."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from .conftest import LONG_AGO, c, requires_cmake
+
+pytestmark = [pytest.mark.slow, requires_cmake]
+
+SOURCE = "${CMAKE_SOURCE_DIR}"
+OTHER = "int other(void) { return 1; }\n"
+INCLUDE = "target_include_directories(_native PRIVATE near far ${CMAKE_CURRENT_BINARY_DIR})"
+WORD_H = "target_sources(_native PRIVATE ${CMAKE_CURRENT_BINARY_DIR}/word.h)\n" + INCLUDE
+COMMAND = f"add_custom_command(OUTPUT word.h COMMAND %s VERBATIM)\n{WORD_H}"
+SAYS = '#define WORD "{}"\n'
+HEADER = c(head='#include "word.h"')
+DEFINED = '\ntarget_compile_definitions(_native PRIVATE "WORD=\\"${WORD}\\"")'
+
+SITUATIONS = {
+    "a variable that is cached": (c(), 'set(WORD "one" CACHE STRING "")' + DEFINED, "CMakeLists.txt"),
+    "a file that is looked for": (
+        c(),
+        f'find_file(AT word.txt PATHS "{SOURCE}/near" "{SOURCE}/far")\nfile(READ ${{AT}} WORD){DEFINED}',
+        "near/word.txt",
+    ),
+    "a command that does not say so": (
+        HEADER,
+        COMMAND % 'cp "${CMAKE_SOURCE_DIR}/notes/word.h" word.h',
+        "notes/word.h",
+    ),
+    "a compiler that does not say so": (
+        HEADER,
+        COMMAND % '${CMAKE_C_COMPILER} -E -P -dD -x c "${CMAKE_SOURCE_DIR}/notes/word.h" -o word.h',
+        "notes/word.h",
+    ),
+    "a header of another folder": (HEADER, INCLUDE, "near/word.h"),
+    "what an assembler includes": (
+        '__asm__(".incbin \\"notes/word.txt\\"");\nvoid *PyInit__native(void) { return 0; }\n',
+        'target_compile_options(_native PRIVATE "-Wa,-I${CMAKE_SOURCE_DIR}")',
+        "notes/word.txt",
+    ),
+    "a header with an old time": (HEADER, INCLUDE, "far/word.h"),
+}
+TEXTS = {
+    "CMakeLists.txt": None,
+    "near/word.txt": "{}",
+    "notes/word.txt": "<<{}>>",
+}
+
+
+def folders(bench):
+    """The folders of our own, one for each tree."""
+    return sorted(Path(bench.environ["FRESHWHEEL_CACHE_DIR"], "kept").glob("*"))
+
+
+def objects(bench):
+    """Name -> time of what was compiled for the one tree."""
+    [folder] = folders(bench)
+    return {path.name: path.stat().st_mtime_ns for path in folder.rglob("*.c.o")}
+
+
+@pytest.fixture
+def pair(bench):
+    """A project with two sources, of which one includes a header."""
+    if not bench.observed:
+        pytest.skip("nothing is kept of what nobody observed")
+    bench.cmake(c(head='#include "word.h"'), more="target_sources(_native PRIVATE demo/other.c)")
+    bench.write("demo/word.h", SAYS.format("one"))
+    bench.write("demo/other.c", OTHER)
+    bench.write("demo/more.py", "")
+    bench.settle()
+    assert bench.build().word == "one"
+    return bench
+
+
+def compiled(bench, *, word="one", **how):
+    """Which objects a build has made anew, and that its wheel is that of a clean build."""
+    before = objects(bench)
+    wheel = bench.build(**how)
+    assert (wheel.hit, wheel.word) == (False, word), wheel.said
+    assert wheel.unstored == ""
+    after = objects(bench)
+    again = bench.build(**how, FRESHWHEEL_STORE="verify")
+    assert "a clean build gives the same" in again.said
+    return {name for name in after if after[name] != before.get(name)}
+
+
+def test_one_edited_source_is_one_compilation(pair):
+    """What ninja notices is compiled again, and nothing else."""
+    pair.write("demo/other.c", OTHER.replace("1", "2"))
+    assert compiled(pair) == {"other.c.o"}
+    pair.write("demo/word.h", SAYS.format("two"))
+    assert compiled(pair, word="two") == {"_native.c.o"}
+
+
+def test_a_module_that_is_packed_only_may_change_too(pair):
+    """It is copied anew by each build."""
+    pair.write("demo/more.py", "x = 1")
+    pair.write("demo/other.c", OTHER.replace("1", "2"))
+    assert compiled(pair) == {"other.c.o"}
+
+
+def test_a_folder_that_somebody_has_touched_is_not_believed(pair):
+    """Whatever was put there is not packed."""
+    [native] = folders(pair)[0].rglob("*native*.o")
+    native.write_bytes(native.read_bytes().replace(b"<<one>>", b"<<bad>>"))
+    pair.write("demo/other.c", OTHER.replace("1", "2"))
+    assert len(compiled(pair)) == 2
+
+
+def test_a_build_that_failed_is_gone_on_with(pair):
+    """A mistake costs no compilation of the others."""
+    before = objects(pair)
+    pair.write("demo/other.c", "int other(void) { return }\n")
+    with pytest.raises(AssertionError, match="other"):
+        pair.build()
+    pair.write("demo/other.c", OTHER.replace("1", "2"))
+    assert pair.build().word == "one"
+    assert [name for name in before if objects(pair)[name] == before[name]]
+
+
+def test_another_variable_compiles_all(pair):
+    """CMake takes the flags of the compiler once."""
+    pair.write("demo/other.c", OTHER.replace("1", "2"))
+    assert len(compiled(pair, CFLAGS="-DANY")) == 2
+
+
+def test_a_wheel_that_names_the_folder_is_built_elsewhere(bench):
+    """It is as without freshwheel, and the folder is used no more."""
+    if not bench.observed:
+        pytest.skip("nothing is kept of what nobody observed")
+    bench.cmake(c(), more='target_compile_definitions(_native PRIVATE "WORD=\\"${CMAKE_CURRENT_BINARY_DIR}\\"")')
+    for number in range(2):
+        bench.write("demo/other.c", f"// {number}")
+        wheel = bench.build()
+        [folder] = folders(bench)
+        assert [path.name for path in folder.rglob("*")] == ["not used"]
+        assert folder.name.encode() not in b"".join(map(wheel.read, wheel.members))
+
+
+def test_a_job_of_continuous_integration_has_none(bench):
+    """A cache that it has restored brings no program."""
+    bench.cmake(c('"one"'))
+    assert bench.build(CI="true").word == "one"
+    assert folders(bench) == []
+
+
+def test_incremental_turns_it_off(pair):
+    """Then each build starts from nothing."""
+    shutil.rmtree(folders(pair)[0])
+    pair.replace("pyproject.toml", "[tool.freshwheel]", "[tool.freshwheel]\nincremental = false")
+    pair.build()
+    pair.write("demo/other.c", OTHER.replace("1", "2"))
+    pair.build()
+    assert folders(pair) == []
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_what_ninja_does_not_notice_is_not_trusted(bench, situation):
+    """Then nothing stays of what was compiled."""
+    source, more, changed = SITUATIONS[situation]
+    bench.cmake(source, more=more)
+    for path in ("near", "far"):
+        bench.write(f"{path}/README", "")
+    text = TEXTS.get(changed, SAYS)
+    if changed.startswith("near/"):
+        bench.write(changed.replace("near", "far"), text.format("one"))
+    if text is not None and not changed.startswith("near/"):
+        bench.write(changed, text.format("one"))
+
+    def change():
+        if text is None:
+            bench.replace(changed, '"one"', '"two"')
+        else:
+            bench.write(changed, text.format("two"))
+        if situation.endswith("old time"):
+            os.utime(bench.path(changed), (LONG_AGO, LONG_AGO))
+
+    bench.check(change)
