@@ -141,3 +141,15 @@ def test_what_others_own_is_not_believed(bench, part):
     bench.put(b"wheel")
     os.chown(bench.index if part == "entry" else bench.blob(b"wheel"), 65534, 65534)
     assert bench.taken() is None
+
+
+def test_an_entry_that_was_gone_for_a_moment_is_no_flaw(bench, monkeypatch):
+    """Somebody has cleared it away, and somebody else has stored the same again."""
+    bench.put()
+
+    def gone(*_):
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr("freshwheel.store.shelf.records.read", gone)
+    assert bench.index.exists()
+    assert bench.flaws() == []

@@ -142,9 +142,14 @@ class Shelf:
         return entry
 
     def look(self, key: str) -> "Entry | str":
-        """The entry of a key, or why there is none: `DAMAGED` if it is there and wrong. Nothing is changed."""
+        """The entry of a key, or why there is none: `DAMAGED` if it is there and wrong, nothing if it is not there.
+
+        Nothing is changed.
+        """
         try:
             entry = entry_of(records.read(self.entry_place(key), ENTRY))
+        except FileNotFoundError:
+            return ""
         except ValueError:
             return DAMAGED
         except OSError as error:

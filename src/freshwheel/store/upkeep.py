@@ -126,7 +126,7 @@ def flaws(shelf: Shelf) -> list[tuple[str, str]]:
     What is in a wheel is for others to say, and a finished wheel that is gone can be made again.
     """
     listed, others = _listing(shelf)
-    wrong = [(item.path, reason) for item, reason in others if os.path.lexists(item.path)]
+    wrong = [(item.path, reason) for item, reason in others if reason and os.path.lexists(item.path)]
     for known in listed:
         for blob in known.entry.blobs():
             flaw = _flaw(shelf.blob_place(blob.sha256), blob, is_needed=blob == known.entry.inner.blob)
