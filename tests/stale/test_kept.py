@@ -10,7 +10,7 @@ from .conftest import LONG_AGO, c, requires_cmake
 
 pytestmark = [pytest.mark.slow, requires_cmake]
 
-SOURCE = "${CMAKE_SOURCE_DIR}"
+SOURCE, BINARY = "${CMAKE_SOURCE_DIR}", "${CMAKE_BINARY_DIR}"
 OTHER = "int other(void) { return 1; }\n"
 INCLUDE = "target_include_directories(_native PRIVATE near far ${CMAKE_CURRENT_BINARY_DIR})"
 WORD_H = "target_sources(_native PRIVATE ${CMAKE_CURRENT_BINARY_DIR}/word.h)\n" + INCLUDE
@@ -18,6 +18,30 @@ COMMAND = f"add_custom_command(OUTPUT word.h COMMAND %s VERBATIM)\n{WORD_H}"
 SAYS = '#define WORD "{}"\n'
 HEADER = c(head='#include "word.h"')
 DEFINED = '\ntarget_compile_definitions(_native PRIVATE "WORD=\\"${WORD}\\"")'
+
+CHECK = f"""\
+{INCLUDE}
+include(CheckCSourceCompiles)
+set(CMAKE_REQUIRED_INCLUDES "{SOURCE}/far")
+check_c_source_compiles("#include <asked.h>\nint main(void) {{ return one; }}" GOOD)
+set(WORD "two")
+if(GOOD)
+  set(WORD "one")
+endif(){DEFINED}
+"""
+NESTED = f"""\
+include(ExternalProject)
+file(WRITE "{BINARY}/inner/CMakeLists.txt" "cmake_minimum_required(VERSION 3.18)
+project(inner LANGUAGES C)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+add_library(word STATIC {SOURCE}/notes/word.c)
+")
+set(AT "{BINARY}/within/libword.a")
+ExternalProject_Add(inner SOURCE_DIR "{BINARY}/inner" BINARY_DIR "{BINARY}/within" INSTALL_COMMAND ""
+  BUILD_BYPRODUCTS ${{AT}})
+add_dependencies(_native inner)
+target_link_libraries(_native PRIVATE ${{AT}})
+"""
 
 SITUATIONS = {
     "a variable that is cached": (c(), 'set(WORD "one" CACHE STRING "")' + DEFINED, "CMakeLists.txt"),
@@ -42,11 +66,19 @@ SITUATIONS = {
         'target_compile_options(_native PRIVATE "-Wa,-I${CMAKE_SOURCE_DIR}")',
         "notes/word.txt",
     ),
+    "a project that is built once": (
+        "extern const char word[];\nconst char *PyInit__native(void) { return word; }\n",
+        NESTED,
+        "notes/word.c",
+    ),
+    "a check that is made once": (c(head='#include "asked.h"'), CHECK, "far/asked.h"),
     "a header with an old time": (HEADER, INCLUDE, "far/word.h"),
 }
 TEXTS = {
     "CMakeLists.txt": None,
+    "far/asked.h": "static const int {} = 0;\n",
     "near/word.txt": "{}",
+    "notes/word.c": 'const char word[] = "<<{}>>";\n',
     "notes/word.txt": "<<{}>>",
 }
 

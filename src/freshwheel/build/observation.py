@@ -276,6 +276,13 @@ class _Tracing:
         known = ((number, item) for number, item in enumerate(account.programs) if within(item.path, places.trusted))
         self.looking = frozenset(number for number, item in known if _LOOKING(item.name) or is_python(item))
         """Those that look whether a file is there, or newer than what was made of it, and at nothing else of it."""
+        self.noted = {
+            number: os.path.dirname(path)
+            for path, use in account.uses.items()
+            if path.endswith(b".d")
+            for number in use.written
+        }
+        """The folder in which a program has written down the files that it has opened."""
         self.used = set[bytes]()
         self.packed = set[bytes]()
         self.taken = set[bytes]()
@@ -335,9 +342,16 @@ class _Tracing:
         )
 
     def is_watching(self, number: int) -> bool:
-        """Whether a program is a compiler that writes down all files that it has opened."""
-        program = self.account.programs[number]
-        return number in self.looking and program.name in _COMPILERS and b"-MD" in program.words
+        """Whether a program is a compiler that tells all files that it has opened to the one ninja that runs each time.
+
+        A project within, and what is tried out when all is configured, have a ninja of their own.
+        """
+        program, folder = self.account.programs[number], self.noted.get(number, b"")
+        if number not in self.looking or program.name not in _COMPILERS or b"-MD" not in program.words:
+            return False
+        above = (place for place in (folder, *sorted(folders_above([folder]), reverse=True)) if os.path.isdir(folder))
+        own = next((place for place in above if os.path.exists(os.path.join(place, b".ninja_deps"))), None)
+        return own is not None and own in self.places.apart
 
     def called(self, path: bytes, use: Use) -> set[bytes]:
         """What a path is called from the tree, as it is spelled and as links lead to it; of bytecode, its source."""
