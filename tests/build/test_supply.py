@@ -518,7 +518,7 @@ def test_entry_that_is_of_no_use_hides_none_that_is(tree, tmp_path, monkeypatch)
     header = tmp_path / "system.h"
     original = store_policy.discovered
     monkeypatch.setattr(store_policy, "discovered", lambda *found: original(*found, more=[str(header)]))
-    monkeypatch.setattr(store_policy, "_names", lambda *_: header.read_text() == "two")
+    monkeypatch.setattr(store_policy.archive, "names", lambda *_: header.read_text() == "two")
     header.write_text("one")
     tree.wheel()
     header.write_text("two")

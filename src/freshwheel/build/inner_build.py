@@ -96,13 +96,13 @@ def opened(
 
 
 def build(
-    context: Context, private: str, *, clean: bool = False, watched: bool = False, packed: Collection[bytes] = ()
+    context: Context, private: str, *, clean: bool = False, watched: bool = False, packed: Collection[bytes] | None = ()
 ) -> Built:
     """A wheel of the inner backend, in the folder `private`. Raises InnerError where that fails.
 
     A `clean` one takes nothing from earlier builds, and leaves their folders and the times in the tree alone. Of a
     `watched` one is known what it has taken, as far as that can be had. `packed` are the inputs that the last one has
-    only packed.
+    only packed; None: nothing of that one may be used.
     """
     before = context.attempt()
     if isinstance(before, InputError) or context.project.sdist_version is not None:
@@ -111,13 +111,13 @@ def build(
         return Built(path=path, earlier=before, later=context.attempt(again=True))
     with contextlib.ExitStack() as stack:
         watch = Watch.of(context, _temporary(stack, "watch")) if watched else None
-        is_observed = watch is not None and not watch.reason
-        site = Site.of(context, before, preparation.own_folder(context) if is_observed else None)
+        may_resume = watch is not None and not watch.reason and packed is not None
+        site = Site.of(context, before, preparation.own_folder(context) if may_resume else None)
         stack.enter_context(site.work.alone())
         if clean:
             ready = preparation.cleaned(site, private)
         elif site.own is not None:
-            ready = preparation.resumed(site, site.own, packed)
+            ready = preparation.resumed(site, site.own, packed or ())
         else:
             ready = preparation.forced(site, watch, _temporary(stack, "target"))
         built = _built(site, ready, private, watch, is_clean=clean)
@@ -125,7 +125,7 @@ def build(
             return built
         os.unlink(built.path)
         site.own.refuse()
-    return build(context, private, watched=watched)
+    return build(context, private, watched=watched, packed=None)
 
 
 def _built(site: Site, ready: Ready, private: str, watch: Watch | None, *, is_clean: bool) -> Built:

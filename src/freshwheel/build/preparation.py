@@ -3,7 +3,7 @@
 In a folder that a project has chosen, inputs get new times. In one of our own, for a project that has chosen none, what
 CMake has compiled stays only where an observed build has shown that ninja finds by itself what is not right.
 
-Meson has none: it calls sources by the way to them from its folder, which compilers write into what they make.
+Meson has none: it gives compilers the path of a source relative to its folder, and they write that into what they make.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import shutil
 import sys
 import tempfile
 import time
-import zipfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -62,11 +61,7 @@ class OwnFolder:
     def shows(self, wheel: str) -> bool:
         """Whether the wheel at a path names the folder, or the environment, as no other one does."""
         places = [os.path.dirname(self.path), *([self.environment.prefix] if self.environment else [])]
-        names = [os.fsencode(os.path.basename(place)) for place in places]
-        with contextlib.suppress(*archive.REFUSALS), zipfile.ZipFile(wheel) as members:
-            contents = map(members.read, members.infolist())
-            return any(name in content for content in contents for name in names)
-        return True
+        return archive.names(wheel, [os.fsencode(os.path.basename(place)) for place in places])
 
     def empty(self) -> None:
         """Nothing is there, nor in the folders for other environments, as far as they can be removed."""
@@ -87,7 +82,7 @@ def own_folder(context: Context) -> OwnFolder | None:
     texts = [os.fsdecode(context.real), sys.version, *map(repr, sorted(settings))]
     name = xxhash.xxh3_128_hexdigest(frame.framed(*(text.encode("utf-8", "surrogatepass") for text in texts)))
     folder = os.path.join(cache, KEPT, name)
-    if os.path.lexists(folder) and not (files.is_own(os.lstat(folder)) and _REFUSED not in os.listdir(folder)):
+    if not _is_ours(folder):
         return None
     environment = None if context.private is None else process.copied(cache, context.private)
     if context.private is not None and environment is None:
@@ -105,6 +100,14 @@ def _may_keep(context: Context) -> bool:
     is_free = context.call.hook == "build_wheel" and notice.kept_folder(context) is None
     # A cache that a job has restored must not bring a program.
     return is_known and is_asked and is_free and not context.call.environ.get("CI")
+
+
+def _is_ours(folder: str) -> bool:
+    """Whether the folder of a tree is not there, or may be believed and used."""
+    try:
+        return files.is_own(os.lstat(folder)) and _REFUSED not in os.listdir(folder)
+    except OSError as error:
+        return isinstance(error, FileNotFoundError)
 
 
 def _has_room(cache: str) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import time
-import zipfile
 from collections.abc import Sequence
 
 from freshwheel.base.errors import InputError
@@ -24,8 +23,6 @@ from freshwheel.store import upkeep
 from freshwheel.store.shelf import Discovered, Entry
 from freshwheel.store.store import Draft
 from freshwheel.wheel import archive
-
-_CHUNK = 1 << 20
 
 
 def keep(case: Case, built: Built, name: Name, path: str) -> str:
@@ -125,7 +122,7 @@ def _control_decides(case: Case) -> bool:
 def _is_bound(case: Case, built: Built) -> bool:
     """Whether the wheel is for its tree alone: it names it, rests on what lies beside it, or was told where it lies."""
     beside = built.findings is None or built.findings.judged.bound
-    return beside or _is_told(case, built) or _names(built.path, _places(case))
+    return beside or _is_told(case, built) or archive.names(built.path, _places(case))
 
 
 def _is_told(case: Case, built: Built) -> bool:
@@ -171,28 +168,3 @@ def _is_unmoved(seen: Lookout) -> bool:
         and all(now.look(os.fsdecode(path)) == row for path, row in seen.places.items())
         and all(now.look(os.fsdecode(path)) is None for path in seen.absent)
     )
-
-
-def _is_bill(name: str) -> bool:
-    """Whether a member is a bill of materials (PEP 770): it may call a crate by its folder, and nobody goes there."""
-    folder, _, below = name.partition("/")
-    return folder.endswith(".dist-info") and below.startswith("sboms/")
-
-
-def _names(wheel: str, places: Sequence[bytes]) -> bool:
-    """Whether a member of the wheel has one of these paths in it; where that can't be told, it may."""
-    longest = max(map(len, places))
-    try:
-        with zipfile.ZipFile(wheel) as file:
-            for member in file.infolist():
-                if _is_bill(member.filename):
-                    continue
-                with file.open(member) as content:
-                    tail = b""
-                    while chunk := content.read(_CHUNK):
-                        tail = tail[-longest:] + chunk
-                        if any(place in tail for place in places):
-                            return True
-    except archive.REFUSALS:
-        return True
-    return False

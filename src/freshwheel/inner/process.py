@@ -414,7 +414,7 @@ def _copy(place: str, files_of: Mapping[str, str], moved: Mapping[str, str], fac
             os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
             shutil.copy2(path, target)
             if relative.startswith("bin" + os.sep):
-                _lead(target, moved)
+                _relocate(target, moved)
         os.makedirs(os.path.join(half, "bin"), mode=0o700, exist_ok=True)
         for name in ("python", "python3", os.path.basename(facts.home)):
             os.symlink(base, os.path.join(half, "bin", name))
@@ -429,12 +429,11 @@ def _copy(place: str, files_of: Mapping[str, str], moved: Mapping[str, str], fac
         shutil.rmtree(half, ignore_errors=True)
 
 
-def _lead(path: str, moved: Mapping[str, str]) -> None:
+def _relocate(path: str, moved: Mapping[str, str]) -> None:
     """A script leads to a copy where it led to the environment."""
     with open(path, "rb") as file:
-        data = file.read() if file.read(2) == b"#!" else b""
-    if data:
-        data = b"#!" + data
+        data = file.read()
+    if data.startswith(b"#!"):
         for old, new in moved.items():
             data = data.replace(os.fsencode(old), os.fsencode(new))
         with open(path, "wb") as file:

@@ -5,6 +5,7 @@ Times count for nothing else. One in the future is taken for now, so that a cloc
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -168,12 +169,8 @@ def prune(shelf: Shelf, *, now: int, size: int = SIZE, age: float = AGE, force: 
 
 
 def clear(shelf: Shelf, *, now: int) -> Pruned:
-    """Removes every entry, then every blob, and what was left half written or put away; locks stay.
-
-    With them goes what CMake has compiled, and the environments for that, if no build was there for an hour.
-    """
+    """Removes every entry, then every blob, and what was left half written or put away; locks stay."""
     sweep = _Sweep(shelf, now)
-    sweep.folders(_HOUR)
     for folder, kind in (("index", "entries"), ("blobs", "blobs"), (USES, "files"), ("bad", "files")):
         for item in _items(shelf, folder, any_name=True):
             sweep.remove(item, kind if is_key(item.name) else "files")
@@ -305,7 +302,8 @@ def _folders(top: str) -> Iterator[Item]:
     except OSError:
         return
     for entry in entries:
-        yield Item(path=entry.path, size=0, time=entry.stat(follow_symlinks=False).st_mtime_ns)
+        with contextlib.suppress(OSError):  # somebody else may sweep, too
+            yield Item(path=entry.path, size=0, time=entry.stat(follow_symlinks=False).st_mtime_ns)
 
 
 def _files(top: str, *, read: bool = False) -> Iterator[Item]:

@@ -15,7 +15,7 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BufferedReader
 from typing import BinaryIO
@@ -368,3 +368,28 @@ class _Writer:
         start, count, directory = self.file.tell(), len(self.records), b"".join(self.records)
         self.file.write(directory)
         self.file.write(_END.pack(b"PK\5\6", 0, 0, count, count, len(directory), start, 0))
+
+
+def _is_bill(name: str) -> bool:
+    """Whether a member is a bill of materials (PEP 770): it may call a crate by its folder, and nobody goes there."""
+    folder, _, below = name.partition("/")
+    return folder.endswith(".dist-info") and below.startswith("sboms/")
+
+
+def names(wheel: str, places: Sequence[bytes]) -> bool:
+    """Whether a member of the wheel has one of these paths in it; where that can't be told, it may."""
+    longest = max(map(len, places))
+    try:
+        with zipfile.ZipFile(wheel) as file:
+            for member in file.infolist():
+                if _is_bill(member.filename):
+                    continue
+                with file.open(member) as content:
+                    tail = b""
+                    while chunk := content.read(_CHUNK):
+                        tail = tail[-longest:] + chunk
+                        if any(place in tail for place in places):
+                            return True
+    except REFUSALS:
+        return True
+    return False
