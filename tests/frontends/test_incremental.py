@@ -1,4 +1,4 @@
-"""Isolated builds with CMake: each has a new environment, and compiles only what was edited."""
+"""Isolated builds with CMake or Meson: each has a new environment, and compiles only what was edited."""
 
 import re
 import sys
@@ -15,10 +15,14 @@ OTHER = "int other(void) { return %d; }\n"
 ROOMS = re.compile(rb"builds-v0|pip-build-env-|build-env-")
 
 
-def test_an_edited_file_is_one_compilation(frontend, project, tmp_path_factory, tmp_path):
+@pytest.mark.parametrize("name", ["scikit-build-core", "meson-python"])
+def test_an_edited_file_is_one_compilation(frontend, project, tmp_path_factory, tmp_path, name):
     """And nothing names the environment of one build, or shows in the wheel that there is a copy of it."""
-    project, cache, round_ = project("scikit-build-core"), tmp_path_factory.mktemp("c"), iter(range(9))
-    project.edit("CMakeLists.txt", "WITH_SOABI", "WITH_SOABI native/other.c")
+    project, cache, round_ = project(name), tmp_path_factory.mktemp("c"), iter(range(9))
+    if name == "meson-python":
+        project.edit("meson.build", "'native/_native.c'", "'native/_native.c', 'native/other.c'")
+    else:
+        project.edit("CMakeLists.txt", "WITH_SOABI", "WITH_SOABI native/other.c")
     (project.path / "native" / "other.c").write_text(OTHER % 1)
 
     def objects():

@@ -1,10 +1,11 @@
-"""What CMake has compiled for a tree stays, as long as ninja finds by itself all that is not right."""
+"""What CMake or Meson have compiled for a tree stays, as long as ninja finds by itself all that is not right."""
 
 import os
 import shutil
 from pathlib import Path
 
 import pytest
+import xxhash
 
 from .conftest import LONG_AGO, c, requires_cmake
 
@@ -43,6 +44,20 @@ add_dependencies(_native inner)
 target_link_libraries(_native PRIVATE ${{AT}})
 """
 
+OTHER_MESON = """\
+python.install_sources('demo/__init__.py', 'demo/more.py', subdir: 'demo')
+other = static_library('other', 'demo/other.c', pic: true)
+"""
+
+MESON_SITUATIONS = {
+    "a command that does not say so": "configure_file(output: 'word.h', command: ['cp', "
+    "meson.current_source_dir() / 'notes/word.h', '@OUTPUT@'])",
+    "a target that does not say so": "word = custom_target(output: 'word.h', command: ['cp', "
+    "meson.current_source_dir() / 'notes/word.h', '@OUTPUT@'])\nword_dep = declare_dependency(sources: word)",
+    "a compiler that says so to nobody": "word = custom_target(output: 'word.h', command: ['gcc', '-E', '-P', '-dD', "
+    "'-MD', '-MF', 'word.h.d', '-x', 'c', meson.current_source_dir() / 'notes/word.h', '-o', '@OUTPUT@'])\n"
+    "word_dep = declare_dependency(sources: word)",
+}
 SITUATIONS = {
     "a variable that is cached": (c(), 'set(WORD "one" CACHE STRING "")' + DEFINED, "CMakeLists.txt"),
     "a file that is looked for": (
@@ -58,6 +73,11 @@ SITUATIONS = {
     "a compiler that does not say so": (
         HEADER,
         COMMAND % '${CMAKE_C_COMPILER} -E -P -dD -x c "${CMAKE_SOURCE_DIR}/notes/word.h" -o word.h',
+        "notes/word.h",
+    ),
+    "a compiler whose notes nobody reads": (
+        HEADER,
+        COMMAND % '${CMAKE_C_COMPILER} -E -P -dD -MD -MF word.d -x c "${CMAKE_SOURCE_DIR}/notes/word.h" -o word.h',
         "notes/word.h",
     ),
     "a header of another folder": (HEADER, INCLUDE, "near/word.h"),
@@ -89,21 +109,32 @@ def folders(bench):
 
 
 def objects(bench):
-    """Name -> time of what was compiled for the one tree."""
+    """Name of a source -> time of what was compiled of it for the one tree."""
     [folder] = folders(bench)
-    return {path.name: path.stat().st_mtime_ns for path in folder.rglob("*.c.o")}
+    found = folder.rglob("*.c.o")
+    return {path.name.removeprefix("demo_").removesuffix(".o"): path.stat().st_mtime_ns for path in found}
 
 
-@pytest.fixture
-def pair(bench):
-    """A project with two sources, of which one includes a header."""
-    if not bench.observed:
-        pytest.skip("nothing is kept of what nobody observed")
-    bench.cmake(c(head='#include "word.h"'), more="target_sources(_native PRIVATE demo/other.c)")
+def two_sources(bench, backend):
+    """Two sources, of which one includes a header, and two modules."""
+    source = c(head='#include "word.h"')
+    if backend == "cmake":
+        bench.cmake(source, more="target_sources(_native PRIVATE demo/other.c)")
+    else:
+        bench.meson(source, more=OTHER_MESON, extension="link_whole: other")
     bench.write("demo/word.h", SAYS.format("one"))
     bench.write("demo/other.c", OTHER)
     bench.write("demo/more.py", "")
+    bench.write("demo/__init__.py", "")
     bench.settle()
+
+
+@pytest.fixture(params=["cmake", "meson"])
+def pair(bench, request):
+    """A project with two sources, and built once."""
+    if not bench.observed:
+        pytest.skip("nothing is kept of what nobody observed")
+    two_sources(bench, request.param)
     assert bench.build().word == "one"
     return bench
 
@@ -123,16 +154,16 @@ def compiled(bench, *, word="one", **how):
 def test_one_edited_source_is_one_compilation(pair):
     """What ninja notices is compiled again, and nothing else."""
     pair.write("demo/other.c", OTHER.replace("1", "2"))
-    assert compiled(pair) == {"other.c.o"}
+    assert compiled(pair) == {"other.c"}
     pair.write("demo/word.h", SAYS.format("two"))
-    assert compiled(pair, word="two") == {"_native.c.o"}
+    assert compiled(pair, word="two") == {"_native.c"}
 
 
 def test_a_module_that_is_packed_only_may_change_too(pair):
     """It is copied anew by each build."""
     pair.write("demo/more.py", "x = 1")
     pair.write("demo/other.c", OTHER.replace("1", "2"))
-    assert compiled(pair) == {"other.c.o"}
+    assert compiled(pair) == {"other.c"}
 
 
 def test_a_folder_that_somebody_has_touched_is_not_believed(pair):
@@ -188,6 +219,41 @@ def test_incremental_turns_it_off(pair):
     pair.write("demo/other.c", OTHER.replace("1", "2"))
     pair.build()
     assert folders(pair) == []
+
+
+@pytest.mark.parametrize("pair", ["meson"], indirect=True)
+def test_meson_works_in_the_tree_and_leaves_nothing_there(pair):
+    """What is in a wheel says how sources were called: as without freshwheel."""
+    pair.write("demo/other.c", "const char *other(void) { return __FILE__; }\n")
+    assert compiled(pair) == {"other.c"}
+    assert not list(pair.tree.glob(".mesonpy-*"))
+    [native] = folders(pair)[0].rglob("*.so")
+    assert b"\0../demo/other.c\0" in native.read_bytes()
+
+
+@pytest.mark.parametrize("pair", ["meson"], indirect=True)
+def test_what_a_killed_build_of_meson_has_left_in_the_tree_is_no_source_and_goes(pair):
+    """Nobody knows what it is."""
+    [place] = folders(pair)[0].iterdir()
+    left = pair.path(f".mesonpy-{xxhash.xxh3_64_hexdigest(os.fsencode(place))}")
+    place.rename(left)
+    for path in left.rglob("*.o"):
+        path.write_bytes(b"")
+    assert pair.build().hit
+    pair.write("demo/other.c", OTHER.replace("1", "2"))
+    assert pair.build().word == "one"
+    assert not left.exists()
+    assert len(objects(pair)) == 2
+
+
+@pytest.mark.parametrize("situation", MESON_SITUATIONS)
+def test_what_meson_does_not_tell_ninja_is_not_trusted(bench, situation):
+    """Then nothing stays of what was compiled."""
+    more = MESON_SITUATIONS[situation]
+    depends = "dependencies: word_dep" if "word_dep" in more else "include_directories: '.'"
+    bench.meson(c(head='#include "word.h"'), more=more, extension=depends)
+    bench.write("notes/word.h", SAYS.format("one"))
+    bench.check(lambda: bench.write("notes/word.h", SAYS.format("two")))
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)

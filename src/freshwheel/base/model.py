@@ -55,7 +55,7 @@ class Config:
     observe: bool = True
     """Whether a build may be observed."""
     incremental: bool = True
-    """Whether CMake keeps what it has compiled, where the project has not chosen a folder for that."""
+    """Whether CMake and Meson keep what they have compiled, where the project has not chosen a folder for that."""
     ignore_env: tuple[str, ...] = ()
     """Variables that shape nothing, and families of them with one `*`."""
     requires_age: int | None = 86400

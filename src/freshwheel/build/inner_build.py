@@ -113,7 +113,8 @@ def build(
         watch = Watch.of(context, _temporary(stack, "watch")) if watched else None
         may_resume = watch is not None and not watch.reason and packed is not None
         site = Site.of(context, before, preparation.own_folder(context) if may_resume else None)
-        stack.enter_context(site.work.alone())
+        is_alone = stack.enter_context(site.work.alone(None if site.own is None else site.own.above))
+        site = site if is_alone or site.own is None else Site.of(context, before, None)
         if clean:
             ready = preparation.cleaned(site, private)
         elif site.own is not None:
@@ -140,6 +141,8 @@ def _built(site: Site, ready: Ready, private: str, watch: Watch | None, *, is_cl
         try:
             path = inner.build(context.call.hook, private, ready.settings)
         finally:
+            if site.own is not None:
+                site.own.put_away()
             if not is_clean:
                 # After a failure as well: only what broke need be compiled again.
                 seen = _looked(site, ready, watch, [private, empty] if empty else [private])
@@ -178,9 +181,9 @@ def _looked(site: Site, ready: Ready, watch: Watch | None, private: Sequence[str
     earlier, rewritten = _with_made(site, account, ready.earlier, later)
     findings = None
     if account is not None and watch is not None and isinstance(later, Snapshot):
-        apart = [*ready.places, *([site.kept] if site.kept else []), *private, *watch.private]
+        rooms = site.rooms([*ready.places, *private, *watch.private])
         scope = site.scope(later, private=private[0])
-        findings = observation.findings(site.context, account, scope, later, apart, ready.page)
+        findings = observation.findings(site.context, account, scope, later, rooms, ready.page)
     if watch is not None:
         page = Page(reason=watch.reason) if findings is None else findings.page(ready.page, complete=True)
         discoveries.keep_account(site.context.cache, site.context.call.tree, page)

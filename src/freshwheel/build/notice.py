@@ -317,13 +317,14 @@ class Workplace:
     """The folder that is cloned as a whole: paths in it are relative to the tree, all others are absolute."""
 
     @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
-        """Nobody else builds in these folders meanwhile, as far as that can be had."""
+    def alone(self, above: str | None = None) -> Iterator[bool]:
+        """Whether it is known that nobody else builds in these folders meanwhile, nor elsewhere in the one `above`."""
         with contextlib.ExitStack() as stack:
             store = Store.open(self.cache) if self.folders else None
             if isinstance(store, Store):
-                stack.enter_context(store.lock("folder", self.folders[0]))
-            yield
+                yield stack.enter_context(store.lock("folder", above or self.folders[0]))
+            else:
+                yield False
 
     def record(self, present: Collection[bytes]) -> Record | None:
         """What is known after the last build of ours: of the inputs `present`, and of what is gone since."""

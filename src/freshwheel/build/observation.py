@@ -21,6 +21,7 @@ from freshwheel.base.model import Snapshot
 from freshwheel.build import discovery, notice
 from freshwheel.build.context import Context
 from freshwheel.inner import machine, process
+from freshwheel.inner import programs as queries
 from freshwheel.memory.discoveries import Line, Page
 from freshwheel.observe import judgement, observer, programs, witness
 from freshwheel.observe.account import Account, Use, folders_above, is_python, merged, source_of, within
@@ -35,6 +36,8 @@ _MOST_LINKS = 20
 _SYSTEM = ("/bin", "/lib", "/lib32", "/lib64", "/nix", "/opt", "/sbin", "/snap", "/usr")
 _COMPILERS = ("cc1", "cc1plus")
 """Those of GCC that open sources, and neither objects nor what an assembler includes."""
+_DEPENDENCIES = b".d"
+"""The ending of the files in which they tell ninja what they have opened, behind the names of what they make."""
 _LOOKING = re.compile(r"cc1(?:plus)?|(?:[\w.]+-)*(?:c\+\+|cc|g\+\+|gcc)(?:-[0-9.]+)?|cmake|ninja").fullmatch
 _KINDS = {
     "file": discovery.FILE,
@@ -115,6 +118,18 @@ class Traces:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Workrooms:
+    """The folders in which a build keeps its own work."""
+
+    apart: tuple[str, ...]
+    """All of them."""
+    own: str = ""
+    """The one that CMake or Meson have been given; nothing: there is none."""
+    place: str = ""
+    """Where that lies now."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Findings:
     """What an observed build has taken."""
 
@@ -157,13 +172,10 @@ class Findings:
 
 
 def findings(  # noqa: PLR0913, PLR0917 - what a judgement rests on
-    context: Context, account: Account, scope: Scope, later: Snapshot, apart: Iterable[str], page: Page
+    context: Context, account: Account, scope: Scope, later: Snapshot, rooms: Workrooms, page: Page
 ) -> Findings:
-    """What counts of an account, and of what is on the `page` of earlier builds in the same folders.
-
-    `apart` are the folders in which the build keeps its own work.
-    """
-    places = _places(context, scope, later, apart)
+    """What counts of an account, and of what is on the `page` of earlier builds in the same folders."""
+    places = _places(context, scope, later, rooms.apart)
     judged = judgement.judge(account, places)
     around = discovery.about(context, b"")
     paths = [(_kept(item), _KINDS[item.kind]) for item in judged.taken if item.counts and not item.joins]
@@ -190,7 +202,7 @@ def findings(  # noqa: PLR0913, PLR0917 - what a judgement rests on
         names=(account.variables - {"*"}).union(page.names, programs.always_asked(account, control=judged.control)),
         every=programs.open_ended(account, places.trusted, places.shared) or page.every,
         readers=_joined(page.readers, _readers(account, places)),
-        traces=_Tracing(account, places, later).traces(page),
+        traces=_Tracing(account, places, later, _opened(account, places, rooms)).traces(page),
         doubt=doubt or lost,
     )
 
@@ -208,6 +220,15 @@ def _links_beside(judged: Judged, places: Places) -> list[bytes]:
         with contextlib.suppress(OSError), os.scandir(folder) as listing:
             links += [entry.path for entry in listing if entry.is_symlink() and os.path.realpath(entry.path) in used]
     return sorted(links)
+
+
+def _opened(account: Account, places: Places, rooms: Workrooms) -> Mapping[bytes, set[bytes] | None]:
+    """What the ninja that works in the own folder knows that compilers have opened, for each of its outputs."""
+    log = os.path.realpath(os.fsencode(os.path.join(rooms.own, ".ninja_deps")))
+    use = account.uses.get(log) if rooms.own else None
+    users = [account.programs[number] for number in sorted(use.read | use.written)] if use is not None else []
+    ninja = next((user.path for user in users if user.name == "ninja" and within(user.path, places.trusted)), None)
+    return {} if ninja is None else queries.opened_by_compilers(os.fsdecode(ninja), rooms.own, rooms.place)
 
 
 def made(account: Account, tree: bytes, earlier: Snapshot, later: Snapshot) -> list[str] | None:
@@ -262,9 +283,13 @@ def _readers(account: Account, places: Places) -> dict[str, tuple[str, ...]]:
 class _Tracing:
     """Goes through an account for what was used of the tree, and how: by whatever path, for a file has one inode."""
 
-    def __init__(self, account: Account, places: Places, later: Snapshot) -> None:
+    def __init__(
+        self, account: Account, places: Places, later: Snapshot, opened: Mapping[bytes, set[bytes] | None]
+    ) -> None:
         self.account = account
         self.places = places
+        self.opened = opened
+        """What ninja knows that compilers have opened, for each of its outputs."""
         self.beside = judgement.beside(places)
         self.inodes = _inodes(places, later)
         self.real: dict[bytes, bytes] = {}
@@ -276,13 +301,9 @@ class _Tracing:
         known = ((number, item) for number, item in enumerate(account.programs) if within(item.path, places.trusted))
         self.looking = frozenset(number for number, item in known if _LOOKING(item.name) or is_python(item))
         """Those that look whether a file is there, or newer than what was made of it, and at nothing else of it."""
-        self.noted = {
-            number: os.path.dirname(path)
-            for path, use in account.uses.items()
-            if path.endswith(b".d")
-            for number in use.written
-        }
-        """The folder in which a program has written down the files that it has opened."""
+        noted = ((path, use) for path, use in account.uses.items() if path.endswith(_DEPENDENCIES))
+        self.outputs = {number: path.removesuffix(_DEPENDENCIES) for path, use in noted for number in use.written}
+        """What a program has made, if it has written down the files that it has opened for that."""
         self.used = set[bytes]()
         self.packed = set[bytes]()
         self.taken = set[bytes]()
@@ -318,7 +339,7 @@ class _Tracing:
             self.taken |= files
         elif use.read:
             self.packed |= files
-        compilers = frozenset(filter(self.is_watching, use.read))
+        compilers = frozenset(number for number in use.read if files and self.is_noted(number, path))
         others = (use.read - compilers) | (askers - self.looking) | use.written | use.run
         if compilers:
             self.compiled |= files
@@ -341,17 +362,11 @@ class _Tracing:
             or not all(map(is_python, others))
         )
 
-    def is_watching(self, number: int) -> bool:
-        """Whether a program is a compiler that tells all files that it has opened to the one ninja that runs each time.
-
-        A project within, and what is tried out when all is configured, have a ninja of their own.
-        """
-        program, folder = self.account.programs[number], self.noted.get(number, b"")
-        if number not in self.looking or program.name not in _COMPILERS or b"-MD" not in program.words:
-            return False
-        above = (place for place in (folder, *sorted(folders_above([folder]), reverse=True)) if os.path.isdir(folder))
-        own = next((place for place in above if os.path.exists(os.path.join(place, b".ninja_deps"))), None)
-        return own is not None and own in self.places.apart
+    def is_noted(self, number: int, path: bytes) -> bool:
+        """Whether ninja knows that a program has opened a path: it is a compiler, and has said so."""
+        known = self.opened.get(os.path.normpath(self.outputs.get(number, b"")), set())
+        is_compiler = number in self.looking and self.account.programs[number].name in _COMPILERS
+        return is_compiler and (known is None or os.path.realpath(path) in known)
 
     def called(self, path: bytes, use: Use) -> set[bytes]:
         """What a path is called from the tree, as it is spelled and as links lead to it; of bytecode, its source."""

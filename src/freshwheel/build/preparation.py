@@ -1,9 +1,10 @@
 """One real build made ready: where it works, and what must be forced before it, for the inner tool must notice all.
 
 In a folder that a project has chosen, inputs get new times. In one of our own, for a project that has chosen none, what
-CMake has compiled stays only where an observed build has shown that ninja finds by itself what is not right.
+CMake or Meson have compiled stays only where an observed build has shown that ninja finds by itself what is not right.
 
-Meson has none: it gives compilers the path of a source relative to its folder, and they write that into what they make.
+Meson calls sources by their way from its folder, and compilers write that into what they make. So its folder lies in
+the tree during a build, where meson-python makes one too, and in the cache directory between builds.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import xxhash
@@ -25,7 +26,7 @@ from freshwheel.base.model import Snapshot
 from freshwheel.build import notice
 from freshwheel.build.context import Context
 from freshwheel.build.notice import Workplace
-from freshwheel.build.observation import Watch
+from freshwheel.build.observation import Watch, Workrooms
 from freshwheel.build.opinion import Read
 from freshwheel.inner import build_folders, process
 from freshwheel.inner.build_folders import Record, Seen
@@ -37,41 +38,81 @@ from freshwheel.sources.cargo import Closure
 from freshwheel.wheel import archive
 
 KEPT = "kept"
-"""In the cache directory: what CMake has compiled, a folder for each tree, and in that one for each environment."""
+"""In the cache directory: what was compiled, a folder for each tree, and in that one for each environment."""
 _REFUSED = "not used"
 """A folder in that of a tree that is left alone."""
 _ROOM = 1 << 30
 """Bytes that must be free there."""
-_BACKEND = "scikit_build_core.build"
+_CMAKE, _MESON = "scikit_build_core.build", "mesonpy"
+"""Inner backends that can be told where to work."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OwnFolder:
-    """Where CMake keeps the work of one tree, which has not chosen a folder for it."""
+    """What CMake or Meson keep of their work on one tree, which has not chosen a folder for it."""
 
+    place: str
+    """Where it lies between builds."""
     path: str
+    """Where it lies while it is worked on."""
     environment: EnvironmentCopy | None
     """What stands for the environment of a build; None: that stays where it is."""
 
     @property
     def variables(self) -> dict[str, str]:
-        """Those that name the folder."""
-        return {"SKBUILD_BUILD_DIR": self.path}
+        """Those by which CMake finds it."""
+        return {} if self.is_moved else {"SKBUILD_BUILD_DIR": self.path}
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The config settings by which Meson finds it."""
+        return {"builddir": self.path} if self.is_moved else {}
+
+    @property
+    def above(self) -> str:
+        """What is kept of the tree as a whole."""
+        return os.path.dirname(self.place)
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether it lies elsewhere while it is worked on."""
+        return self.path != self.place
+
+    def take_out(self) -> bool:
+        """Whether it lies where it is worked on now."""
+        try:
+            if self.is_moved:
+                os.rename(self.place, self.path)
+        except OSError:
+            return False
+        return True
+
+    def put_away(self) -> None:
+        """It lies where it is kept, or is gone."""
+        if self.is_moved and os.path.lexists(self.path):
+            try:
+                files.settle(self.above)
+                os.rename(self.path, self.place)
+            except OSError:
+                shutil.rmtree(self.path, ignore_errors=True)
 
     def shows(self, wheel: str) -> bool:
         """Whether the wheel at a path names the folder, or the environment, as no other one does."""
-        places = [os.path.dirname(self.path), *([self.environment.prefix] if self.environment else [])]
+        places = [self.above, *([self.path] if self.is_moved else [])]
+        places += [self.environment.prefix] if self.environment else []
         return archive.names(wheel, [os.fsencode(os.path.basename(place)) for place in places])
 
     def empty(self) -> None:
         """Nothing is there, nor in the folders for other environments, as far as they can be removed."""
-        shutil.rmtree(os.path.dirname(self.path), ignore_errors=True)
+        shutil.rmtree(self.above, ignore_errors=True)
+        if self.is_moved:  # from a build that was killed
+            shutil.rmtree(self.path, ignore_errors=True)
 
     def refuse(self) -> None:
         """The folder is not used any more, if that can be left there."""
         self.empty()
         with contextlib.suppress(OSError):
-            files.settle(os.path.join(os.path.dirname(self.path), _REFUSED))
+            files.settle(os.path.join(self.above, _REFUSED))
 
 
 def own_folder(context: Context) -> OwnFolder | None:
@@ -88,14 +129,20 @@ def own_folder(context: Context) -> OwnFolder | None:
     if context.private is not None and environment is None:
         return None
     prefix = environment.prefix if environment else sys.prefix
-    path = os.path.join(folder, xxhash.xxh3_64_hexdigest(os.fsencode(prefix)))
-    return OwnFolder(path=path, environment=environment)
+    place = path = os.path.join(folder, xxhash.xxh3_64_hexdigest(os.fsencode(prefix)))
+    if context.config.backend == _MESON:
+        path = os.path.join(os.fsdecode(context.real), f".mesonpy-{xxhash.xxh3_64_hexdigest(os.fsencode(place))}")
+        with contextlib.suppress(OSError):
+            is_near = os.stat(cache).st_dev == os.stat(context.real).st_dev
+            return OwnFolder(place=place, path=path, environment=environment) if is_near else None
+        return None
+    return OwnFolder(place=place, path=path, environment=environment)
 
 
 def _may_keep(context: Context) -> bool:
-    """Whether CMake may work in a folder of our own, in an environment that is a copy."""
+    """Whether CMake or Meson may work in a folder of our own, in an environment that is a copy."""
     config = context.config
-    is_known = config.backend == _BACKEND and not config.backend_path
+    is_known = config.backend in (_CMAKE, _MESON) and not config.backend_path
     is_asked = config.incremental and (config.stable_python or context.private is None)
     is_free = context.call.hook == "build_wheel" and notice.kept_folder(context) is None
     # A cache that a job has restored must not bring a program.
@@ -147,7 +194,7 @@ class Site:
             arguments = notice.arguments(context)
             places = build_folders.cargo(manifests, context.call.environ, tree=context.call.tree, arguments=arguments)
         own = None if closure.crates else own
-        kept = notice.kept_folder(context) if own is None else own.path
+        kept = notice.kept_folder(context) if own is None else own.place
         tree = os.path.realpath(context.call.tree)
         work = Workplace(
             cache=context.cache,
@@ -194,6 +241,13 @@ class Site:
             and not os.path.isdir(os.path.join(self.context.call.tree, path))
             and notice.concerns(page.readers.get(path, ()), names, inputs)
         ]
+
+    def rooms(self, others: Iterable[str]) -> Workrooms:
+        """The folders in which a build keeps its own work, with others that were made for it."""
+        kept = [] if self.kept is None else [self.kept]
+        if self.own is None:
+            return Workrooms(apart=(*others, *kept))
+        return Workrooms(apart=(*others, *kept, self.own.path), own=self.own.path, place=self.own.place)
 
     def scope(self, snapshot: Snapshot, private: str) -> Scope:
         """What is held against the inputs."""
@@ -261,21 +315,21 @@ def resumed(site: Site, own: OwnFolder, packed: Collection[bytes]) -> Ready:
     """
     ready = Ready(
         earlier=site.before,
-        settings=site.context.config.inner_settings,
+        settings={**(site.context.config.inner_settings or {}), **own.settings} or None,
         variables=own.variables,
         page=site.work.page(),
         record=site.work.record([file.path for file in site.before.inputs]),
         profiles=site.profiles([]),
     )
-    if _lasts(site, ready, own.path, packed):
+    if _lasts(site, ready, own.place, packed) and own.take_out():
         with contextlib.suppress(OSError):
-            os.utime(os.path.dirname(own.path))
+            os.utime(own.above)
         return ready
     site.work.forget()
     site.work.save(Page())
     own.empty()
     left = site.profiles([])
-    doubt = f"{own.path} can't be emptied; remove it" if left else ""
+    doubt = f"{own.place} can't be emptied; remove it" if left else ""
     return replace(ready, page=Page(), record=None, profiles=left, doubt=doubt)
 
 

@@ -116,6 +116,28 @@ def run(command: Sequence[str], *, cwd: str, environ: Mapping[str, str]) -> Answ
     return Answer(status=done.returncode, output=done.stdout)
 
 
+def opened_by_compilers(ninja: str, folder: str, place: str) -> dict[bytes, set[bytes] | None]:
+    """The outputs for which ninja knows what their compilers have opened, and these files; all paths are real ones.
+
+    That is what it goes by the next time. None stands for the files of an output that it makes anew in any case.
+    `folder` is where it has worked, and `place` where that lies now.
+    """
+    records: dict[bytes, set[bytes] | None] = {}
+    real: dict[bytes, bytes] = {}
+    start, files = os.path.realpath(os.fsencode(folder)), set[bytes]()
+    for line in run([ninja, "-t", "deps"], cwd=place, environ={}).output.splitlines():
+        if line.startswith(b"    "):
+            path = line[4:]
+            if path not in real:
+                real[path] = os.path.realpath(os.path.join(start, path))
+            files.add(real[path])
+        elif line:
+            output, _, state = line.rpartition(b": #deps ")
+            files = set()
+            records[os.path.normpath(os.path.join(start, output))] = files if state.endswith(b"(VALID)") else None
+    return records
+
+
 def which(name: str, folders: Sequence[str], lookout: Lookout, *, cwd: str, environ: Mapping[str, str]) -> str | None:
     """The path of a program, None where there is none; all places that were asked for it are looked at.
 

@@ -29,7 +29,7 @@ _BAD = 7 * _DAY
 _BESIDE = ("answers", "memory", "trees", "builds", "code", "differences")
 """Folders of the cache directory in which something lies for each tree, for each Python, or for people."""
 _WHOLE = ("environments", "kept")
-"""Folders of it in which whole folders lie: copies of environments, and what CMake has compiled."""
+"""Folders of it in which whole folders lie: copies of environments, and what CMake and Meson have compiled."""
 _FOLDERS = 20
 """The most of each."""
 
