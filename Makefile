@@ -65,6 +65,7 @@ bench: venv  ## what freshwheel costs
 	@$(RUN) benchmarks/digest.py
 	@$(RUN) benchmarks/hit.py
 	@$(RUN) benchmarks/observed.py
+	@$(RUN) benchmarks/edited.py
 	@$(RUN) benchmarks/in_the_way.py
 
 clean:  ## as after a clone

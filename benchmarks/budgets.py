@@ -17,7 +17,7 @@ from edits import Edit
 from subjects import Subject
 from workshop import Workshop, replace
 
-__all__ = ["Budgets"]
+__all__ = ["Budgets", "empty"]
 
 _PURE = (
     '[build-system]\nrequires = ["flit_core"]\nbuild-backend = "flit_core.buildapi"\n\n'
@@ -64,7 +64,7 @@ class Budgets:
         self.workshop = workshop
         self.tree = tree
         self.python = python
-        self.empty, self.flit = _empty(workshop)
+        self.empty, self.flit = empty(workshop)
 
     def measured(self, rounds: int) -> str:
         """All budgets as Markdown."""
@@ -156,7 +156,7 @@ def _numbered(edit: Edit, count: int) -> str:
     return f"{edit.new} {count}" if count else edit.old
 
 
-def _empty(workshop: Workshop) -> tuple[str, dict[str, str]]:
+def empty(workshop: Workshop) -> tuple[str, dict[str, str]]:
     """An empty project, and variables with which nothing but its backend can be installed."""
     tree, wheels = os.path.join(workshop.scratch, "empty"), os.path.join(workshop.scratch, "flit")
     if not os.path.isdir(tree):
