@@ -1,6 +1,6 @@
 """What an edit costs, with freshwheel and without: fixtures and real projects, by uv and pip, in one run.
 
-    python benchmarks/edited.py [--rounds N] [PROJECT ...]
+    python benchmarks/edited.py [--installer NAME] [--rounds N] [PROJECT ...]
 
 Each project is a repository of git, and is installed by isolated builds, again and again: unchanged, with an edited
 module, with an edited page, with an edited line of C, C++ or Rust, with that taken back, and from another branch and
@@ -119,6 +119,7 @@ def main(arguments: Sequence[str]) -> int:
     names = [project.name for project in PROJECTS]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("projects", nargs="*", metavar="PROJECT", help=f"of {', '.join(names)}; all of them if none")
+    parser.add_argument("--installer", choices=("uv", "pip"), help="only that one")
     parser.add_argument("--rounds", type=int, default=3, help="of what is short; what compiles has two")
     options = parser.parse_args(arguments)
     if set(options.projects) - set(names):
@@ -130,7 +131,7 @@ def main(arguments: Sequence[str]) -> int:
             command = workshop.venv("command", workshop.freshwheel.replace("==", "[cli]=="))
             for project in PROJECTS:
                 if project.name in (options.projects or names):
-                    print(f"{Run(project, workshop, command).table(options.rounds)}\n", flush=True)
+                    print(f"{Run(project, workshop, command).table(options.rounds, options.installer)}\n", flush=True)
     except FailedError as error:
         print(f"\nfailed: {error}", file=sys.stderr)
         return 1
@@ -162,13 +163,11 @@ class Tree:
         time.sleep(_SETTLED)
         command = (*self.workshop.installer(installer, self.python), *self.more, self.path)
         start = time.perf_counter()
-        self.workshop.run(*command, more=self.workshop.alone if hit else self.env)
+        try:
+            self.workshop.run(*command, more=self.workshop.alone if hit else self.env)
+        except FailedError as error:
+            raise FailedError(f"{error}\n{self.workshop.ask('why', self.path)}") from error
         return time.perf_counter() - start
-
-    def decided(self) -> str:
-        """What freshwheel has done last."""
-        last = json.loads(self.workshop.ask("why", self.path))["outcomes"][0]
-        return f"{last['decided']}: {last['why']}"
 
 
 class Run:
@@ -178,11 +177,11 @@ class Run:
         self.project, self.workshop, self.command = project, workshop, command
         self.edits = 0
 
-    def table(self, rounds: int) -> str:
+    def table(self, rounds: int, only: str | None) -> str:
         """All figures as Markdown."""
         lines = [f"| {self.project.name} | seconds | of | ratio | budget |", "|---|---|---|---|---|"]
         for place, installer in enumerate(("uv", "pip")):
-            lines += self.rows(place, installer, rounds)
+            lines += self.rows(place, installer, rounds) if only in (None, installer) else []
         return "\n".join(lines)
 
     def rows(self, place: int, installer: str, rounds: int) -> list[str]:

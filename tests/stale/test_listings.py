@@ -143,6 +143,20 @@ def test_module_of_a_package_that_a_script_looked_for_in_vain_counts(bench, pack
 
 @requires_c
 @requires_git
+@pytest.mark.parametrize("package", ["ns", "ns/sub"])
+def test_a_nearer_portion_of_a_namespace_package_counts(bench, package):
+    """A package without `__init__.py` may lie in several folders of the path."""
+    cloned(bench)
+    bench.write("../more/ns/a.txt", "")
+    bench.write(f"../more/{package}/words.py", "WORD = 'one'\n")
+    script = "import sys; sys.path.append(sys.path[0] + '/../more')\nfrom {} import words\nprint(words.WORD)\n"
+    bench.write("../tools/script.py", script.format(package.replace("/", ".")))
+    bench.setuptools(c(), setup=SETUP.format(before="", word=RUN))
+    bench.check(lambda: bench.write(f"../tools/{package}/words.py", "WORD = 'two'\n"))
+
+
+@requires_c
+@requires_git
 @pytest.mark.parametrize(
     ("before", "listed"),
     [

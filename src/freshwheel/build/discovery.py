@@ -120,11 +120,31 @@ def sought(about: Surroundings, modules: Iterable[str], distributions: Iterable[
     return [*items, (os.fsencode(names), DISTRIBUTION)] if names else items
 
 
-def looked_for(folders: Sequence[bytes], modules: Iterable[str]) -> list[tuple[bytes, str]]:
+def looked_for(tree: str, folders: Sequence[bytes], modules: Iterable[str]) -> list[tuple[bytes, str]]:
     """Where modules would lie that were looked for in these folders in vain, and that a listing does not show."""
     endings = [ending for ending in machinery.all_suffixes() if boundary.is_dropping(os.fsencode(f"module{ending}"))]
     names = [os.fsencode(name.rpartition(".")[2] + ending) for name in sorted(modules) for ending in ("", *endings)]
-    return [(os.path.join(folder, name), ABSENT) for name in names for folder in folders]
+    return _absent(tree, (os.path.join(folder, name) for name in names for folder in folders))
+
+
+def nearer(tree: str, folders: Sequence[bytes], listed: Iterable[bytes]) -> list[tuple[bytes, str]]:
+    """Where a nearer part of a namespace package would lie, in these folders, which were searched for modules alone.
+
+    Each of its parts was `listed`, in a folder that was, and has no `__init__.py`.
+    """
+    known = set(listed) if folders else set()
+    parts = {os.path.basename(path) for path in known if os.path.dirname(path) in known and _is_part(path)}
+    return _absent(tree, (os.path.join(folder, name) for name in sorted(parts) for folder in folders))
+
+
+def _is_part(folder: bytes) -> bool:
+    starts = (os.path.join(folder, b"__init__" + os.fsencode(ending)) for ending in machinery.all_suffixes())
+    return os.fsdecode(os.path.basename(folder)).isidentifier() and not any(map(os.path.exists, starts))
+
+
+def _absent(tree: str, paths: Iterable[bytes]) -> list[tuple[bytes, str]]:
+    """Those at which nothing is."""
+    return [(path, ABSENT) for path in paths if not os.path.exists(disk.at(os.fsencode(tree), path))]
 
 
 def searched(context: Context) -> list[str]:

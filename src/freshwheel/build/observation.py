@@ -36,9 +36,9 @@ _MOST_LINKS = 20
 _SYSTEM = ("/bin", "/lib", "/lib32", "/lib64", "/nix", "/opt", "/sbin", "/snap", "/usr")
 _COMPILERS = ("cc1", "cc1plus")
 """Those of GCC that open sources, and neither objects nor what an assembler includes."""
-_DEPENDENCIES = b".d"
-"""The ending of the files in which they tell ninja what they have opened, behind the names of what they make."""
 _LOOKING = re.compile(r"cc1(?:plus)?|(?:[\w.]+-)*(?:c\+\+|cc|g\+\+|gcc)(?:-[0-9.]+)?|cmake|ninja").fullmatch
+_LISTED = ("folder", "modules")
+_Opened = Mapping[bytes, set[bytes] | None]
 _KINDS = {
     "file": discovery.FILE,
     "folder": discovery.FOLDER,
@@ -179,9 +179,11 @@ def findings(  # noqa: PLR0913, PLR0917 - what a judgement rests on
     judged = judgement.judge(account, places)
     around = discovery.about(context, b"")
     paths = [(_kept(item), _KINDS[item.kind]) for item in judged.taken if item.counts and not item.joins]
-    listed = [item for item in judged.taken if item.counts and item.kind in ("folder", "modules")]
-    folders = [item.relative for item in listed if item.relative is not None]
-    paths += discovery.looked_for(folders, account.modules)
+    listed = [item for item in judged.taken if item.counts and item.kind in _LISTED]
+    folders = {item.relative: item.kind for item in listed if item.relative is not None}
+    paths += discovery.looked_for(around.tree, [*folders], account.modules)
+    searched = [folder for folder, kind in folders.items() if kind == "modules"]
+    paths += discovery.nearer(around.tree, searched, (item.path for item in judged.taken if item.kind in _LISTED))
     paths += [(os.fsencode(path), discovery.FILE) for path in machine.package_databases()] if judged.packages else []
     if judged.control:
         paths += [(discovery.REFERENCES if programs.asks_references(account) else b".", discovery.CONTROL)]
@@ -222,7 +224,7 @@ def _links_beside(judged: Judged, places: Places) -> list[bytes]:
     return sorted(links)
 
 
-def _opened(account: Account, places: Places, rooms: Workrooms) -> Mapping[bytes, set[bytes] | None]:
+def _opened(account: Account, places: Places, rooms: Workrooms) -> _Opened:
     """What the ninja that works in the own folder knows that compilers have opened, for each of its outputs."""
     log = os.path.realpath(os.fsencode(os.path.join(rooms.own, ".ninja_deps")))
     use = account.uses.get(log) if rooms.own else None
@@ -283,9 +285,7 @@ def _readers(account: Account, places: Places) -> dict[str, tuple[str, ...]]:
 class _Tracing:
     """Goes through an account for what was used of the tree, and how: by whatever path, for a file has one inode."""
 
-    def __init__(
-        self, account: Account, places: Places, later: Snapshot, opened: Mapping[bytes, set[bytes] | None]
-    ) -> None:
+    def __init__(self, account: Account, places: Places, later: Snapshot, opened: _Opened) -> None:
         self.account = account
         self.places = places
         self.opened = opened
@@ -301,8 +301,8 @@ class _Tracing:
         known = ((number, item) for number, item in enumerate(account.programs) if within(item.path, places.trusted))
         self.looking = frozenset(number for number, item in known if _LOOKING(item.name) or is_python(item))
         """Those that look whether a file is there, or newer than what was made of it, and at nothing else of it."""
-        noted = ((path, use) for path, use in account.uses.items() if path.endswith(_DEPENDENCIES))
-        self.outputs = {number: path.removesuffix(_DEPENDENCIES) for path, use in noted for number in use.written}
+        noted = ((path.removesuffix(b".d"), use) for path, use in account.uses.items() if path.endswith(b".d"))
+        self.outputs = {number: path for path, use in noted for number in use.written}
         """What a program has made, if it has written down the files that it has opened for that."""
         self.used = set[bytes]()
         self.packed = set[bytes]()
