@@ -343,6 +343,25 @@ def test_a_module_that_a_crate_includes_is_built(bench):
 
 
 @requires_c
+@pytest.mark.nightly
+def test_a_wheel_that_does_again_and_again_is_not_forgotten_for_others(bench):
+    """As that of a main branch, beside the builds of others."""
+    setup = SETUP.format(before="WORD = open('notes/two.txt').read()")
+    bench.setuptools(c(), setup=setup, table='version = "1.0"\n')
+    bench.replace("pyproject.toml", 'version = "1.0.0"\n', 'dynamic = ["version"]\n')
+    notes(bench)
+    bench.write("notes/two.txt", "one")
+    bench.settle()
+    assert not bench.build().unstored or not bench.observed
+    for number in range(10 if bench.observed else 0):
+        bench.write("notes/two.txt", f"branch {number}")
+        assert bench.build().word == f"branch {number}"
+        bench.write("notes/two.txt", "one")
+        notes(bench, f"edit {number}")
+        assert "made to fit" in bench.build().said
+
+
+@requires_c
 def test_why_foretells_that_a_wheel_is_made_to_fit(bench):
     """As far as it can be told without a build; what a build has read is told to be built."""
     bench.setuptools(c('"one"'))

@@ -34,7 +34,7 @@ from freshwheel.wheel import archive
 
 _MAGIC = b"FWUSES\0\1"
 _MOST = 8
-"""Builds that are kept under one key, the newest."""
+"""Builds that are kept under one key, those that were made or did last."""
 _LARGEST = 16 << 20
 """Bytes of a member that is packed anew."""
 _FILES = frozenset(b"fxt")
@@ -64,6 +64,7 @@ class _Build(Value):
 class Candidate:
     """An earlier build whose wheel does for a case."""
 
+    build: _Build
     entry: Entry
     members: Mapping[str, bytes]
     """The inputs that are to be packed anew, by the names of their members."""
@@ -87,13 +88,18 @@ def note(case: Case, built: Built, entry: Entry, locks: Mapping[bytes, tuple[str
         rules=snapshot.rules,
         used=b"\0".join(sorted(findings.traces.used | always)),
     )
-    records.save(place, _MAGIC, [build, *_builds(place, about)][:_MOST], about)
+    _keep(place, about, build, _builds(place, about))
+
+
+def _keep(place: str, about: str, first: _Build, builds: Sequence[_Build]) -> None:
+    others = [build for build in builds if (build.entry, build.created) != (first.entry, first.created)]
+    records.save(place, _MAGIC, [first, *others][:_MOST], about)
 
 
 def packed(case: Case) -> AbstractSet[bytes]:
     """The inputs that the last stored build has only packed; nothing where none is on record."""
     builds = _builds(*_place(case, case.snapshot, case.locks)) if _is_known(case) else []
-    return builds[0].packed.keys() if builds else frozenset()
+    return max(builds, key=lambda build: build.created).packed.keys() if builds else frozenset()
 
 
 def candidate(case: Case) -> Candidate | None:
@@ -121,6 +127,10 @@ def stored(case: Case) -> bool:
     if entry is None:
         return False
     lease.renew(case.context.cache, entry.key, lease.resolved(case.context.cache, known.entry.key))
+    place, about = _place(case, case.snapshot, case.locks)
+    builds = _builds(place, about)
+    if builds and (builds[0].entry, builds[0].created) != (known.build.entry, known.build.created):
+        _keep(place, about, known.build, builds)
     return True
 
 
@@ -135,7 +145,7 @@ def _fitting(case: Case, builds: Iterable[_Build]) -> Iterator[Candidate]:
         if entry is None or members is None or entry.created != build.created:
             continue
         if entry.tree in (None, case.tree):
-            yield Candidate(entry=entry, members=members)
+            yield Candidate(build=build, entry=entry, members=members)
 
 
 def _repacked(case: Case, known: Candidate, parts: Mapping[str, str]) -> Entry | None:
@@ -241,7 +251,7 @@ def _place(case: Case, snapshot: Snapshot, locks: Mapping[bytes, tuple[str, byte
 
 
 def _builds(place: str, about: str) -> list[_Build]:
-    """The builds on record, the newest first."""
+    """The builds on record, the one that was made or did last first."""
     return [_Build.of(fields) for fields in records.load(place, _MAGIC, about) or ()]
 
 
