@@ -175,7 +175,6 @@ class Look:
 
 def _looked(site: Site, ready: Ready, watch: Watch | None, private: Sequence[str]) -> Look:
     """What is seen when a build has ended, now on record; `private` are the folders that were made for it."""
-    after = site.profiles([] if ready.is_apart else ready.places)
     later = site.context.attempt(again=True)
     account = _account(site, watch)
     earlier, rewritten = _with_made(site, account, ready.earlier, later)
@@ -184,6 +183,9 @@ def _looked(site: Site, ready: Ready, watch: Watch | None, private: Sequence[str
         rooms = site.rooms([*ready.places, *private, *watch.private])
         scope = site.scope(later, private=private[0])
         findings = observation.findings(site.context, account, scope, later, rooms, ready.page)
+    if site.own is not None:
+        site.own.remove(findings.traces.passing if findings is not None else ())
+    after = site.profiles([] if ready.is_apart else ready.places)
     if watch is not None:
         page = Page(reason=watch.reason) if findings is None else findings.page(ready.page, complete=True)
         discoveries.keep_account(site.context.cache, site.context.call.tree, page)
@@ -213,7 +215,7 @@ def _with_made(
     """The inputs that the build was made from: those before it, and what it was seen to make of them itself; those."""
     if account is None or isinstance(earlier, InputError) or isinstance(later, InputError):
         return earlier, frozenset()
-    made = observation.made(account, os.fsencode(site.work.tree), earlier, later)
+    made = _made(account, os.fsencode(site.work.tree), earlier, later)
     if made is None:
         return earlier, frozenset()
     locks = [path for path in made if os.fsencode(path) not in {file.path for file in earlier.inputs}]
@@ -221,6 +223,23 @@ def _with_made(
         what = f"{few(locks)} was made by this build, and is an input now"
         site.context.call.say(f"{what}: commit it, or have git ignore it")
     return later, frozenset(made)
+
+
+def _made(account: Account, tree: bytes, earlier: Snapshot, later: Snapshot) -> list[str] | None:
+    """The inputs in `tree` that a build was seen to write, and that make its wheel no other one.
+
+    They are locks of cargo where none was, and files that have the content of before, and that nobody had read when
+    they were written. None where any other input moved.
+    """
+    before, after = (dict(zip(side.inputs, side.rows, strict=True)) for side in (earlier, later))
+    moved = [file for file, row in after.items() if before.get(file) != row]
+    written = {os.path.realpath(path) for path, use in account.uses.items() if use.written and not use.read_before}
+    explained = before.keys() <= after.keys() and all(
+        (file in before or os.path.basename(file.path) == b"Cargo.lock")
+        and os.path.realpath(os.path.join(tree, file.path)) in written
+        for file in moved
+    )
+    return sorted(os.fsdecode(file.path) for file in moved) if explained else None
 
 
 def _take(site: Site, ready: Ready, findings: Findings | None) -> None:

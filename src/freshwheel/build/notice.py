@@ -305,6 +305,18 @@ _PATHS = (discovery.FILE, discovery.FOLDER, discovery.MODULES, discovery.PRESENT
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Workrooms:
+    """The folders in which a build keeps its own work."""
+
+    apart: tuple[str, ...]
+    """All of them."""
+    own: str = ""
+    """The one that CMake or Meson have been given; nothing: there is none."""
+    place: str = ""
+    """Where that lies now."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Workplace:
     """The folders that a build keeps, as one tree sees them."""
 

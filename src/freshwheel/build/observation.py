@@ -12,7 +12,7 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from freshwheel.base import files
@@ -21,7 +21,7 @@ from freshwheel.base.model import Snapshot
 from freshwheel.build import discovery, notice
 from freshwheel.build.context import Context
 from freshwheel.inner import machine, process
-from freshwheel.inner import programs as queries
+from freshwheel.inner.programs import NinjaRecords, ask_ninja
 from freshwheel.memory.discoveries import Line, Page
 from freshwheel.observe import judgement, observer, programs, witness
 from freshwheel.observe.account import Account, Use, folders_above, is_python, merged, source_of, within
@@ -38,7 +38,6 @@ _COMPILERS = ("cc1", "cc1plus")
 """Those of GCC that open sources, and neither objects nor what an assembler includes."""
 _LOOKING = re.compile(r"cc1(?:plus)?|(?:[\w.]+-)*(?:c\+\+|cc|g\+\+|gcc)(?:-[0-9.]+)?|cmake|ninja").fullmatch
 _LISTED = ("folder", "modules")
-_Opened = Mapping[bytes, set[bytes] | None]
 _KINDS = {
     "file": discovery.FILE,
     "folder": discovery.FOLDER,
@@ -115,18 +114,8 @@ class Traces:
     """As `Page.compiled` has it."""
     often: frozenset[bytes] = frozenset()
     """Absolute paths of files that the build has made, named as inputs are, and has not only read once to pack them."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Workrooms:
-    """The folders in which a build keeps its own work."""
-
-    apart: tuple[str, ...]
-    """All of them."""
-    own: str = ""
-    """The one that CMake or Meson have been given; nothing: there is none."""
-    place: str = ""
-    """Where that lies now."""
+    passing: frozenset[bytes] = frozenset()
+    """Of the own folder, relative to it, what the next build must not find there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -172,7 +161,7 @@ class Findings:
 
 
 def findings(  # noqa: PLR0913, PLR0917 - what a judgement rests on
-    context: Context, account: Account, scope: Scope, later: Snapshot, rooms: Workrooms, page: Page
+    context: Context, account: Account, scope: Scope, later: Snapshot, rooms: notice.Workrooms, page: Page
 ) -> Findings:
     """What counts of an account, and of what is on the `page` of earlier builds in the same folders."""
     places = _places(context, scope, later, rooms.apart)
@@ -204,7 +193,7 @@ def findings(  # noqa: PLR0913, PLR0917 - what a judgement rests on
         names=(account.variables - {"*"}).union(page.names, programs.always_asked(account, control=judged.control)),
         every=programs.open_ended(account, places.trusted, places.shared) or page.every,
         readers=_joined(page.readers, _readers(account, places)),
-        traces=_Tracing(account, places, later, _opened(account, places, rooms)).traces(page),
+        traces=_Tracing(account, places, later, _asked_ninja(account, places, rooms)).traces(page, rooms.own),
         doubt=doubt or lost,
     )
 
@@ -224,30 +213,15 @@ def _links_beside(judged: Judged, places: Places) -> list[bytes]:
     return sorted(links)
 
 
-def _opened(account: Account, places: Places, rooms: Workrooms) -> _Opened:
-    """What the ninja that works in the own folder knows that compilers have opened, for each of its outputs."""
+def _asked_ninja(account: Account, places: Places, rooms: notice.Workrooms) -> NinjaRecords:
+    """What the ninja that works in the own folder knows."""
     log = os.path.realpath(os.fsencode(os.path.join(rooms.own, ".ninja_deps")))
     use = account.uses.get(log) if rooms.own else None
     users = [account.programs[number] for number in sorted(use.read | use.written)] if use is not None else []
     ninja = next((user.path for user in users if user.name == "ninja" and within(user.path, places.trusted)), None)
-    return {} if ninja is None else queries.opened_by_compilers(os.fsdecode(ninja), rooms.own, rooms.place)
-
-
-def made(account: Account, tree: bytes, earlier: Snapshot, later: Snapshot) -> list[str] | None:
-    """The inputs in `tree` that a build was seen to write, and that make its wheel no other one.
-
-    They are locks of cargo where none was, and files that have the content of before, and that nobody had read when
-    they were written. None where any other input moved.
-    """
-    before, after = (dict(zip(side.inputs, side.rows, strict=True)) for side in (earlier, later))
-    moved = [file for file, row in after.items() if before.get(file) != row]
-    written = {os.path.realpath(path) for path, use in account.uses.items() if use.written and not use.read_before}
-    explained = before.keys() <= after.keys() and all(
-        (file in before or os.path.basename(file.path) == b"Cargo.lock")
-        and os.path.realpath(os.path.join(tree, file.path)) in written
-        for file in moved
-    )
-    return sorted(os.fsdecode(file.path) for file in moved) if explained else None
+    if ninja is None:
+        return NinjaRecords(opened={}, outputs=frozenset())
+    return ask_ninja(os.fsdecode(ninja), rooms.own, rooms.place)
 
 
 def _said(item: Taken) -> str:
@@ -285,11 +259,10 @@ def _readers(account: Account, places: Places) -> dict[str, tuple[str, ...]]:
 class _Tracing:
     """Goes through an account for what was used of the tree, and how: by whatever path, for a file has one inode."""
 
-    def __init__(self, account: Account, places: Places, later: Snapshot, opened: _Opened) -> None:
+    def __init__(self, account: Account, places: Places, later: Snapshot, ninja: NinjaRecords) -> None:
         self.account = account
         self.places = places
-        self.opened = opened
-        """What ninja knows that compilers have opened, for each of its outputs."""
+        self.ninja = ninja
         self.beside = judgement.beside(places)
         self.inodes = _inodes(places, later)
         self.real: dict[bytes, bytes] = {}
@@ -301,8 +274,8 @@ class _Tracing:
         known = ((number, item) for number, item in enumerate(account.programs) if within(item.path, places.trusted))
         self.looking = frozenset(number for number, item in known if _LOOKING(item.name) or is_python(item))
         """Those that look whether a file is there, or newer than what was made of it, and at nothing else of it."""
-        noted = ((path.removesuffix(b".d"), use) for path, use in account.uses.items() if path.endswith(b".d"))
-        self.outputs = {number: path for path, use in noted for number in use.written}
+        noted = ((self.place(path), use) for path, use in account.uses.items() if path.endswith(b".d"))
+        self.outputs = {number: path.removesuffix(b".d") for path, use in noted for number in use.written}
         """What a program has made, if it has written down the files that it has opened for that."""
         self.used = set[bytes]()
         self.packed = set[bytes]()
@@ -313,7 +286,7 @@ class _Tracing:
         self.uncompiled = set[bytes]()
         """Files of which something else may have been made."""
 
-    def traces(self, page: Page) -> Traces:
+    def traces(self, page: Page, own: str) -> Traces:
         """All of it, with what is on the `page` of earlier builds in the same folders."""
         for path, use in self.account.uses.items():
             self.follow(path, use)
@@ -323,6 +296,7 @@ class _Tracing:
             once=frozenset(self.packed) - self.taken - known.difference(page.once),
             compiled=frozenset(page.compiled).union(self.compiled - known) - self.uncompiled,
             often=frozenset(self.often),
+            passing=frozenset(self.passing(own)) if own else frozenset(),
         )
 
     def follow(self, path: bytes, use: Use) -> None:
@@ -364,18 +338,39 @@ class _Tracing:
 
     def is_noted(self, number: int, path: bytes) -> bool:
         """Whether ninja knows that a program has opened a path: it is a compiler, and has said so."""
-        known = self.opened.get(os.path.normpath(self.outputs.get(number, b"")), set())
-        is_compiler = number in self.looking and self.account.programs[number].name in _COMPILERS
-        return is_compiler and (known is None or os.path.realpath(path) in known)
+        known = self.ninja.opened.get(self.outputs.get(number, b""), set())
+        return self.is_compiler(number) and (known is None or os.path.realpath(path) in known)
+
+    def is_compiler(self, number: int) -> bool:
+        """Whether a program is one of those that tell ninja what they have opened."""
+        return number in self.looking and self.account.programs[number].name in _COMPILERS
+
+    def passing(self, own: str) -> Iterator[bytes]:
+        """All in the own folder that ninja or a command has made, but for what a compiler has made and ninja knows.
+
+        Nobody has said what that rests on. What was there before, and was not written, has stayed for that reason.
+        """
+        above = os.path.join(os.path.realpath(os.fsencode(own)), b"")
+        written = {self.place(path): use.written for path, use in self.account.uses.items() if use.written}
+        noted = {output for number, output in self.outputs.items() if self.is_compiler(number)}
+        kept = {path for path in self.ninja.opened if path in noted or path not in written}
+        others = {path for path, numbers in written.items() if not numbers <= self.looking}
+        for path in (self.ninja.outputs | others) - kept:
+            if path.startswith(above):
+                yield path[len(above) :]
+
+    def place(self, path: bytes) -> bytes:
+        """A path whose folder has no links in it."""
+        above, name = os.path.split(path)
+        if above not in self.real:
+            self.real[above] = os.path.realpath(above)
+        return os.path.join(self.real[above], name)
 
     def called(self, path: bytes, use: Use) -> set[bytes]:
         """What a path is called from the tree, as it is spelled and as links lead to it; of bytecode, its source."""
         paths = [source_of(path) or path]
         if use.first is None:
-            above, name = os.path.split(path)
-            if above not in self.real:
-                self.real[above] = os.path.realpath(above)
-            paths.append(os.path.join(self.real[above], name))
+            paths.append(self.place(path))
         called = {_relative(name, self.places, self.beside) for name in paths} - {b"../"}
         looks = (look for look in (use.first, *use.made) if look is not None)
         return called.union(*(self.inodes.get(look[4], ()) for look in looks))

@@ -1,7 +1,7 @@
 """One real build made ready: where it works, and what must be forced before it, for the inner tool must notice all.
 
 In a folder that a project has chosen, inputs get new times. In one of our own, for a project that has chosen none, what
-CMake or Meson have compiled stays only where an observed build has shown that ninja finds by itself what is not right.
+compilers have made stays, and only where an observed build has shown that ninja finds by itself what is not right.
 
 Meson calls sources by their way from its folder, and compilers write that into what they make. So its folder lies in
 the tree during a build, where meson-python makes one too, and in the cache directory between builds.
@@ -25,8 +25,8 @@ from freshwheel.base.errors import InputError
 from freshwheel.base.model import Snapshot
 from freshwheel.build import notice
 from freshwheel.build.context import Context
-from freshwheel.build.notice import Workplace
-from freshwheel.build.observation import Watch, Workrooms
+from freshwheel.build.notice import Workplace, Workrooms
+from freshwheel.build.observation import Watch
 from freshwheel.build.opinion import Read
 from freshwheel.inner import build_folders, process
 from freshwheel.inner.build_folders import Record, Seen
@@ -107,6 +107,21 @@ class OwnFolder:
         shutil.rmtree(self.above, ignore_errors=True)
         if self.is_moved:  # from a build that was killed
             shutil.rmtree(self.path, ignore_errors=True)
+
+    def remove(self, paths: Iterable[bytes]) -> None:
+        """None of these paths is there, relative to it, or nothing is."""
+        for path in paths:
+            place = os.path.join(os.fsencode(self.place), path)
+            try:
+                if os.path.isdir(place) and not os.path.islink(place):
+                    shutil.rmtree(place)
+                else:
+                    os.unlink(place)
+            except (FileNotFoundError, NotADirectoryError):
+                pass
+            except OSError:
+                self.empty()
+                return
 
     def refuse(self) -> None:
         """The folder is not used any more, if that can be left there."""

@@ -116,16 +116,34 @@ def run(command: Sequence[str], *, cwd: str, environ: Mapping[str, str]) -> Answ
     return Answer(status=done.returncode, output=done.stdout)
 
 
-def opened_by_compilers(ninja: str, folder: str, place: str) -> dict[bytes, set[bytes] | None]:
-    """The outputs for which ninja knows what their compilers have opened, and these files; all paths are real ones.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NinjaRecords:
+    """What ninja knows of the folder that it works in; all paths are real ones."""
 
-    That is what it goes by the next time. None stands for the files of an output that it makes anew in any case.
-    `folder` is where it has worked, and `place` where that lies now.
-    """
-    records: dict[bytes, set[bytes] | None] = {}
+    opened: Mapping[bytes, set[bytes] | None]
+    """What was opened for an output, as its compiler has said; None: it is made anew in any case."""
+    outputs: frozenset[bytes]
+    """All that it makes there, but for what tells itself what to make."""
+
+
+def ask_ninja(ninja: str, folder: str, place: str) -> NinjaRecords:
+    """What it goes by the next time; `folder` is where it has worked, and `place` where that lies now."""
+    start = os.path.realpath(os.fsencode(folder))
+
+    def asked(*words: str) -> list[bytes]:
+        return run([ninja, "-t", *words], cwd=place, environ={}).output.splitlines()
+
+    rules = dict(line.rpartition(b": ")[::2] for line in asked("targets", "all"))
+    known = {b"phony", rules.get(b"build.ninja", b"phony")}
+    outputs = {os.path.normpath(os.path.join(start, name)) for name, rule in rules.items() if rule not in known}
+    return NinjaRecords(opened=_opened(asked("deps"), start), outputs=frozenset(outputs))
+
+
+def _opened(lines: Iterable[bytes], start: bytes) -> dict[bytes, set[bytes] | None]:
+    opened: dict[bytes, set[bytes] | None] = {}
     real: dict[bytes, bytes] = {}
-    start, files = os.path.realpath(os.fsencode(folder)), set[bytes]()
-    for line in run([ninja, "-t", "deps"], cwd=place, environ={}).output.splitlines():
+    files = set[bytes]()
+    for line in lines:
         if line.startswith(b"    "):
             path = line[4:]
             if path not in real:
@@ -134,8 +152,8 @@ def opened_by_compilers(ninja: str, folder: str, place: str) -> dict[bytes, set[
         elif line:
             output, _, state = line.rpartition(b": #deps ")
             files = set()
-            records[os.path.normpath(os.path.join(start, output))] = files if state.endswith(b"(VALID)") else None
-    return records
+            opened[os.path.normpath(os.path.join(start, output))] = files if state.endswith(b"(VALID)") else None
+    return opened
 
 
 def which(name: str, folders: Sequence[str], lookout: Lookout, *, cwd: str, environ: Mapping[str, str]) -> str | None:
