@@ -429,7 +429,7 @@ DAMAGE = {
     "empty": lambda _good: b"",
     "cut": lambda good: good[:-5],
     "no text": lambda _good: b"\xff\xfe\x00",
-    "another edition": lambda good: good.replace(b"FWDIS\0\0\4", b"FWDIS\0\0\1"),
+    "another edition": lambda good: good.replace(b"FWDIS\0\0\5", b"FWDIS\0\0\1"),
     "another path": lambda good: good.replace(b"a.txt", b"b.txt"),
 }
 

@@ -297,6 +297,24 @@ def test_what_meson_does_not_tell_ninja_is_not_trusted(bench, situation):
     bench.check(lambda: bench.write("notes/word.h", SAYS.format("two")))
 
 
+@pytest.mark.parametrize("situation", ["a library that is linked by its name", "a program that writes a header"])
+def test_in_a_folder_of_the_project_what_is_not_made_again_is_noticed(bench, situation):
+    """Then the wheel is built elsewhere, and not stored until the folder is gone."""
+    source, more, changed = SITUATIONS[situation]
+    bench.cmake(source, more=more, tables='build-dir = "kept"\n')
+    bench.write(changed, TEXTS[changed].format("one"))
+    bench.settle()
+    assert bench.build().word == "one"
+    bench.write(changed, TEXTS[changed].format("two"))
+    assert [bench.build(WORD=number).word for number in "12"] == (["two"] * 2 if bench.observed else ["one"] * 2)
+    wheel = bench.build()
+    assert wheel.unstored
+    assert "remove that folder" in wheel.unstored or not bench.observed
+    shutil.rmtree(bench.path("kept"))
+    assert bench.build().word == "two"
+    assert bench.build().hit or not bench.observed
+
+
 def test_what_a_command_has_left_is_gone_when_cmake_looks(bench):
     """As it is in an empty folder."""
     bench.cmake(c(), more=GLOBBED)

@@ -33,6 +33,7 @@ from freshwheel.inner.build_folders import Profile, Record, Seen
 from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.memory import discoveries
 from freshwheel.memory.discoveries import Page
+from freshwheel.observe.account import Account, is_python
 from freshwheel.sources.cargo import Closure, lies_in
 from freshwheel.store.shelf import Discovered
 from freshwheel.store.store import Store
@@ -146,6 +147,38 @@ def doubt(folder: str | None, record: Record | None, state: Mapping[str, Profile
     return ""
 
 
+def rested(account: Account, folder: str, page: Page) -> tuple[dict[bytes, tuple[bytes, ...]], str]:
+    """What lies in a kept folder, and what of that was used for it; and what a build has not made again, in words.
+
+    Ninja makes again what it was told of. A library that is linked by its name may be none of that.
+    """
+    used, made = _of_processes(account, folder)
+    written = {path for paths in made.values() for path in paths}
+    fresh = {path: tuple(sorted(used[pid] - {path})) for pid, paths in made.items() if pid in used for path in paths}
+    known = {**page.rested, **fresh}
+    there = {path: on for path, on in known.items() if os.path.lexists(os.path.join(os.fsencode(folder), path))}
+    for path, on in sorted(there.items()):
+        later = sorted(written.intersection(on)) if path not in written else []
+        if later:
+            names = f"{os.fsdecode(path)} in {folder} was not made again, though {os.fsdecode(later[0])} was"
+            return there, f"{names}: nothing tells ninja or make so; remove that folder"
+    return there, ""
+
+
+def _of_processes(account: Account, folder: str) -> tuple[dict[int, set[bytes]], dict[int, set[bytes]]]:
+    """What each process has used in a folder, and what it has made there; not those that configure, and write much."""
+    above = os.path.join(os.path.realpath(os.fsencode(folder)), b"")
+    used: dict[int, set[bytes]] = {}
+    made: dict[int, set[bytes]] = {}
+    for path, use in account.uses.items():
+        if path.startswith(above):
+            for numbers, table in ((use.read | use.run, used), (use.written, made)):
+                for number in numbers:
+                    table.setdefault(account.programs[number].pid, set()).add(path[len(above) :])
+    others = {item.pid for item in account.programs if item.name in _CONFIGURING or is_python(item)}
+    return used, {pid: paths for pid, paths in made.items() if pid not in others}
+
+
 @contextlib.contextmanager
 def fresh(context: Context, private: str) -> Iterator[tuple[dict[str, str], str]]:
     """The variables that give setuptools an empty folder, in `private`, and that folder; nothing for other backends."""
@@ -178,6 +211,7 @@ def _chooses(name: bytes) -> bool:
     return name in (b"pyproject.toml", b"setup.py", b"setup.cfg", b"config.toml", b"config")
 
 
+_CONFIGURING = ("cmake", "gmake", "make", "ninja")
 _RUSTC, _RUST = "rustc", ".rs"
 _SCRIPT = "build script"
 _PYTHON = "python"

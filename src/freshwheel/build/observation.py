@@ -132,6 +132,10 @@ class Findings:
     readers: Mapping[str, tuple[str, ...]]
     traces: Traces
     doubt: str
+    rested: Mapping[bytes, tuple[bytes, ...]] = field(default_factory=dict)
+    """As `Page.rested` has it."""
+    late: str = ""
+    """As `Page.late` has it."""
 
     def missed(self) -> list[Taken]:
         """What is to be an input from the next build on."""
@@ -156,6 +160,8 @@ class Findings:
             used=tuple(sorted(self.traces.used)),
             once=tuple(sorted(self.traces.once)),
             compiled=tuple(sorted(self.traces.compiled)),
+            rested=self.rested,
+            late=self.late,
             joined={**earlier.joined, **{_said(item): ", ".join(item.by) for item in self.missed()}},
         )
 

@@ -223,6 +223,11 @@ class Site:
         """The state of these build folders of cargo, and of the one that is kept."""
         return build_folders.look(places, self.kept)
 
+    def late(self) -> str:
+        """What was not made again in the folder that the project keeps, in words; nothing: all is as it should be."""
+        is_wheel = self.context.call.hook == "build_wheel"  # the folder of an editable is built in later, too
+        return self.work.page().late if is_wheel and self.own is None and self.profiles([]) else ""
+
     def seen(self, snapshot: Snapshot, page: Page) -> Seen:
         """The inputs, for a build script may read any of them, and what chooses how cargo is called.
 

@@ -74,7 +74,8 @@ def doubt(case: Case, built: Built) -> str:
     if built.missed:
         return "files were read that were no inputs before"
     if built.findings is None and case.context.config.store != "on":
-        return f"nobody has seen what the build read: {built.unobserved or 'it was not to be observed'}"
+        unseen = f"nobody has seen what the build read: {built.unobserved or 'it was not to be observed'}"
+        return unseen if built.unobserved else built.doubt or unseen
     if any(_locks(case, built).get(path) != lock for path, lock in case.locks.items()):
         return "a lock file changed during the build"
     if not _stands(case, built.later):
