@@ -159,15 +159,20 @@ class Tree:
             opened.write(text)
 
     def install(self, installer: str, *, hit: bool = False) -> float:
-        """Seconds of one installation of what is at rest; where that is a hit, nothing is at hand that could build."""
+        """Seconds of one installation of what is at rest. Raises FailedError if that should be a `hit`, and is none."""
         time.sleep(_SETTLED)
         command = (*self.workshop.installer(installer, self.python), *self.more, self.path)
         start = time.perf_counter()
         try:
-            self.workshop.run(*command, more=self.workshop.alone if hit else self.env)
+            self.workshop.run(*command, more=self.env)
         except FailedError as error:
             raise FailedError(f"{error}\n{self.workshop.ask('why', self.path)}") from error
-        return time.perf_counter() - start
+        took = time.perf_counter() - start
+        if hit:
+            last = json.loads(self.workshop.ask("why", self.path))["outcomes"][0]
+            if last["decided"] == "built":
+                raise FailedError(f"{' '.join(command)}: not a hit: {json.dumps(last, indent=2)}")
+        return took
 
 
 class Run:
