@@ -15,7 +15,7 @@ OTHER = "int other(void) { return %d; }\n"
 ROOMS = re.compile(rb"builds-v0|pip-build-env-|build-env-")
 
 
-@pytest.mark.parametrize("name", ["scikit-build-core", "meson-python"])
+@pytest.mark.parametrize("name", ["scikit-build-core", pytest.param("meson-python", marks=pytest.mark.nightly)])
 def test_an_edited_file_is_one_compilation(frontend, project, tmp_path_factory, tmp_path, name):
     """And nothing names the environment of one build, or shows in the wheel that there is a copy of it."""
     project, cache, round_ = project(name), tmp_path_factory.mktemp("c"), iter(range(9))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import xxhash
 
-from .conftest import LONG_AGO, c, requires_cmake
+from .conftest import LONG_AGO, c, requires_cmake, requires_git
 
 pytestmark = [pytest.mark.slow, requires_cmake]
 
@@ -170,11 +170,16 @@ def two_sources(bench, backend):
     bench.settle()
 
 
+@pytest.fixture(autouse=True)
+def _observed(bench):
+    """Nothing is kept of what nobody observed."""
+    if not bench.observed:
+        pytest.skip("nothing is kept of what nobody observed")
+
+
 @pytest.fixture(params=["cmake", "meson"])
 def pair(bench, request):
     """A project with two sources, and built once."""
-    if not bench.observed:
-        pytest.skip("nothing is kept of what nobody observed")
     two_sources(bench, request.param)
     assert bench.build().word == "one"
     return bench
@@ -234,8 +239,6 @@ def test_another_variable_compiles_all(pair):
 
 def test_a_wheel_that_names_the_folder_is_built_elsewhere(bench):
     """It is as without freshwheel, and the folder is used no more."""
-    if not bench.observed:
-        pytest.skip("nothing is kept of what nobody observed")
     bench.cmake(c(), more='target_compile_definitions(_native PRIVATE "WORD=\\"${CMAKE_CURRENT_BINARY_DIR}\\"")')
     for number in range(2):
         bench.write("demo/other.c", f"// {number}")
@@ -306,13 +309,28 @@ def test_in_a_folder_of_the_project_what_is_not_made_again_is_noticed(bench, sit
     bench.settle()
     assert bench.build().word == "one"
     bench.write(changed, TEXTS[changed].format("two"))
-    assert [bench.build(WORD=number).word for number in "12"] == (["two"] * 2 if bench.observed else ["one"] * 2)
+    assert [bench.build(WORD=number).word for number in "12"] == ["two"] * 2
     wheel = bench.build()
-    assert wheel.unstored
-    assert "remove that folder" in wheel.unstored or not bench.observed
+    assert "remove that folder" in wheel.unstored
     shutil.rmtree(bench.path("kept"))
     assert bench.build().word == "two"
-    assert bench.build().hit or not bench.observed
+    assert bench.build().hit
+
+
+@requires_git
+def test_a_project_that_fetches_another_one_by_git_is_built_again(bench):
+    """What git has left is there as a whole, or not at all."""
+    bench.write("../far/CMakeLists.txt", "add_library(far INTERFACE)\ntarget_include_directories(far INTERFACE .)\n")
+    bench.write("../far/word.h", SAYS.format("one"))
+    far = bench.path("../far")
+    bench.git("init", "--quiet", "--initial-branch", "main", cwd=far)
+    bench.git("add", "--all", cwd=far)
+    bench.git("-c", "user.name=n", "-c", "user.email=n@localhost", "commit", "--quiet", "--message", "first", cwd=far)
+    fetched = f"include(FetchContent)\nFetchContent_Declare(far GIT_REPOSITORY {far} GIT_TAG main)\n"
+    bench.cmake(HEADER, more=f"{fetched}FetchContent_MakeAvailable(far)\ntarget_link_libraries(_native PRIVATE far)\n")
+    for number in range(3):
+        bench.write("demo/_native.c", f"{HEADER}// {number}\n")
+        assert bench.build().word == "one"
 
 
 def test_what_a_command_has_left_is_gone_when_cmake_looks(bench):

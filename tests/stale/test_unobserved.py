@@ -1,10 +1,11 @@
 """Where nobody observes a build, its wheel is not stored, whatever it reads; what its Pythons tell is held to."""
 
 import os
+from pathlib import Path
 
 import pytest
 
-from .conftest import c, main, requires_c, requires_cargo, requires_git
+from .conftest import c, main, requires_c, requires_cargo, requires_cmake, requires_git
 
 pytestmark = pytest.mark.slow
 
@@ -48,6 +49,14 @@ def test_compiled_wheel_is_not_stored_and_says_why(unobserved):
     assert "observation is off" in reason
     assert reason.count("leaves no record") == 1
     assert unobserved.build().decided == "built"
+
+
+@requires_cmake
+def test_nothing_is_kept_of_what_cmake_has_compiled(unobserved):
+    """Nobody knows what it rests on."""
+    unobserved.cmake(c('"one"'))
+    assert unobserved.build().word == "one"
+    assert not list(Path(unobserved.environ["FRESHWHEEL_CACHE_DIR"]).rglob("*.o"))
 
 
 @requires_cargo

@@ -185,8 +185,8 @@ def _looked(site: Site, ready: Ready, watch: Watch | None, private: Sequence[str
         rooms = site.rooms([*ready.places, *private, *watch.private])
         scope = site.scope(later, private=private[0])
         findings = observation.findings(site.context, account, scope, later, rooms, ready.page)
-    if site.own is not None:
-        site.own.remove(findings.traces.passing if findings is not None else ())
+    if site.own is not None and findings is not None:
+        site.own.remove(findings.traces)
     elif site.kept is not None and account is not None and findings is not None:
         rested, late = notice.rested(account, site.kept, ready.page)
         findings = replace(findings, rested=rested, late=late, doubt=findings.doubt or late)

@@ -16,6 +16,7 @@ import contextlib
 import os
 import platform
 import posixpath
+import re
 import shlex
 import sys
 import tempfile
@@ -31,6 +32,7 @@ from freshwheel.build.context import Context
 from freshwheel.inner import build_folders, distributions
 from freshwheel.inner.build_folders import Profile, Record, Seen
 from freshwheel.inner.machine import NEW_EVERY_TIME
+from freshwheel.inner.programs import NinjaRecords
 from freshwheel.memory import discoveries
 from freshwheel.memory.discoveries import Page
 from freshwheel.observe.account import Account, is_python
@@ -148,21 +150,48 @@ def doubt(folder: str | None, record: Record | None, state: Mapping[str, Profile
 
 
 def rested(account: Account, folder: str, page: Page) -> tuple[dict[bytes, tuple[bytes, ...]], str]:
-    """What lies in a kept folder, and what of that was used for it; and what a build has not made again, in words.
+    """What in a kept folder was used for what there; and what was not made again though it had to be, in words.
 
     Ninja makes again what it was told of. A library that is linked by its name may be none of that.
     """
     used, made = _of_processes(account, folder)
     written = {path for paths in made.values() for path in paths}
     fresh = {path: tuple(sorted(used[pid] - {path})) for pid, paths in made.items() if pid in used for path in paths}
-    known = {**page.rested, **fresh}
-    there = {path: on for path, on in known.items() if os.path.lexists(os.path.join(os.fsencode(folder), path))}
+    known = {**page.rested, **fresh}.items()
+    there = {path: on for path, on in known if os.path.lexists(os.path.join(os.fsencode(folder), path))}
     for path, on in sorted(there.items()):
-        later = sorted(written.intersection(on)) if path not in written else []
-        if later:
-            names = f"{os.fsdecode(path)} in {folder} was not made again, though {os.fsdecode(later[0])} was"
-            return there, f"{names}: nothing tells ninja or make so; remove that folder"
+        if path not in written and not written.isdisjoint(on):
+            why = f"{os.fsdecode(path)} in {folder} was not made again, though {os.fsdecode(min(written & {*on}))} was"
+            return there, f"{why}: nothing tells ninja or make so; remove that folder"
     return there, ""
+
+
+def leftovers(  # noqa: PLR0913, PLR0917 - what is known of a folder
+    account: Account,
+    folder: str,
+    written: Mapping[bytes, frozenset[int]],
+    ninja: NinjaRecords,
+    noted: Collection[bytes],
+    looking: Collection[int],
+) -> tuple[frozenset[bytes], frozenset[bytes]]:
+    """What ninja or a command has made in a folder, but for what compilers have `noted` and ninja knows; and the rest.
+
+    Nobody has said what these rest on. What was not `written` has stayed there for that reason. The rest is none of
+    ninja's, nor of the linkers that CMake and Meson try; `looking` are programs of theirs.
+    """
+    if not folder:
+        return frozenset(), frozenset()
+    above = os.path.join(os.path.realpath(os.fsencode(folder)), b"")
+    linkers = {number for number, item in enumerate(account.programs) if _LINKERS(item.name)}.union(looking)
+    others = {path for path, numbers in written.items() if not numbers.issubset(looking)}
+    strange = {path for path in others if not written[path] <= linkers} - ninja.outputs
+    kept = {path for path in ninja.opened if path in noted or path not in written}
+    passing = ninja.outputs.union(others - strange) - kept
+
+    def below(paths: Iterable[bytes]) -> frozenset[bytes]:
+        return frozenset(path[len(above) :] for path in paths if path.startswith(above))
+
+    return below(passing), below(strange - kept)
 
 
 def _of_processes(account: Account, folder: str) -> tuple[dict[int, set[bytes]], dict[int, set[bytes]]]:
@@ -211,6 +240,7 @@ def _chooses(name: bytes) -> bool:
     return name in (b"pyproject.toml", b"setup.py", b"setup.cfg", b"config.toml", b"config")
 
 
+_LINKERS = re.compile(r"(?:[\w.]+-)*(?:ar|as|ld(?:\.\w+)?|ranlib|strip)|collect2").fullmatch
 _CONFIGURING = ("cmake", "gmake", "make", "ninja")
 _RUSTC, _RUST = "rustc", ".rs"
 _SCRIPT = "build script"

@@ -12,7 +12,7 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from freshwheel.base import files
@@ -115,7 +115,9 @@ class Traces:
     often: frozenset[bytes] = frozenset()
     """Absolute paths of files that the build has made, named as inputs are, and has not only read once to pack them."""
     passing: frozenset[bytes] = frozenset()
-    """Of the own folder, relative to it, what the next build must not find there."""
+    """Of the own folder, relative to it, what the next build must not find there, and makes again."""
+    strange: frozenset[bytes] = frozenset()
+    """What nobody knows how to make again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -297,12 +299,16 @@ class _Tracing:
         for path, use in self.account.uses.items():
             self.follow(path, use)
         known = frozenset(page.used)
+        noted = {output for number, output in self.outputs.items() if self.is_compiler(number)}
+        written = {self.place(path): use.written for path, use in self.account.uses.items() if use.written}
+        passing, strange = notice.leftovers(self.account, own, written, self.ninja, noted, self.looking)
         return Traces(
             used=known.union(self.used),
             once=frozenset(self.packed) - self.taken - known.difference(page.once),
             compiled=frozenset(page.compiled).union(self.compiled - known) - self.uncompiled,
             often=frozenset(self.often),
-            passing=frozenset(self.passing(own)) if own else frozenset(),
+            passing=passing,
+            strange=strange,
         )
 
     def follow(self, path: bytes, use: Use) -> None:
@@ -350,20 +356,6 @@ class _Tracing:
     def is_compiler(self, number: int) -> bool:
         """Whether a program is one of those that tell ninja what they have opened."""
         return number in self.looking and self.account.programs[number].name in _COMPILERS
-
-    def passing(self, own: str) -> Iterator[bytes]:
-        """All in the own folder that ninja or a command has made, but for what a compiler has made and ninja knows.
-
-        Nobody has said what that rests on. What was there before, and was not written, has stayed for that reason.
-        """
-        above = os.path.join(os.path.realpath(os.fsencode(own)), b"")
-        written = {self.place(path): use.written for path, use in self.account.uses.items() if use.written}
-        noted = {output for number, output in self.outputs.items() if self.is_compiler(number)}
-        kept = {path for path in self.ninja.opened if path in noted or path not in written}
-        others = {path for path, numbers in written.items() if not numbers <= self.looking}
-        for path in (self.ninja.outputs | others) - kept:
-            if path.startswith(above):
-                yield path[len(above) :]
 
     def place(self, path: bytes) -> bytes:
         """A path whose folder has no links in it."""

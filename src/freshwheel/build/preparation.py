@@ -26,7 +26,7 @@ from freshwheel.base.model import Snapshot
 from freshwheel.build import notice
 from freshwheel.build.context import Context
 from freshwheel.build.notice import Workplace, Workrooms
-from freshwheel.build.observation import Watch
+from freshwheel.build.observation import Traces, Watch
 from freshwheel.build.opinion import Read
 from freshwheel.inner import build_folders, process
 from freshwheel.inner.build_folders import Record, Seen
@@ -108,10 +108,13 @@ class OwnFolder:
         if self.is_moved:  # from a build that was killed
             shutil.rmtree(self.path, ignore_errors=True)
 
-    def remove(self, paths: Iterable[bytes]) -> None:
-        """None of these paths is there, relative to it, or nothing is."""
-        for path in paths:
-            place = os.path.join(os.fsencode(self.place), path)
+    def remove(self, traces: Traces) -> None:
+        """Nothing of what a build has left, and the next one makes again, is there; where that can't be, nothing is."""
+        above = os.fsencode(self.place)
+        if any(os.path.lexists(os.path.join(above, path)) for path in traces.strange):
+            self.empty()
+        for path in traces.passing:
+            place = os.path.join(above, path)
             try:
                 if os.path.isdir(place) and not os.path.islink(place):
                     shutil.rmtree(place)
