@@ -12,6 +12,14 @@ pytestmark = [
 ]
 
 OTHER = "int other(void) { return %d; }\n"
+WHERE_CMAKE = """\
+file(WRITE "${CMAKE_CURRENT_BINARY_DIR}/where.txt" "${Python_EXECUTABLE}")
+install(FILES "${CMAKE_CURRENT_BINARY_DIR}/where.txt" DESTINATION demo)
+"""
+WHERE_MESON = """\
+configure_file(output: 'where.txt', configuration: {'WHERE': python.full_path()}, install: true,
+    install_dir: python.get_install_dir() / 'demo')
+"""
 ROOMS = re.compile(rb"builds-v0|pip-build-env-|build-env-")
 
 
@@ -21,8 +29,10 @@ def test_an_edited_file_is_one_compilation(frontend, project, tmp_path_factory, 
     project, cache, round_ = project(name), tmp_path_factory.mktemp("c"), iter(range(9))
     if name == "meson-python":
         project.edit("meson.build", "'native/_native.c'", "'native/_native.c', 'native/other.c'")
+        project.edit("meson.build", "python.install_sources", f"{WHERE_MESON}python.install_sources")
     else:
         project.edit("CMakeLists.txt", "WITH_SOABI", "WITH_SOABI native/other.c")
+        project.edit("CMakeLists.txt", "install(", f"{WHERE_CMAKE}install(")
     (project.path / "native" / "other.c").write_text(OTHER % 1)
 
     def objects():
@@ -43,3 +53,4 @@ def test_an_edited_file_is_one_compilation(frontend, project, tmp_path_factory, 
     with zipfile.ZipFile(wheel) as archive:
         texts = b"".join(map(archive.read, archive.namelist()))
     assert not [path for path in (folder, copy) if path.name.encode() in texts]
+    assert ROOMS.search(texts), "the text that says where Python is does so as without a copy"

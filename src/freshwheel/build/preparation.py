@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 import xxhash
 
 from freshwheel.base import files, frame
-from freshwheel.base.errors import InputError
+from freshwheel.base.errors import InputError, WheelError
 from freshwheel.base.model import Snapshot
 from freshwheel.build import notice
 from freshwheel.build.context import Context
@@ -97,10 +97,19 @@ class OwnFolder:
                 shutil.rmtree(self.path, ignore_errors=True)
 
     def shows(self, wheel: str) -> bool:
-        """Whether the wheel at a path names the folder, or the environment, as no other one does."""
+        """Whether the wheel at a path names the folder, or the environment, as no other one does.
+
+        Texts that name the copy of the environment name that of the build from now on, as without a copy.
+        """
         places = [self.above, *([self.path] if self.is_moved else [])]
         places += [self.environment.prefix] if self.environment else []
-        return archive.names(wheel, [os.fsencode(os.path.basename(place)) for place in places])
+        marks = [os.fsencode(os.path.basename(place)) for place in places]
+        if not archive.names(wheel, marks):
+            return False
+        with contextlib.suppress(WheelError, OSError):
+            if self.environment is not None:
+                archive.put_right(wheel, *map(os.fsencode, (self.environment.prefix, self.environment.origin)))
+        return archive.names(wheel, marks)
 
     def empty(self) -> None:
         """Nothing is there, nor in the folders for other environments, as far as they can be removed."""

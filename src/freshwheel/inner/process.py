@@ -316,6 +316,11 @@ class EnvironmentCopy:
         """Path of its interpreter."""
         return os.path.join(self.prefix, "bin", "python")
 
+    @property
+    def origin(self) -> str:
+        """The environment that it is a copy of, or the first of them."""
+        return next(iter(self.moved))
+
     def environ(self, environ: Mapping[str, str]) -> dict[str, str]:
         """The variables of a build, which lead to the copy where they led to the environment."""
         changed = dict(environ)

@@ -49,6 +49,7 @@ _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _END = struct.Struct("<4s4H2LH")
 _DESCRIPTOR, _UTF8 = 1 << 3, 1 << 11
 _CHUNK = 1 << 20
+_LARGEST_TEXT = 16 << 20
 _UNIX, _PLAIN_FILE = 3, 0o100644 << 16
 _EXECUTABLE = 0o111 << 16
 _BILLS = f"{INFO}/sboms/"
@@ -129,6 +130,22 @@ def repack(wheel: Wheel, target: str, contents: Mapping[str, bytes]) -> str:
                 writer.copy(member, member.filename, source)
         writer.end()
     return wheel.name.filename
+
+
+def put_right(path: str, place: bytes, other: bytes) -> None:
+    """Has the texts in the wheel at a path name another place where they named one; its libraries stay as they are.
+
+    Raises WheelError for one that is not rewritten here, and OSError.
+    """
+    wheel, contents = read(path), dict[str, bytes]()
+    with _opened(path) as archive:
+        for member in wheel.members:
+            data = archive.read(member) if member.file_size <= _LARGEST_TEXT else b""
+            if place in data and b"\0" not in data:
+                contents[member.filename] = data.replace(place, other)
+    contents.pop(f"{wheel.stem}{INFO}/RECORD", None)
+    if contents:
+        repack(wheel, os.path.dirname(path), contents)
 
 
 def mark_of(path: str) -> Mark | None:
