@@ -99,10 +99,10 @@ class OwnFolder:
     def shows(self, wheel: str) -> bool:
         """Whether the wheel at a path names the folder, or the environment, as no other one does.
 
-        Texts that name the copy of the environment name that of the build from now on, as without a copy.
+        Texts that name the copy of the environment name that of the build from now on, as without a copy. In the tree,
+        the folder is called as meson-python would call it.
         """
-        places = [self.above, *([self.path] if self.is_moved else [])]
-        places += [self.environment.prefix] if self.environment else []
+        places = [self.above, *([self.environment.prefix] if self.environment else [])]
         marks = [os.fsencode(os.path.basename(place)) for place in places]
         if not archive.names(wheel, marks):
             return False
@@ -158,7 +158,7 @@ def own_folder(context: Context) -> OwnFolder | None:
     prefix = environment.prefix if environment else sys.prefix
     place = path = os.path.join(folder, xxhash.xxh3_64_hexdigest(os.fsencode(prefix)))
     if context.config.backend == _MESON:
-        path = os.path.join(os.fsdecode(context.real), f".mesonpy-{xxhash.xxh3_64_hexdigest(os.fsencode(place))}")
+        path = os.path.join(os.fsdecode(context.real), f".mesonpy-{xxhash.xxh32_hexdigest(os.fsencode(place))}")
         with contextlib.suppress(OSError):
             is_near = os.stat(cache).st_dev == os.stat(context.real).st_dev
             return OwnFolder(place=place, path=path, environment=environment) if is_near else None
