@@ -1,6 +1,7 @@
 """What CMake or Meson have compiled for a tree stays, as long as ninja finds by itself all that is not right."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -246,6 +247,19 @@ def test_a_wheel_that_names_the_folder_is_built_elsewhere(bench):
         [folder] = folders(bench)
         assert [path.name for path in folder.rglob("*")] == ["not used"]
         assert folder.name.encode() not in b"".join(map(wheel.read, wheel.members))
+
+
+def test_a_wheel_may_name_the_folder_of_meson(bench):
+    """It is called as meson-python would call it, and lies where that would."""
+    option = "c_args: '-DWORD=\"' + meson.project_build_root() + '\"'"
+    bench.meson(c(), extension=option)
+    for number in range(2):
+        bench.write("demo/_native.c", f"{c()}// {number}\n")
+        wheel = bench.build()
+        texts = b"".join(map(wheel.read, wheel.members))
+        assert re.search(rb"/tree/\.mesonpy-[a-z0-9_]{8}>>", texts)
+    [folder] = folders(bench)
+    assert list(folder.rglob("*.c.o"))
 
 
 def test_a_job_of_continuous_integration_has_none(bench):
