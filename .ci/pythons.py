@@ -33,7 +33,7 @@ ELSEWHERE = (
     *("tests/sources/test_incremental.py", "tests/test_docs.py"),
 )
 """What needs installers that are not installed here, or says nothing about a Python."""
-AT_NIGHT = ("tests/build", "tests/cli", "tests/sources", "tests/wheel")
+AT_NIGHT = ("tests/build", "tests/cli", "tests/memory", "tests/sources", "tests/wheel")
 """What is long, and of which types and syntax are held against the oldest Python by lint."""
 TESTS = ("-q", "-p", "no:cacheprovider", "-n", "auto", "-m", "not slow and not trial and not nightly")
 

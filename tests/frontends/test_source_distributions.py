@@ -46,7 +46,11 @@ def installed(pip, venv, tree, *what):
 
 
 @pytest.mark.parametrize(
-    "fixture", ["hatchling-pure", "maturin-pyo3", pytest.param("setuptools-rust-pyo3", marks=pytest.mark.nightly)]
+    "fixture",
+    [
+        "hatchling-pure",
+        *(pytest.param(name, marks=pytest.mark.nightly) for name in ("maturin-pyo3", "setuptools-rust-pyo3")),
+    ],
 )
 def test_source_distribution_and_its_wheels_have_the_plain_version(fixture, pip, uv, build, project, venv, tmp_path):
     """A source distribution is for others, so it and all that is made from it is free of labels, whoever builds."""

@@ -111,7 +111,7 @@ def test_unchanged_lean_project_is_installed_without_its_inner_backend(
 
 @CARGO
 @PROC
-@pytest.mark.parametrize("fixture", ["maturin-pyo3", pytest.param("setuptools-rust-pyo3", marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("fixture", ["maturin-nodeps", pytest.param("maturin-pyo3", marks=pytest.mark.nightly)])
 def test_unchanged_project_never_starts_its_inner_backend(frontends, project, cache, tmp_path, fixture):
     """Where it is installed for each build all the same, it is not started."""
     tree, dist, log = project(fixture), tmp_path / "dist", tmp_path / "starts"
