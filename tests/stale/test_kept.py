@@ -347,6 +347,16 @@ def test_a_project_that_fetches_another_one_by_git_is_built_again(bench):
         assert bench.build().word == "one"
 
 
+def test_where_ninja_does_not_say_what_it_makes_nothing_stays(bench):
+    """Nobody knows then what has to be made again."""
+    two_sources(bench, "cmake")
+    bench.replace(
+        "CMakeLists.txt", "install(", 'install(CODE "file(REMOVE \\"${CMAKE_BINARY_DIR}/build.ninja\\")")\ninstall('
+    )
+    assert bench.build().word == "one"
+    assert folders(bench) == []
+
+
 def test_what_a_command_has_left_is_gone_when_cmake_looks(bench):
     """As it is in an empty folder."""
     bench.cmake(c(), more=GLOBBED)

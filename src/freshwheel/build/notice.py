@@ -170,17 +170,17 @@ def leftovers(  # noqa: PLR0913, PLR0917 - what is known of a folder
     account: Account,
     folder: str,
     written: Mapping[bytes, frozenset[int]],
-    ninja: NinjaRecords,
+    ninja: NinjaRecords | None,
     noted: Collection[bytes],
     looking: Collection[int],
 ) -> tuple[frozenset[bytes], frozenset[bytes]]:
     """What ninja or a command has made in a folder, but for what compilers have `noted` and ninja knows; and the rest.
 
     Nobody has said what these rest on. What was not `written` has stayed there for that reason. The rest is none of
-    ninja's, nor of the linkers that CMake and Meson try; `looking` are programs of theirs.
+    ninja's, nor of the linkers that CMake and Meson try; `looking` are programs of theirs. Without records it is all.
     """
-    if not folder:
-        return frozenset(), frozenset()
+    if not folder or ninja is None:
+        return frozenset(), frozenset((b".",) if folder else ())
     above = os.path.join(os.path.realpath(os.fsencode(folder)), b"")
     linkers = {number for number, item in enumerate(account.programs) if _LINKERS(item.name)}.union(looking)
     others = {path for path, numbers in written.items() if not numbers.issubset(looking)}

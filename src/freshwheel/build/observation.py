@@ -221,15 +221,13 @@ def _links_beside(judged: Judged, places: Places) -> list[bytes]:
     return sorted(links)
 
 
-def _asked_ninja(account: Account, places: Places, rooms: notice.Workrooms) -> NinjaRecords:
-    """What the ninja that works in the own folder knows."""
+def _asked_ninja(account: Account, places: Places, rooms: notice.Workrooms) -> NinjaRecords | None:
+    """What the ninja that works in the own folder knows; None: there is none, or it does not say."""
     log = os.path.realpath(os.fsencode(os.path.join(rooms.own, ".ninja_deps")))
     use = account.uses.get(log) if rooms.own else None
     users = [account.programs[number] for number in sorted(use.read | use.written)] if use is not None else []
     ninja = next((user.path for user in users if user.name == "ninja" and within(user.path, places.trusted)), None)
-    if ninja is None:
-        return NinjaRecords(opened={}, outputs=frozenset())
-    return ask_ninja(os.fsdecode(ninja), rooms.own, rooms.place)
+    return None if ninja is None else ask_ninja(os.fsdecode(ninja), rooms.own, rooms.place)
 
 
 def _said(item: Taken) -> str:
@@ -267,7 +265,7 @@ def _readers(account: Account, places: Places) -> dict[str, tuple[str, ...]]:
 class _Tracing:
     """Goes through an account for what was used of the tree, and how: by whatever path, for a file has one inode."""
 
-    def __init__(self, account: Account, places: Places, later: Snapshot, ninja: NinjaRecords) -> None:
+    def __init__(self, account: Account, places: Places, later: Snapshot, ninja: NinjaRecords | None) -> None:
         self.account = account
         self.places = places
         self.ninja = ninja
@@ -350,7 +348,7 @@ class _Tracing:
 
     def is_noted(self, number: int, path: bytes) -> bool:
         """Whether ninja knows that a program has opened a path: it is a compiler, and has said so."""
-        known = self.ninja.opened.get(self.outputs.get(number, b""), set())
+        known = set[bytes]() if self.ninja is None else self.ninja.opened.get(self.outputs.get(number, b""), set())
         return self.is_compiler(number) and (known is None or os.path.realpath(path) in known)
 
     def is_compiler(self, number: int) -> bool:

@@ -126,17 +126,19 @@ class NinjaRecords:
     """All that it makes there, but for what tells itself what to make."""
 
 
-def ask_ninja(ninja: str, folder: str, place: str) -> NinjaRecords:
-    """What it goes by the next time; `folder` is where it has worked, and `place` where that lies now."""
+def ask_ninja(ninja: str, folder: str, place: str) -> NinjaRecords | None:
+    """What it goes by the next time; None where it does not say all of that.
+
+    `folder` is where it has worked, and `place` where that lies now.
+    """
     start = os.path.realpath(os.fsencode(folder))
-
-    def asked(*words: str) -> list[bytes]:
-        return run([ninja, "-t", *words], cwd=place, environ={}).output.splitlines()
-
-    rules = dict(line.rpartition(b": ")[::2] for line in asked("targets", "all"))
+    targets, deps = [run([ninja, "-t", *words], cwd=place, environ={}) for words in (("targets", "all"), ("deps",))]
+    if targets.status != 0 or deps.status != 0:
+        return None
+    rules = dict(line.rpartition(b": ")[::2] for line in targets.output.splitlines())
     known = {b"phony", rules.get(b"build.ninja", b"phony")}
     outputs = {os.path.normpath(os.path.join(start, name)) for name, rule in rules.items() if rule not in known}
-    return NinjaRecords(opened=_opened(asked("deps"), start), outputs=frozenset(outputs))
+    return NinjaRecords(opened=_opened(deps.output.splitlines(), start), outputs=frozenset(outputs))
 
 
 def _opened(lines: Iterable[bytes], start: bytes) -> dict[bytes, set[bytes] | None]:
