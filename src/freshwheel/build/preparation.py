@@ -108,7 +108,7 @@ class OwnFolder:
             return False
         with contextlib.suppress(WheelError, OSError):
             if self.environment is not None:
-                archive.put_right(wheel, *map(os.fsencode, (self.environment.prefix, self.environment.origin)))
+                archive.rename_place(wheel, *map(os.fsencode, (self.environment.prefix, self.environment.origin)))
         return archive.names(wheel, marks)
 
     def empty(self) -> None:
@@ -120,9 +120,9 @@ class OwnFolder:
     def remove(self, traces: Traces) -> None:
         """Nothing of what a build has left, and the next one makes again, is there; where that can't be, nothing is."""
         above = os.fsencode(self.place)
-        if any(os.path.lexists(os.path.join(above, path)) for path in traces.strange):
+        if any(os.path.lexists(os.path.join(above, path)) for path in traces.unknown):
             self.empty()
-        for path in traces.passing:
+        for path in traces.remade:
             place = os.path.join(above, path)
             try:
                 if os.path.isdir(place) and not os.path.islink(place):
@@ -235,10 +235,12 @@ class Site:
         """The state of these build folders of cargo, and of the one that is kept."""
         return build_folders.look(places, self.kept)
 
-    def late(self) -> str:
+    def outdated(self) -> str:
         """What was not made again in the folder that the project keeps, in words; nothing: all is as it should be."""
-        is_wheel = self.context.call.hook == "build_wheel"  # the folder of an editable is built in later, too
-        return self.work.page().late if is_wheel and self.own is None and self.profiles([]) else ""
+        if self.kept is None or self.own is not None or self.context.call.hook != "build_wheel":
+            return ""  # the folder of an editable is built in later, too
+        outdated = self.work.page().outdated
+        return outdated if outdated and self.profiles([]) else ""
 
     def seen(self, snapshot: Snapshot, page: Page) -> Seen:
         """The inputs, for a build script may read any of them, and what chooses how cargo is called.

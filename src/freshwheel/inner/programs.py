@@ -120,8 +120,8 @@ def run(command: Sequence[str], *, cwd: str, environ: Mapping[str, str]) -> Answ
 class NinjaRecords:
     """What ninja knows of the folder that it works in; all paths are real ones."""
 
-    opened: Mapping[bytes, set[bytes] | None]
-    """What was opened for an output, as its compiler has said; None: it is made anew in any case."""
+    opened: Mapping[bytes, set[bytes]]
+    """What was opened for an output, as its compiler has said."""
     outputs: frozenset[bytes]
     """All that it makes there, but for what tells itself what to make."""
 
@@ -141,8 +141,8 @@ def ask_ninja(ninja: str, folder: str, place: str) -> NinjaRecords | None:
     return NinjaRecords(opened=_opened(deps.output.splitlines(), start), outputs=frozenset(outputs))
 
 
-def _opened(lines: Iterable[bytes], start: bytes) -> dict[bytes, set[bytes] | None]:
-    opened: dict[bytes, set[bytes] | None] = {}
+def _opened(lines: Iterable[bytes], start: bytes) -> dict[bytes, set[bytes]]:
+    opened: dict[bytes, set[bytes]] = {}
     real: dict[bytes, bytes] = {}
     files = set[bytes]()
     for line in lines:
@@ -152,9 +152,7 @@ def _opened(lines: Iterable[bytes], start: bytes) -> dict[bytes, set[bytes] | No
                 real[path] = os.path.realpath(os.path.join(start, path))
             files.add(real[path])
         elif line:
-            output, _, state = line.rpartition(b": #deps ")
-            files = set()
-            opened[os.path.normpath(os.path.join(start, output))] = files if state.endswith(b"(VALID)") else None
+            files = opened[os.path.normpath(os.path.join(start, line.rpartition(b": #deps ")[0]))] = set()
     return opened
 
 

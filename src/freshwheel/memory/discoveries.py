@@ -74,9 +74,9 @@ class Page:
     """Of the inputs, those that nobody has opened but the program that has made the wheel, and that only once."""
     compiled: tuple[bytes, ...] = ()
     """Of the inputs, those that nobody has opened but compilers that have told ninja so."""
-    rested: Mapping[bytes, tuple[bytes, ...]] = field(default_factory=dict)
+    made_from: Mapping[bytes, tuple[bytes, ...]] = field(default_factory=dict)
     """What was made in a folder that the project keeps -> what of that folder was used for it; relative to it."""
-    late: str = ""
+    outdated: str = ""
     """What was not made again there though it had to be, in words."""
     joined: Mapping[str, str] = field(default_factory=dict)
     """Path that a build has read in the repository, and that was no input of it -> who has."""

@@ -132,7 +132,7 @@ def repack(wheel: Wheel, target: str, contents: Mapping[str, bytes]) -> str:
     return wheel.name.filename
 
 
-def put_right(path: str, place: bytes, other: bytes) -> None:
+def rename_place(path: str, place: bytes, other: bytes) -> None:
     """Has the texts in the wheel at a path name another place where they named one; its libraries stay as they are.
 
     Raises WheelError for one that is not rewritten here, and OSError.
@@ -143,7 +143,6 @@ def put_right(path: str, place: bytes, other: bytes) -> None:
             data = archive.read(member) if member.file_size <= _LARGEST_TEXT else b""
             if place in data and b"\0" not in data:
                 contents[member.filename] = data.replace(place, other)
-    contents.pop(f"{wheel.stem}{INFO}/RECORD", None)
     if contents:
         repack(wheel, os.path.dirname(path), contents)
 
