@@ -7,6 +7,7 @@ answered then.
 import errno
 import os
 import stat
+import struct
 import sys
 
 import xxhash
@@ -30,6 +31,7 @@ _MAGIC = b"FWANS\0\0\4"
 _INFO = (".dist-info", ".egg-info")
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 _MASK = (1 << 64) - 1
+_pack = struct.Struct("<6Q").pack
 _FIELDS = (
     *("asked", "digest", "key", "entry", "places", "stamps", "absent", "present", "salt", "names", "values"),
     *("patterns", "harmless", "families", "path", "distributions", "name", "sha256", "size", "xxh3", "lean", "until"),
@@ -144,7 +146,11 @@ def family(names: "Iterable[str]", patterns: "Iterable[str]", harmless: "Iterabl
 
 def row_of(status: os.stat_result) -> bytes:
     """What is kept of a look at a place: 8 bytes over its row and the file system it is on."""
-    return rows.stamp(rows.packed(rows.row(status)) + (status.st_dev & _MASK).to_bytes(8, "little"))
+    try:
+        s = status
+        return rows.stamp(_pack(s.st_mode, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino, s.st_dev))
+    except struct.error:  # a time before 1970, or after 2554
+        return rows.stamp(rows.packed(rows.row(status)) + (status.st_dev & _MASK).to_bytes(8, "little"))
 
 
 def holds(answer: Answer, environ: "Mapping[str, str]") -> bool:
