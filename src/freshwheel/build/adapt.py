@@ -14,15 +14,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from freshwheel.base import records
 from freshwheel.base.errors import FreshwheelError, WheelError
 from freshwheel.base.model import Snapshot
 from freshwheel.base.records import Value
 from freshwheel.build import lookup
-from freshwheel.build.inner_build import Built
 from freshwheel.build.lookup import Case
-from freshwheel.build.observation import Traces
 from freshwheel.build.output import private
 from freshwheel.inner import build_key
 from freshwheel.memory import lease, memory
@@ -30,7 +29,10 @@ from freshwheel.observe.account import folders_above
 from freshwheel.sources import digest, disk
 from freshwheel.store.shelf import USES, Entry
 from freshwheel.store.store import Draft
-from freshwheel.wheel import archive
+
+if TYPE_CHECKING:
+    from freshwheel.build.inner_build import Built
+    from freshwheel.build.observation import Traces
 
 _MAGIC = b"FWUSES\0\1"
 _MOST = 8
@@ -150,6 +152,8 @@ def _fitting(case: Case, builds: Iterable[_Build]) -> Iterator[Candidate]:
 
 def _repacked(case: Case, known: Candidate, parts: Mapping[str, str]) -> Entry | None:
     """The entry of the earlier wheel with other members, now stored; None where that can't be."""
+    from freshwheel.wheel import archive  # noqa: PLC0415 - most earlier wheels are only copied
+
     entry = known.entry
     contents: dict[str, bytes] = {}
     for name, path in known.members.items():
@@ -188,6 +192,8 @@ def _content(tree: str, path: bytes, snapshot: Snapshot) -> bytes | None:
 
 def _packed(tree: str, built: Built, snapshot: Snapshot, traces: Traces) -> dict[bytes, str]:
     """The inputs that the build has only packed, and that are members byte for byte, each with its member."""
+    from freshwheel.wheel import archive  # noqa: PLC0415 - loaded where a wheel was built
+
     files = [file.path for file in snapshot.inputs if file.path in traces.once and file.kind in (b"f", b"x")]
     try:
         with zipfile.ZipFile(built.path) as wheel:

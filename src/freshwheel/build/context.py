@@ -1,15 +1,18 @@
-"""What one call of a hook or a command is about: the tree, the settings, the kind of build, the inputs.
+"""What one call of a hook or a command is about: the tree, the settings, the kind of build, the inputs, the backend.
 
 The recipes and the reports start here; it joins what the rooms and the floor say before anything is built.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from freshwheel.base import backends, config, environment, files
 from freshwheel.base.errors import ConfigError, InputError, Problem
@@ -19,6 +22,10 @@ from freshwheel.inner import distributions
 from freshwheel.memory import discoveries, memory
 from freshwheel.sources import boundary, disk, project, selection
 from freshwheel.sources.disk import Disk
+
+if TYPE_CHECKING:
+    from freshwheel.build.observation import Watch
+    from freshwheel.inner.process import EnvironmentCopy, Inner
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -177,6 +184,56 @@ class Context:
         if self.project.sdist_version is not None:
             return self.project.sdist_version
         return None if self.config.version is None else project.own_version(self.project, self.config.version)
+
+    def own_base(self) -> str | None:
+        """The own base version, of which the inner backend would not know; None: it is the inner backend's to say."""
+        return None if self.config.version is None else self.base()
+
+
+@contextlib.contextmanager
+def fresh(context: Context, private: str) -> Iterator[tuple[dict[str, str], str]]:
+    """The variables that give setuptools an empty folder, in `private`, and that folder; nothing for other backends."""
+    from freshwheel.inner import build_folders  # noqa: PLC0415
+
+    if not build_folders.runs_setuptools(context.backend, context.config.backend):
+        yield {}, ""
+        return
+    with tempfile.TemporaryDirectory(prefix="freshwheel-build-", dir=private, ignore_cleanup_errors=True) as folder:
+        known, environ, base = bool(context.backend.distributions), context.call.environ, context.own_base()
+        yield build_folders.setuptools(folder, environ, context.call.hook, known=known, version=base), folder
+
+
+@contextlib.contextmanager
+def opened(
+    context: Context,
+    more: Mapping[str, str] | None = None,
+    *,
+    watch: Watch | None = None,
+    environment: EnvironmentCopy | None = None,
+) -> Iterator[Inner]:
+    """The inner backend, in an environment that is the caller's but for the interpreter it is told to build for.
+
+    With a copy of that environment it has that instead.
+    """
+    from freshwheel.inner import process  # noqa: PLC0415 - a hit asks nobody, as below
+
+    own = context.call.environ if environment is None else environment.environ(context.call.environ)
+    environ = {**context.backend.variables, **own, **(more or {})}
+    facts = None if environment is None else environment.facts
+    variables = backends.BASE_PYTHON_VARIABLES if context.config.stable_python else None
+    notes = None if watch is None else watch.folder
+    files = watch is not None and watch.records
+    with process.stable(environ, variables=variables, facts=facts, witness=notes, files=files) as stable:
+        if watch is not None:
+            watch.private += [watch.folder, *stable.get("PYTHONPATH", "").split(os.pathsep)[:1]]
+        yield process.Inner(
+            backend=context.config.backend,
+            backend_path=context.config.backend_path,
+            tree=context.call.tree,
+            python=sys.executable if environment is None else environment.python,
+            environ=stable,
+            start=None if watch is None else watch.run,
+        )
 
 
 def _build_requires(project: Project) -> Sequence[str]:

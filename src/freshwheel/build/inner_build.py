@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import tempfile
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from freshwheel.base import backends
 from freshwheel.base.errors import InputError, few
 from freshwheel.base.model import Snapshot
 from freshwheel.build import discovery, notice, observation, opinion, preparation
-from freshwheel.build.context import Context
+from freshwheel.build.context import Context, fresh, opened
 from freshwheel.build.observation import Findings, Watch
 from freshwheel.build.opinion import Read, Records
 from freshwheel.build.preparation import Ready, Site
-from freshwheel.inner import build_folders, process
-from freshwheel.inner.process import EnvironmentCopy
+from freshwheel.inner import build_folders
 from freshwheel.memory import discoveries
 from freshwheel.memory.discoveries import Page, State
 from freshwheel.observe.account import Account
@@ -64,37 +61,6 @@ class Built:
         return _stood_still(self.earlier, self.later)
 
 
-@contextlib.contextmanager
-def opened(
-    context: Context,
-    more: Mapping[str, str] | None = None,
-    *,
-    watch: Watch | None = None,
-    environment: EnvironmentCopy | None = None,
-) -> Iterator[process.Inner]:
-    """The inner backend, in an environment that is the caller's but for the interpreter it is told to build for.
-
-    With a copy of that environment it has that instead.
-    """
-    own = context.call.environ if environment is None else environment.environ(context.call.environ)
-    environ = {**context.backend.variables, **own, **(more or {})}
-    facts = None if environment is None else environment.facts
-    variables = backends.BASE_PYTHON_VARIABLES if context.config.stable_python else None
-    notes = None if watch is None else watch.folder
-    files = watch is not None and watch.records
-    with process.stable(environ, variables=variables, facts=facts, witness=notes, files=files) as stable:
-        if watch is not None:
-            watch.private += [watch.folder, *stable.get("PYTHONPATH", "").split(os.pathsep)[:1]]
-        yield process.Inner(
-            backend=context.config.backend,
-            backend_path=context.config.backend_path,
-            tree=context.call.tree,
-            python=sys.executable if environment is None else environment.python,
-            environ=stable,
-            start=None if watch is None else watch.run,
-        )
-
-
 def build(
     context: Context, private: str, *, clean: bool = False, watched: bool = False, packed: Collection[bytes] | None = ()
 ) -> Built:
@@ -106,7 +72,7 @@ def build(
     """
     before = context.attempt()
     if isinstance(before, InputError) or context.project.sdist_version is not None:
-        with notice.fresh(context, private) as (variables, _), opened(context, variables) as inner:
+        with fresh(context, private) as (variables, _), opened(context, variables) as inner:
             path = inner.build(context.call.hook, private, context.config.inner_settings)
         return Built(path=path, earlier=before, later=context.attempt(again=True))
     with contextlib.ExitStack() as stack:
@@ -136,7 +102,7 @@ def _built(site: Site, ready: Ready, private: str, watch: Watch | None, *, is_cl
     context, before = site.context, site.before
     environment = None if site.own is None else site.own.environment
     with contextlib.ExitStack() as stack:
-        variables, empty = stack.enter_context(notice.fresh(context, private))
+        variables, empty = stack.enter_context(fresh(context, private))
         more = {**ready.variables, **variables}
         inner = stack.enter_context(opened(context, more, watch=watch, environment=environment))
         started, seen = time.time_ns(), None

@@ -10,7 +10,7 @@ from freshwheel.base import files
 from freshwheel.base.errors import DifferenceError, FreshwheelError, InnerError, InputError, few
 from freshwheel.base.model import Snapshot
 from freshwheel.build import adapt, editable, explanation, finish, inner_build, lookup, store_policy
-from freshwheel.build.context import Context
+from freshwheel.build.context import Context, opened
 from freshwheel.build.inner_build import Built
 from freshwheel.build.lookup import Case
 from freshwheel.build.output import Kept, Wheel, private, written
@@ -47,7 +47,7 @@ def withheld(context: Context) -> bool:
     ):
         return True
     try:
-        with inner_build.opened(context) as inner:
+        with opened(context) as inner:
             return bool(distributions.unmet(inner.requires(context.call.hook, context.config.inner_settings)))
     except FreshwheelError:
         return True

@@ -19,7 +19,6 @@ import posixpath
 import re
 import shlex
 import sys
-import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -208,27 +207,11 @@ def _of_processes(account: Account, folder: str) -> tuple[dict[int, set[bytes]],
     return used, {pid: paths for pid, paths in made.items() if pid not in others}
 
 
-@contextlib.contextmanager
-def fresh(context: Context, private: str) -> Iterator[tuple[dict[str, str], str]]:
-    """The variables that give setuptools an empty folder, in `private`, and that folder; nothing for other backends."""
-    if not build_folders.runs_setuptools(context.backend, context.config.backend):
-        yield {}, ""
-        return
-    with tempfile.TemporaryDirectory(prefix="freshwheel-build-", dir=private, ignore_cleanup_errors=True) as folder:
-        known, environ = bool(context.backend.distributions), context.call.environ
-        yield build_folders.setuptools(folder, environ, context.call.hook, known=known, version=_base(context)), folder
-
-
-def _base(context: Context) -> str | None:
-    """The own base version, of which setuptools would not know."""
-    return None if context.config.version is None else context.base()
-
-
 def used(context: Context, folder: str, path: str) -> str:
     """Why the wheel at `path` may not be that of its sources, in words; nothing where setuptools worked in `folder`."""
     if not folder:
         return ""
-    base, stated = _base(context), os.path.basename(path).split("-")[1]
+    base, stated = context.own_base(), os.path.basename(path).split("-")[1]
     if base is not None and requirements.version(base) != requirements.version(stated):
         why = f"setuptools before 66 can't be told the version {base}: what asked for it was given {stated}"
         context.call.say(f"{why}; require a newer one, or leave the version static")

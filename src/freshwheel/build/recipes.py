@@ -14,7 +14,7 @@ from typing import Any
 
 from freshwheel.base.errors import HookMissingError, InputError
 from freshwheel.build import lookup, obtain, output
-from freshwheel.build.context import Call, Context
+from freshwheel.build.context import Call, Context, fresh, opened
 from freshwheel.build.output import Wheel, private, written
 from freshwheel.inner import distributions
 from freshwheel.memory import lease
@@ -29,9 +29,7 @@ def requires(call: Call) -> list[str]:
         return []
     wanted = lookup.lean(context) or list(context.config.requires)
     if context.config.backend_path or distributions.importable(_package(context.config.backend)):
-        from freshwheel.build import inner_build  # noqa: PLC0415 - a hit asks nobody
-
-        with inner_build.opened(context) as inner:
+        with opened(context) as inner:
             wanted += inner.requires(call.hook, context.config.inner_settings)
     return list(dict.fromkeys(wanted))
 
@@ -67,14 +65,10 @@ def metadata(call: Call, directory: str) -> str:
             wheel = obtain.obtain(context, "metadata", folder)
             if wheel is not None:
                 return _extracted(os.path.join(folder, wheel.name), directory)
-    from freshwheel.build import finish, inner_build, notice  # noqa: PLC0415 - needed where nothing is at hand only
+    from freshwheel.build import finish  # noqa: PLC0415 - needed where nothing is at hand only
     from freshwheel.wheel import metadata as headers  # noqa: PLC0415 - as above
 
-    with (
-        private() as apart,
-        notice.fresh(context, apart) as (variables, _),
-        inner_build.opened(context, variables) as inner,
-    ):
+    with private() as apart, fresh(context, apart) as (variables, _), opened(context, variables) as inner:
         try:
             info = inner.metadata(context.call.hook, apart, context.config.inner_settings)
             # Taken last: the inner backend may write a lock file here, and the build that follows will see it.
@@ -122,16 +116,12 @@ def wheel(call: Call, directory: str) -> str:
 
 def sdist(call: Call, directory: str) -> str:
     """The file name of the source distribution written into `directory`: the inner backend's, never labelled."""
-    from freshwheel.build import finish, inner_build, notice  # noqa: PLC0415 - for these alone, as the next
+    from freshwheel.build import finish  # noqa: PLC0415 - for these alone, as the next
     from freshwheel.wheel import sdist as source_distribution  # noqa: PLC0415
 
     context = Context.of(call)
     base = context.base()
-    with (
-        private(directory) as apart,
-        notice.fresh(context, apart) as (variables, _),
-        inner_build.opened(context, variables) as inner,
-    ):
+    with private(directory) as apart, fresh(context, apart) as (variables, _), opened(context, variables) as inner:
         path = inner.build(context.call.hook, apart, context.config.inner_settings)
         with written(directory):
             if base is None or finish.same(source_distribution.version_of(path), base):

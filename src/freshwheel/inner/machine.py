@@ -394,7 +394,7 @@ def packaged() -> Callable[[bytes], bool]:
             return False
         if not known:
             known.update(_packages())
-        return _below_usr(path) in known
+        return path in known or _merged(path) in known
 
     return is_packaged
 
@@ -408,9 +408,10 @@ def _packages() -> set[bytes]:
         return paths
     for name in names:
         with contextlib.suppress(OSError), open(name, "rb") as file:
-            paths.update(map(_below_usr, file.read().split(b"\n")))
+            paths.update(file.read().split(b"\n"))
     return paths
 
 
-def _below_usr(path: bytes) -> bytes:
-    return b"/usr" + path if path.startswith(_MERGED) else path
+def _merged(path: bytes) -> bytes:
+    """What a path in `/usr` may be called beside it, and the other way round."""
+    return path.removeprefix(b"/usr") if path.startswith(b"/usr/") else b"/usr" + path
