@@ -72,9 +72,15 @@ def applying(text: str) -> str:
 
 def allows(text: str, version: str) -> bool:
     """Whether a requirement is met by a version, be it a pre-release; what is no requirement or no version is not."""
-    wanted = read(text)
+    from packaging.specifiers import SpecifierSet  # noqa: PLC0415 - it takes half of the time of a `Requirement`
+
+    wanted = text.partition(";")[0]
+    match = _START.match(wanted)
+    if match is None:
+        return False
+    versions = wanted[match.end() :].strip(" ()")
     try:
-        return wanted is not None and wanted.specifier.contains(version, prereleases=True)
+        return SpecifierSet("" if versions.startswith("@") else versions).contains(version, prereleases=True)
     except ValueError:
         return False
 
