@@ -146,6 +146,17 @@ def test_copy_by_one_who_passes_it_on_is_no_question(world, tmp_path, package):
     assert world.asked(f"import {package}", PYTHONPATH=path) == wanted
 
 
+def test_text_that_distutils_substitutes_is_its_callers(world, tmp_path):
+    """It copies all variables for that; its own texts have none of them."""
+    folder = tmp_path / "packages" / "setuptools"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("def subst_vars():\n    import os\n    {**os.environ}\n")
+    (folder / "command.py").write_text("import setuptools\nsetuptools.subst_vars()\n")
+    path = os.pathsep.join([world.environ["PYTHONPATH"], str(tmp_path / "packages")])
+    assert world.asked("import setuptools.command", PYTHONPATH=path) == set()
+    assert world.asked("import setuptools; setuptools.subst_vars()", PYTHONPATH=path) == {"*"}
+
+
 def test_start_of_python_asks_for_nothing(world):
     """What happens before, and what our own code wants to know, is nobody's question."""
     assert world.asked("") == set()
