@@ -365,6 +365,12 @@ def frontend(request, frontends):
     return frontends[request.param]
 
 
+@pytest.fixture(scope="session")
+def tox(tmp_path_factory, outside):
+    """tox, in an environment of its own."""
+    return make_venv(tmp_path_factory.mktemp("tox") / "venv", outside, "tox")
+
+
 @pytest.fixture
 def venv(tmp_path, environ):
     """An empty environment to install into."""

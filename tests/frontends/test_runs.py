@@ -144,12 +144,6 @@ pass_env = *
 """
 
 
-@pytest.fixture(scope="module")
-def tox(tmp_path_factory, outside):
-    """tox, in an environment of its own."""
-    return make_venv(tmp_path_factory.mktemp("tox") / "venv", outside, "tox")
-
-
 @pytest.mark.nightly
 def test_two_packaging_environments_of_one_tox(tox, project, alone):
     """They build one tree at once, under one parent: both get it as it is, and an edit is in both."""
