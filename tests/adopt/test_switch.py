@@ -295,7 +295,7 @@ wheel.packages = []
         """[build-system]
 build-backend = 'mesonpy'
 requires = [
-  'meson-python>=0.17', 'numpy' ]
+  'meson-python>=0.17', 'meson', 'numpy' ]
 
 [project]
 name = 'demo'
@@ -309,7 +309,7 @@ build-backend = "freshwheel"
 [tool.freshwheel]
 backend = 'mesonpy'
 requires = [
-  'meson-python>=0.17', 'numpy' ]
+  'meson-python>=0.17', 'meson', 'numpy' ]
 
 [project]
 name = 'demo'

@@ -26,7 +26,7 @@ Version: TypeAlias = Literal["stays", "left", "moved", "off"]
 _BACKEND = "setuptools.build_meta"
 _DEFAULT = ["setuptools>=40.8.0"]
 """What frontends require where pyproject says nothing (PEP 518)."""
-_LIBRARIES = ("cython", "nanobind", "numpy", "packaging", "pybind11")
+_LIBRARIES = ("cython", "meson", "nanobind", "numpy", "packaging", "pybind11")
 """What builds import or compile against."""
 _MUTE = names(
     [
