@@ -392,3 +392,56 @@ def test_a_repacked_wheel_is_proved(bench):
     assert packed(wheel, "demo/words.py") == WORDS.format("two")
     if bench.observed:
         assert "a clean build gives the same" in wheel.said
+
+
+ASKED = "import sys\nprint('the backend is asked', file=sys.stderr)\nWORD = 'same'"
+
+
+def stated(wheel):
+    """The metadata of a wheel."""
+    with zipfile.ZipFile(wheel.file) as archive:
+        [name] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        return archive.read(name).decode()
+
+
+def described(bench):
+    """What the metadata hook hands out, and whether the inner backend was asked."""
+    bench.settle()
+    said = []
+    folder = bench.metadata(said=said)
+    return (folder / "METADATA").read_text(encoding="utf-8"), "the backend is asked" in "".join(said)
+
+
+@requires_c
+def test_metadata_that_no_edit_reaches_is_not_asked_for(bench):
+    """What only a compiler has opened says nothing of it: the metadata of the earlier wheel has the new label."""
+    setuptools(bench)
+    bench.write("setup.py", SETUP.replace('"demo/_native.c"', '"native/_native.c"').format(before=ASKED))
+    bench.write("native/_native.c", c('"one"'))
+    bench.path("demo/_native.c").unlink()
+    bench.settle()
+    before = stated(bench.build())
+    bench.replace("native/_native.c", '"one"', '"two"')
+    after, asked = described(bench)
+    last = bench.build()
+    assert not last.hit
+    assert asked != bench.observed
+    assert after == stated(last) != before
+
+
+@requires_c
+@pytest.mark.parametrize("change", ["README.md", "setup.py", "demo/__init__.py", "demo/new.py"])
+def test_metadata_that_an_edit_may_reach_is_asked_for(bench, change):
+    """A text that the backend reads, a file that is packed and read, one that is new."""
+    setuptools(bench)
+    bench.replace("pyproject.toml", "[project]\n", '[project]\nreadme = "README.md"\n')
+    bench.write("README.md", "One.\n")
+    bench.write("demo/__init__.py", "")
+    bench.write("setup.py", SETUP.format(before=f"{ASKED}\nopen('demo/__init__.py').read()"))
+    bench.settle()
+    bench.build()
+    path = bench.path(change)
+    bench.write(change, (path.read_text() if path.exists() else "") + "# Two.\n")
+    after, asked = described(bench)
+    assert asked
+    assert after == stated(bench.build())
