@@ -28,8 +28,6 @@ _PATH = ("PATH", b"PATH", "PATHEXT")
 _PASSERS = {"distutils", "maturin", "mesonbuild", "mesonpy", "multiprocessing", "pdm", "scikit_build_core"}
 _PASSERS |= {"setuptools", "setuptools_rust", "setuptools_scm", "subprocess", "vcs_versioning"}
 """Packages that copy all variables for a child, and ask the copy at most for what `backends` has for them."""
-_SUBSTITUTES = "subst_vars"
-"""A function of distutils that puts variables into what its caller has written."""
 
 _HOME = os.path.join(os.path.dirname(os.__file__), "lib-dynload", "")
 """Where the compiled modules of Python itself lie."""
@@ -495,7 +493,8 @@ def _asker(frame):
     """The package that asks, behind those through which all do; nothing for this module itself."""
     while frame is not None and frame.f_globals is not globals():
         package = str(frame.f_globals.get("__name__")).partition(".")[0]
-        if package not in _WAYS and frame.f_code.co_name != _SUBSTITUTES:
+        # With that function distutils puts variables into what its caller has written.
+        if package not in _WAYS and frame.f_code.co_name != "subst_vars":
             return package
         frame = frame.f_back
     return "" if frame else "?"
