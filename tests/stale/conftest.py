@@ -327,9 +327,9 @@ class Bench:
             name = (hooks.build_editable if editable else hooks.build_wheel)(str(dist), settings)
         return Wheel(dist / name, "".join(said), self.tree if editable else None)
 
-    def metadata(self, *, editable=False, said=None):
-        """The metadata of a build that comes later, by the hook; what that says is in `said`."""
-        hooks, folder = self._hooks([] if said is None else said, {}), self._dist()
+    def metadata(self, *, editable=False):
+        """The metadata of a build that comes later, by the hook."""
+        hooks, folder = self._hooks([], {}), self._dist()
         hook = f"prepare_metadata_for_build_{'editable' if editable else 'wheel'}"
         return folder / getattr(hooks, hook)(str(folder))
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from freshwheel.build.inner_build import Built
     from freshwheel.build.observation import Traces
 
-_MAGIC = b"FWUSES\0\2"
+_MAGIC = b"FWUSES\0\1"
 _MOST = 8
 """Builds that are kept under one key, those that were made or did last."""
 _LARGEST = 16 << 20
@@ -46,15 +46,13 @@ _FILES = frozenset(b"fxt")
 class _Build(Value):
     """What one stored build has used of its tree."""
 
-    __slots__ = ("column", "created", "entry", "opened", "packed", "paths", "rules", "used")
+    __slots__ = ("column", "created", "entry", "packed", "paths", "rules", "used")
 
     column: bytes
     created: int
     """Of the entry, for another one may take its place."""
     entry: str
     """The key that its entry lies under."""
-    opened: bytes
-    """As `Traces.opened` has it, with a NUL between two."""
     packed: Mapping[bytes, str]
     """The inputs that it has only packed, each with the name of its member."""
     paths: bytes
@@ -87,7 +85,6 @@ def note(case: Case, built: Built, entry: Entry, locks: Mapping[bytes, tuple[str
         column=column,
         created=entry.created,
         entry=entry.key,
-        opened=b"\0".join(sorted(findings.traces.opened | always)),
         packed={path: name for path, name in packed.items() if path not in always},
         paths=paths,
         rules=snapshot.rules,
@@ -111,13 +108,6 @@ def candidate(case: Case) -> Candidate | None:
     """The last build that has at most packed what differs now; None: there is none."""
     builds = _builds(*_place(case, case.snapshot, case.locks))
     return next((known for known in _fitting(case, builds) if case.holds(known.entry)), None)
-
-
-def described(case: Case) -> Entry | None:
-    """The entry of an earlier wheel that says the same of itself: at most what is compiled or packed differs now."""
-    builds = _builds(*_place(case, case.snapshot, case.locks)) if _is_known(case) else []
-    fitting = (known.entry for known in _fitting(case, builds, described=True))
-    return next((entry for entry in fitting if case.holds(entry) and not case.moved(entry)), None)
 
 
 def entries(case: Case) -> Iterator[Entry]:
@@ -146,17 +136,13 @@ def stored(case: Case) -> bool:
     return True
 
 
-def _fitting(case: Case, builds: Iterable[_Build], *, described: bool = False) -> Iterator[Candidate]:
-    """Those of the builds that have at most packed what differs now, as far as the store has their wheels.
-
-    Where the wheel is only to be `described`, compilers may have opened that, too.
-    """
+def _fitting(case: Case, builds: Iterable[_Build]) -> Iterator[Candidate]:
+    """Those of the builds that have at most packed what differs now, as far as the store has their wheels."""
     if not _is_known(case):
         return
     now = {file.path: file.kind + file.content for file in case.snapshot.inputs}
     for build in builds:
-        opened = build.opened if described else build.used
-        members = _members(build, now, frozenset(opened.split(b"\0"))) if build.rules == case.snapshot.rules else None
+        members = _members(build, now) if build.rules == case.snapshot.rules else None
         entry = None if members is None else case.store.shelf.find(build.entry)
         if entry is None or members is None or entry.created != build.created:
             continue
@@ -275,10 +261,10 @@ def _builds(place: str, about: str) -> list[_Build]:
     return [_Build.of(fields) for fields in records.load(place, _MAGIC, about) or ()]
 
 
-def _members(build: _Build, now: Mapping[bytes, bytes], opened: AbstractSet[bytes]) -> dict[str, bytes] | None:
-    """The inputs that a build has only packed, and that differ now, by member; None where more of those matter.
+def _members(build: _Build, now: Mapping[bytes, bytes]) -> dict[str, bytes] | None:
+    """The inputs that a build has only packed, and that differ now, by member; None where it has used more of those.
 
-    `now` is path -> kind and content; what is in `opened` matters.
+    `now` is path -> kind and content.
     """
     before = memory.contents(build.paths, build.column)
     differing = {path for path in before.keys() | now.keys() if before.get(path) != now.get(path)}
@@ -291,7 +277,7 @@ def _members(build: _Build, now: Mapping[bytes, bytes], opened: AbstractSet[byte
         old, new = before.get(path, b""), now.get(path, b"")
         if old[:1] == new[:1] and path in build.packed:
             members[build.packed[path]] = path
-        elif path in opened or (old[:1] != new[:1] and _is_seen(path, used, lasting)):
+        elif path in used or (old[:1] != new[:1] and _is_seen(path, used, lasting)):
             return None
     return members
 

@@ -36,8 +36,6 @@ _MOST_LINKS = 20
 _SYSTEM = ("/bin", "/lib", "/lib32", "/lib64", "/nix", "/opt", "/sbin", "/snap", "/usr")
 _COMPILERS = ("cc1", "cc1plus")
 """Those of GCC that open sources, and neither objects nor what an assembler includes."""
-_COMPILING = (*_COMPILERS, "rustc")
-"""Programs of which no metadata comes."""
 _LOOKING = re.compile(r"cc1(?:plus)?|(?:[\w.]+-)*(?:c\+\+|cc|g\+\+|gcc)(?:-[0-9.]+)?|cmake|ninja").fullmatch
 _LISTED = ("folder", "modules")
 _KINDS = {
@@ -114,8 +112,6 @@ class Traces:
     """As `Page.once` has it."""
     compiled: frozenset[bytes] = frozenset()
     """As `Page.compiled` has it."""
-    opened: frozenset[bytes] = frozenset()
-    """Inputs that something else than a compiler has opened in this build, or asked for."""
     often: frozenset[bytes] = frozenset()
     """Absolute paths of files that the build has made, named as inputs are, and has not only read once to pack them."""
     remade: frozenset[bytes] = frozenset()
@@ -281,10 +277,9 @@ class _Tracing:
         written = (use.written for path, use in account.uses.items() if path.endswith(b".whl"))
         self.makers = frozenset().union(*written)
         """The programs that have made a wheel."""
-        known = [(number, item) for number, item in enumerate(account.programs) if within(item.path, places.trusted)]
+        known = ((number, item) for number, item in enumerate(account.programs) if within(item.path, places.trusted))
         self.looking = frozenset(number for number, item in known if _LOOKING(item.name) or is_python(item))
         """Those that look whether a file is there, or newer than what was made of it, and at nothing else of it."""
-        self.compiling = frozenset(number for number, item in known if item.name in _COMPILING)
         noted = ((self.place(path), use) for path, use in account.uses.items() if path.endswith(b".d"))
         self.outputs = {number: path.removesuffix(b".d") for path, use in noted for number in use.written}
         """What a program has made, if it has written down the files that it has opened for that."""
@@ -294,7 +289,6 @@ class _Tracing:
         """Inputs of which something else may have been made."""
         self.often = set[bytes]()
         self.compiled = set[bytes]()
-        self.opened = set[bytes]()
         self.uncompiled = set[bytes]()
         """Files of which something else may have been made."""
 
@@ -310,7 +304,6 @@ class _Tracing:
             used=known.union(self.used),
             once=frozenset(self.packed) - self.taken - known.difference(page.once),
             compiled=frozenset(page.compiled).union(self.compiled - known) - self.uncompiled,
-            opened=frozenset(self.opened),
             often=frozenset(self.often),
             remade=remade,
             unknown=unknown,
@@ -330,8 +323,6 @@ class _Tracing:
             self.taken |= files
         elif use.read:
             self.packed |= files
-        if (use.read - self.compiling) | (askers - self.looking) | use.written | use.run:
-            self.opened |= files
         compilers = frozenset(number for number in use.read if files and self.is_noted(number, path))
         others = (use.read - compilers) | (askers - self.looking) | use.written | use.run
         if compilers:

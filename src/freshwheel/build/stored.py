@@ -27,7 +27,7 @@ class Stored:
         case = self.case
         entry = self._entry(purpose)
         if entry is None:
-            return self._described(folder) if purpose == "metadata" and not case.context.proves else ""
+            return ""
         if purpose == "requires" and case.expired(entry):
             return lookup.OVER
         with written(folder):
@@ -47,17 +47,6 @@ class Stored:
             digest=case.snapshot.digest,
         )
 
-    def _described(self, folder: str) -> Wheel | str:
-        """A wheel for its metadata alone, in `folder`: an earlier one that no edit has reached there."""
-        from freshwheel.build import adapt  # noqa: PLC0415 - most hits have an entry
-
-        entry = adapt.described(self.case)
-        if entry is None:
-            return ""
-        with written(folder):
-            name = self._made(entry, self._name(entry), folder)
-        return Wheel(name=name, inner=entry.inner.name, decided="miss", why=self.reason("")) if name else ""
-
     def _entry(self, purpose: Purpose) -> Entry | None:
         """What the store has for the case, or has of an earlier build that does for it."""
         case = self.case
@@ -75,40 +64,38 @@ class Stored:
 
     def _finished(self, entry: Entry, folder: str) -> str:
         """The file name of the finished wheel of an entry, now in `folder`; nothing: it can't be had."""
-        case, name = self.case, self._name(entry)
+        case = self.case
+        name = finish.named(
+            case.context,
+            case.snapshot.digest,
+            native=case.snapshot.native,
+            stated=entry.base,
+            inner=entry.inner.name,
+            built=entry.built,
+        )
         ready = entry.finished.get(name.tag)
         if ready is not None and case.store.hand_out(ready.blob, os.path.join(folder, ready.name)):
             rehearsal.keep(case, entry, name.tag, os.path.join(folder, ready.name))
             return ready.name
-        made = self._made(entry, name, folder)
-        if made and case.writes and entry.inner.blob.size < LARGE:
+        return self._made(entry, name, folder)
+
+    def _made(self, entry: Entry, name: Name, folder: str) -> str:
+        """As `_finished`, from the inner wheel; what comes of it is kept."""
+        from freshwheel.wheel import archive  # noqa: PLC0415 - most hits have the finished wheel
+
+        case = self.case
+        with private(folder) as apart:
+            path = os.path.join(apart, entry.inner.name)
+            if not case.store.hand_out(entry.inner.blob, path):
+                return ""
+            try:
+                made = archive.rewrite(archive.read(path), folder, version=name.version, mark=name.mark)
+            except (WheelError, OSError):
+                # A build will say it, if it is the folder of the frontend that can't be written to.
+                return ""
+        if case.writes and entry.inner.blob.size < LARGE:
             path = os.path.join(folder, made)
             added = case.store.add_finished(entry, name.tag, path)
             if added is not None:
                 rehearsal.keep(case, added, name.tag, path)
         return made
-
-    def _name(self, entry: Entry) -> Name:
-        """What the finished wheel of an entry is called."""
-        return finish.named(
-            self.case.context,
-            self.case.snapshot.digest,
-            native=self.case.snapshot.native,
-            stated=entry.base,
-            inner=entry.inner.name,
-            built=entry.built,
-        )
-
-    def _made(self, entry: Entry, name: Name, folder: str) -> str:
-        """The file name of a wheel that is made of the inner one, now in `folder`; nothing: it can't be had."""
-        from freshwheel.wheel import archive  # noqa: PLC0415 - most hits have the finished wheel
-
-        with private(folder) as apart:
-            path = os.path.join(apart, entry.inner.name)
-            if not self.case.store.hand_out(entry.inner.blob, path):
-                return ""
-            try:
-                return archive.rewrite(archive.read(path), folder, version=name.version, mark=name.mark)
-            except (WheelError, OSError):
-                # A build will say it, if it is the folder of the frontend that can't be written to.
-                return ""
