@@ -392,3 +392,72 @@ def test_a_repacked_wheel_is_proved(bench):
     assert packed(wheel, "demo/words.py") == WORDS.format("two")
     if bench.observed:
         assert "a clean build gives the same" in wheel.said
+
+
+PLACEHOLDER = """\
+from setuptools import Extension, setup
+from setuptools.command.build_py import build_py
+
+class Filling(build_py):
+    def build_module(self, module, file, package):
+        made, done = super().build_module(module, file, package)
+        with open(made) as text:
+            filled = text.read().replace("@WORD@", "filled")
+        with open(made, "w") as text:
+            text.write(filled)
+        return made, done
+
+setup(cmdclass={"build_py": Filling}, ext_modules=[Extension("demo._native", ["demo/_native.c"])])
+"""
+STAGED = """\
+import shutil
+from setuptools import Extension, setup
+shutil.copyfile("demo/more.py", "staged.txt")
+text = open("staged.txt").read() + open("staged.txt").read()
+shutil.copyfile("staged.txt", "demo/again.py")
+WORD = str(text.count("x"))
+setup(ext_modules=[Extension("demo._native", ["demo/_native.c"], define_macros=[("WORD", f'"{WORD}"')])])
+"""
+
+
+@requires_c
+def test_code_that_fills_in_what_it_packs_is_run(bench):
+    """There was nothing to be filled in before."""
+    setuptools(bench)
+    bench.write("setup.py", PLACEHOLDER)
+    bench.write("demo/more.py", "WORD = 1\n")
+    bench.settle()
+    for _ in range(2):
+        bench.build()
+    bench.write("demo/more.py", "WORD = '@WORD@'\n")
+    assert packed(bench.build(), "demo/more.py") == "WORD = 'filled'\n"
+
+
+@requires_c
+def test_the_first_line_of_a_script_is_the_installers(bench):
+    """A line that names Python becomes another one when it is packed."""
+    setuptools(bench)
+    scripts = 'ext_modules=[Extension("demo._native", ["demo/_native.c"])], scripts=["tool"]'
+    bench.write("setup.py", f"from setuptools import Extension, setup\nsetup({scripts})\n")
+    bench.write("tool", "#!python\n")
+    bench.settle()
+    bench.build()
+    bench.write("tool", "#!/usr/bin/env python3\n")
+    wheel = bench.build()
+    [name] = [name for name in wheel.members if name.endswith("/scripts/tool")]
+    assert packed(wheel, name) == "#!python\n"
+
+
+@requires_cmake
+def test_a_file_that_a_table_names_is_not_only_packed(bench):
+    """It may be a template, in which nothing was to be filled in before."""
+    bench.cmake(
+        c('"one"'),
+        tables='[[tool.scikit-build.generate]]\npath = "demo/made.py"\ntemplate-path = "notes/demo/made.py"\n',
+    )
+    bench.write("notes/demo/made.py", "WORD = 1\n")
+    bench.settle()
+    for _ in range(2):
+        bench.build()
+    bench.write("notes/demo/made.py", "WORD = '${version}'\n")
+    assert packed(bench.build(), "demo/made.py") == "WORD = '1.0.0'\n"

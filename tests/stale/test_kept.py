@@ -391,3 +391,135 @@ def test_what_ninja_does_not_notice_is_not_trusted(bench, situation):
             os.utime(bench.path(changed), (LONG_AGO, LONG_AGO))
 
     bench.check(change)
+
+
+AGAIN = {
+    "a variable that the cache hides": 'set(WORD one)\nset(WORD two CACHE STRING "")\n',
+    "a file that is appended to": f"""\
+file(APPEND "{BINARY}/times" x)
+file(STRINGS "{BINARY}/times" WORD)
+""",
+    "a file that was made": f"""\
+set(WORD two)
+if(NOT EXISTS "{BINARY}/seen")
+  set(WORD one)
+endif()
+file(WRITE "{BINARY}/seen" "")
+""",
+}
+FIRST = {"a variable that the cache hides": "two", "a file that is appended to": "x", "a file that was made": "one"}
+
+
+@pytest.mark.parametrize("situation", AGAIN)
+def test_cmake_finds_nothing_of_what_it_has_found_out_before(bench, situation):
+    """A second configuration is as the first one."""
+    bench.cmake(c(), more=AGAIN[situation] + DEFINED)
+    for number in range(3):
+        bench.write("demo/_native.c", f"{c()}// {number}\n")
+        assert bench.build().word == FIRST[situation]
+
+
+STUB = """\
+file(STRINGS ${F} W REGEX "<<[a-z]+>>")
+string(REGEX MATCH "[a-z]+>" W "${W}")
+string(REPLACE ">" "" W "${W}")
+file(WRITE stubs/${W}.pyi "")
+"""
+
+
+def test_a_file_named_after_what_was_compiled_is_gone_with_that(bench):
+    """A command of the build has written it; nobody has told ninja."""
+    command = f'"${{CMAKE_COMMAND}}" "-DF=$<TARGET_FILE:_native>" -P "{SOURCE}/notes/stub.cmake"'
+    bench.cmake(
+        c('"one"'),
+        more=f"add_custom_command(TARGET _native POST_BUILD COMMAND {command} VERBATIM)\n"
+        f'install(DIRECTORY "{BINARY}/stubs/" DESTINATION demo)',
+    )
+    bench.write("notes/stub.cmake", STUB)
+    for word in ("one", "two"):
+        bench.write("demo/_native.c", c(f'"{word}"'))
+        bench.settle()
+        assert [name for name in bench.build().members if name.endswith(".pyi")] == [f"demo/{word}.pyi"]
+
+
+OBJCOPY = f"""\
+add_library(word OBJECT notes/word.c)
+add_custom_command(OUTPUT word.bin VERBATIM COMMAND_EXPAND_LISTS DEPENDS word $<TARGET_OBJECTS:word>
+    COMMAND "${{CMAKE_OBJCOPY}}" -O binary --only-section=.rodata $<TARGET_OBJECTS:word> word.bin)
+add_custom_target(bin DEPENDS word.bin)
+add_dependencies(_native bin)
+target_compile_options(_native PRIVATE "-Wa,-I{BINARY}")
+"""
+RESPONSE = f"""\
+add_executable(says notes/says.c)
+add_custom_command(OUTPUT flags.rsp COMMAND says > flags.rsp DEPENDS says VERBATIM)
+add_custom_target(flags DEPENDS flags.rsp)
+add_dependencies(_native flags)
+target_compile_options(_native PRIVATE "@{BINARY}/flags.rsp")
+"""
+ELSEWHERE = f"""\
+add_executable(says notes/says.c)
+add_custom_command(OUTPUT "{SOURCE}/demo/word.h" COMMAND "{BINARY}/says" > "{SOURCE}/demo/word.h" VERBATIM)
+add_custom_target(header DEPENDS "{SOURCE}/demo/word.h")
+add_dependencies(header says)
+add_dependencies(_native header)
+"""
+INCBIN = (
+    'const void *PyInit__native(void) { extern const char w[]; return w; }\n__asm__("w: .incbin \\"word.bin\\"");\n'
+)
+WORD_C = 'const char word[] = "<<{}>>";\n'
+FLAG_C = '#include <stdio.h>\nint main(void) {{ puts("-DWORD=\\\\\\"{}\\\\\\""); }}\n'
+SAYS_C = '#include <stdio.h>\nint main(void) {{ puts("#define WORD \\"{}\\""); }}\n'
+UNTOLD = {
+    "what an assembler includes": (INCBIN, OBJCOPY, "notes/word.c", WORD_C),
+    "a file of options": (c(), RESPONSE, "notes/says.c", FLAG_C),
+    "a header that lies in the project": (HEADER, ELSEWHERE, "notes/says.c", SAYS_C),
+}
+
+
+@pytest.mark.parametrize("situation", UNTOLD)
+def test_what_is_made_of_what_was_compiled_is_not_trusted(bench, situation):
+    """An object that rests on it, and ninja is not told: nothing stays then."""
+    source, more, changed, text = UNTOLD[situation]
+    bench.write(".gitignore", "/demo/word.h\n")
+    bench.cmake(source, more=more)
+    for word in ("one", "two"):
+        bench.write(changed, text.format(word))
+        bench.settle()
+        assert bench.build().word == word
+
+
+def test_a_source_to_which_a_link_in_the_folder_leads_stays(bench):
+    """Nothing is removed through a link."""
+    made = f"{BINARY}/demo/gen/word.h"
+    bench.cmake(
+        c(head='#include "gen/word.h"'),
+        more=f'file(CREATE_LINK "{SOURCE}/demo" "{BINARY}/demo" SYMBOLIC)\n'
+        f'add_custom_command(OUTPUT "{made}" COMMAND cp "{SOURCE}/notes/word.h" "{made}")\n'
+        f'add_custom_target(gen DEPENDS "{made}")\nadd_dependencies(_native gen)',
+    )
+    for path in ("notes/word.h", "demo/gen/word.h"):
+        bench.write(path, SAYS.format("one"))
+    bench.settle()
+    assert bench.build().word == "one"
+    assert bench.path("demo/gen/word.h").exists()
+
+
+def test_a_header_that_is_gone_is_no_fault(pair):
+    """It was compiled, and is needed no more."""
+    pair.write("demo/other.h", "")
+    pair.write("demo/other.c", f'#include "other.h"\n{OTHER}')
+    pair.settle()
+    pair.build()
+    pair.path("demo/other.h").unlink()
+    pair.write("demo/other.c", OTHER)
+    assert pair.build().word == "one"
+
+
+@pytest.mark.parametrize("backend", ["cmake", "meson"])
+def test_a_cache_directory_that_is_under_version_control_keeps_none_for_cmake(bench, backend):
+    """Whoever asks git in the folder would be told of that; Meson works in the tree."""
+    (Path(bench.environ["FRESHWHEEL_CACHE_DIR"]).parent / ".git").mkdir()
+    two_sources(bench, backend)
+    assert bench.build().word == "one"
+    assert bool(folders(bench)) == (backend == "meson")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import zipfile
 import zlib
 from collections import Counter
@@ -16,7 +17,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freshwheel.base import records
+from freshwheel.base import records, toml_access
 from freshwheel.base.errors import FreshwheelError, WheelError
 from freshwheel.base.model import Snapshot
 from freshwheel.base.records import Value
@@ -34,9 +35,11 @@ if TYPE_CHECKING:
     from freshwheel.build.inner_build import Built
     from freshwheel.build.observation import Traces
 
-_MAGIC = b"FWUSES\0\1"
+_MAGIC = b"FWUSES\0\2"
 _MOST = 8
 """Builds that are kept under one key, those that were made or did last."""
+_PACKING = re.compile(rb"cmdclass|hooks").search
+"""How setuptools and hatchling are told of such code."""
 _LARGEST = 16 << 20
 """Bytes of a member that is packed anew."""
 _FILES = frozenset(b"fxt")
@@ -80,7 +83,7 @@ def note(case: Case, built: Built, entry: Entry, locks: Mapping[bytes, tuple[str
     place, about = _place(case, snapshot, locks)
     paths, column = digest.columns(snapshot.inputs)
     always = {b"pyproject.toml", *map(os.fsencode, case.context.own_path)}
-    packed = _packed(case.context.call.tree, built, snapshot, findings.traces)
+    packed = _packed(case, built, snapshot, findings.traces)
     build = _Build(
         column=column,
         created=entry.created,
@@ -190,14 +193,22 @@ def _content(tree: str, path: bytes, snapshot: Snapshot) -> bytes | None:
     return None
 
 
-def _packed(tree: str, built: Built, snapshot: Snapshot, traces: Traces) -> dict[bytes, str]:
-    """The inputs that the build has only packed, and that are members byte for byte, each with its member."""
+def _packed(case: Case, built: Built, snapshot: Snapshot, traces: Traces) -> dict[bytes, str]:
+    """The inputs that the build has only packed, and that are members byte for byte, each with its member.
+
+    What says how files are packed may fill in a text that was not there to be filled in before.
+    """
     from freshwheel.wheel import archive  # noqa: PLC0415 - loaded where a wheel was built
 
+    tree, pyproject = case.context.call.tree, case.context.project.pyproject
+    if _changes_files(tree):
+        return {}
+    settings = toml_access.strings(pyproject.get("tool", {}))
     files = [file.path for file in snapshot.inputs if file.path in traces.once and file.kind in (b"f", b"x")]
+    files = [path for path in files if not any(os.fsdecode(path) in text for text in settings)]
     try:
         with zipfile.ZipFile(built.path) as wheel:
-            members = [member for member in wheel.infolist() if ".dist-info/" not in member.filename]
+            members = [member for member in wheel.infolist() if not _is_made(member.filename)]
             pairs = list(_pairs(tree, wheel, members, snapshot, files))
     except archive.REFUSALS:
         return {}
@@ -211,6 +222,21 @@ def _packed(tree: str, built: Built, snapshot: Snapshot, traces: Traces) -> dict
         for path, name in pairs
         if paths[path] == names[name] == 1 and name not in copied and _installed(name) not in again
     }
+
+
+def _is_made(member: str) -> bool:
+    """Whether a member is written, or rewritten, by whoever packs: of a script the first line."""
+    folder, _, below = member.partition("/")
+    return folder.endswith(".dist-info") or (folder.endswith(".data") and below.startswith("scripts/"))
+
+
+def _changes_files(tree: str) -> bool:
+    """Whether a project may have code of its own that packs."""
+    for name in ("pyproject.toml", "setup.cfg", "setup.py"):
+        with contextlib.suppress(OSError), open(os.path.join(tree, name), "rb") as file:
+            if _PACKING(file.read()):
+                return True
+    return False
 
 
 def _pairs(

@@ -13,6 +13,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from freshwheel.base import requirements
 from freshwheel.base.errors import InputError, few
 from freshwheel.base.model import Snapshot
 from freshwheel.build import discovery, notice, observation, opinion, preparation
@@ -114,9 +115,21 @@ def _built(site: Site, ready: Ready, private: str, watch: Watch | None, *, is_cl
             if not is_clean:
                 # After a failure as well: only what broke need be compiled again.
                 seen = _looked(site, ready, watch, [private, empty] if empty else [private])
-        ready = replace(ready, doubt=ready.doubt or notice.used(context, empty, path))
+        ready = replace(ready, doubt=ready.doubt or _left(context, empty, path))
         seen = seen or Look(earlier=before, later=context.attempt(again=True))
         return _judged(site, ready, seen, path, started)
+
+
+def _left(context: Context, folder: str, path: str) -> str:
+    """Why the wheel at `path` may not be that of its sources, in words; nothing where setuptools worked in `folder`."""
+    if not folder:
+        return ""
+    base, stated = context.own_base(), os.path.basename(path).split("-")[1]
+    if base is not None and requirements.version(base) != requirements.version(stated):
+        why = f"setuptools before 66 can't be told the version {base}: what asked for it was given {stated}"
+        context.call.say(f"{why}; require a newer one, or leave the version static")
+        return why
+    return build_folders.left_by_setuptools(folder, context.call.tree, context.call.hook)
 
 
 def _temporary(stack: contextlib.ExitStack, name: str) -> str:
@@ -152,7 +165,7 @@ def _looked(site: Site, ready: Ready, watch: Watch | None, private: Sequence[str
         scope = site.scope(later, private=private[0])
         findings = observation.findings(site.context, account, scope, later, rooms, ready.page)
     if site.own is not None and findings is not None:
-        site.own.remove(findings.traces)
+        site.own.leave(findings.traces.stays)
     elif site.kept is not None and account is not None and findings is not None:
         made_from, outdated = notice.outdated(account, site.kept, ready.page)
         findings = replace(findings, made_from=made_from, outdated=outdated, doubt=findings.doubt or outdated)

@@ -34,7 +34,7 @@ from freshwheel.inner.machine import NEW_EVERY_TIME
 from freshwheel.inner.programs import NinjaRecords
 from freshwheel.memory import discoveries
 from freshwheel.memory.discoveries import Page
-from freshwheel.observe.account import Account, is_python
+from freshwheel.observe.account import Account, Use, is_python, within
 from freshwheel.sources.cargo import Closure, lies_in
 from freshwheel.store.shelf import Discovered
 from freshwheel.store.store import Store
@@ -165,32 +165,52 @@ def outdated(account: Account, folder: str, page: Page) -> tuple[dict[bytes, tup
     return there, ""
 
 
-def leftovers(  # noqa: PLR0913, PLR0917 - what is known of a folder
+def objects(  # noqa: PLR0913, PLR0917 - what is known of a folder
     account: Account,
-    folder: str,
-    written: Mapping[bytes, frozenset[int]],
-    ninja: NinjaRecords | None,
-    noted: Collection[bytes],
-    looking: Collection[int],
-) -> tuple[frozenset[bytes], frozenset[bytes]]:
-    """What ninja or a command has made in a folder, but for what compilers have `noted` and ninja knows; and the rest.
+    rooms: Workrooms,
+    ninja: NinjaRecords,
+    outputs: Mapping[int, bytes],
+    makers: Collection[int],
+    place: Callable[[bytes], bytes],
+) -> frozenset[bytes]:
+    """What compilers have made in the own folder, relative to it, if it rests on nothing but what ninja has on record.
 
-    Nobody has said what these rest on. What was not `written` has stayed there for that reason. The rest is none of
-    ninja's, nor of the linkers that CMake and Meson try; `looking` are programs of theirs. Without records it is all.
+    `outputs` is what each compiler has made, `makers` have made the wheel, and `place` finds a path's real one. There
+    is nothing where more may be made of what was compiled, for the next compiler: where such a program has run, where
+    others than linkers have read it, or where ninja makes something elsewhere.
     """
-    if not folder or ninja is None:
-        return frozenset(), frozenset((b".",) if folder else ())
-    above = os.path.join(os.path.realpath(os.fsencode(folder)), b"")
-    linkers = {number for number, item in enumerate(account.programs) if _LINKERS(item.name)}.union(looking)
-    others = {path for path, numbers in written.items() if not numbers.issubset(looking)}
-    unknown = {path for path in others if not written[path] <= linkers} - ninja.outputs
-    kept = {path for path in ninja.opened if path in noted or path not in written}
-    remade = ninja.outputs.union(others - unknown) - kept
+    above = os.path.join(os.path.realpath(os.fsencode(rooms.own)), b"")
+    written: dict[bytes, set[int]] = {}
+    for path, use in account.uses.items():
+        if use.written:
+            written.setdefault(place(path), set()).update(use.written)
+    linking = {number for number, item in enumerate(account.programs) if _LINKING(item.name)}.union(makers)
+    pythons = {number for number, item in enumerate(account.programs) if is_python(item)}
 
-    def below(paths: Iterable[bytes]) -> frozenset[bytes]:
-        return frozenset(path[len(above) :] for path in paths if path.startswith(above))
+    def leads_on(path: bytes, use: Use) -> bool:
+        where = place(path)
+        writers = written.get(where, set())
+        if not where.startswith(above) or not (where in ninja.outputs or writers & outputs.keys()):
+            return False
+        told = {number for number in use.read if where in ninja.opened.get(outputs.get(number, b""), ())}
+        # Meson looks at what was linked, to see whether its symbols are others.
+        looking = linking | pythons if writers and writers <= linking else linking
+        return not use.read <= told | looking
 
-    return below(remade), below(unknown - kept)
+    is_open = any(item.path in ninja.outputs for item in account.programs) or not _are_below(ninja, above, rooms.place)
+    if is_open or any(leads_on(path, use) for path, use in account.uses.items()):
+        return frozenset()
+    noted = frozenset(outputs.values())
+    known = (path for path in ninja.opened if path in noted or path not in written)
+    return frozenset(path[len(above) :] for path in known if path.startswith(above))
+
+
+def _are_below(ninja: NinjaRecords, above: bytes, place: str) -> bool:
+    """Whether all that ninja makes lies in its folder, which is at another place now, also where links lead on."""
+    real = os.path.realpath(os.fsencode(place))
+    folders = {os.path.dirname(path[len(above) :]) for path in ninja.outputs if path.startswith(above)}
+    inside = (os.path.realpath(os.path.join(real, folder)) for folder in folders)
+    return all(path.startswith(above) for path in ninja.outputs) and all(within(path, (real,)) for path in inside)
 
 
 def _of_processes(account: Account, folder: str) -> tuple[dict[int, set[bytes]], dict[int, set[bytes]]]:
@@ -207,23 +227,14 @@ def _of_processes(account: Account, folder: str) -> tuple[dict[int, set[bytes]],
     return used, {pid: paths for pid, paths in made.items() if pid not in others}
 
 
-def used(context: Context, folder: str, path: str) -> str:
-    """Why the wheel at `path` may not be that of its sources, in words; nothing where setuptools worked in `folder`."""
-    if not folder:
-        return ""
-    base, stated = context.own_base(), os.path.basename(path).split("-")[1]
-    if base is not None and requirements.version(base) != requirements.version(stated):
-        why = f"setuptools before 66 can't be told the version {base}: what asked for it was given {stated}"
-        context.call.say(f"{why}; require a newer one, or leave the version static")
-        return why
-    return build_folders.left_by_setuptools(folder, context.call.tree, context.call.hook)
-
-
 def _chooses(name: bytes) -> bool:
     return name in (b"pyproject.toml", b"setup.py", b"setup.cfg", b"config.toml", b"config")
 
 
-_LINKERS = re.compile(r"(?:[\w.]+-)*(?:ar|as|ld(?:\.\w+)?|ranlib|strip)|collect2").fullmatch
+_LINKING = re.compile(
+    r"(?:[\w.]+-)*(?:ar|ld(?:\.\w+)?|nm|objdump|ranlib|readelf|strip)|cmake|collect2|lto1|lto-wrapper|ninja"
+).fullmatch
+"""Programs that read what was compiled, and make nothing of it that is compiled again."""
 _CONFIGURING = ("cmake", "gmake", "make", "ninja")
 _RUSTC, _RUST = "rustc", ".rs"
 _SCRIPT = "build script"

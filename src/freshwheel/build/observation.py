@@ -114,10 +114,8 @@ class Traces:
     """As `Page.compiled` has it."""
     often: frozenset[bytes] = frozenset()
     """Absolute paths of files that the build has made, named as inputs are, and has not only read once to pack them."""
-    remade: frozenset[bytes] = frozenset()
-    """Of the own folder, relative to it, what the next build makes again, and must not find there."""
-    unknown: frozenset[bytes] = frozenset()
-    """What nobody knows how to make again."""
+    stays: frozenset[bytes] = frozenset()
+    """What the next build may find in the own folder, relative to it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -201,7 +199,7 @@ def findings(  # noqa: PLR0913, PLR0917 - what a judgement rests on
         names=(account.variables - {"*"}).union(page.names, programs.always_asked(account, control=judged.control)),
         every=programs.open_ended(account, places.trusted, places.shared) or page.every,
         readers=_joined(page.readers, _readers(account, places)),
-        traces=_Tracing(account, places, later, _asked_ninja(account, places, rooms)).traces(page, rooms.own),
+        traces=_Tracing(account, places, later, _asked_ninja(account, places, rooms)).traces(page, rooms),
         doubt=doubt or lost,
     )
 
@@ -292,21 +290,21 @@ class _Tracing:
         self.uncompiled = set[bytes]()
         """Files of which something else may have been made."""
 
-    def traces(self, page: Page, own: str) -> Traces:
+    def traces(self, page: Page, rooms: notice.Workrooms) -> Traces:
         """All of it, with what is on the `page` of earlier builds in the same folders."""
         for path, use in self.account.uses.items():
             self.follow(path, use)
         known = frozenset(page.used)
-        noted = {output for number, output in self.outputs.items() if self.is_compiler(number)}
-        written = {self.place(path): use.written for path, use in self.account.uses.items() if use.written}
-        remade, unknown = notice.leftovers(self.account, own, written, self.ninja, noted, self.looking)
+        outputs = {number: output for number, output in self.outputs.items() if self.is_compiler(number)}
+        stays = frozenset[bytes]()
+        if self.ninja is not None:
+            stays = notice.objects(self.account, rooms, self.ninja, outputs, self.makers, self.place)
         return Traces(
             used=known.union(self.used),
             once=frozenset(self.packed) - self.taken - known.difference(page.once),
             compiled=frozenset(page.compiled).union(self.compiled - known) - self.uncompiled,
             often=frozenset(self.often),
-            remade=remade,
-            unknown=unknown,
+            stays=stays,
         )
 
     def follow(self, path: bytes, use: Use) -> None:

@@ -26,7 +26,7 @@ from freshwheel.base.model import Snapshot
 from freshwheel.build import notice
 from freshwheel.build.context import Context
 from freshwheel.build.notice import Workplace, Workrooms
-from freshwheel.build.observation import Traces, Watch
+from freshwheel.build.observation import Watch
 from freshwheel.build.opinion import Read
 from freshwheel.inner import build_folders, process
 from freshwheel.inner.build_folders import Record, Seen
@@ -41,6 +41,7 @@ KEPT = "kept"
 """In the cache directory: what was compiled, a folder for each tree, and in that one for each environment."""
 _REFUSED = "not used"
 """A folder in that of a tree that is left alone."""
+_OF_NINJA = (b".ninja_deps", b".ninja_log")
 _ROOM = 1 << 30
 """Bytes that must be free there."""
 _CMAKE, _MESON = "scikit_build_core.build", "mesonpy"
@@ -117,29 +118,35 @@ class OwnFolder:
         if self.is_moved:  # from a build that was killed
             shutil.rmtree(self.path, ignore_errors=True)
 
-    def remove(self, traces: Traces) -> None:
-        """Nothing of what a build has left, and the next one makes again, is there; where that can't be, nothing is."""
+    def leave(self, paths: Collection[bytes]) -> None:
+        """Nothing is there but these files, and what ninja knows of them; where that can't be, nothing at all.
+
+        What CMake and Meson find out they find out again: they do not say what that rests on.
+        """
         above = os.fsencode(self.place)
-        if any(os.path.lexists(os.path.join(above, path)) for path in traces.unknown):
+        if not paths:
             self.empty()
-        for path in traces.remade:
-            place = os.path.join(above, path)
-            try:
-                if os.path.isdir(place) and not os.path.islink(place):
-                    shutil.rmtree(place)
-                else:
-                    os.unlink(place)
-            except (FileNotFoundError, NotADirectoryError):
-                pass
-            except OSError:
-                self.empty()
-                return
+        try:
+            for folder, folders, names in os.walk(above, topdown=False, onerror=_raised):
+                for name in (*names, *folders):
+                    path = os.path.join(folder, name)
+                    if os.path.isdir(path) and not os.path.islink(path):
+                        with contextlib.suppress(OSError):  # it holds something
+                            os.rmdir(path)
+                    elif os.path.relpath(path, above) not in {*paths, *_OF_NINJA}:
+                        os.unlink(path)
+        except OSError:
+            self.empty()
 
     def refuse(self) -> None:
         """The folder is not used any more, if that can be left there."""
         self.empty()
         with contextlib.suppress(OSError):
             files.settle(os.path.join(self.above, _REFUSED))
+
+
+def _raised(error: OSError) -> None:
+    raise error
 
 
 def own_folder(context: Context) -> OwnFolder | None:
@@ -166,12 +173,23 @@ def own_folder(context: Context) -> OwnFolder | None:
     return OwnFolder(place=place, path=path, environment=environment)
 
 
+def _is_in_repository(folder: str) -> bool:
+    """Whether version control says something of a folder."""
+    while not any(os.path.lexists(os.path.join(folder, name)) for name in boundary.KEPT):
+        if folder == os.path.dirname(folder):
+            return False
+        folder = os.path.dirname(folder)
+    return True
+
+
 def _may_keep(context: Context) -> bool:
     """Whether CMake or Meson may work in a folder of our own, in an environment that is a copy."""
     config = context.config
     is_known = config.backend in (_CMAKE, _MESON) and not config.backend_path
     is_asked = config.incremental and (config.stable_python or context.private is None)
     is_free = context.call.hook == "build_wheel" and notice.kept_folder(context) is None
+    if config.backend == _CMAKE and _is_in_repository(context.cache or ""):
+        return False  # whoever asks git in the folder would be told of that
     # A cache that a job has restored must not bring a program.
     return is_known and is_asked and is_free and not context.call.environ.get("CI")
 
@@ -379,8 +397,10 @@ def _lasts(site: Site, ready: Ready, folder: str, packed: Collection[bytes]) -> 
 
     def is_noticed(path: bytes, how: str) -> bool:
         is_plain = how == "changed" and b"l" not in (record.seen.inputs[path][:1], seen.inputs[path][:1])
+        if not is_plain:
+            return False
         is_newer = path in compiled and seen.mtimes[path] > now.newest
-        return is_plain and (path not in used or is_newer or (path in once and path in packed))
+        return path not in used or is_newer or (path in once and path in packed)
 
     return all(is_noticed(path, how) for path, how in build_folders.changed(record, seen).items())
 

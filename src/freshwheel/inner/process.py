@@ -2,9 +2,8 @@
 
 Each hook is asked in the child, every time: which hooks a backend has may depend on the tree and on the environment.
 
-It builds for the same interpreter every time, with the build requirements. Frontends make a new virtual environment for
-each build, and its path reaches the compilers, which then start from nothing. The base interpreter of the environment
-stays where it is, but lacks the build requirements; both together are what a build wants to see.
+It builds for the same interpreter every time. Frontends make a new virtual environment for each build, and its path
+reaches the compilers, which then start from nothing. Its base interpreter stays where it is, and gets its packages.
 """
 
 from __future__ import annotations
@@ -395,18 +394,25 @@ def _called(facts: Interpreter, base: str, files_of: Mapping[str, str]) -> str |
 
 
 def _is_whole(place: str, files_of: Mapping[str, str]) -> bool:
-    """Whether nobody has removed anything of a copy; what is left of it is put away then."""
+    """Whether nobody has removed anything of a copy, or added to it; else it is put away."""
     if not os.path.isdir(place):
         return False
     with contextlib.suppress(OSError):
         there = {relative: os.path.getsize(os.path.join(place, relative)) for relative in files_of}
         wrong = (relative for relative, path in files_of.items() if there[relative] != os.path.getsize(path))
-        if all(map(distributions.is_local, wrong)):
+        if all(map(distributions.is_local, wrong)) and not _has_more(place, files_of):
             return True
     gone = files.beside(place)
     os.rename(place, gone)
     shutil.rmtree(gone, ignore_errors=True)
     return False
+
+
+def _has_more(place: str, files_of: Mapping[str, str]) -> bool:
+    """Whether a build has written into a copy; the links to the interpreter are none of its files."""
+    paths = (os.path.join(folder, name) for folder, _, names in os.walk(place) for name in names)
+    new = (path for path in paths if not (path.endswith((".pyc", "pyvenv.cfg")) or os.path.islink(path)))
+    return any(os.path.relpath(path, place) not in files_of for path in new)
 
 
 def _copy(place: str, files_of: Mapping[str, str], moved: Mapping[str, str], facts: Interpreter, base: str) -> None:
