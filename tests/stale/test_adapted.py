@@ -434,6 +434,7 @@ def test_code_that_fills_in_what_it_packs_is_run(bench):
 
 
 @requires_c
+@pytest.mark.nightly
 def test_the_first_line_of_a_script_is_the_installers(bench):
     """A line that names Python becomes another one when it is packed."""
     setuptools(bench)

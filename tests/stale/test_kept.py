@@ -516,6 +516,7 @@ def test_a_header_that_is_gone_is_no_fault(pair):
     assert pair.build().word == "one"
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("backend", ["cmake", "meson"])
 def test_a_cache_directory_that_is_under_version_control_keeps_none_for_cmake(bench, backend):
     """Whoever asks git in the folder would be told of that; Meson works in the tree."""
