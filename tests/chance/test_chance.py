@@ -16,9 +16,9 @@ CHANCE_SEED = os.environ.get("CHANCE_SEED", "")
 GAME = Path(__file__).with_name("game.py")
 TABLES = 12
 """Projects that are played together; one of each kind, the cheap ones more often."""
-FITTED = 50 if ABUSE == 1 else 40
-"""Wheels of earlier builds that were made to fit, of one play; among many plays some have few edits of that kind."""
-ROUNDS = 5 if ABUSE == 1 and not CHANCE_SEED else 9
+FITTED = 50
+"""Wheels of earlier builds that were made to fit, of one play."""
+ROUNDS = 5 if ABUSE == 1 and not CHANCE_SEED else 11
 SEEDS = (
     [[int(CHANCE_SEED)]]
     if CHANCE_SEED

@@ -111,7 +111,13 @@ def test_unchanged_lean_project_is_installed_without_its_inner_backend(
 
 @CARGO
 @PROC
-@pytest.mark.parametrize("fixture", ["maturin-nodeps", pytest.param("maturin-pyo3", marks=pytest.mark.nightly)])
+@pytest.mark.parametrize(
+    "fixture",
+    [
+        "maturin-nodeps",
+        *(pytest.param(name, marks=pytest.mark.nightly) for name in ("maturin-pyo3", "setuptools-rust-pyo3")),
+    ],
+)
 def test_unchanged_project_never_starts_its_inner_backend(frontends, project, cache, tmp_path, fixture):
     """Where it is installed for each build all the same, it is not started."""
     tree, dist, log = project(fixture), tmp_path / "dist", tmp_path / "starts"

@@ -409,15 +409,6 @@ class Filling(build_py):
 
 setup(cmdclass={"build_py": Filling}, ext_modules=[Extension("demo._native", ["demo/_native.c"])])
 """
-STAGED = """\
-import shutil
-from setuptools import Extension, setup
-shutil.copyfile("demo/more.py", "staged.txt")
-text = open("staged.txt").read() + open("staged.txt").read()
-shutil.copyfile("staged.txt", "demo/again.py")
-WORD = str(text.count("x"))
-setup(ext_modules=[Extension("demo._native", ["demo/_native.c"], define_macros=[("WORD", f'"{WORD}"')])])
-"""
 
 
 @requires_c

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 _MAGIC = b"FWUSES\0\2"
 _MOST = 8
 """Builds that are kept under one key, those that were made or did last."""
-_PACKING = re.compile(rb"cmdclass|hooks").search
-"""How setuptools and hatchling are told of such code."""
+_OWN_CODE = re.compile(rb"cmdclass|hooks").search
+"""How setuptools and hatchling are told of code of the project that takes part in a build."""
 _LARGEST = 16 << 20
 """Bytes of a member that is packed anew."""
 _FILES = frozenset(b"fxt")
@@ -234,7 +234,7 @@ def _changes_files(tree: str) -> bool:
     """Whether a project may have code of its own that packs."""
     for name in ("pyproject.toml", "setup.cfg", "setup.py"):
         with contextlib.suppress(OSError), open(os.path.join(tree, name), "rb") as file:
-            if _PACKING(file.read()):
+            if _OWN_CODE(file.read()):
                 return True
     return False
 

@@ -115,12 +115,12 @@ def _built(site: Site, ready: Ready, private: str, watch: Watch | None, *, is_cl
             if not is_clean:
                 # After a failure as well: only what broke need be compiled again.
                 seen = _looked(site, ready, watch, [private, empty] if empty else [private])
-        ready = replace(ready, doubt=ready.doubt or _left(context, empty, path))
+        ready = replace(ready, doubt=ready.doubt or _doubt_of_setuptools(context, empty, path))
         seen = seen or Look(earlier=before, later=context.attempt(again=True))
         return _judged(site, ready, seen, path, started)
 
 
-def _left(context: Context, folder: str, path: str) -> str:
+def _doubt_of_setuptools(context: Context, folder: str, path: str) -> str:
     """Why the wheel at `path` may not be that of its sources, in words; nothing where setuptools worked in `folder`."""
     if not folder:
         return ""

@@ -187,7 +187,7 @@ def objects(  # noqa: PLR0913, PLR0917 - what is known of a folder
     linking = {number for number, item in enumerate(account.programs) if _LINKING(item.name)}.union(makers)
     pythons = {number for number, item in enumerate(account.programs) if is_python(item)}
 
-    def leads_on(path: bytes, use: Use) -> bool:
+    def is_used_further(path: bytes, use: Use) -> bool:
         where = place(path)
         writers = written.get(where, set())
         if not where.startswith(above) or not (where in ninja.outputs or writers & outputs.keys()):
@@ -198,7 +198,7 @@ def objects(  # noqa: PLR0913, PLR0917 - what is known of a folder
         return not use.read <= told | looking
 
     is_open = any(item.path in ninja.outputs for item in account.programs) or not _are_below(ninja, above, rooms.place)
-    if is_open or any(leads_on(path, use) for path, use in account.uses.items()):
+    if is_open or any(is_used_further(path, use) for path, use in account.uses.items()):
         return frozenset()
     noted = frozenset(outputs.values())
     known = (path for path in ninja.opened if path in noted or path not in written)

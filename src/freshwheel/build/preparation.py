@@ -123,9 +123,10 @@ class OwnFolder:
 
         What CMake and Meson find out they find out again: they do not say what that rests on.
         """
-        above = os.fsencode(self.place)
+        above, left = os.fsencode(self.place), {*paths, *_OF_NINJA}
         if not paths:
             self.empty()
+            return
         try:
             for folder, folders, names in os.walk(above, topdown=False, onerror=_raised):
                 for name in (*names, *folders):
@@ -133,7 +134,7 @@ class OwnFolder:
                     if os.path.isdir(path) and not os.path.islink(path):
                         with contextlib.suppress(OSError):  # it holds something
                             os.rmdir(path)
-                    elif os.path.relpath(path, above) not in {*paths, *_OF_NINJA}:
+                    elif os.path.relpath(path, above) not in left:
                         os.unlink(path)
         except OSError:
             self.empty()
@@ -173,22 +174,13 @@ def own_folder(context: Context) -> OwnFolder | None:
     return OwnFolder(place=place, path=path, environment=environment)
 
 
-def _is_in_repository(folder: str) -> bool:
-    """Whether version control says something of a folder."""
-    while not any(os.path.lexists(os.path.join(folder, name)) for name in boundary.KEPT):
-        if folder == os.path.dirname(folder):
-            return False
-        folder = os.path.dirname(folder)
-    return True
-
-
 def _may_keep(context: Context) -> bool:
     """Whether CMake or Meson may work in a folder of our own, in an environment that is a copy."""
     config = context.config
     is_known = config.backend in (_CMAKE, _MESON) and not config.backend_path
     is_asked = config.incremental and (config.stable_python or context.private is None)
     is_free = context.call.hook == "build_wheel" and notice.kept_folder(context) is None
-    if config.backend == _CMAKE and _is_in_repository(context.cache or ""):
+    if config.backend == _CMAKE and boundary.under_control(os.path.realpath(context.cache or "")) is not None:
         return False  # whoever asks git in the folder would be told of that
     # A cache that a job has restored must not bring a program.
     return is_known and is_asked and is_free and not context.call.environ.get("CI")

@@ -147,8 +147,8 @@ def family(names: "Iterable[str]", patterns: "Iterable[str]", harmless: "Iterabl
 def row_of(status: os.stat_result) -> bytes:
     """What is kept of a look at a place: 8 bytes over its row and the file system it is on."""
     try:
-        s = status
-        return rows.stamp(_pack(s.st_mode, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino, s.st_dev))
+        looked = status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev
+        return rows.stamp(_pack(*looked))
     except struct.error:  # a time before 1970, or after 2554
         return rows.stamp(rows.packed(rows.row(status)) + (status.st_dev & _MASK).to_bytes(8, "little"))
 

@@ -297,15 +297,21 @@ class Climb(NamedTuple):
     """The pattern of `include` that declares it."""
 
 
-def repository(tree: str, crates: Sequence[str]) -> str:
-    """The folder that is cloned as a whole, as far as it shows: that with version control, else all that is known."""
-    real = folder = os.path.realpath(tree)
+def under_control(folder: str) -> str | None:
+    """The nearest folder, this one or one above, in which version control keeps something; None: there is none."""
     while not any(os.path.lexists(os.path.join(folder, name)) for name in KEPT):
         folder, below = os.path.dirname(folder), folder
         if folder == below:
-            break
-    else:
-        return folder
+            return None
+    return folder
+
+
+def repository(tree: str, crates: Sequence[str]) -> str:
+    """The folder that is cloned as a whole, as far as it shows: that with version control, else all that is known."""
+    real = os.path.realpath(tree)
+    cloned = under_control(real)
+    if cloned is not None:
+        return cloned
     try:
         return os.path.commonpath([real, *(os.path.normpath(os.path.join(real, crate)) for crate in crates)])
     except ValueError:  # on several drives
