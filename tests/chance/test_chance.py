@@ -18,7 +18,7 @@ TABLES = 12
 """Projects that are played together; one of each kind, the cheap ones more often."""
 FITTED = 50
 """Wheels of earlier builds that were made to fit, of one play."""
-ROUNDS = 5 if ABUSE == 1 and not CHANCE_SEED else 11
+ROUNDS = 5 if ABUSE == 1 and not CHANCE_SEED else 9
 SEEDS = (
     [[int(CHANCE_SEED)]]
     if CHANCE_SEED
