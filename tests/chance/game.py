@@ -69,14 +69,16 @@ class Table:
 
     def write(self):
         """Makes the project, and all that it takes."""
+        # What git says changes with each file, so that no earlier wheel is made to fit where it is asked.
+        asks_git = not self.host.fits or self.chance.random() < 0.5
         found = [way for way in WAYS if set(way.code) & set(self.host.languages)]
+        found = [way for way in found if asks_git or way.thing is not Repository]
         self.chance.shuffle(found)
         taken = []
         for number, way in enumerate(found[:WAYS_TAKEN]):
             thing = way.thing(self.world, f"w{number}", self.chance, way)
             taken.append((thing, self.chance.choice([one for one in self.host.languages if one in way.code])))
         self.things = [thing for thing, _ in taken]
-        # What git says changes with each file.
         self.fits = self.host.fits and not any(isinstance(thing, Repository) for thing in self.things)
         tree = self.world.tree
         own = f'backend-path = ["{self.host.path}"]\n' if self.host.path else ""

@@ -116,7 +116,6 @@ WAYS = (
     Way(
         "names",
         Folder,
-        Front,
         FOLDER,
         {
             "python": "listed('@PATH@')",

@@ -150,6 +150,20 @@ def test_an_excluded_file_that_a_build_script_reads_counts(bench):
     bench.check(rewriting(bench, "docs/word.txt", "two"))
 
 
+@requires_cargo
+def test_a_file_that_a_build_script_has_read_and_that_is_gone_is_no_reason_to_build(bench):
+    """What an earlier build has read is an input; when it goes, its absence is known, and the next wheel is stored."""
+    word = 'std::fs::read_to_string("../word.txt").unwrap_or("none".into())'
+    script = f'fn main() {{ println!("cargo:rerun-if-changed=build.rs\\ncargo:rustc-env=WORD={{}}", {word}); }}\n'
+    bench.maturin(main('env!("WORD")'), script=script)
+    bench.git("init", "--quiet", cwd=bench.folder)
+    path = bench.write("../word.txt", "one")
+    bench.check(path.unlink, after="none", again=True, unseen=True)
+    bench.write("../word.txt", "two")
+    last = bench.build()
+    assert last.word == "two" or (last.unstored and not bench.observed)
+
+
 @pytest.fixture
 def small(bench):
     """A folder for temporary files that holds 4 MiB."""

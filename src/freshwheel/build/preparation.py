@@ -269,7 +269,7 @@ class Site:
         return Seen(recipe=notice.recipe(self.context, snapshot), inputs=inputs, mtimes=mtimes, around=around)
 
     def shared(self, snapshot: Snapshot, page: Page) -> list[Read]:
-        """What units of this closure have read when another tree built them, and what is no input here.
+        """The files that units of this closure have read in earlier builds, here or of another tree, and no input here.
 
         Nothing elsewhere, unless a crate is: other projects may build in the same folder.
         """
@@ -282,7 +282,7 @@ class Site:
             for path, by in page.joined.items()
             if (elsewhere or not os.path.isabs(path))
             and path not in inputs
-            and not os.path.isdir(os.path.join(self.context.call.tree, path))
+            and os.path.isfile(os.path.join(self.context.call.tree, path))
             and notice.concerns(page.readers.get(path, ()), names, inputs)
         ]
 
