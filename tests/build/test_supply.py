@@ -327,7 +327,7 @@ def test_evicted_finished_wheel_is_made_from_the_inner_one(tree):
 
 def test_large_wheel_is_kept_once(tree, monkeypatch):
     """Of one that takes much room the inner one is kept alone, and the finished one is the same each time."""
-    monkeypatch.setattr("freshwheel.build.stored.LARGE", 1)
+    monkeypatch.setattr("freshwheel.build.finish.LARGE", 1)
     first = tree.wheel()
     for _ in range(2):
         assert tree.wheel() == first

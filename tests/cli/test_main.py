@@ -124,8 +124,15 @@ def test_no_verb_is_answered_with_the_help(capsys):
     assert out.startswith("usage: freshwheel")
 
 
+@pytest.mark.parametrize(("words", "meant"), [(["chek", "."], "check"), (["store", "prun"], "store prune")])
+def test_a_misspelt_verb(capsys, words, meant):
+    """It is answered with the one that is meant."""
+    assert main(words) == 2
+    assert f"did you mean `freshwheel {meant}`?" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
-    "words", [["bogus"], ["digest", "--bogus"], ["digest", "a", "b"], ["store", "prun"], ["inputs", "--js"]]
+    "words", [["bogus"], ["digest", "--bogus"], ["digest", "a", "b"], ["store", "bogus"], ["inputs", "--js"]]
 )
 def test_wrong_words(capsys, words):
     """They are a usage error, not a traceback, and no abbreviation is taken."""

@@ -79,7 +79,7 @@ def of(case: Case) -> Kept:
         from freshwheel.build.editable import Placement  # noqa: PLC0415 - most calls are about a wheel
 
         return Placement.of(case)
-    from freshwheel.build.stored import Stored  # noqa: PLC0415 - as above
+    from freshwheel.build.finish import Stored  # noqa: PLC0415 - as above
 
     return Stored(case)
 

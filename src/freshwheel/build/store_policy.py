@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from freshwheel.base.errors import InputError
 from freshwheel.base.model import Snapshot
-from freshwheel.build import adapt, discovery, lookup, rehearsal, stored
+from freshwheel.build import adapt, discovery, finish, lookup, rehearsal
 from freshwheel.build.finish import Name
 from freshwheel.build.inner_build import Built
 from freshwheel.build.lookup import Case
@@ -58,7 +58,7 @@ def _put(case: Case, built: Built, name: Name, path: str) -> str:
         installed=case.installed(),
         milliseconds=built.milliseconds,
     )
-    is_large = os.path.getsize(built.path) >= stored.LARGE
+    is_large = os.path.getsize(built.path) >= finish.LARGE
     put = case.store.put(draft, built.path, {} if is_large else {name.tag: path}, stale=stale)
     if isinstance(put, str):
         return put

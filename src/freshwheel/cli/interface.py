@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 from freshwheel.about import __version__
+from freshwheel.base.config import close
 from freshwheel.base.errors import FreshwheelError
 from freshwheel.base.model import Finding
 from freshwheel.cli.console import visible
@@ -30,12 +31,23 @@ def parser() -> argparse.ArgumentParser:
     """The parser of all verbs."""
     options: dict[str, Any] = {"allow_abbrev": False}
     if sys.version_info >= (3, 14):
-        options |= {"color": False, "suggest_on_error": True}
+        options |= {"color": False}
     about = "What the wheel of a project is made from, and what is wrong with how that is declared."
     root = argparse.ArgumentParser(prog="freshwheel", description=about, **options)
     root.add_argument("--version", action="version", version=f"freshwheel {__version__}")
     _add(root.add_subparsers(dest="verb", metavar="VERB", title="verbs", required=True), _VERBS, options)
     return root
+
+
+def parsed(words: Sequence[str]) -> argparse.Namespace:
+    """What the words say. Raises UsageError for a misspelt verb or action, and SystemExit as argparse does."""
+    tables = {"": _VERBS, "store": _ACTIONS}
+    for before, word in zip(("", *words[:1]), words[:2], strict=False):
+        known = tables.get(before, {})
+        if known and word not in known and (meant := close(word, known)):
+            name = f"{before} {meant}".strip()
+            raise UsageError(f"there is no {before or 'verb'} {word}", hint=f"did you mean `freshwheel {name}`?")
+    return parser().parse_args(words)
 
 
 def size(text: str) -> int:
@@ -127,6 +139,7 @@ _VERBS: Mapping[str, tuple[str, Words]] = {
             ),
         },
     ),
+    "doctor": ("look for what keeps builds here from being observed, stored or found", _PATH),
     "store": ("look after the store of built wheels", {}),
     "stats": ("count hits, builds and what was saved: by project, this week and as far as is on record", {}),
 }

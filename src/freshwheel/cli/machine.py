@@ -1,4 +1,4 @@
-"""The verbs about this machine: `status` of what is installed from its folders, `store` and `stats` of what is kept."""
+"""The verbs about this machine: `status` of what is installed, `store` and `stats` of what is kept, and `doctor`."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from typing import Any
 from freshwheel.base import files
 from freshwheel.base.errors import FreshwheelError
 from freshwheel.build import module_copies
+from freshwheel.build.context import Call
 from freshwheel.cli import console, interface
 from freshwheel.cli.interface import Answer, Line, UsageError, count
+from freshwheel.explain import doctor as examination
 from freshwheel.explain import installed
 from freshwheel.explain.installed import Status
 from freshwheel.memory import installs, journal
@@ -30,6 +32,7 @@ from freshwheel.store.upkeep import AGE, SIZE, Listed, Pruned
 _ASKED = (
     "import importlib.machinery as m, json, sys; print(json.dumps([m.EXTENSION_SUFFIXES[0], sys.path, sys.prefix]))"
 )
+_STATES = {"fine": "good", "note": "note", "wrong": "bad"}
 _ROLES = {"current": "good", "stale": "bad", "unknown": "bad", "skipped": "note"}
 _PYTHONS = ("Scripts/python.exe", "python.exe") if os.name == "nt" else ("bin/python", "bin/python3")
 _TIMEOUT = 20
@@ -126,6 +129,22 @@ def _asked(python: str) -> tuple[str, list[str], str]:
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         why = str(error)
     raise FreshwheelError(f"{python} does not say where its modules are: {console.visible(why)}")
+
+
+def doctor(options: argparse.Namespace) -> Answer:
+    """What keeps builds from being observed, stored and found, on this machine and in one project."""
+    tree = console.tree_of(options.path)
+    if not os.path.isdir(tree):
+        raise UsageError(f"{options.path}: there is no such directory")
+    call = Call(tree=tree, environ=dict(os.environ), hook="build_wheel", settings=None, say=console.say)
+    found = examination.examined(call)
+    width = max(len(item.about) for item in found)
+    lines: list[Line] = []
+    for item in found:
+        lines.append(Line(f"{item.state:5}  {item.about:{width}}  {item.what}", _STATES[item.state]))
+        lines += [Line(f"  {item.todo}", "do")] if item.todo else []
+    value = {"diagnoses": [asdict(item) for item in found]}
+    return Answer(lines=lines, value=value, wrong=any(item.state == "wrong" for item in found))
 
 
 def stats(_: argparse.Namespace) -> Answer:
@@ -293,4 +312,9 @@ def _bytes(number: int) -> str:
     return f"{number} B" if unit == "B" else f"{amount:.1f} {unit}"
 
 
-VERBS: Mapping[str, Callable[[argparse.Namespace], Answer]] = {"stats": stats, "status": status, "store": store}
+VERBS: Mapping[str, Callable[[argparse.Namespace], Answer]] = {
+    "doctor": doctor,
+    "stats": stats,
+    "status": status,
+    "store": store,
+}

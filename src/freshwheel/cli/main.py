@@ -54,7 +54,7 @@ def _run(words: "Sequence[str]") -> int:
     from freshwheel.cli import interface
 
     try:
-        options = interface.parser().parse_args(words or ["--help"])
+        options = interface.parsed(words or ["--help"])
         answer = _answer(options)
     except SystemExit as stop:  # after the help, or what is wrong with the words
         return console.write("", stop.code if isinstance(stop.code, int) else USAGE)
