@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SHOWN = {
     "CHANGELOG.md": "development/changelog.md",
     "CONTRIBUTING.md": "development/contributing.md",
+    "SECURITY.md": "development/security.md",
     "fixtures/digest-vectors/vectors.json": "reference/vectors.json",
 }
 """Where each is in the repository -> where it is on the site."""

@@ -1,10 +1,11 @@
 """Runs the fast tests on the oldest other CPython >= 3.10 of this machine, or on all of them.
 
 python .ci/pythons.py [--all] [PYTHON ...]
+python .ci/pythons.py --own
 
-Those that are named are taken as well. Looks along PATH, into the usual folders, and at pyenv's versions; one that does
-not start is left out, and so is an unfinished release. The environments stay in .venv-pythons until pyproject.toml
-changes.
+Those that are named are taken as well; `--own` takes the one that runs this, and all tests that can run on it. Looks
+along PATH, into the usual folders, and at pyenv's versions; one that does not start is left out, and so is an
+unfinished release. The environments stay in .venv-pythons until pyproject.toml changes.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ Found = tuple[str, str]
 
 def main(named: Sequence[str]) -> int:
     """0 if the fast tests pass on all."""
+    if named == ["--own"]:
+        return _run(sys.executable, [f"--ignore={path}" for path in ELSEWHERE])
     own = _probe(sys.executable)
     asked = [one for one in named if one != "--all"]
     pythons = find([*asked, *_candidates()], without=own)
@@ -58,16 +61,17 @@ def main(named: Sequence[str]) -> int:
         if not _is_made(path, python) and not _make(path, python, uv):
             print(f"--- CPython {version} can't install what the tests need, and is left out", flush=True)
             continue
-        code = subprocess.call(
-            [os.path.join(path, environment.SCRIPTS, "python"), "-m", "pytest", *TESTS, *without],
-            cwd=environment.REPOSITORY,
-        )
+        code = _run(os.path.join(path, environment.SCRIPTS, "python"), without)
         if code:
             print(f"--- the fast tests fail on CPython {version} ({python})", flush=True)
             return code
         ran.append(version)
     print(f"--- fast tests ran on: {', '.join(ran) or 'no other CPython'}", flush=True)
     return 0
+
+
+def _run(python: str, without: Sequence[str]) -> int:
+    return subprocess.call([python, "-m", "pytest", *TESTS, *without], cwd=environment.REPOSITORY)
 
 
 def find(candidates: Sequence[str], *, without: Found | None) -> list[Found]:
