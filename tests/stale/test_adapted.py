@@ -283,13 +283,15 @@ def test_what_is_packed_and_read_is_built(bench, before):
     assert bench.build().words == {"two"}
 
 
+MEASURED = "import subprocess; WORD = subprocess.check_output(['stat', '-c', '%s', 'demo/words.py'], text=True).strip()"
+SIZES = ["os.path.getsize('demo/words.py')", "os.stat('demo/words.py').st_size"]
+
+
 @requires_c
 @pytest.mark.nightly
-def test_what_is_packed_and_measured_by_a_program_is_built(bench):
-    """A program that asks for a file may go by its size."""
-    before = (
-        "import subprocess; WORD = subprocess.check_output(['stat', '-c', '%s', 'demo/words.py'], text=True).strip()"
-    )
+@pytest.mark.parametrize("before", [MEASURED, *(f"import os; WORD = str({size})" for size in SIZES)])
+def test_what_is_packed_and_measured_is_built(bench, before):
+    """A program that asks for a file may go by its size, and so may `setup.py`, which asks for all that it packs."""
     bench.setuptools(c(), setup=SETUP.format(before=before))
     bench.write("demo/words.py", "eins")
     bench.settle()

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 _MAGIC = b"FWUSES\0\2"
 _MOST = 8
 """Builds that are kept under one key, those that were made or did last."""
-_OWN_CODE = re.compile(rb"cmdclass|hooks").search
-"""How setuptools and hatchling are told of code of the project that takes part in a build."""
+_OWN_CODE = re.compile(rb"cmdclass|hooks|getsize|st_size|\bstat\b").search
+"""Words of a project with code of its own that takes part in its build, or goes by the size of what is also packed."""
 _LARGEST = 16 << 20
 """Bytes of a member that is packed anew."""
 _FILES = frozenset(b"fxt")
