@@ -83,6 +83,7 @@ def _flag(about: str) -> dict[str, Any]:
     return {"action": "store_true", "help": about}
 
 
+SHELLS = ("bash", "fish", "zsh")
 _TREE = "the directory of pyproject.toml"
 _PATH = {"path": {"nargs": "?", "default": ".", "metavar": "PATH", "help": f"{_TREE} (default: this one)"}}
 _PATHS = f"{_TREE} (default: this one); or folders of distributions, or some of them"
@@ -140,6 +141,10 @@ _VERBS: Mapping[str, tuple[str, Words]] = {
         },
     ),
     "doctor": ("look for what keeps builds here from being observed, stored or found", _PATH),
+    "completion": (
+        "print what has a shell complete verbs and options",
+        {"shell": {"choices": SHELLS, "metavar": "SHELL", "help": "bash, fish or zsh"}},
+    ),
     "store": ("look after the store of built wheels", {}),
     "stats": ("count hits, builds and what was saved: by project, this week and as far as is on record", {}),
 }
@@ -160,6 +165,46 @@ _ACTIONS: Mapping[str, tuple[str, Words]] = {
         {"--key": _flag("print nothing but a name for what is stored now")},
     ),
 }
+
+
+_BASH = """\
+_freshwheel() {
+    local words=
+    case "$COMP_CWORD ${COMP_WORDS[1]}" in
+        "1 "*) words="@VERBS@" ;;
+        "2 store") words="@ACTIONS@" ;;
+@CASES@    esac
+    # Where a path may stand, files are completed; options only behind a dash.
+    if [[ $words == --* && ${COMP_WORDS[COMP_CWORD]} != -* ]]; then words=; fi
+    COMPREPLY=($(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}"))
+}
+complete -o default -F _freshwheel freshwheel
+"""
+_ZSH = "autoload -U +X compinit && compinit\nautoload -U +X bashcompinit && bashcompinit\n"
+
+
+def completion(shell: str) -> str:
+    """The script that has a shell complete verbs, actions and options; files where there are none of these."""
+    words = {verb: [word for word in " ".join(table).split() if word[0] == "-"] for verb, (_, table) in _VERBS.items()}
+    words["store"] = [word for _, table in _ACTIONS.values() for word in " ".join(table).split() if word[0] == "-"]
+    words = {verb: ["--help", "--json", *options] for verb, options in words.items()} | {"completion": [*SHELLS]}
+    if shell == "fish":
+        return _fish(words)
+    cases = "".join(f'        *" {verb}") words="{" ".join(options)}" ;;\n' for verb, options in words.items())
+    script = _BASH.replace("@VERBS@", " ".join([*words, "--help", "--version"])).replace("@CASES@", cases)
+    return ("" if shell == "bash" else _ZSH) + script.replace("@ACTIONS@", " ".join(_ACTIONS))
+
+
+def _fish(words: Mapping[str, Sequence[str]]) -> str:
+    """A line for each word."""
+    lines = [f"-n __fish_use_subcommand -f -a {verb} -d '{about}'" for verb, (about, _) in _VERBS.items()]
+    below = "'__fish_seen_subcommand_from {}'"
+    lines += [f"-n {below.format('store')} -f -a {name} -d '{about}'" for name, (about, _) in _ACTIONS.items()]
+    for verb, options in words.items():
+        kinds = [f"-s {word[1:]}" if word[1] != "-" else f"-l {word[2:]}" for word in options if word[0] == "-"]
+        kinds += [f"-f -a {word}" for word in options if word[0] != "-"]
+        lines += [f"-n {below.format(verb)} {kind}" for kind in kinds]
+    return "".join(f"complete -c freshwheel {line}\n" for line in lines)
 
 
 class UsageError(FreshwheelError):

@@ -1,4 +1,4 @@
-"""The verbs about this machine: `status` of what is installed, `store` and `stats` of what is kept, and `doctor`."""
+"""The verbs about this machine: what is installed, what is kept, what is wrong; `status`, `store`, `stats`, `doctor`."""
 
 from __future__ import annotations
 
@@ -145,6 +145,12 @@ def doctor(options: argparse.Namespace) -> Answer:
         lines += [Line(f"  {item.todo}", "do")] if item.todo else []
     value = {"diagnoses": [asdict(item) for item in found]}
     return Answer(lines=lines, value=value, wrong=any(item.state == "wrong" for item in found))
+
+
+def completion(options: argparse.Namespace) -> Answer:
+    """The script that has a shell complete words."""
+    script = interface.completion(options.shell)
+    return Answer(lines=[Line(line) for line in script.splitlines()], value={"shell": options.shell, "script": script})
 
 
 def stats(_: argparse.Namespace) -> Answer:
@@ -313,6 +319,7 @@ def _bytes(number: int) -> str:
 
 
 VERBS: Mapping[str, Callable[[argparse.Namespace], Answer]] = {
+    "completion": completion,
     "doctor": doctor,
     "stats": stats,
     "status": status,
