@@ -1,4 +1,4 @@
-"""The verbs about this machine: what is installed, what is kept, what is wrong; `status`, `store`, `stats`, `doctor`."""
+"""The verbs about this machine: what is installed, kept and wrong here (`status`, `store`, `stats`, `doctor`)."""
 
 from __future__ import annotations
 
