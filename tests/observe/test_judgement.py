@@ -242,15 +242,36 @@ def test_folders_apart_do_not_count_by_either_name(scene):
 
 
 def test_listing_of_a_folder_that_a_tool_was_given_does_not_count(scene):
-    """A build that walks the tree comes by; what it reads there counts as anywhere, and is no source."""
+    """A build that walks the tree comes by; what it reads there counts as anywhere, and so does the folder then."""
     folder = scene.tree / ".cache" / "pip"
     path = scene.file(folder / "data.bin")
     scene.options["given"] = scene.options["shared"] = (os.fsencode(folder),)
+    scene.use(folder.parent)
     scene.use(folder)
     scene.use(folder / ".gitignore", "asked", first=None)
+    assert scene.counting() == {".cache": "folder"}
     scene.use(path)
-    assert scene.counting() == {".cache/pip/data.bin": "file"}
+    assert scene.counting() == {".cache": "folder", ".cache/pip": "folder", ".cache/pip/data.bin": "file"}
     assert not any(one.joins for one in scene.judge().taken)
+
+
+def test_listing_of_a_folder_that_was_given_counts_for_who_has_not_come_by(scene):
+    """Who lists it, and not the folder above, is told of it by the variable or by the project."""
+    folder = scene.tree / ".cache" / "pip"
+    scene.file(folder / "data.bin")
+    scene.options["given"] = scene.options["shared"] = (os.fsencode(folder),)
+    scene.use(folder.parent, by=(1,))
+    scene.use(folder, by=(0,))
+    assert scene.counting()[".cache/pip"] == "folder"
+
+
+def test_size_that_changes_while_the_build_runs_is_a_doubt(scene):
+    """What was told of a file is not what is told at the end."""
+    path = scene.file(scene.outside / "x.txt")
+    scene.use(path, "asked")
+    assert not scene.judge().doubt
+    path.write_text("longer than before")
+    assert "may have changed" in scene.judge().doubt
 
 
 def test_file_through_a_link_to_a_folder_counts_by_the_name_that_was_used(scene):

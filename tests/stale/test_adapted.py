@@ -426,6 +426,102 @@ def test_code_that_fills_in_what_it_packs_is_run(bench):
     assert packed(bench.build(), "demo/more.py") == "WORD = 'filled'\n"
 
 
+INLINE = """\
+import os
+from setuptools import Extension, setup
+from setuptools.command.build_py import build_py
+
+class Filling(build_py):
+    def build_module(self, module, file, package):
+        made = self.get_module_outfile(self.build_lib, [package], module)
+        self.mkpath(os.path.dirname(made))
+        with open(file) as text, open(made, "w") as target:
+            target.write(text.read().replace("@WORD@", "filled"))
+        return made, True
+
+native = [Extension("demo._native", ["demo/_native.c"])]
+"""
+BEFORE = """\
+import os, tempfile
+from setuptools import Extension, setup
+
+folder = tempfile.mkdtemp()
+with open("demo/more.py") as text, open(os.path.join(folder, "more.py"), "w") as target:
+    target.write(text.read().replace("@WORD@", "filled"))
+open(os.path.join(folder, "__init__.py"), "w").close()
+setup(package_dir={"demo": os.path.relpath(folder)}, ext_modules=[Extension("demo._native", ["demo/_native.c"])])
+"""
+HELPER = """\
+import sys; sys.path.insert(0, ".")
+from helper import native, options, setup
+setup(ext_modules=native, **options)
+"""
+WAYS = {
+    "class": ("", INLINE + "setup(cmdclass={'build_py': Filling}, ext_modules=native)\n"),
+    "helper": (INLINE + "options = {'cmdclass': {'build_py': Filling}}\n", HELPER),
+    "patched": ("", INLINE + "build_py.build_module = Filling.build_module\nsetup(ext_modules=native)\n"),
+    "before": ("", BEFORE),
+}
+
+
+@requires_c
+@pytest.mark.parametrize("way", sorted(WAYS))
+def test_code_that_fills_in_what_it_reads_once_is_run(bench, way):
+    """Whoever opens a file only to pack it is the backend, and nobody has a hand in that."""
+    helper, setup = WAYS[way]
+    setuptools(bench)
+    bench.write("setup.py", setup)
+    bench.write("helper.py", helper)
+    bench.write("demo/more.py", "WORD = 1\n")
+    bench.settle()
+    for _ in range(2):
+        bench.build()
+    bench.write("demo/more.py", "WORD = '@WORD@'\n")
+    assert packed(bench.build(), "demo/more.py") == "WORD = 'filled'\n"
+
+
+HOOK = """\
+import os, tempfile
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+class Hook(BuildHookInterface):
+    def initialize(self, version, build_data):
+        path = os.path.join(tempfile.mkdtemp(), "more.py")
+        with open("demo/more.py") as text, open(path, "w") as target:
+            target.write(text.read().replace("@WORD@", "filled"))
+        build_data["force_include"][path] = "demo/more.py"
+"""
+
+
+@pytest.mark.nightly
+def test_a_hook_of_hatchling_that_fills_in_what_it_reads_is_run(bench):
+    """Wherever it is declared."""
+    bench.pyproject("hatchling.build", ["hatchling"], table='store = "on"')
+    wheel = '[build.targets.wheel]\npackages = ["demo"]\nexclude = ["demo/more.py"]\n'
+    bench.write("hatch.toml", f'{wheel}[build.hooks.custom]\npath = "hook.py"\n')
+    bench.write("hook.py", HOOK)
+    bench.write("demo/__init__.py", "")
+    bench.write("demo/more.py", "WORD = 1\n")
+    bench.settle()
+    for _ in range(2):
+        bench.build()
+    bench.write("demo/more.py", "WORD = '@WORD@'\n")
+    assert packed(bench.build(), "demo/more.py") == "WORD = 'filled'\n"
+
+
+@requires_ninja
+@pytest.mark.nightly
+def test_what_is_packed_and_measured_by_meson_is_built(bench):
+    """`fs.size` reads nothing."""
+    more = "fs = import('fs')\npython.install_sources('demo/more.py', subdir: 'demo')\nsize = fs.size('demo/more.py')"
+    bench.meson(c(), more=more, extension="c_args: ['-DWORD=\"' + size.to_string() + '\"']")
+    bench.write("demo/more.py", "eins")
+    bench.settle()
+    assert [bench.build().word for _ in range(2)] == ["4", "4"]
+    bench.write("demo/more.py", "zwoelf")
+    assert bench.build().word == "6"
+
+
 @requires_c
 @pytest.mark.nightly
 def test_the_first_line_of_a_script_is_the_installers(bench):

@@ -10,6 +10,14 @@ from .conftest import c, main, requires_c, requires_cargo, requires_cmake, requi
 pytestmark = pytest.mark.slow
 
 BARE = "void *PyInit__native(void) { return 0; }\n"
+WRITING = """\
+with open("word.txt") as text, open("word.h", "w") as file:
+    file.write(f'#define WORD "{text.read()}"\\n')
+"""
+SETUP = """\
+from setuptools import Extension, setup
+setup(ext_modules=[Extension("demo._native", ["demo/_native.c"])])
+"""
 FOO = "extern const char foo[]; const char *kept(void) { return foo; }\n"
 ONE, TWO = '#define WORD "one"\n', '#define WORD "two"\n'
 EVIDENCE = {
@@ -162,6 +170,64 @@ def test_a_file_that_a_build_script_has_read_and_that_is_gone_is_no_reason_to_bu
     bench.write("../word.txt", "two")
     last = bench.build()
     assert last.word == "two" or (last.unstored and not bench.observed)
+
+
+PACKED = """\
+from setuptools import Extension, setup
+setup(ext_modules=[Extension("demo._native", ["demo/_native.c"])], package_data={"demo": ["models/*"]})
+"""
+
+
+@requires_c
+def test_a_file_that_comes_into_a_folder_that_a_variable_calls_a_cache_is_packed(bench):
+    """What is read there is no cache's, and a pattern that has found it will find the next one."""
+    bench.setuptools(BARE, setup=PACKED)
+    bench.environ["MODEL_CACHE"] = str(bench.path("demo/models"))
+    bench.write("demo/models/one", "<<1>>")
+
+    def change():
+        bench.write("demo/models/one", "")
+        bench.write("demo/models/two", "<<2>>")
+
+    bench.check(change, before="1", after="2")
+
+
+@requires_cmake
+@pytest.mark.nightly
+def test_a_file_that_comes_into_such_a_folder_is_found_by_cmake(bench):
+    """Who lists it, and not the folder above, does not only come by."""
+    word = 'target_compile_definitions(_native PRIVATE "WORD=\\"${WORD}\\"")'
+    bench.cmake(c(), more=f"file(GLOB FOUND models/*)\nlist(LENGTH FOUND WORD)\n{word}")
+    bench.environ["MODEL_CACHE"] = str(bench.path("models"))
+    bench.write("models/one", "")
+    bench.check(lambda: bench.write("models/two", ""), before="1", after="2")
+
+
+@requires_c
+def test_a_header_that_a_build_writes_and_includes_by_a_path_with_dots_is_no_doubt(bench):
+    """It is one file, whatever it is called, and the build has made it: an unchanged project is a hit."""
+    bench.setuptools(c(head='#include "../word.h"'), setup=WRITING + SETUP)
+    bench.write("word.txt", "one")
+    bench.write(".gitignore", "word.h\n")
+    bench.write("word.h", '#define WORD "one"\n')
+    bench.commit()
+    bench.check(rewriting(bench, "word.txt", "two"))
+
+
+@requires_ninja
+def test_what_meson_locks_in_the_tree_is_no_input(bench):
+    """`subprojects/.wraplock` comes with the first build, and a fresh clone does without."""
+    bench.write("subprojects/dep/meson.build", "project('dep', 'c')\nword = 'one'\n")
+    bench.meson(
+        c(), more="word = subproject('dep').get_variable('word')", extension="c_args: ['-DWORD=\"' + word + '\"']"
+    )
+    bench.commit()
+    bench.settle()
+    first = bench.build()
+    assert not first.unstored or not bench.observed
+    for _ in range(2):
+        assert bench.build().hit or not bench.observed
+        bench.path("subprojects/.wraplock").unlink(missing_ok=True)
 
 
 @pytest.fixture

@@ -98,6 +98,30 @@ def test_file_that_somebody_edits_while_the_build_that_made_it_runs_counts(bench
     assert bench.build().word == "two"
 
 
+@linux
+@requires_c
+@pytest.mark.parametrize(
+    "asked", ["os.readlink('../beside/link')", "str(os.path.getsize('../beside/one'))"], ids=["link", "size"]
+)
+def test_what_is_asked_of_a_file_and_changes_while_the_build_runs_is_not_stored(bench, asked):
+    """A link that leads elsewhere, or nowhere, and a size: the wheel has what they were."""
+    bench.write("../beside/one", "one")
+    link = bench.outside / "link"
+    link.symlink_to("nowhere")
+    waiting = "\nif not os.path.exists('../asked'):\n    open('../asked', 'w').close()\n    time.sleep(2)\n"
+    bench.setuptools(c(), setup=defining("word", f"import os, time\nword = {asked}{waiting}"))
+    bench.settle()
+
+    def change():
+        bench.write("../beside/one", "three")
+        link.unlink()
+        link.symlink_to("elsewhere")
+
+    before, after = ("nowhere", "elsewhere") if "link" in asked else ("3", "5")
+    assert bench.build_while("../asked", change).word == before
+    assert bench.build().word == after
+
+
 @requires_cmake
 def test_a_library_that_cmake_adds_from_beside_the_tree_counts(bench):
     """S2: `add_subdirectory(../lib)`."""

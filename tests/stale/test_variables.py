@@ -317,6 +317,7 @@ setup(ext_modules=[Extension("demo._native", ["demo/_native.c"], define_macros=[
         ("sys.flags.utf8_mode", "PYTHONUTF8", "1", ("0", "1")),
         ("time.strftime('%H', time.localtime(0))", "TZ", "UTC-5", ("00", "05")),
         ("locale.setlocale(locale.LC_CTYPE, '')", "LC_ALL", "POSIX", ("C.UTF-8", "C")),
+        ("sys.stdout.encoding", "PYTHONIOENCODING", "latin-1", ("utf-8", "latin-1")),
     ],
 )
 def test_variable_that_python_or_the_c_library_reads(bench, expression, variable, value, words):
@@ -347,7 +348,10 @@ def test_empty_entry_among_the_folders_of_modules(bench):
 
 
 @requires_c
-@pytest.mark.parametrize("name", ["UV_DYNAMIC_VERSIONING_BYPASS", "PDM_BUILD_SCM_VERSION", "POETRY_WORD", "PIP_WORD"])
+@pytest.mark.parametrize(
+    "name",
+    ["UV_DYNAMIC_VERSIONING_BYPASS", "PDM_BUILD_SCM_VERSION", "POETRY_WORD", "PIP_WORD", "DESKTOP_WORD", "HISTOGRAM"],
+)
 def test_variable_of_a_frontend_that_a_plug_in_asks_for(bench, name):
     """Where any variable may have been asked for these don't count; by its name each does."""
     bench.setuptools(c(), setup=TOLD.format(expression=f"os.environ.get({name!r}, 'none')"))

@@ -34,8 +34,8 @@ What else a program asks for an observed build shows: of Python by name, of a pr
 _COMPILERS = ("c++", "cc", "cl", "ld")
 
 _STARTS = (
-    *("PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONHASHSEED", "PYTHONIOENCODING", "PYTHONNOUSERSITE"),
-    *("PYTHONPYCACHEPREFIX", "PYTHONUNBUFFERED"),  # without a seed each Python takes another one
+    *("PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONHASHSEED", "PYTHONNOUSERSITE", "PYTHONPYCACHEPREFIX"),
+    "PYTHONUNBUFFERED",  # without a seed each Python takes another one
 )
 NOT_IN_KEY = (
     # Jobs, terminals, logs and networks.
@@ -56,13 +56,38 @@ NOT_IN_KEY = (
 NEVER_COUNT = (
     # Terminals, prompts, pagers, editors.
     *("ALACRITTY_*", "CLICOLOR*", "COLORFGBG", "COLORTERM", "COLUMNS", "EDITOR", "FORCE_COLOR", "ITERM_*", "KITTY_*"),
-    *("LESS*", "LINES", "LS_COLORS", "NO_COLOR", "PAGER", "PROMPT*", "PS1", "PS2", "PS3", "PS4", "STY", "TERM"),
+    *(
+        "LESS",
+        "LESSOPEN",
+        "LINES",
+        "LS_COLORS",
+        "NO_COLOR",
+        "PAGER",
+        "PROMPT",
+        "PROMPT_COMMAND",
+        "PS1",
+        "PS2",
+        "PS3",
+        "PS4",
+        "STY",
+        "TERM",
+    ),
     *("TERMINFO", "TERM_*", "TMUX*", "VISUAL", "VTE_VERSION", "WEZTERM_*", "WINDOWID", "WT_*"),
     # Shells and sessions.
-    *("BASHOPTS", "DBUS_SESSION_*", "DBUS_STARTER_*", "DESKTOP_*", "DISPLAY", "GNOME_*", "GTK_*MODULE*", "HIST*"),
-    *("INVOCATION_ID", "JOURNAL_STREAM", "KDE_*", "MAIL", "OLDPWD", "QT_ACCESSIBILITY", "QT_AUTO_*", "QT_IM_*"),
-    *("QT_QPA_*", "QT_SCALE_*", "SESSION_*", "SHELLOPTS", "SHLVL", "SSH_*", "SYSTEMD_*"),
-    *("VSCODE_*", "WAYLAND_*", "XAUTHORITY", "XDG_ACTIVATION_*", "XDG_RUNTIME_DIR", "XDG_SEAT*", "XDG_SESSION_*"),
+    *("BASHOPTS", "DBUS_SESSION_*", "DBUS_STARTER_*", "DISPLAY", "GTK_*MODULE*", "HISTFILE", "HISTSIZE"),
+    *("INVOCATION_ID", "JOURNAL_STREAM", "MAIL", "OLDPWD", "QT_ACCESSIBILITY", "QT_AUTO_*", "QT_IM_*"),
+    *("QT_QPA_*", "QT_SCALE_*", "SESSION_MANAGER", "SHELLOPTS", "SHLVL", "SSH_AGENT_PID", "SSH_AUTH_SOCK"),
+    *(
+        "SSH_CLIENT",
+        "SSH_CONNECTION",
+        "SSH_TTY",
+        "WAYLAND_*",
+        "XAUTHORITY",
+        "XDG_ACTIVATION_*",
+        "XDG_RUNTIME_DIR",
+        "XDG_SEAT*",
+        "XDG_SESSION_*",
+    ),
     *("XDG_VTNR", "_", "DIRENV_*"),
     # What frontends tell a backend, which is not for the build; how Python starts.
     *("CONDA_PROMPT_*", "CONDA_SHLVL", "FRESHWHEEL_*", "PEP517_*", "PYTEST_*", "VIRTUAL_ENV*", "_PIP_*"),
@@ -78,6 +103,8 @@ ONLY_BY_NAME = (
     *("ACTIONS_*", "BUILD_ID", "BUILD_NUMBER", "BUILD_TAG", "BUILD_URL", "CI_JOB_*", "CI_PIPELINE_*", "CI_RUNNER_*"),
     *("GITHUB_ACTION*", "GITHUB_ENV", "GITHUB_EVENT_PATH", "GITHUB_JOB", "GITHUB_OUTPUT", "GITHUB_PATH"),
     *("GITHUB_RUN_*", "GITHUB_STATE", "GITHUB_STEP_SUMMARY", "GITHUB_TOKEN", "GITHUB_WORKFLOW*", "RUNNER_*"),
+    # Families of sessions and terminals, whose names others may use as well.
+    *("DESKTOP_*", "GNOME_*", "HIST*", "KDE_*", "LESS*", "PROMPT*", "SESSION_*", "SSH_*", "SYSTEMD_*", "VSCODE_*"),
     # What make tells the makes below it, and git its hooks; where a build has asked git, see `NOT_OF_GIT`.
     *("MAKEFLAGS", "MFLAGS", "GIT_*"),
 )

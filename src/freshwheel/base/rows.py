@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Sequence
 
-EDITION = 4
+EDITION = 5
 """Of the rules that select inputs. It goes up with every change of them, so that labels of two editions differ."""
 
 Row = tuple[int, int, int, int, int]

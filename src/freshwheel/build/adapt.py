@@ -38,8 +38,9 @@ if TYPE_CHECKING:
 _MAGIC = b"FWUSES\0\2"
 _MOST = 8
 """Builds that are kept under one key, those that were made or did last."""
-_OWN_CODE = re.compile(rb"cmdclass|hooks|getsize|st_size|\bstat\b").search
-"""Words of a project with code of its own that takes part in its build, or goes by the size of what is also packed."""
+_BUILD_FILES = (b"meson.build", b"setup.py")
+_SIZES = re.compile(rb"getsize|st_size|\bstat\b|\.size\s*\(").search
+"""By which words code of a project asks for the size of a file, which whoever packs that asks for as well."""
 _LARGEST = 16 << 20
 """Bytes of a member that is packed anew."""
 _FILES = frozenset(b"fxt")
@@ -201,7 +202,7 @@ def _packed(case: Case, built: Built, snapshot: Snapshot, traces: Traces) -> dic
     from freshwheel.wheel import archive  # noqa: PLC0415 - loaded where a wheel was built
 
     tree, pyproject = case.context.call.tree, case.context.project.pyproject
-    if _changes_files(tree):
+    if _asks_for_sizes(tree, snapshot):
         return {}
     settings = toml_access.strings(pyproject.get("tool", {}))
     files = [file.path for file in snapshot.inputs if file.path in traces.once and file.kind in (b"f", b"x")]
@@ -230,11 +231,12 @@ def _is_made(member: str) -> bool:
     return folder.endswith(".dist-info") or (folder.endswith(".data") and below.startswith("scripts/"))
 
 
-def _changes_files(tree: str) -> bool:
-    """Whether a project may have code of its own that packs."""
-    for name in ("pyproject.toml", "setup.cfg", "setup.py"):
+def _asks_for_sizes(tree: str, snapshot: Snapshot) -> bool:
+    """Whether a project may go by the size of what is also packed."""
+    named = (os.fsdecode(file.path) for file in snapshot.inputs if os.path.basename(file.path) in _BUILD_FILES)
+    for name in named:
         with contextlib.suppress(OSError), open(os.path.join(tree, name), "rb") as file:
-            if _OWN_CODE(file.read()):
+            if _SIZES(file.read()):
                 return True
     return False
 

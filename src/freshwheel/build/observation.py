@@ -24,7 +24,7 @@ from freshwheel.inner import machine, process
 from freshwheel.inner.programs import NinjaRecords, ask_ninja
 from freshwheel.memory.discoveries import Line, Page
 from freshwheel.observe import judgement, observer, programs, witness
-from freshwheel.observe.account import Account, Use, folders_above, is_python, merged, source_of, within
+from freshwheel.observe.account import Account, Use, folders_above, is_python, merged, source_of, straightened, within
 from freshwheel.observe.judgement import Judged, Places, Taken
 from freshwheel.sources import boundary
 from freshwheel.sources.boundary import Ground, Scope
@@ -171,6 +171,7 @@ def findings(  # noqa: PLR0913, PLR0917 - what a judgement rests on
 ) -> Findings:
     """What counts of an account, and of what is on the `page` of earlier builds in the same folders."""
     places = _places(context, scope, later, rooms.apart)
+    account = straightened(account, os.path.realpath, judgement.row)
     judged = judgement.judge(account, places)
     around = discovery.about(context, b"")
     paths = [(_kept(item), _KINDS[item.kind]) for item in judged.taken if item.counts and not item.joins]
@@ -281,6 +282,7 @@ class _Tracing:
         noted = ((self.place(path), use) for path, use in account.uses.items() if path.endswith(b".d"))
         self.outputs = {number: path.removesuffix(b".d") for path, use in noted for number in use.written}
         """What a program has made, if it has written down the files that it has opened for that."""
+        self.copied = frozenset(map(self.place, account.copied))
         self.used = set[bytes]()
         self.packed = set[bytes]()
         self.taken = set[bytes]()
@@ -340,6 +342,7 @@ class _Tracing:
             use.often
             or bool(use.run)
             or not use.read <= self.makers
+            or (self.place(path) not in self.copied and any(is_python(self.account.programs[n]) for n in use.read))
             or source_of(path) is not None
             or not all(map(is_python, others))
         )

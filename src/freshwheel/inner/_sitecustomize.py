@@ -1,11 +1,10 @@
 """What each Python of a build runs first: it gets the packages of the environment, and writes down what it uses.
 
-A base interpreter gets the packages of the virtual environment that was made from it. Written down is what a Python
-asks its environment for, and which files and programs it uses; `observe.witness` reads that.
+A base interpreter gets the packages of the virtual environment that was made from it. What is written down,
+`observe.witness` reads.
 
 `process` copies this text, with calls of `witness` and `main` below it, into the `sitecustomize.py` of a private folder
-on PYTHONPATH. Whatever Python the inner backend starts will run it, and whatever that starts: it must read in any
-version from 2.7 on, cost next to nothing, and be as good as absent wherever it has nothing to do.
+on PYTHONPATH, for all Pythons of a build: it must read in any version from 2.7 on, and cost next to nothing.
 """
 # ruff: noqa: ANN001, ANN002, ANN003, ANN204, ANN202, B905, RUF005, SIM105, SLF001, UP004, UP031 - for old versions
 
@@ -28,9 +27,12 @@ _PATH = ("PATH", b"PATH", "PATHEXT")
 _PASSERS = {"distutils", "maturin", "mesonbuild", "mesonpy", "multiprocessing", "pdm", "scikit_build_core"}
 _PASSERS |= {"setuptools", "setuptools_rust", "setuptools_scm", "subprocess", "vcs_versioning"}
 """Packages that copy all variables for a child, and ask the copy at most for what `backends` has for them."""
+_PACKERS = {"distutils", "flit_core", "hatchling", "mesonpy", "scikit_build_core", "setuptools", "wheel"}
+"""Packages that put files into wheels as they are."""
+_STANDARD = getattr(sys, "stdlib_module_names", ())
 
+# Where the compiled modules of Python itself lie.
 _HOME = os.path.join(os.path.dirname(os.__file__), "lib-dynload", "")
-"""Where the compiled modules of Python itself lie."""
 _READ, _WRITTEN = ("r",), ("w",)
 _PATHS = {
     "ctypes.dlopen": _READ,
@@ -61,8 +63,7 @@ def main(version="", base_prefix="", packages=()):
     try:
         _hand_over(own)
     finally:
-        # Last, because the other one may finish the base itself (Homebrew), or expect its own folders not to be on
-        # the path yet (pip).
+        # Last: the other one may finish the base itself (Homebrew), or expect its own folders to be missing yet (pip).
         if _is_base(version, base_prefix):
             adopt(packages)
 
@@ -151,8 +152,7 @@ def witness(folder, files):
     # type: (str, bool) -> None
     """Writes every name that `os.environ` is asked for into a new file in `folder`, `*` for all of them.
 
-    With `files` the paths and programs that are used as well. The object stays the same, and answers the same: it gets
-    another class. A process without a file is no witness.
+    With `files` the paths and programs as well. The object gets another class. A process without a file is no witness.
     """
     if sys.version_info < (3, 8) or not hasattr(sys, "_getframe"):
         return
@@ -165,10 +165,7 @@ def witness(folder, files):
             if environ is not None:
                 environ.__class__ = _witnessed(environ.__class__, notes)
         sys.meta_path.append(_LastFinder(notes))
-        if files:
-            _overhear(notes)
-        else:
-            sys.addaudithook(notes.notice)
+        _overhear(notes) if files else sys.addaudithook(notes.notice)
     except Exception:  # noqa: BLE001 - nobody's build fails for it
         notes.drop()
 
@@ -228,21 +225,36 @@ class _Notes(object):
     def notice(self, event, details):
         # type: (str, Any) -> None
         """An audit hook: what asks for variables behind the back of Python, or may do so as it is compiled."""
-        if event == "import":
-            if details[1] and not str(details[1]).startswith(_HOME):
-                self.seek("l", details[1])
-            return
-        if event in ("os.listdir", "os.scandir"):
+        if event == "import" and details[1] and not str(details[1]).startswith(_HOME):
+            self.seek("l", details[1])
+        elif event == "open":
+            self.packing(details[0], details[2])
+        elif event in ("os.listdir", "os.scandir"):
             self.listing(details[0], sys._getframe(1))
-            return
-        if event == "ctypes.dlopen":
-            asks = details[0] is not None
-        else:
-            asks = event == "ctypes.dlsym" and str(details[1]).lower().strip("_").endswith(("dir", "env", "environ"))
-        if asks and "*" not in self.known:
+        asks = event == "ctypes.dlsym" and str(details[1]).lower().strip("_").endswith(("dir", "env", "environ"))
+        if (asks or (event == "ctypes.dlopen" and details[0] is not None)) and "*" not in self.known:
             self.seek("l", "ctypes")
             self.add("v", b"*")
             self.known.add("*")
+
+    def packing(self, path, flags):
+        # type: (Any, int) -> None
+        """A file is opened by who packs it, in whose stead nobody else acts."""
+        packer, ours = False, (globals(), sys.modules["__main__"].__dict__)
+        try:
+            frame = sys._getframe(1) if isinstance(path, (str, bytes)) and _manner(flags) == "r" else None
+            while frame is not None:
+                name = str(frame.f_globals.get("__name__")).partition(".")[0]
+                packer = packer or name in _PACKERS
+                # setup.py is executed under that name, and stands above those that it calls.
+                above = packer and name == "__main__" and frame.f_code.co_name == "<module>"
+                if not (name in _PACKERS or name in _STANDARD or above or any(frame.f_globals is one for one in ours)):
+                    return
+                frame = frame.f_back
+            if packer:
+                self.seek("k", os.path.join(os.getcwd(), os.fsdecode(path)))
+        except Exception:  # noqa: BLE001 - then it is not known to be packed
+            return
 
     def listing(self, folder, frame):
         # type: (Any, Any) -> None
@@ -250,10 +262,8 @@ class _Notes(object):
         while frame is not None and frame.f_globals is globals():
             frame = frame.f_back
         if frame is None or not frame.f_code.co_filename.startswith("<frozen importlib"):
-            try:
-                place = os.fsencode("." if folder is None else folder)
-            except TypeError:  # it is open already
-                place = self.below(folder, b"")
+            is_open = isinstance(folder, int)
+            place = self.below(folder, b"") if is_open else os.fsencode("." if folder is None else folder)
             if place == b"\0":
                 self.drop()  # nobody knows which one
                 return
@@ -301,9 +311,7 @@ class _Notes(object):
             self.add("v", b"*")
         self.following = True  # which asks for paths itself
         try:
-            real = os.path.realpath(place)
-            if real != place:
-                self.use(kinds, real)
+            self.use(kinds, os.path.realpath(place))
         finally:
             self.following = False
 
@@ -314,13 +322,11 @@ class _Notes(object):
             words = [words]
         if program is None:  # on Windows, where there is one line of words
             program = words[0][1:].partition('"')[0] if words[0].startswith('"') else words[0].partition(" ")[0]
-        name = os.fsencode(program)
+        name, endings = os.fsencode(program), (b"", b".exe") if os.name == "nt" else (b"",)
         folders = [""] if os.path.dirname(name) else os.get_exec_path(environ)
         places = [os.path.join(os.getcwdb(), os.fsencode(folder), name) for folder in folders]
-        endings = (b"", b".exe") if os.name == "nt" else (b"",)
         programs = (place + ending for place in places for ending in endings if os.path.isfile(place + ending))
-        place = next(programs, name)
-        self.add("x", place, *[os.fsencode(word) for word in list(words)[:_WORDS]])
+        self.add("x", next(programs, name), *[os.fsencode(word) for word in list(words)[:_WORDS]])
 
     def hear(self, event, details):
         # type: (str, Any) -> None
@@ -336,9 +342,7 @@ class _Notes(object):
             elif event in _PATHS:
                 for kinds, path in zip(_PATHS[event], details):
                     self.use(kinds, "." if path is None and event != "import" else path)
-            elif event == "os.posix_spawn" and _asker(sys._getframe(1)) == "subprocess":
-                pass  # which has said so itself
-            elif event in _PROGRAMS:
+            elif event in _PROGRAMS and (event != "os.posix_spawn" or _asker(sys._getframe(1)) != "subprocess"):
                 self.run(*[details[number] for number in _PROGRAMS[event]])
             elif event == "os.system":
                 self.run(os.environ.get("COMSPEC", "/bin/sh"), [b"-c", details[0]])
@@ -459,12 +463,8 @@ class _Asked(object):
     def __init__(self, module, name, notes):
         # type: (Any, str, _Notes) -> None
         self.__notes, self.__real = notes, getattr(module, name)
-        self.__module__, self.__name__, self.__qualname__, self.__doc__ = (
-            module.__name__,
-            name,
-            name,
-            self.__real.__doc__,
-        )
+        self.__module__, self.__doc__ = module.__name__, self.__real.__doc__
+        self.__name__ = self.__qualname__ = name
         for able in (os.supports_dir_fd, os.supports_effective_ids, os.supports_fd, os.supports_follow_symlinks):
             if self.__real in able:
                 able.add(self)

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import posixpath
 import re
+import stat
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from freshwheel.base.rows import Row
 
 __all__ = [
+    "VERSION_CONTROL",
     "Account",
     "Program",
     "Use",
     "folders_above",
+    "folders_read",
+    "is_kernel",
+    "is_linked",
+    "is_network",
     "is_python",
+    "is_version_control",
+    "lies_in_version_control",
     "merged",
     "silent",
     "source_of",
+    "straightened",
     "within",
 ]
 
@@ -81,6 +90,8 @@ class Account:
     """Compiled modules that they loaded."""
     listed: frozenset[bytes] = frozenset()
     """Folders that they listed; an import, which lists for itself, is none of it."""
+    copied: frozenset[bytes] = frozenset()
+    """Files that a backend has opened to put them into a wheel as they are, without code of anybody else in between."""
     witnessed: tuple[int, ...] = ()
     """Process ids of the Pythons that wrote down which names they ask for: one that executed the next has the same."""
     doubts: tuple[str, ...] = ()
@@ -89,6 +100,13 @@ class Account:
     """When the build was started, in nanoseconds; 0 where nobody observed it."""
 
 
+is_kernel = re.compile(rb"/(?:proc|sys|dev(?!/shm/)|(?:var/)?run/(?:nscd|systemd))(?:/|$)").match
+"""The running system: its devices and processes, and whom it asks for users and hosts."""
+is_network = re.compile(
+    rb"/etc/(?:(?:gai|host|nsswitch|resolv)\.conf|hosts|protocols|services|mtab)",
+).fullmatch
+"""Files by which hosts are found, and others of the moment: what is fetched has a checksum."""
+VERSION_CONTROL = (b".git", b".hg", b".svn", b".jj", b".bzr")
 _CACHE = b"/__pycache__/"
 _PYTHON = re.compile(r"(?:python|pypy)[0-9.]*t?(?:\.exe)?")
 
@@ -114,6 +132,7 @@ def merged(accounts: Iterable[Account]) -> Account:
     distributions: set[str] = set()
     loaded: set[bytes] = set()
     listed: set[bytes] = set()
+    copied: set[bytes] = set()
     witnessed: list[int] = []
     doubts: dict[str, None] = {}
     began: list[int] = []
@@ -127,6 +146,7 @@ def merged(accounts: Iterable[Account]) -> Account:
         distributions |= account.distributions
         loaded |= account.loaded
         listed |= account.listed
+        copied |= account.copied
         witnessed += account.witnessed
         doubts |= dict.fromkeys(account.doubts)
         began += [account.began] if account.began else []
@@ -138,6 +158,7 @@ def merged(accounts: Iterable[Account]) -> Account:
         distributions=frozenset(distributions),
         loaded=frozenset(loaded),
         listed=frozenset(listed),
+        copied=frozenset(copied),
         witnessed=tuple(witnessed),
         doubts=tuple(doubts),
         began=min(began, default=0),
@@ -177,6 +198,50 @@ def _joined(known: Use | None, other: Use) -> Use:
         made=known.made | other.made,
         often=known.often or other.often or bool(known.read and other.read),
     )
+
+
+def straightened(account: Account, real: Callable[[bytes], bytes], now: Callable[[bytes], Row | None]) -> Account:
+    """The account with one use for a file that the build has written, and has used by a path with `..` as well.
+
+    Whoever has found there what is there `now` has come after it was written.
+    """
+    uses = dict(account.uses)
+    for path, use in account.uses.items():
+        place = real(path) if b"/../" in path else path
+        known = uses.get(place) if place != path else None
+        if known is not None and known.written:
+            earlier = use.first != now(place)
+            joined = _joined(known, use)
+            uses[place] = replace(
+                joined,
+                before=known.before or earlier,
+                read_before=known.read_before or (earlier and bool(use.read)),
+            )
+            del uses[path]
+    return replace(account, uses=uses)
+
+
+def is_linked(now: Row | None, first: Row | None) -> bool:
+    """Whether a file has only come by another name, or lost one, as those that uv shares between environments."""
+    return now is not None and first is not None and (now[:3], now[4]) == (first[:3], first[4])
+
+
+def folders_read(account: Account, ignoring: Container[bytes]) -> frozenset[bytes]:
+    """The folders that hold a file that was read, but for those called by a name among `ignoring`."""
+    files = (path for path, use in account.uses.items() if use.read and use.first and stat.S_ISREG(use.first[0]))
+    return frozenset(posixpath.dirname(path) for path in files if posixpath.basename(path) not in ignoring)
+
+
+def is_version_control(relative: bytes) -> bool:
+    """Whether a path is a part of what git says of a repository as a whole; its configuration is a file as any."""
+    last = relative.split(b"/")[-2:]
+    files = {b"info", b"config", b"config.worktree", b"logs", b"modules"}
+    return lies_in_version_control(relative) and files.isdisjoint(last)
+
+
+def lies_in_version_control(relative: bytes) -> bool:
+    """Whether a part of a path is the name of a folder that version control keeps."""
+    return any(part in VERSION_CONTROL for part in relative.split(b"/"))
 
 
 def source_of(path: bytes) -> bytes | None:

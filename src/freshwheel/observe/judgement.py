@@ -16,18 +16,27 @@ from typing import Literal
 
 from freshwheel.base import rows
 from freshwheel.base.rows import Row
-from freshwheel.observe.account import Account, Use, folders_above, is_python, silent, source_of, within
+from freshwheel.observe.account import (
+    VERSION_CONTROL,
+    Account,
+    Use,
+    folders_above,
+    folders_read,
+    is_kernel,
+    is_linked,
+    is_network,
+    is_python,
+    is_version_control,
+    lies_in_version_control,
+    silent,
+    source_of,
+    within,
+)
 
-__all__ = ["ASKING", "MAKES", "Judged", "Places", "Taken", "beside", "judge"]
+__all__ = ["ASKING", "MAKES", "Judged", "Places", "Taken", "beside", "judge", "row"]
 
 Kind = Literal["file", "folder", "modules", "present", "absent", "made"]
 
-_KERNEL = re.compile(rb"/(?:proc|sys|dev(?!/shm/)|(?:var/)?run/(?:nscd|systemd))(?:/|$)").match
-"""The running system: its devices and processes, and whom it asks for users and hosts."""
-_NETWORK = re.compile(
-    rb"/etc/(?:(?:gai|host|nsswitch|resolv)\.conf|hosts|protocols|services|mtab)",
-).fullmatch
-"""Files by which hosts are found, and others of the moment: what is fetched has a checksum."""
 _CERTIFICATES = (b"/etc/ssl", b"/etc/pki", b"/usr/share/ca-certificates", b"/etc/ca-certificates")
 _PACKAGES = re.compile(rb"/(?:site|dist)-packages(?:/|$)")
 _PACKAGE_FOLDERS = (b"/site-packages", b"/dist-packages")
@@ -41,7 +50,6 @@ ASKING = ("cargo", "git")
 MAKES = ("gmake", "make")
 _PARSING = ("python", "pypy", "maturin", "cargo", "git")
 """Beginnings of programs that read `pyproject.toml` by its tables, or ask whether it has changed at all."""
-_VERSION_CONTROL = (b".git", b".hg", b".svn", b".jj", b".bzr")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,6 +139,14 @@ def beside(places: Places) -> dict[bytes, bytes]:
     return {os.path.normpath(os.path.join(places.tree, path)): path for path in paths}
 
 
+def row(path: bytes, look: Callable[[bytes], os.stat_result] = os.stat) -> Row | None:
+    """The row of what is there now; None: nothing is."""
+    try:
+        return rows.row(look(path))
+    except (OSError, ValueError):
+        return None
+
+
 class _Judge:
     """One account that is judged."""
 
@@ -148,6 +164,7 @@ class _Judge:
         self.inside = folders_above(places.inputs)
         self.beside = beside(places)
         self.silent = silent(account)
+        self.opened = folders_read(account, _IGNORING)
         self.listed = frozenset(map(os.path.realpath, account.listed))
         self.made = {self.real(path) for path, use in account.uses.items() if use.written and use.first is None}
         ours = {self.real(path) for path, use in account.uses.items() if use.written}
@@ -225,19 +242,25 @@ class _Judge:
         """Why nothing counts where a path lies."""
         places = self.places
         special = use.first is not None and stat.S_IFMT(use.first[0]) in _SPECIAL
-        if special or _KERNEL(path) or _KERNEL(real):
+        if special or is_kernel(path) or is_kernel(real):
             return "of the running system"
-        if _NETWORK(path) or within(real, _CERTIFICATES):
+        if is_network(path) or within(real, _CERTIFICATES):
             return "for the network"
         above = kind == "present" and any(place.startswith(real + b"/") for place in (*places.apart, places.spelled))
         if above or within(path, places.apart) or within(real, places.apart):
             return "private to the build, or known by its key"
-        if (kind == "folder" or os.path.basename(path) in _IGNORING) and within(real, places.given):
+        passed = self.is_walked(path, use) if kind == "folder" else os.path.basename(path) in _IGNORING
+        if passed and within(real, places.given):
             return "of a folder that is given to a tool"
         listed = kind == "folder" and (real in places.libraries or self.is_of_python(real))
         if listed or (within(real, places.standard) and not _PACKAGES.search(real)):
             return "of the installed Python, which the key has"
         return ""
+
+    def is_walked(self, path: bytes, use: Use) -> bool:
+        """Whether a folder was listed by who has listed the one above as well alone, and nobody has read there."""
+        above = self.account.uses.get(os.path.dirname(path), Use(first=None))
+        return use.read <= above.read and path not in self.opened
 
     def is_of_python(self, real: bytes) -> bool:
         """Whether a folder is where an installed Python has its packages, and not one that is only called so."""
@@ -281,9 +304,9 @@ class _Judge:
 
         Whoever walks the tree lists these folders, too, and reads nothing there.
         """
-        if relative is None or not _is_version_control(relative):
+        if relative is None or not is_version_control(relative):
             return False
-        first = next(at for at, part in enumerate(relative.split(b"/")) if part in _VERSION_CONTROL)
+        first = next(at for at, part in enumerate(relative.split(b"/")) if part in VERSION_CONTROL)
         folder = os.path.join(self.places.tree, *relative.split(b"/")[:first])
         if os.path.normpath(folder) != self.places.repository:
             return kind == "folder" and not self.is_by(use, "cargo", "git")
@@ -303,7 +326,7 @@ class _Judge:
             return self.taken(path, relative, kind, use, "what is packed of it is an input by name", counts=False)
         if not declared:
             self.watch(path, kind, use)
-        apart = relative is None or b".egg-info/" in relative or _lies_in_version_control(relative)
+        apart = relative is None or b".egg-info/" in relative or lies_in_version_control(relative)
         apart = apart or (os.path.basename(real) in _IGNORING and not within(real, (self.places.tree,)))
         apart = apart or relative in self.places.inputs
         joins = in_tree and kind == "file" and not declared and not apart and not use.written
@@ -324,15 +347,24 @@ class _Judge:
         now = self.row(path)
         if kind == "made":
             same = use.made <= {now}
+        elif kind == "present" and not use.written and self.is_other(path, now, use):
+            same = False
         elif kind in ("present", "folder") and now is not None and use.first is not None:
             same = rows.kind(now) == rows.kind(use.first)
             stirred = kind == "folder" and now != use.first and (bool(use.written) or self.real(path) in self.stirred)
             same = same and (kind == "present" or now == use.first or (stirred and not self.has_others(path)))
         else:
-            same = now == use.first or (_is_linked(now, use.first) and self.is_shared(path))
+            same = now == use.first or (is_linked(now, use.first) and self.is_shared(path))
         if not same and not self.doubt:
             who = "changed by the build after it was read" if use.written else "may have changed during the build"
             self.doubt = f"{os.fsdecode(path)} was used, and {who}"
+
+    def is_other(self, path: bytes, now: Row | None, use: Use) -> bool:
+        """Whether a file has another size than when it was asked for, or a link is newer than the build."""
+        link = row(path, os.lstat)
+        if link is not None and stat.S_ISLNK(link[0]) and link[3] >= self.account.began > 0:
+            return True
+        return now is not None and use.first is not None and stat.S_ISREG(now[0]) and now[1] != use.first[1]
 
     def is_shared(self, path: bytes) -> bool:
         """Whether a file may have other names, such as one that uv shares between environments."""
@@ -348,15 +380,7 @@ class _Judge:
         return False
 
     def taken(  # noqa: PLR0913 - the fields
-        self,
-        path: bytes,
-        relative: bytes | None,
-        kind: Kind,
-        use: Use,
-        why: str,
-        *,
-        counts: bool,
-        joins: bool = False,
+        self, path: bytes, relative: bytes | None, kind: Kind, use: Use, why: str, *, counts: bool, joins: bool = False
     ) -> Taken:
         """The value."""
         numbers = sorted(use.read | use.run or use.asked)  # who only asks whether something is new has not taken it
@@ -400,11 +424,7 @@ class _Judge:
 
     def is_packaged(self, path: bytes, real: bytes) -> bool:
         """Whether the package manager stands for a path, and for all links that it leads through."""
-        packaged = self.places.packaged
-        if not packaged(real):
-            return False
-        leaf = os.path.realpath(path)
-        return leaf == real or packaged(leaf)
+        return self.places.packaged(real) and self.places.packaged(os.path.realpath(path))
 
     def is_by(self, use: Use, *names: str) -> bool:
         """Whether nobody but programs with these names has used a path."""
@@ -455,10 +475,7 @@ class _Judge:
 
     def row(self, path: bytes) -> Row | None:
         """The row of what is there now."""
-        try:
-            return rows.row(self.places.look(path))
-        except (OSError, ValueError):
-            return None
+        return row(path, self.places.look)
 
     def exists(self, path: bytes) -> bool:
         """Whether something is there now."""
@@ -466,22 +483,6 @@ class _Judge:
 
 
 _SPECIAL = (stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK)
-
-
-def _is_linked(now: Row | None, first: Row | None) -> bool:
-    """Whether a file has only come by another name, or lost one, as those that uv shares between environments."""
-    return now is not None and first is not None and (now[:3], now[4]) == (first[:3], first[4])
-
-
-def _is_version_control(relative: bytes) -> bool:
-    """Whether a path is a part of what git says of a repository as a whole; its configuration is a file as any."""
-    last = relative.split(b"/")[-2:]
-    files = {b"info", b"config", b"config.worktree", b"logs", b"modules"}
-    return _lies_in_version_control(relative) and files.isdisjoint(last)
-
-
-def _lies_in_version_control(relative: bytes) -> bool:
-    return any(part in _VERSION_CONTROL for part in relative.split(b"/"))
 
 
 def _reduced(taken: Sequence[Taken]) -> list[Taken]:

@@ -15,7 +15,7 @@ from freshwheel.observe.account import Account, Program, Use
 
 __all__ = ["read"]
 
-_NAMED = (b"v", b"m", b"d", b"l", b"f")
+_NAMED = (b"v", b"m", b"d", b"l", b"f", b"k")
 _ENOUGH = 5
 """How many words tell programs apart."""
 
@@ -76,7 +76,7 @@ class _Tale:
     """What was heard so far."""
 
     named: dict[bytes, set[str]] = field(default_factory=lambda: {kind: set() for kind in _NAMED})
-    """By kind: variables, modules and distributions; compiled modules that were loaded, folders that were listed."""
+    """By kind: variables, modules, distributions; compiled modules that were loaded, folders listed, files packed."""
     pids: list[int] = field(default_factory=list)
     speakers: list[Program] = field(default_factory=list)
     started: list[Program] = field(default_factory=list)
@@ -114,6 +114,7 @@ class _Tale:
             distributions=frozenset(self.named[b"d"]),
             loaded=frozenset(map(os.fsencode, self.named[b"l"])),
             listed=frozenset(map(os.fsencode, self.named[b"f"])),
+            copied=frozenset(map(os.fsencode, self.named[b"k"])),
             witnessed=tuple(self.pids),
         )
 

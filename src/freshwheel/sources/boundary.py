@@ -45,7 +45,10 @@ _PROTECTORS = frozenset(
 )
 
 _DROPPED_FILES = frozenset(
-    (b".git", b".coverage", b"coverage.xml", b".dmypy.json", b".DS_Store", b"Thumbs.db", b"desktop.ini", b"4913")
+    (
+        *(b".git", b".coverage", b"coverage.xml", b".dmypy.json", b".DS_Store", b".wraplock", b"Thumbs.db"),
+        *(b"desktop.ini", b"4913"),
+    )
 )
 _DROPPED_ENDINGS = (b".pyc", b".pyo", b".swp", b".swo", b".profraw", b"___jb_tmp___", b"___jb_old___", b"~")
 _DROPPED_STARTS = (b".coverage.", b".#", b".freshwheel-")
