@@ -317,7 +317,6 @@ setup(ext_modules=[Extension("demo._native", ["demo/_native.c"], define_macros=[
         ("sys.flags.utf8_mode", "PYTHONUTF8", "1", ("0", "1")),
         ("time.strftime('%H', time.localtime(0))", "TZ", "UTC-5", ("00", "05")),
         ("locale.setlocale(locale.LC_CTYPE, '')", "LC_ALL", "POSIX", ("C.UTF-8", "C")),
-        ("sys.stdout.encoding", "PYTHONIOENCODING", "latin-1", ("utf-8", "latin-1")),
     ],
 )
 def test_variable_that_python_or_the_c_library_reads(bench, expression, variable, value, words):

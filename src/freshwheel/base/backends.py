@@ -34,8 +34,8 @@ What else a program asks for an observed build shows: of Python by name, of a pr
 _COMPILERS = ("c++", "cc", "cl", "ld")
 
 _STARTS = (
-    *("PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONHASHSEED", "PYTHONNOUSERSITE", "PYTHONPYCACHEPREFIX"),
-    "PYTHONUNBUFFERED",  # without a seed each Python takes another one
+    *("PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONHASHSEED", "PYTHONIOENCODING", "PYTHONNOUSERSITE"),
+    *("PYTHONPYCACHEPREFIX", "PYTHONUNBUFFERED"),  # without a seed each Python takes another one; uv sets the encoding
 )
 NOT_IN_KEY = (
     # Jobs, terminals, logs and networks.
