@@ -29,7 +29,7 @@ _PASSERS |= {"setuptools", "setuptools_rust", "setuptools_scm", "subprocess", "v
 """Packages that copy all variables for a child, and ask the copy at most for what `backends` has for them."""
 _PACKERS = {"distutils", "flit_core", "hatchling", "mesonpy", "scikit_build_core", "setuptools", "wheel"}
 """Packages that put files into wheels as they are."""
-_STANDARD = getattr(sys, "stdlib_module_names", ())
+_STANDARD = frozenset(getattr(sys, "stdlib_module_names", ())) - {"importlib"}  # an import packs nothing
 
 # Where the compiled modules of Python itself lie.
 _HOME = os.path.join(os.path.dirname(os.__file__), "lib-dynload", "")
