@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from freshwheel.build.inner_build import Built
     from freshwheel.build.observation import Traces
 
-_MAGIC = b"FWUSES\0\2"
+_MAGIC = b"FWUSES\0\3"
 _MOST = 8
 """Builds that are kept under one key, those that were made or did last."""
 _BUILD_FILES = (b"meson.build", b"setup.py")
