@@ -18,10 +18,8 @@ from typing import Any
 from freshwheel.base import files
 from freshwheel.base.errors import FreshwheelError
 from freshwheel.build import module_copies
-from freshwheel.build.context import Call
 from freshwheel.cli import console, interface
 from freshwheel.cli.interface import Answer, Line, UsageError, count
-from freshwheel.explain import doctor as examination
 from freshwheel.explain import installed
 from freshwheel.explain.installed import Status
 from freshwheel.memory import installs, journal
@@ -133,6 +131,9 @@ def _asked(python: str) -> tuple[str, list[str], str]:
 
 def doctor(options: argparse.Namespace) -> Answer:
     """What keeps builds from being observed, stored and found, on this machine and in one project."""
+    from freshwheel.build.context import Call  # noqa: PLC0415 - the other verbs do without, and are quicker
+    from freshwheel.explain import doctor as examination  # noqa: PLC0415 - the same
+
     tree = console.tree_of(options.path)
     if not os.path.isdir(tree):
         raise UsageError(f"{options.path}: there is no such directory")
