@@ -121,7 +121,7 @@ class Naive:
     def rules(self, include=(), exclude=(), always=()) -> bytes:
         """What selected the inputs."""
         lists = [frame(*sorted({one.encode() for one in texts})) for texts in (include, exclude, always)]
-        return h(frame(b"freshwheel inputs", b"4", *lists))
+        return h(frame(b"freshwheel inputs", b"5", *lists))
 
     def link(self, text: bytes, kind: bytes, target: bytes) -> bytes:
         """The content of a link."""

@@ -207,6 +207,7 @@ def test_version_control_and_bytecode_go_by_their_names(grove, name):
         ".#a.py",
         "#a.py#",
         "4913",
+        ".wraplock",
         ".freshwheel-x",
         ".a.whl.77.0123456789ab.tmp",
     ],
