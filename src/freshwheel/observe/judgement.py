@@ -258,7 +258,7 @@ class _Judge:
         return ""
 
     def is_walked(self, path: bytes, use: Use) -> bool:
-        """Whether a folder was listed by who has listed the one above as well alone, and nobody has read there."""
+        """Whether each program that listed a folder has also listed the one above, and none has read a file in it."""
         above = self.account.uses.get(os.path.dirname(path), Use(first=None))
         return use.read <= above.read and path not in self.opened
 

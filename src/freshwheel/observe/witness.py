@@ -10,8 +10,8 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from freshwheel.base import rows
 from freshwheel.observe.account import Account, Program, Use
+from freshwheel.observe.judgement import row
 
 __all__ = ["read"]
 
@@ -57,7 +57,7 @@ class _Path:
     def use(self, path: bytes) -> Use:
         """That, as it is said elsewhere."""
         return Use(
-            first=_row(path),
+            first=row(path),
             read=frozenset(self.by.get(b"r", ())),
             asked=frozenset(self.by.get(b"s", ())),
             written=frozenset(self.by.get(b"w", ())),
@@ -124,10 +124,3 @@ def _is_same(started: Program, speaker: Program) -> bool:
     words = started.words[1:_ENOUGH]
     named = os.path.basename(started.path) == os.path.basename(speaker.path) or started.path in speaker.words
     return named and any(speaker.words[at : at + len(words)] == words for at in range(1, _ENOUGH))
-
-
-def _row(path: bytes) -> rows.Row | None:
-    try:
-        return rows.row(os.stat(path))
-    except (OSError, ValueError):
-        return None
