@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freshwheel.base.errors import InnerError, InputError
+from freshwheel.base.model import Looks
 from freshwheel.build import context as contexts
 from freshwheel.build import inner_build, recipes
 from freshwheel.build.context import Context
@@ -573,6 +574,73 @@ def test_contents_are_remembered(tree):
     assert set(files) == {b"Cargo.toml", b"README.md", b"_backend/recording.py", *map(str.encode, list(FILES)[1:])} | {
         b"src/recorded.py"
     }
+
+
+def looked(tree, after):
+    """A call, and what is remembered of a look at the tree so many nanoseconds after its last change."""
+    context = Context.of(tree.call())
+    newest = max(os.lstat(place).st_ctime_ns for place in (tree.path, *tree.path.rglob("*")))
+    moment, project = newest + after, context.project
+    seen = selection.snapshot(str(tree.path), context.select, now=lambda: moment)
+    assert contexts.remember(replace(project, started=moment), seen, None, tree.environ)
+    return context.call, seen
+
+
+@POSIX
+def test_nothing_has_moved(tree):
+    """All that a walk has found is remembered half a second after the last change, by the clock of a kernel."""
+    call, seen = looked(tree, 5 * 10**8)
+    known = contexts.recall(call)
+    assert known == replace(seen, looks=Looks())
+    assert known.roots
+    assert known.native
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda path: (path / "src/lib.rs").write_text("// two\n"),
+        lambda path: (path / "src/more.rs").write_text(""),
+        lambda path: (path / "src/lib.rs").unlink(),
+        lambda path: (path / "src/lib.rs").touch(),
+        lambda path: (path / "build.rs").write_text(""),
+    ],
+    ids=["edited", "new", "gone", "touched", "there now"],
+)
+def test_something_has_moved(tree, act):
+    """Then all is looked at again."""
+    call, seen = looked(tree, 5 * 10**8)
+    act(tree.path)
+    assert contexts.recall(call) is None
+    now = Context.of(call).snapshot()
+    assert (now.digest, now.rows) != (seen.digest, seen.rows)
+
+
+def test_link_among_the_inputs(tree):
+    """What it leads to is looked at each time."""
+    (tree.path / "src" / "other.rs").symlink_to("lib.rs")
+    assert contexts.recall(looked(tree, 5 * 10**8)[0]) is None
+
+
+@POSIX
+def test_other_settings(tree):
+    """They may select other inputs."""
+    call, _ = looked(tree, 5 * 10**8)
+    assert contexts.recall(call)
+    assert contexts.recall(replace(call, settings={"freshwheel.label": "off"})) is None
+
+
+def test_just_changed(tree):
+    """What was changed within a tick of the clock before it was looked at may have been changed again."""
+    assert contexts.recall(looked(tree, 5 * 10**7)[0]) is None
+
+
+def test_times_in_whole_seconds(tree):
+    """A file system that has no finer ones may give the same to an edit two seconds later."""
+    _, seen = looked(tree, 5 * 10**8)
+    coarse = tuple((*row[:3], row[3] // 10**9 * 10**9, row[4]) for row in seen.rows)
+    assert contexts._has_ticks(seen)
+    assert not contexts._has_ticks(replace(seen, rows=coarse))
 
 
 def test_same_digest_with_and_without_memory(tree):

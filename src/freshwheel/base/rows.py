@@ -52,6 +52,14 @@ def row(status: os.stat_result) -> Row:
     return status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
+def at(path: bytes, look: "Callable[[bytes], os.stat_result] | None" = None) -> Row | None:
+    """The row of what is there now, as `look` sees it, by default `os.stat`; None: nothing is."""
+    try:
+        return row((look or os.stat)(path))
+    except (OSError, ValueError):
+        return None
+
+
 def packed(row: Row) -> bytes:
     """A row in 40 bytes."""
     try:

@@ -295,19 +295,18 @@ def _members(build: _Build, now: Mapping[bytes, bytes]) -> dict[str, bytes] | No
     `now` is path -> kind and content.
     """
     before = memory.contents(build.paths, build.column)
-    differing = {path for path in before.keys() | now.keys() if before.get(path) != now.get(path)}
-    cells = [cell for path in differing for cell in (before.get(path), now.get(path)) if cell is not None]
-    if not all(cell[0] in _FILES for cell in cells):
+    differing = {path: (before.get(path, b""), now.get(path, b"")) for path, _ in before.items() ^ now.items()}
+    if not all(cell[0] in _FILES for cells in differing.values() for cell in cells if cell):
         return None
-    lasting = folders_above(before).intersection(folders_above(now))
-    used, members = frozenset(build.used.split(b"\0")), dict[str, bytes]()
-    for path in differing:
-        old, new = before.get(path, b""), now.get(path, b"")
-        if old[:1] == new[:1] and path in build.packed:
-            members[build.packed[path]] = path
-        elif path in used or (old[:1] != new[:1] and _is_seen(path, used, lasting)):
-            return None
-    return members
+    used = frozenset(build.used.split(b"\0"))
+    same = {path for path, (old, new) in differing.items() if old[:1] == new[:1]}
+    members = {build.packed[path]: path for path in same if path in build.packed}
+    others = differing.keys() - members.values()
+    if not used.isdisjoint(others):
+        return None
+    appearing = others - same
+    lasting = folders_above(before).intersection(folders_above(now)) if appearing else frozenset[bytes]()
+    return None if any(_is_seen(path, used, lasting) for path in appearing) else members
 
 
 def _is_seen(path: bytes, used: AbstractSet[bytes], lasting: AbstractSet[bytes]) -> bool:

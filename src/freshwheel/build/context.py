@@ -16,16 +16,19 @@ from typing import TYPE_CHECKING, Literal
 
 from freshwheel.base import backends, config, environment, files
 from freshwheel.base.errors import ConfigError, InputError, Problem
-from freshwheel.base.model import Config, Looks, Project, Snapshot
+from freshwheel.base.model import Config, Input, Looks, Project, Snapshot
 from freshwheel.base.rows import Row
 from freshwheel.inner import distributions
 from freshwheel.memory import discoveries, memory
-from freshwheel.sources import boundary, disk, project, selection
+from freshwheel.sources import boundary, digest, disk, project, selection
 from freshwheel.sources.disk import Disk
 
 if TYPE_CHECKING:
     from freshwheel.build.observation import Watch
     from freshwheel.inner.process import EnvironmentCopy, Inner
+
+_TICK = 10**8
+"""In ns: longer than the clock of any kernel stands still."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,6 +83,8 @@ class Context:
 
         Raises InputError where they can't be read, and ConfigError where a pattern of `include` matches nothing.
         """
+        if (recalled := recall(self.call)) is not None:
+            return recalled
         known = remembered(self.call.tree, self.call.environ)
         snapshot = selection.snapshot(self.call.tree, self.select, remembered=known, now=self.call.now)
         if self.project.sdist_version is None:
@@ -259,6 +264,37 @@ def remembered(tree: str, environ: Mapping[str, str]) -> dict[bytes, tuple[bytes
     return memory.remembered(known)
 
 
+def recall(call: Call) -> Snapshot | None:
+    """The inputs of the tree as they were seen last, if no row of what was looked at has moved; None: look again.
+
+    What else was looked at is not in there: it is remembered already.
+    """
+    cache, tree = files.cache_directory(call.environ), memory.real(call.tree)
+    known = memory.load(cache, tree) if cache is not None else None
+    started, device, question = call.now(), _device(call.tree), memory.question(call.settings, call.environ, tree)
+    if known is None or known.slack is None or (known.device, known.question) != (device, question):
+        return None
+    try:
+        seen = memory.standing(known, os.path.join(tree, b""))
+    except OSError:
+        return None
+    held = memory.contents(known.inputs, known.column)
+    inputs = tuple([Input(path=path, kind=cell[:1], content=cell[1:]) for path, cell in held.items()])
+    if seen is None or any(file.kind == b"l" for file in inputs):  # the row of a link is that of its target
+        return None
+    return Snapshot(
+        digest=known.digest.hex(),
+        native=digest.native(known.rules, known.inputs, known.column),
+        rules=known.rules,
+        inputs=inputs,
+        rows=tuple(seen),
+        started=started,
+        roots=tuple(known.roots),
+        locks=tuple(known.locks),
+        unread=tuple(known.unread),
+    )
+
+
 def remember(
     project: Project, snapshot: Snapshot, settings: Mapping[str, str | Sequence[str]] | None, environ: Mapping[str, str]
 ) -> bool:
@@ -277,6 +313,7 @@ def remember(
             return False
         inputs.append((item.path, item.kind, item.content, own))
     slack = disk.slack(project.tree) if snapshot.looks.devices == {device} else None
+    slack = min(slack, _TICK) if slack is not None and _has_ticks(snapshot) else slack
     tree = memory.real(project.tree)
     ground = memory.Ground(tree=tree, device=device, slack=slack, question=question, rules=snapshot.rules)
     looks = Looks(
@@ -285,7 +322,22 @@ def remember(
         kinds=frozenset(path or b"." for path in snapshot.looks.kinds - project.looks.places.keys()),
         absent=snapshot.looks.absent | project.looks.absent,
     )
-    return memory.save(cache, memory.observed(ground, min(project.started, snapshot.started), inputs, looks))
+    seen = memory.observed(
+        ground,
+        min(project.started, snapshot.started),
+        inputs,
+        looks,
+        roots=snapshot.roots,
+        locks=snapshot.locks,
+        unread=snapshot.unread,
+    )
+    return memory.save(cache, seen)
+
+
+def _has_ticks(snapshot: Snapshot) -> bool:
+    """Whether each change that was seen has a time with parts of a second; what is only of a kind has none."""
+    looks = (*snapshot.rows, *snapshot.looks.links.values(), *snapshot.looks.places.values())
+    return all(row[3] % 10**9 or not row[3] for row in looks)
 
 
 def _device(tree: str) -> int | None:

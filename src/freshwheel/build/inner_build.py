@@ -199,6 +199,8 @@ def _with_made(
     """The inputs that the build was made from: those before it, and what it was seen to make of them itself; those."""
     if account is None or isinstance(earlier, InputError) or isinstance(later, InputError):
         return earlier, frozenset()
+    if _stood_still(earlier, later):
+        return later, frozenset()
     made = _made(account, os.fsencode(site.work.tree), earlier, later)
     if made is None:
         return earlier, frozenset()

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from freshwheel.base import files
+from freshwheel.base import files, rows
 from freshwheel.base.environment import isolation
 from freshwheel.base.model import Snapshot
 from freshwheel.build import discovery, notice
@@ -171,7 +171,7 @@ def findings(  # noqa: PLR0913, PLR0917 - what a judgement rests on
 ) -> Findings:
     """What counts of an account, and of what is on the `page` of earlier builds in the same folders."""
     places = _places(context, scope, later, rooms.apart)
-    account = straightened(account, os.path.realpath, judgement.row)
+    account = straightened(account, os.path.realpath, rows.at)
     judged = judgement.judge(account, places)
     around = discovery.about(context, b"")
     paths = [(_kept(item), _KINDS[item.kind]) for item in judged.taken if item.counts and not item.joins]
@@ -248,14 +248,14 @@ def _readers(account: Account, places: Places) -> dict[str, tuple[str, ...]]:
     """
     units = [notice.unit(os.fsdecode(program.path), [*map(os.fsdecode, program.words)]) for program in account.programs]
     readers: dict[str, set[str]] = {}
-    beside, idle = judgement.beside(places), (*notice.PACKING, *judgement.ASKING)
+    idle = (*notice.PACKING, *judgement.ASKING)
     for path, use in account.uses.items():
         numbers = use.read | (use.asked if use.first is None else frozenset())
         if use.first is not None and not stat.S_ISDIR(use.first[0]):
             numbers |= {number for number in use.asked if not units[number].startswith(idle)}
         # Bytecode stands for its source, which is then only asked for.
         source = source_of(path) or path
-        relative = _relative(source, places, beside) if numbers else b"../"
+        relative = _relative(source, places) if numbers else b"../"
         if relative != b"../":
             readers.setdefault(os.fsdecode(relative), set()).update(units[number] for number in numbers)
     return {path: tuple(sorted(by)) for path, by in sorted(readers.items())}
@@ -268,7 +268,6 @@ class _Tracing:
         self.account = account
         self.places = places
         self.ninja = ninja
-        self.beside = judgement.beside(places)
         self.inodes = _inodes(places, later)
         self.real: dict[bytes, bytes] = {}
         """Folders, and where links lead from there."""
@@ -368,7 +367,7 @@ class _Tracing:
         paths = [source_of(path) or path]
         if use.first is None:
             paths.append(self.place(path))
-        called = {_relative(name, self.places, self.beside) for name in paths} - {b"../"}
+        called = {_relative(name, self.places) for name in paths} - {b"../"}
         looks = (look for look in (use.first, *use.made) if look is not None)
         return called.union(*(self.inodes.get(look[4], ()) for look in looks))
 
@@ -378,13 +377,13 @@ def _inodes(places: Places, later: Snapshot) -> dict[int, list[bytes]]:
     inodes: dict[int, list[bytes]] = {}
     for file, row in zip(later.inputs, later.rows, strict=True):
         inodes.setdefault(row[4], []).append(file.path)
-    for folder in (b".", *folders_above(places.inputs)):
+    for folder in (b".", *places.folders):
         with contextlib.suppress(OSError):
             inodes.setdefault(os.stat(os.path.join(places.tree, folder)).st_ino, []).append(folder)
     return inodes
 
 
-def _relative(path: bytes, places: Places, beside: Mapping[bytes, bytes]) -> bytes:
+def _relative(path: bytes, places: Places) -> bytes:
     """The path from the tree; one that leads out of it for what is nowhere near."""
     path = os.path.realpath(path) if b"/.." in path else path
     for start in (places.spelled, places.tree):
@@ -392,7 +391,7 @@ def _relative(path: bytes, places: Places, beside: Mapping[bytes, bytes]) -> byt
             return os.path.normpath(path[len(start) + 1 :])
     if path.startswith(places.repository + b"/"):
         return os.path.relpath(path, places.tree)
-    return beside.get(path, b"../")
+    return places.beside.get(path, b"../")
 
 
 def _places(context: Context, scope: Scope, later: Snapshot, apart: Iterable[str]) -> Places:

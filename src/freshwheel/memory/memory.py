@@ -27,7 +27,7 @@ WATCHED, KIND = b".k"
 _SETTING = "freshwheel."
 _VARIABLE = "FRESHWHEEL_"
 _NO_SETTING = "FRESHWHEEL_CACHE_DIR"
-_MAGIC = b"FWMEM\0\0\6"
+_MAGIC = b"FWMEM\0\0\7"
 """The last byte is the edition of this format."""
 _STRICT_SLACK = 60 * 10**9
 """Of the rows of files on a file system that is not known to keep exact times."""
@@ -60,8 +60,8 @@ class Memory(Value):
     """What a run observed, of a ground as above. Paths have a NUL between two; they are relative to it, or absolute."""
 
     __slots__ = (
-        *("absent", "column", "device", "digest", "flags", "inputs", "links", "places"),
-        *("question", "rules", "seal", "slack", "stamps", "tree"),
+        *("absent", "column", "device", "digest", "flags", "inputs", "links", "locks", "places"),
+        *("question", "roots", "rules", "seal", "slack", "stamps", "tree", "unread"),
     )
 
     tree: bytes
@@ -85,12 +85,23 @@ class Memory(Value):
     """How much of each place counts: `WATCHED` or `KIND`."""
     absent: bytes
     """What was asked for and was not there; one that is among `links` or `inputs` is a link that leads nowhere."""
+    roots: "Sequence[tuple[str, str]]"
+    """As a snapshot has them, and both below."""
+    locks: "Sequence[str]"
+    unread: "Sequence[str]"
     seal: bytes
     """What `rows.seal` says of links and places, then of the inputs, those of each block of `frame.blocks` together."""
 
 
-def observed(
-    about: Ground, started: int, inputs: "Sequence[tuple[bytes, bytes, bytes, Row]]", looks: "Looks"
+def observed(  # noqa: PLR0913 - what a run has seen
+    about: Ground,
+    started: int,
+    inputs: "Sequence[tuple[bytes, bytes, bytes, Row]]",
+    looks: "Looks",
+    *,
+    roots: "Sequence[tuple[str, str]]" = (),
+    locks: "Sequence[str]" = (),
+    unread: "Sequence[str]" = (),
 ) -> Memory:
     """The memory of a run that began to look at `started`, a time in ns. Inputs are path, kind, content and row.
 
@@ -117,6 +128,9 @@ def observed(
         places=b"\0".join([path for path, _ in places]),
         flags=bytes([KIND if path in looks.kinds else WATCHED for path, _ in places]),
         absent=b"\0".join(sorted(looks.absent)),
+        roots=roots,
+        locks=locks,
+        unread=unread,
         seal=rows.seal(other_rows, others) + _seals(names, file_rows, stamps),
     )
 
@@ -224,16 +238,37 @@ def _seals(names: bytes, seen: "Sequence[Row]", stamps: "Sequence[bytes]") -> by
     return seals
 
 
+def standing(known: "Memory", stem: bytes) -> "list[Row] | None":
+    """The rows of the inputs, if nothing has moved; None: something has, or may have.
+
+    `stem` is what stands before each relative path. Raises OSError where the tree can't be looked at.
+    """
+    if not _stands(known, stem):
+        return None
+    inputs: list[bytes] = []
+    for number, paths in enumerate(frame.blocks(known.inputs)):
+        packs = rows.seen(os.lstat, _at(stem, paths))
+        if rows.sealed(b"".join(packs)) != _seal(known, number):
+            return None
+        inputs += packs
+    return list(map(rows.unpacked, inputs))
+
+
+def _stands(known: "Memory", stem: bytes) -> bool:
+    """Whether all that decides beside the inputs is as it was."""
+    if not all(_is_absent(path, stem, known) for path in split(known.absent)):
+        return False
+    others = rows.seen(os.lstat, _at(stem, split(known.links))) + _seen_places(known, stem)
+    return rows.sealed(b"".join(others)) == known.seal[:_SEAL]
+
+
 def checked(known: "Memory", stem: bytes, started: int) -> "Memory | None":
     """The memory as it is now: the same one if nothing moved; None if more moved than what files hold.
 
     `stem` is what stands before each relative path; `started` the time now, in ns. Raises OSError where the tree can't
     be looked at.
     """
-    if not all(_is_absent(path, stem, known) for path in split(known.absent)):
-        return None
-    others = rows.seen(os.lstat, _at(stem, split(known.links))) + _seen_places(known, stem)
-    if rows.sealed(b"".join(others)) != known.seal[:_SEAL]:
+    if not _stands(known, stem):
         return None
     packs = (b"".join(rows.seen(os.lstat, _at(stem, paths))) for paths in frame.blocks(known.inputs))
     blocks = {number: pack for number, pack in enumerate(packs) if rows.sealed(pack) != _seal(known, number)}

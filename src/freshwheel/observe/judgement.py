@@ -10,7 +10,7 @@ import contextlib
 import os
 import re
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -33,7 +33,7 @@ from freshwheel.observe.account import (
     within,
 )
 
-__all__ = ["ASKING", "MAKES", "Judged", "Places", "Taken", "beside", "judge", "row"]
+__all__ = ["ASKING", "MAKES", "Judged", "Places", "Taken", "judge"]
 
 Kind = Literal["file", "folder", "modules", "present", "absent", "made"]
 
@@ -88,6 +88,16 @@ class Places:
     packaged: Callable[[bytes], bool] = field(default=lambda _: False)
     """Whether the package manager of the system stands for a path."""
     look: Callable[[bytes], os.stat_result] = os.stat
+    folders: frozenset[bytes] = field(init=False)
+    """Those that hold inputs, relative to the tree."""
+    beside: Mapping[bytes, bytes] = field(init=False)
+    """The inputs outside of the tree, and the folders that hold them: absolute path -> relative to the tree."""
+
+    def __post_init__(self) -> None:
+        """Finds out what follows from the inputs: there may be many."""
+        object.__setattr__(self, "folders", folders_above(self.inputs))
+        outside = [path for path in (*self.inputs, *self.folders) if path.startswith(b"../")]
+        object.__setattr__(self, "beside", {os.path.normpath(os.path.join(self.tree, path)): path for path in outside})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,20 +143,6 @@ def judge(account: Account, places: Places) -> Judged:
     return _Judge(account, places).judged()
 
 
-def beside(places: Places) -> dict[bytes, bytes]:
-    """The inputs outside of the tree, and the folders that hold them: absolute path -> relative to the tree."""
-    paths = (path for path in (*places.inputs, *folders_above(places.inputs)) if path.startswith(b"../"))
-    return {os.path.normpath(os.path.join(places.tree, path)): path for path in paths}
-
-
-def row(path: bytes, look: Callable[[bytes], os.stat_result] = os.stat) -> Row | None:
-    """The row of what is there now; None: nothing is."""
-    try:
-        return rows.row(look(path))
-    except (OSError, ValueError):
-        return None
-
-
 class _Judge:
     """One account that is judged."""
 
@@ -161,8 +157,7 @@ class _Judge:
         self.control = any(program.name == "git" for program in account.programs)
         self.common = (*places.shared, *places.given)
         """Where nothing is one tree's own."""
-        self.inside = folders_above(places.inputs)
-        self.beside = beside(places)
+        self.inside = places.folders
         self.silent = silent(account)
         self.opened = folders_read(account, _IGNORING)
         self.listed = frozenset(map(os.path.realpath, account.listed))
@@ -316,7 +311,7 @@ class _Judge:
         """A path that counts, or nothing where the build only asked its own tool for it."""
         ours = within(real, (self.places.repository, self.places.tree)) and not within(real, self.common)
         in_tree = relative is not None and ours
-        crate = in_tree or os.path.dirname(real) in self.beside
+        crate = in_tree or os.path.dirname(real) in self.places.beside
         members = kind == "file" and os.path.basename(real) == b"Cargo.toml"
         if crate and (members or kind in ("absent", "folder", "present")) and self.is_by(use, "cargo"):
             return self.taken(path, relative, kind, use, "cargo looks for members and targets", counts=False)
@@ -361,7 +356,7 @@ class _Judge:
 
     def is_other(self, path: bytes, now: Row | None, use: Use) -> bool:
         """Whether a file has another size than when it was asked for, or a link is newer than the build."""
-        link = row(path, os.lstat)
+        link = rows.at(path, os.lstat)
         if link is not None and stat.S_ISLNK(link[0]) and link[3] >= self.account.began > 0:
             return True
         return now is not None and use.first is not None and stat.S_ISREG(now[0]) and now[1] != use.first[1]
@@ -445,8 +440,8 @@ class _Judge:
             spelled = os.path.normpath(path) if b"/.." not in path else real
             if spelled.startswith(start + b"/"):
                 return spelled[len(start) + 1 :]
-        if real in self.beside:
-            return self.beside[real]
+        if real in self.places.beside:
+            return self.places.beside[real]
         if within(real, self.common):
             return None
         places = self.places
@@ -475,7 +470,7 @@ class _Judge:
 
     def row(self, path: bytes) -> Row | None:
         """The row of what is there now."""
-        return row(path, self.places.look)
+        return rows.at(path, self.places.look)
 
     def exists(self, path: bytes) -> bool:
         """Whether something is there now."""

@@ -10,8 +10,8 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from freshwheel.base import rows
 from freshwheel.observe.account import Account, Program, Use
-from freshwheel.observe.judgement import row
 
 __all__ = ["read"]
 
@@ -57,7 +57,7 @@ class _Path:
     def use(self, path: bytes) -> Use:
         """That, as it is said elsewhere."""
         return Use(
-            first=row(path),
+            first=rows.at(path),
             read=frozenset(self.by.get(b"r", ())),
             asked=frozenset(self.by.get(b"s", ())),
             written=frozenset(self.by.get(b"w", ())),
