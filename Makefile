@@ -8,10 +8,10 @@ RUN := $(BIN)/python
 # One process more than there are cores. A file stays together, for what its tests share; what takes long comes first.
 SPREAD := -n auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: help venv demo test fast nightly lint docs trial matrix fuzz abuse audit bench clean
+.PHONY: help venv demo test fast nightly lint docs trial matrix fuzz abuse audit windows platform-report bench clean
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile
 
 venv: .venv/stamp  ## the environment that all the others run in
 
@@ -56,7 +56,13 @@ abuse: venv  ## store and hooks under kills, damage, full disks, edits and crowd
 audit: venv  ## builds under strace: each file that a process opens is an input, in the key or in the account
 	@$(RUN) benchmarks/audit.py --trial
 
-nightly: trial matrix fuzz abuse audit  ## all that takes too long for each push: hours
+windows: venv  ## tests on the CPython of Windows, below wine
+	@$(RUN) .ci/windows.py
+
+platform-report: venv  ## what freshwheel finds and does on this machine, to be pasted into an issue
+	@$(RUN) .ci/platform_report.py
+
+nightly: trial matrix fuzz abuse audit windows  ## all that takes too long for each push: hours
 	@$(RUN) .ci/pythons.py --all $(PYTHONS)
 	@$(RUN) -m pytest $(SPREAD) -m nightly
 
@@ -69,5 +75,5 @@ bench: venv  ## what freshwheel costs
 	@$(RUN) benchmarks/in_the_way.py
 
 clean:  ## as after a clone
-	rm -rf .venv .venv-docs .venv-pythons .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .venv .venv-docs .venv-pythons .venv-windows .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find src tests benchmarks .ci -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -207,6 +207,7 @@ PLAIN = '[project]\nname = "demo"\nversion = "1.0"\ndescription = "x"\n'
 @pytest.fixture(scope="module")
 def python(tmp_path_factory):
     """An interpreter that has the known backends."""
+    pytest.importorskip("ensurepip", reason="environments are made with it")
     home = tmp_path_factory.mktemp("backends")
     subprocess.run([sys.executable, "-m", "venv", home], check=True)
     found = home / ("Scripts" if os.name == "nt" else "bin") / "python"

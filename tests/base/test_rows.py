@@ -141,7 +141,7 @@ def test_a_file_that_never_keeps_still_is_restless(monkeypatch, tmp_path, size, 
         looks.append(handle)
         with open(path, "ab") as file:
             file.write(change)
-        os.utime(path, ns=(len(looks), len(looks)))
+        os.utime(path, ns=(1000 * len(looks), 1000 * len(looks)))
         return status
 
     monkeypatch.setattr(os, "fstat", fstat)

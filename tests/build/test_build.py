@@ -130,7 +130,7 @@ def test_edit_during_the_build_gives_a_label_that_no_tree_has(tree):
 
 def test_edit_taken_back_during_the_build_gives_a_label_that_no_tree_has(tree):
     """Equal bytes before and after prove nothing about the time between."""
-    during = "p='src/recorded.py'; b=open(p).read(); open(p,'w').write('ANSWER = 3'); open(p,'w').write(b)"
+    during = "p='src/recorded.py'; b=open(p,'rb').read(); open(p,'w').write('ANSWER = 3'); open(p,'wb').write(b)"
     before = tree.label()
     wheel = tree.wheel(RECORDING_DURING=during)
     assert tree.label() == before

@@ -1,5 +1,7 @@
 """What check finds: every finding settles by the line that it names, and nothing that is right is one."""
 
+import os
+
 import pytest
 
 from freshwheel.memory import discoveries
@@ -263,12 +265,14 @@ def test_an_observed_build_knows_better(desk):
     assert findings(desk) == []
 
 
+@pytest.mark.skipif(os.name == "nt", reason="scripts of POSIX")
 def test_a_command_whose_program_is_not_there(desk, tmp_path):
     """It is a finding, and no command is run to tell."""
     trace, program = tmp_path / "trace", tmp_path / "program"
     program.write_text(f"#!/bin/sh\necho x > {trace}\n")
     program.chmod(0o755)
-    desk.pyproject(f'commands = [["no-such-program", "--version"], ["{program}"], ["sh", "-c", "exit 1"]]')
+    known = f"""["no-such-program", "--version"], ['{program}'], ["sh", "-c", "exit 1"]"""
+    desk.pyproject(f"commands = [{known}]")
     assert findings(desk) == [("command", "no-such-program --version")]
     assert "there is no program no-such-program" in desk("check")[1]
     assert not trace.exists()

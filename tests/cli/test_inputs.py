@@ -105,6 +105,7 @@ def test_text_lets_no_name_move_the_cursor(desk):
     assert "\x1b" not in out
 
 
+@pytest.mark.unlike_wine("its console has no colours")
 def test_colours_need_a_terminal_and_rich(desk, monkeypatch):
     """Without rich a terminal gets the same text as a file."""
     desk.pyproject()

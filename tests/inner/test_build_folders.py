@@ -50,11 +50,11 @@ def test_look(tmp_path):
     assert build_folders.look([], str(folder)) == {}
     file = folder / "below" / "build.ninja"
     file.write_text("")
-    os.utime(file, ns=(7, 7))
+    os.utime(file, ns=(700, 700))
     ((path, one),) = build_folders.look([], str(folder)).items()
-    assert (path, one.newest) == (str(folder), 7)
+    assert (path, one.newest) == (str(folder), 700)
     assert build_folders.look([], str(folder)) == {path: one}
-    os.utime(file, ns=(8, 8))
+    os.utime(file, ns=(800, 800))
     assert build_folders.look([], str(folder))[path].stamp != one.stamp
 
 

@@ -1,11 +1,15 @@
 """What an inner backend would ask for, told without it."""
 
+import os
+
 import pytest
 
 from freshwheel.base import backends
 from freshwheel.base.model import Project
 from freshwheel.inner.distributions import Build, extras
 from freshwheel.inner.programs import Answer
+
+PROGRAMS = pytest.mark.skipif(os.name == "nt", reason="programs are found by other endings there")
 
 
 @pytest.fixture
@@ -68,6 +72,7 @@ def test_tools_are_of_the_versions_that_the_settings_want(asked, tmp_path):
     assert asked("scikit-build-core", scikit(cmake={"source-dir": "native"}))[0] == "cmake>=3.28"
 
 
+@PROGRAMS
 def test_program_that_is_too_old_for_the_project_is_asked_for(asked, tmp_path):
     """The least version that any project could use is not enough."""
     (tmp_path / "CMakeLists.txt").write_text("cmake_minimum_required(VERSION 3.26)")
@@ -120,6 +125,7 @@ def test_wheel_is_asked_for_where_only_an_old_setuptools_may_come(asked, require
         assert asked("setuptools", table) == (["wheel"] if needed else [])
 
 
+@PROGRAMS
 def test_program_of_which_any_version_will_do_is_not_started(asked):
     """Cargo may be rustup's, which goes by files of the tree."""
     assert asked("maturin", {}) == ["puccinialin"]

@@ -189,7 +189,8 @@ def test_touched_file(tmp_path):
     path = file(tmp_path / "a")
     assert touch(tmp_path, b"a") == []
     found = path.stat()
-    assert (found.st_mtime_ns // 10**6, found.st_atime_ns) == (NOW // 10**6, LONG_AGO)
+    assert found.st_mtime_ns // 10**6 == NOW // 10**6
+    assert os.name == "nt" or found.st_atime_ns == LONG_AGO
     assert path.read_bytes() == b"text"
 
 
@@ -274,7 +275,9 @@ def built(folder, *, mtime=LONG_AGO, text=b"hash"):
 def test_missing_and_empty_build_folders(tmp_path):
     """Where nothing was built, there is no profile."""
     (tmp_path / "empty").mkdir()
-    assert build_folders.look([str(tmp_path / "no"), str(tmp_path / "empty"), str(file(tmp_path / "file"))]) == {}
+    folders = [str(tmp_path / "no"), str(tmp_path / "empty")]
+    folders += [str(file(tmp_path / "file"))] if os.name != "nt" else []  # wine has another word for it than Windows
+    assert build_folders.look(folders) == {}
 
 
 def test_profiles_of_a_build_folder(tmp_path):

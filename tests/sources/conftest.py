@@ -465,7 +465,8 @@ class NaiveProject(Naive):
             self.members(path, bare)
         elif (pattern is not None and bare == pattern) or not self.pruned(path, crate):
             self.entries[path] = (b"l", self.link(self.text(place), b"d", b""))
-            self.walk(path, crate, bare)
+            if pattern is not None or self.text(place) != b"/absolute":  # else it is a place of this machine
+                self.walk(path, crate, bare)
 
     def pruned(self, path: bytes, crate: bytes | None) -> bool:
         """Whether a folder is no input by what it holds."""

@@ -355,7 +355,9 @@ def test_disk_that_fails_is_an_error_that_names_the_file(grove, monkeypatch):
 
 def test_project_directory_that_is_missing_is_an_error(taken, tmp_path):
     """It is said in words."""
-    with pytest.raises(InputError, match="the project directory can't be read: No such file"):
+    with pytest.raises(
+        InputError, match=r"the project directory can't be read: .*(No such file|not found|cannot find)"
+    ):
         taken(str(tmp_path / "gone"))
 
 
@@ -428,6 +430,7 @@ def grow(root, files, links):
 anything = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+@pytest.mark.skipif(os.name == "nt", reason="names that Windows does not allow")
 @anything
 @given(st.lists(st.one_of(FILES, TAGS), max_size=8), st.lists(LINKS, max_size=4), OUTSIDE)
 def test_second_implementation_agrees_on_any_tree(naive, taken, files, links, outside):
@@ -439,6 +442,7 @@ def test_second_implementation_agrees_on_any_tree(naive, taken, files, links, ou
         assert taken(str(root)).digest == naive.of_tree(root)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="names that Windows does not allow")
 @anything
 @given(st.lists(FILES, min_size=1, max_size=8), MUTATIONS, st.data())
 def test_any_single_change_alters_the_digest(taken, files, mutation, data):

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-import os
+import posixpath
 import sys
 from pathlib import Path
 
@@ -119,8 +119,11 @@ def test_vectors_of_trees(vector, naive):
 
 def is_pure(path, kind, paths):
     """Whether an input is pure Python, as the reference page says it."""
-    folder, name = os.path.split(os.fsdecode(path))
-    marked = any(os.fsencode(os.path.join(folder, one)) in paths for one in ("__init__.py", "__init__.pyi"))
+    folder, name = posixpath.split(path.decode("utf-8", "surrogateescape"))
+    marked = any(
+        posixpath.join(folder, one).encode("utf-8", "surrogateescape") in paths
+        for one in ("__init__.py", "__init__.pyi")
+    )
     package = marked and folder not in ("", "..") and not folder.endswith("/..")
     if name.endswith((".py", ".pyi")):
         return name != "setup.py" and (kind == b"f" or (kind == b"x" and package))

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import time
 
@@ -164,6 +165,8 @@ TEXTS = st.lists(PATTERNS.filter(lambda pattern: not _BEFORE_2_52.match(pattern)
 def repository(tmp_path_factory):
     """A git repository with some folders, in which nothing but its own files decides."""
     path = tmp_path_factory.mktemp("repository")
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
     environ = {**os.environ, "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "HOME": str(path)}
     subprocess.run(["git", "init", "--quiet", "--template=", str(path)], check=True, env=environ)
     subprocess.run(["git", "-C", str(path), "config", "core.ignoreCase", "false"], check=True, env=environ)
@@ -225,6 +228,8 @@ OTHERS = ("b/Cargo.lock", "a/Cargo", "lock", "a")
 
 def run(folder, *command):
     """Runs git in a folder, where no configuration but its own has a say."""
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
     environ = {**os.environ, "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "HOME": str(folder)}
     subprocess.run(["git", "-C", str(folder), *command], check=True, env=environ, capture_output=True)
 

@@ -81,7 +81,7 @@ def test_pyproject_that_can_not_be_used_is_one_clear_problem(grove, data, says):
 
 
 @pytest.mark.parametrize("name", ["pyproject.toml", "PKG-INFO"])
-@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+@pytest.mark.parametrize("make", [os.mkdir, getattr(os, "mkfifo", os.mkdir)])
 def test_what_is_no_file_is_refused(grove, name, make):
     """Nobody waits for the other end of a fifo."""
     if name == "PKG-INFO":

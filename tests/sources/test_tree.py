@@ -102,6 +102,7 @@ def test_excluded_folder_is_not_looked_into(grove, monkeypatch):
     assert grove.names(exclude=["huge"]) == ["a.py"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="names that Windows does not allow")
 def test_patterns_are_utf8_whatever_the_locale(grove):
     """A name is matched by its characters."""
     grove.plant("protös/a", "protös/b".encode("latin-1"))
@@ -342,6 +343,7 @@ def test_fifo_and_socket_are_never_opened(grove):
         assert grove.kinds() == {"a.py": "f", "b": "l", "pipe": "?", "sock": "?"}
 
 
+@pytest.mark.skipif(os.name == "nt", reason="names that Windows does not allow")
 def test_odd_names_are_names(grove):
     """Not UTF-8, spaces, line breaks, wildcards: bytes are bytes."""
     names = [b"caf\xe9", b"a b", b"a\nb", b"*", b"[x]", b"-rf", b"\x01", "ä".encode(), b"s\xff/t\xfe"]
