@@ -98,7 +98,7 @@ def rewrite(wheel: Wheel, target: str, *, version: str, mark: bytes) -> str:
     folders = {wheel.stem + ending: fresh_stem + ending for ending in (INFO, ".data")}
     text = metadata.with_version(wheel.metadata, version)
     fresh = {f"{old}/METADATA": text, f"{old}/RECORD": _record(wheel, folders, text, mark)}
-    with open(wheel.path, "rb") as source, files.Replacement(os.path.join(target, name.filename)) as file:
+    with files.Replacement(os.path.join(target, name.filename)) as file, open(wheel.path, "rb") as source:
         writer = _Writer(file)
         for member in wheel.members:
             folder = member.filename.partition("/")[0]
@@ -121,7 +121,7 @@ def repack(wheel: Wheel, target: str, contents: Mapping[str, bytes]) -> str:
     own = f"{wheel.stem}{INFO}/RECORD"
     changed = {name: _row(name, data) for name, data in contents.items()}
     fresh = {**contents, own: _table([changed.get(row[0], row) for row in wheel.rows])}
-    with open(wheel.path, "rb") as source, files.Replacement(os.path.join(target, wheel.name.filename)) as file:
+    with files.Replacement(os.path.join(target, wheel.name.filename)) as file, open(wheel.path, "rb") as source:
         writer = _Writer(file)
         for member in wheel.members:
             if member.filename in fresh:

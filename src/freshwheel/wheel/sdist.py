@@ -48,7 +48,7 @@ def rewrite(path: str, directory: str, *, version: str) -> str:
     """
     old = FileName.sdist(os.path.basename(path))
     new = old.with_version(version)
-    with _opened(path) as source, files.Replacement(os.path.join(directory, new.filename)) as file:
+    with files.Replacement(os.path.join(directory, new.filename)) as file, _opened(path) as source:
         _copy(source, file, old, new.stem, version)
     return new.filename
 
