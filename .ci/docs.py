@@ -7,7 +7,6 @@ MkDocs has an environment of its own, .venv-docs, which stays until pyproject.to
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -21,14 +20,13 @@ HOME = os.path.join(REPOSITORY, ".venv-docs")
 def main() -> int:
     """0 if the site could be built."""
     python = os.path.join(HOME, SCRIPTS, "python")
-    if not _is_made():
+    if not environment.is_made(HOME, sys.executable):
         print(f"making {HOME} with Python {sys.version.split()[0]}", flush=True)
         if code := environment.make(
             HOME, sys.executable, "docs", uv=os.path.join(os.path.dirname(sys.executable), "uv")
         ):
             return code
-        with open(os.path.join(HOME, "stamp"), "w", encoding="utf-8") as file:
-            file.write(_stamp())
+        environment.complete(HOME, sys.executable)
     return _built(python)
 
 
@@ -51,19 +49,6 @@ def _built(python: str) -> int:
     )
     print(done.stdout if done.returncode else f"the site is in {os.path.join('build', 'site')}", flush=True)
     return done.returncode
-
-
-def _stamp() -> str:
-    with open(os.path.join(REPOSITORY, "pyproject.toml"), "rb") as file:
-        return f"{hashlib.sha256(file.read()).hexdigest()} {sys.executable}\n"
-
-
-def _is_made() -> bool:
-    try:
-        with open(os.path.join(HOME, "stamp"), encoding="utf-8") as file:
-            return file.read() == _stamp()
-    except OSError:
-        return False
 
 
 if __name__ == "__main__":

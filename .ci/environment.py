@@ -7,6 +7,7 @@ pip installs uv, and uv the rest, in seconds. Where uv can't, because pip is con
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -56,6 +57,26 @@ def make(path: str, python: str, group: str, *, uv: str) -> int:
     command = (uv, "venv", "--quiet", "--no-project", "--python", python, path)
     code = subprocess.call(command, env=environ(os.environ))
     return code or install(os.path.join(path, SCRIPTS, "python"), group, uv=uv)
+
+
+def is_made(path: str, about: str) -> bool:
+    """Whether an environment is complete, for the pyproject.toml of now and for what it is `about`."""
+    try:
+        with open(os.path.join(path, "stamp"), encoding="utf-8") as file:
+            return file.read() == _stamp(about)
+    except OSError:
+        return False
+
+
+def complete(path: str, about: str) -> None:
+    """Marks an environment as complete, so that `is_made` says so."""
+    with open(os.path.join(path, "stamp"), "w", encoding="utf-8") as file:
+        file.write(_stamp(about))
+
+
+def _stamp(about: str) -> str:
+    with open(os.path.join(REPOSITORY, "pyproject.toml"), "rb") as file:
+        return f"{hashlib.sha256(file.read()).hexdigest()} {about}\n"
 
 
 def environ(given: Mapping[str, str]) -> dict[str, str]:

@@ -63,10 +63,10 @@ def _files() -> Iterator[str]:
         times = [_written(place, number) for number in range(200)]
         changes = sorted({after - before for before, after in itertools.pairwise(times)})
         yield f"times of 200 changes in a row: {len(set(times))} are different, the least step is {changes[:2][-1]} ns"
-        yield f"{os.path.exists(os.path.join(folder, 'NAME'))!s:5} names of another case are the same file"
+        yield f"a name in another case is the same file: {os.path.exists(os.path.join(folder, 'NAME'))}"
         with open(os.path.join(folder, "é"), "w", encoding="utf-8"):
             other = os.path.join(folder, unicodedata.normalize("NFD", "é"))
-            yield f"{os.path.exists(other)!s:5} names of another normal form are the same file"
+            yield f"a name in another normal form is the same file: {os.path.exists(other)}"
         yield _linked("symbolic links", os.symlink, place, folder)
         yield _linked("hard links", os.link, place, folder)
 

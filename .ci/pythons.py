@@ -11,7 +11,6 @@ unfinished release. The environments stay in .venv-pythons until pyproject.toml 
 from __future__ import annotations
 
 import glob
-import hashlib
 import json
 import os
 import re
@@ -58,7 +57,7 @@ def main(named: Sequence[str]) -> int:
     for version, python in pythons:
         print(f"--- fast tests on CPython {version} ({python})", flush=True)
         path = os.path.join(HOME, version)
-        if not _is_made(path, python) and not _make(path, python, uv):
+        if not environment.is_made(path, python) and not _make(path, python, uv):
             print(f"--- CPython {version} can't install what the tests need, and is left out", flush=True)
             continue
         code = _run(os.path.join(path, environment.SCRIPTS, "python"), without)
@@ -110,24 +109,10 @@ def _probe(python: str) -> Found | None:
     return ".".join(map(str, version)) + flags, path
 
 
-def _stamp(python: str) -> str:
-    with open(os.path.join(environment.REPOSITORY, "pyproject.toml"), "rb") as file:
-        return f"{hashlib.sha256(file.read()).hexdigest()} {python}\n"
-
-
-def _is_made(path: str, python: str) -> bool:
-    try:
-        with open(os.path.join(path, "stamp"), encoding="utf-8") as file:
-            return file.read() == _stamp(python)
-    except OSError:
-        return False
-
-
 def _make(path: str, python: str, uv: str) -> bool:
     if environment.make(path, python, "fast", uv=uv):
         return False
-    with open(os.path.join(path, "stamp"), "w", encoding="utf-8") as file:
-        file.write(_stamp(python))
+    environment.complete(path, python)
     return True
 
 

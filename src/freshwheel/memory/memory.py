@@ -239,11 +239,12 @@ def _seals(names: bytes, seen: "Sequence[Row]", stamps: "Sequence[bytes]") -> by
 
 
 def standing(known: "Memory", stem: bytes) -> "list[Row] | None":
-    """The rows of the inputs, if nothing has moved; None: something has, or may have.
+    """The rows of the inputs, if nothing has moved; None: something has, or may have, or one of them is a link.
 
+    The row of a link is that of its target, which has none here.
     `stem` is what stands before each relative path. Raises OSError where the tree can't be looked at.
     """
-    if not _stands(known, stem):
+    if b"l" in known.column[::_WIDTH] or not _stands(known, stem):
         return None
     inputs: list[bytes] = []
     for number, paths in enumerate(frame.blocks(known.inputs)):
