@@ -8,7 +8,7 @@ RUN := $(BIN)/python
 # One process more than there are cores. A file stays together, for what its tests share; what takes long comes first.
 SPREAD := -n auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: help venv demo test fast nightly lint docs trial matrix fuzz abuse audit windows platform-report bench clean
+.PHONY: help venv demo test fast nightly lint docs browser trial matrix fuzz abuse audit windows platform-report bench clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile
@@ -37,6 +37,11 @@ lint: venv  ## ruff and mypy
 
 docs: venv  ## the site of the documentation, into build/site
 	@$(RUN) .ci/docs.py
+
+browser: docs  ## the site in a headless Chromium, which must be here with npm: widths, light and dark, WCAG AA
+	@npm install --silent --no-audit --no-fund --prefix build/browser playwright-core@1 axe-core@4
+	@cp .ci/browser.mjs build/browser/
+	@node build/browser/browser.mjs build/site build/pictures
 
 trial: venv  ## real projects from PyPI, wrapped by hand, then by freshwheel init: many minutes
 	@$(RUN) benchmarks/trial.py

@@ -5,6 +5,7 @@ lets every checker be shown a planted violation: one that can't fail would hold 
 """
 
 import ast
+import itertools
 import json
 import re
 import subprocess
@@ -461,6 +462,15 @@ def test_a_page_that_is_not_true_is_found():
         "wheel/mark.py is not on the page",
         "gone.py is on the page and does not exist",
     ]
+
+
+def test_the_drawing_has_each_folder_at_its_level():
+    """From the top to the bottom as the rule has them."""
+    drawing = (REPOSITORY / "docs" / "assets" / "house.svg").read_text("utf-8")
+    found = re.findall(r'<text class="name" x="[\d.]+" y="([\d.]+)" [^>]*>(?:\d )?([^<]+)<', drawing)
+    heights = {name: float(height) for height, name in found}
+    levels = [[heights[home.removesuffix(".py")] for home in homes] for homes in LEVELS[1:]]
+    assert all(max(upper) < min(lower) for upper, lower in itertools.pairwise(levels))
 
 
 WATCH = """

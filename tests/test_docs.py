@@ -64,6 +64,14 @@ def project(text):
     return Project(tree=str(REPOSITORY), pyproject=tomllib.loads(text), sdist_version=None)
 
 
+def loaded(path):
+    """A module that lies beside the package."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
 def test_links_between_pages_lead_somewhere(page):
     """A relative link names a file that exists, and a heading that is there."""
@@ -106,8 +114,19 @@ def test_the_front_page_has_the_figures_of_the_page_about_them():
     """Both columns of its table are of one row of measurements each."""
     measured = (DOCS / "explanation" / "performance.md").read_text("utf-8").partition("## Real projects")[2]
     [alone, wrapped] = [row[1:] for row in rows(measured, "The source distributions.*")[:2]]
-    shown = [[cell.strip("* s") for cell in row] for row in rows(README, "## What it saves")]
-    assert [row[1:] for row in shown] == [[alone[place], wrapped[place]] for place in (0, 1, 4, 5)]
+    for page in (README, (DOCS / "index.md").read_text("utf-8")):
+        shown = [[cell.strip("* s") for cell in row] for row in rows(page, "## What it saves")]
+        assert [row[1:] for row in shown] == [[alone[place], wrapped[place]] for place in (0, 1, 4, 5)]
+
+
+def test_the_drawing_of_real_projects_is_that_of_their_table():
+    """Each figure is a bar, and nothing else is drawn: `python benchmarks/plot.py` makes it so."""
+    plot = loaded(REPOSITORY / "benchmarks" / "plot.py")
+    measured = plot.projects((DOCS / "explanation" / "performance.md").read_text("utf-8"))
+    text = (DOCS / "assets" / "real-projects.svg").read_text("utf-8")
+    assert text == plot.drawing(measured)
+    figures = [pair for _, alone, ours in measured for pair in zip(alone, ours, strict=True)]
+    assert re.findall(r'class="figure">([\d.]+)<', text) == [str(value) for pair in figures for value in pair]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="files have no such owners there")
@@ -305,10 +324,7 @@ def test_the_site_can_be_searched_where_it_is_read_as_files():
 
 def site():
     """The module that adds pages to the site."""
-    spec = importlib.util.spec_from_file_location("pages", REPOSITORY / ".ci" / "pages.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded(REPOSITORY / ".ci" / "pages.py")
 
 
 @pytest.mark.parametrize(
