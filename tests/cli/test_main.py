@@ -177,6 +177,18 @@ def test_settings_that_are_wrong(desk, verb):
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize("words", [("check",), ("uv", "--check"), ("check", "--json")])
+def test_a_quiet_verb_tells_by_its_exit_code_alone(desk, words):
+    """The same code as aloud, and no answer; what goes to standard error is told as ever."""
+    desk.pyproject().files("demo/a.py")
+    code, answer, hints = desk(*words)
+    assert answer
+    assert desk(*words, "-q") == (code, "", hints)
+    code, answer, mistake = desk.pyproject("label = 1")(*words, "--quiet")
+    assert (code, answer) == (2, "")
+    assert "label" in mistake
+
+
 def test_an_include_that_matches_nothing(desk):
     """It is an error of the settings, as in a build."""
     code, _, err = desk.pyproject('include = ["../gone/**"]')("check")

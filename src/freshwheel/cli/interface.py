@@ -83,6 +83,7 @@ def _flag(about: str) -> dict[str, Any]:
     return {"action": "store_true", "help": about}
 
 
+_QUIET = {"-q --quiet": _flag("print no answer: the exit code says whether something is wrong")}
 SHELLS = ("bash", "fish", "zsh")
 _TREE = "the directory of pyproject.toml"
 _PATH = {"path": {"nargs": "?", "default": ".", "metavar": "PATH", "help": f"{_TREE} (default: this one)"}}
@@ -103,7 +104,7 @@ _VERBS: Mapping[str, tuple[str, Words]] = {
     ),
     "check": (
         "compare the declared inputs with what builds have shown, or look at distributions before an upload",
-        {"path": {"nargs": "*", "metavar": "PATH", "help": _PATHS}},
+        {"path": {"nargs": "*", "metavar": "PATH", "help": _PATHS}, **_QUIET},
     ),
     "why": ("say what the next installation will do and why, and what became of the last ones", _PATH),
     "status": (
@@ -111,6 +112,7 @@ _VERBS: Mapping[str, tuple[str, Words]] = {
         {
             "names": {"nargs": "*", "metavar": "DIST", "help": "the distributions (default: all of them)"},
             "--python": {"metavar": "PYTHON", "help": _PYTHON},
+            **_QUIET,
         },
     ),
     "verify": (
@@ -118,6 +120,7 @@ _VERBS: Mapping[str, tuple[str, Words]] = {
         {
             "wheel": {"metavar": "WHEEL", "help": "the wheel file"},
             "path": {"nargs": "?", "metavar": "PATH", "help": f"{_TREE} that it is held against (default: none)"},
+            **_QUIET,
         },
     ),
     "uv": (
@@ -126,6 +129,7 @@ _VERBS: Mapping[str, tuple[str, Words]] = {
             **_PATH,
             "--check": _flag("fail if the keys are not complete and exact"),
             "--yes": _flag("write them into pyproject.toml"),
+            **_QUIET,
         },
     ),
     "init": (
@@ -140,7 +144,7 @@ _VERBS: Mapping[str, tuple[str, Words]] = {
             ),
         },
     ),
-    "doctor": ("look for what keeps builds here from being observed, stored or found", _PATH),
+    "doctor": ("look for what keeps builds here from being observed, stored or found", {**_PATH, **_QUIET}),
     "completion": (
         "print what has a shell complete verbs and options",
         {"shell": {"choices": SHELLS, "metavar": "SHELL", "help": "bash, fish or zsh"}},
@@ -151,7 +155,7 @@ _VERBS: Mapping[str, tuple[str, Words]] = {
 _ACTIONS: Mapping[str, tuple[str, Words]] = {
     "info": ("say where the store is, what is in it, and its limits", {}),
     "list": ("list the entries", {}),
-    "verify": ("read everything, and name what is wrong", {}),
+    "verify": ("read everything, and name what is wrong", _QUIET),
     "prune": (
         "remove what was not used for long, and what is too much",
         {

@@ -63,7 +63,8 @@ def _run(words: "Sequence[str]") -> int:
     except FreshwheelError as error:
         console.say(f"error: {error.render()}")
         return error.exit_code
-    return console.write(interface.text(answer, as_json=options.json), console.FAILED if answer.wrong else 0)
+    said = "" if getattr(options, "quiet", False) else interface.text(answer, as_json=options.json)
+    return console.write(said, console.FAILED if answer.wrong else 0)
 
 
 def _answer(options: "argparse.Namespace") -> "Answer":
