@@ -206,6 +206,41 @@ setup(ext_modules=[Extension("demo._native", ["demo/_native.c"], define_macros=[
     bench.check(lambda: bench.git("update-ref", "refs/heads/main", "other"), before=words[0], after=words[1])
 
 
+GLOB = """\
+file({glob} RELATIVE "${{CMAKE_SOURCE_DIR}}" "${{CMAKE_SOURCE_DIR}}/{pattern}")
+list(FILTER FOUND INCLUDE REGEX "tags/")
+list(TRANSFORM FOUND REPLACE ".*/" "")
+list(JOIN FOUND "_" WORD)
+target_compile_definitions(_native PRIVATE "WORD=\\"${{WORD}}\\"")
+"""
+
+
+@requires_ninja
+@pytest.mark.parametrize(
+    ("glob", "pattern"), [("GLOB FOUND", ".git/refs/tags/*"), ("GLOB_RECURSE FOUND", ".git/refs/*")]
+)
+def test_folder_of_version_control_that_is_listed_counts(bench, glob, pattern):
+    """A tag that comes, for who asks no git: whether the folder above is listed as well, or not."""
+    bench.cmake(c(), more=GLOB.format(glob=glob, pattern=pattern))
+    bench.write(".gitignore", IGNORED)
+    bench.commit()
+    bench.git("tag", "v1")
+    bench.check(lambda: bench.git("tag", "v2"), before="v1", after="v1_v2")
+
+
+@requires_ninja
+def test_a_tag_is_nothing_to_who_walks_the_whole_tree(bench):
+    """And looks at nothing of what version control keeps."""
+    bench.cmake(c(head='#define WORD "one"'), more='file(GLOB_RECURSE FOUND "${CMAKE_SOURCE_DIR}/*.cmake")')
+    bench.write(".gitignore", IGNORED)
+    bench.commit()
+    bench.settle()
+    bench.build()
+    bench.git("tag", "v2")
+    last = bench.build()
+    assert last.hit or not bench.observed, last.said
+
+
 SLOW = """\
 import subprocess
 import time

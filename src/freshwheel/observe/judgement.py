@@ -254,8 +254,12 @@ class _Judge:
 
     def is_walked(self, path: bytes, use: Use) -> bool:
         """Whether each program that listed a folder has also listed the one above, and none has read a file in it."""
-        above = self.account.uses.get(os.path.dirname(path), Use(first=None))
-        return use.read <= above.read and path not in self.opened
+        return self.is_passed(path, use, 1) and path not in self.opened
+
+    def is_passed(self, path: bytes, use: Use, levels: int) -> bool:
+        """Whether each program that listed a folder has also listed so many above, as who walks through them does."""
+        above = [path := os.path.dirname(path) for _ in range(levels)]
+        return all(use.read <= self.account.uses.get(folder, Use(first=None)).read for folder in above)
 
     def is_of_python(self, real: bytes) -> bool:
         """Whether a folder is where an installed Python has its packages, and not one that is only called so."""
@@ -278,7 +282,7 @@ class _Judge:
 
     def of_the_system(self, path: bytes, real: bytes, kind: Kind | None, use: Use) -> str:
         """Why something else stands for a path, which is noted."""
-        if self.is_control(self.relative(path, real), kind, use):
+        if self.is_control(path, self.relative(path, real), kind, use):
             if self.is_by(use, "cargo"):
                 return "cargo lists the files of a package, to see which are new"
             if kind != "present" and not use.written and self.is_by(use, *ASKING) and not path.endswith(b"/index"):
@@ -294,18 +298,19 @@ class _Judge:
             return "under the hand of the package manager"
         return ""
 
-    def is_control(self, relative: bytes | None, kind: Kind | None, use: Use) -> bool:
+    def is_control(self, path: bytes, relative: bytes | None, kind: Kind | None, use: Use) -> bool:
         """Whether a path is a part of what git says of the repository: of another one inside of it, each file counts.
 
         Whoever walks the tree lists these folders, too, and reads nothing there.
         """
         if relative is None or not is_version_control(relative):
             return False
-        first = next(at for at, part in enumerate(relative.split(b"/")) if part in VERSION_CONTROL)
-        folder = os.path.join(self.places.tree, *relative.split(b"/")[:first])
-        if os.path.normpath(folder) != self.places.repository:
-            return kind == "folder" and not self.is_by(use, "cargo", "git")
-        return kind == "folder" or (kind == "file" and self.is_by(use, "cargo", "git"))
+        parts, asked = relative.split(b"/"), self.is_by(use, "cargo", "git")
+        first = next(at for at, part in enumerate(parts) if part in VERSION_CONTROL)
+        passed = kind == "folder" and not asked and self.is_passed(path, use, len(parts) - first)
+        if os.path.normpath(os.path.join(self.places.tree, *parts[:first])) != self.places.repository:
+            return passed
+        return passed or (kind in ("file", "folder") and asked)
 
     def counting(self, path: bytes, real: bytes, relative: bytes | None, kind: Kind, use: Use) -> Taken | None:
         """A path that counts, or nothing where the build only asked its own tool for it."""
