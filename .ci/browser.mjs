@@ -1,6 +1,6 @@
 // Looks at each page of the site in a headless Chromium: three widths, light and dark.
 //
-//     node browser.mjs SITE PICTURES [WIDTH ...]
+//     node browser.mjs SITE PICTURES
 //
 // A page must ask for nothing from elsewhere, run without an error, be no wider than its window, and have nothing that
 // axe finds fault with by WCAG 2.1, A and AA. A picture of each is left in the folder PICTURES, to be looked at.
@@ -23,7 +23,7 @@ const TYPES = {
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"];
 const QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"];
 
-const [site, pictures, ...widths] = process.argv.slice(2);
+const [site, pictures] = process.argv.slice(2);
 const axe = readFileSync(new URL("./node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
 const pages = readdirSync(site, { recursive: true }).filter((path) => path.endsWith(".html")).sort();
 const problems = new Map();
@@ -79,7 +79,7 @@ await new Promise((done) => server.listen(0, "127.0.0.1", done));
 const origin = `http://127.0.0.1:${server.address().port}`;
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: QUIET });
 for (const colorScheme of ["light", "dark"]) {
-  for (const width of widths.length ? widths.map(Number) : [400, 900, 1400]) {
+  for (const width of [400, 900, 1400]) {
     await lookAtAll(browser, width, colorScheme, origin);
   }
 }

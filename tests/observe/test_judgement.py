@@ -324,6 +324,19 @@ def test_version_control_is_asked_as_a_whole(scene):
     assert scene.judge().control
 
 
+def test_who_walks_through_the_tree_has_not_asked_for_version_control(scene):
+    """Whatever git lists there itself; who lists a folder of it alone has."""
+    scene.programs += (GIT,)
+    git = len(scene.programs) - 1
+    folder = scene.file(scene.tree.parent / ".git" / "refs" / "tags" / "v1").parent
+    for above in (folder.parent, folder.parent.parent, scene.tree.parent):
+        scene.use(above)
+    scene.use(folder, by=(0, git))
+    assert ".git/refs/tags" not in "".join(scene.counting())
+    scene.use(folder, by=(1, git))
+    assert scene.counting()["../.git/refs/tags"] == "folder"
+
+
 def test_what_cargo_alone_looks_for_in_the_tree_does_not_count(scene):
     """It looks for targets; a test that is new makes no other wheel. What others list there counts."""
     scene.file(scene.tree / "tests" / "t.rs")

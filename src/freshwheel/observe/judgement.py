@@ -11,6 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -254,12 +255,12 @@ class _Judge:
 
     def is_walked(self, path: bytes, use: Use) -> bool:
         """Whether each program that listed a folder has also listed the one above, and none has read a file in it."""
-        return self.is_passed(path, use, 1) and path not in self.opened
+        return self.is_listed_from_above(path, use.read, 1) and path not in self.opened
 
-    def is_passed(self, path: bytes, use: Use, levels: int) -> bool:
-        """Whether each program that listed a folder has also listed so many above, as who walks through them does."""
+    def is_listed_from_above(self, path: bytes, programs: AbstractSet[int], levels: int) -> bool:
+        """Whether each of the programs has listed the next folders above a path, so many, as who walks there does."""
         above = [path := os.path.dirname(path) for _ in range(levels)]
-        return all(use.read <= self.account.uses.get(folder, Use(first=None)).read for folder in above)
+        return all(programs <= self.account.uses.get(folder, Use(first=None)).read for folder in above)
 
     def is_of_python(self, real: bytes) -> bool:
         """Whether a folder is where an installed Python has its packages, and not one that is only called so."""
@@ -299,18 +300,17 @@ class _Judge:
         return ""
 
     def is_control(self, path: bytes, relative: bytes | None, kind: Kind | None, use: Use) -> bool:
-        """Whether a path is a part of what git says of the repository: of another one inside of it, each file counts.
-
-        Whoever walks the tree lists these folders, too, and reads nothing there.
-        """
+        """Whether a path is a part of what git says of the repository; of another one in it each file counts."""
         if relative is None or not is_version_control(relative):
             return False
         parts, asked = relative.split(b"/"), self.is_by(use, "cargo", "git")
         first = next(at for at, part in enumerate(parts) if part in VERSION_CONTROL)
-        passed = kind == "folder" and not asked and self.is_passed(path, use, len(parts) - first)
+        others = {number for number in use.read if self.account.programs[number].name not in ("cargo", "git")}
+        # Who walks through the whole tree lists these folders, too, and reads nothing there.
+        walked = kind == "folder" and self.is_listed_from_above(path, others, len(parts) - first)
         if os.path.normpath(os.path.join(self.places.tree, *parts[:first])) != self.places.repository:
-            return passed
-        return passed or (kind in ("file", "folder") and asked)
+            return walked and not asked
+        return walked or (kind == "file" and asked)
 
     def counting(self, path: bytes, real: bytes, relative: bytes | None, kind: Kind, use: Use) -> Taken | None:
         """A path that counts, or nothing where the build only asked its own tool for it."""
