@@ -185,8 +185,8 @@ Steps = Iterator[tuple[str, Callable[[], None]]]
 
 
 def cargo(site: Site) -> Steps:
-    """One crate over PyO3, and an edit."""
-    site.crate()
+    """One crate over PyO3 and another one, and an edit."""
+    site.crate(more='regex = "1"')
     yield "first", site.install
     site.word("", name="demo", word="2")
     yield "edit", site.install

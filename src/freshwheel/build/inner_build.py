@@ -342,6 +342,8 @@ def _stood_still(earlier: Snapshot | InputError, later: Snapshot | InputError) -
 
 def _written(earlier: Snapshot, later: Snapshot) -> dict[str, str]:
     """Inputs that were made or changed between two looks."""
+    if _stood_still(earlier, later):
+        return {}
     before = {file.path: (file.kind, file.content) for file in earlier.inputs}
     words = {file.path: "changed" if file.path in before else "made" for file in later.inputs}
     moved = [file.path for file in later.inputs if before.get(file.path) != (file.kind, file.content)]

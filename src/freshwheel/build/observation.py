@@ -271,7 +271,7 @@ class _Tracing:
         self.inodes = _inodes(places, later)
         self.real: dict[bytes, bytes] = {}
         """Folders, and where links lead from there."""
-        self.names = frozenset(map(os.path.basename, places.inputs))
+        self.names = frozenset([path.rpartition(b"/")[2] for path in places.inputs])
         written = (use.written for path, use in account.uses.items() if path.endswith(b".whl"))
         self.makers = frozenset().union(*written)
         """The programs that have made a wheel."""

@@ -273,6 +273,8 @@ class Site:
 
         Nothing elsewhere, unless a crate is: other projects may build in the same folder.
         """
+        if not page.joined:
+            return []
         inputs = {os.fsdecode(file.path) for file in snapshot.inputs}
         names = {crate.name for crate in self.closure.crates}
         folders = [self.work.called(self.work.absolute(os.fsencode(crate.folder))) for crate in self.closure.crates]

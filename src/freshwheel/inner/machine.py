@@ -55,8 +55,8 @@ _NATIVE = re.compile(
 )
 """As compilers spell it, in a flag or in two words of a list; `link-search=native` of cargo is another word."""
 _RECIPE = re.compile(
-    r"(?:.*/)?(?:CMakeLists\.txt|.+\.cmake|CMake(?:User)?Presets\.json|meson\.(?:build|options)|meson_options\.txt"
-    r"|setup\.(?:py|cfg)|pyproject\.toml|(?:GNU)?[Mm]akefile[^/]*|.+\.mk|build\.rs|\.cargo/config(?:\.toml)?)"
+    rb"(?:.*/)?(?:CMakeLists\.txt|.+\.cmake|CMake(?:User)?Presets\.json|meson\.(?:build|options)|meson_options\.txt"
+    rb"|setup\.(?:py|cfg)|pyproject\.toml|(?:GNU)?[Mm]akefile[^/]*|.+\.mk|build\.rs|\.cargo/config(?:\.toml)?)"
 )
 _LARGEST = 256 << 10
 """Bytes."""
@@ -180,10 +180,9 @@ def is_native(texts: Iterable[bytes]) -> bool:
 
 def recipes(tree: str, inputs: Iterable[bytes]) -> Iterator[bytes]:
     """What stands in those inputs of a tree that tell how to build; of large ones the beginning."""
-    for path in map(os.fsdecode, inputs):
-        if _RECIPE.fullmatch(path):
-            with contextlib.suppress(OSError), open(os.path.join(tree, path), "rb") as file:
-                yield file.read(_LARGEST)
+    for path in filter(_RECIPE.fullmatch, inputs):
+        with contextlib.suppress(OSError), open(os.path.join(os.fsencode(tree), path), "rb") as file:
+            yield file.read(_LARGEST)
 
 
 def processor(environ: Mapping[str, str], *, run: Run, platform: str = sys.platform, cpuinfo: str = _CPUINFO) -> str:

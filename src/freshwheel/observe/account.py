@@ -263,8 +263,8 @@ def within(path: bytes, folders: Iterable[bytes]) -> bool:
 def folders_above(paths: Iterable[bytes]) -> frozenset[bytes]:
     """All folders that these paths lie in."""
     folders: set[bytes] = set()
-    for first in set(map(posixpath.dirname, paths)):
-        folder = first
+    for start in {path[: path.rfind(b"/") + 1] for path in paths}:  # many lie in few
+        folder = posixpath.dirname(start)
         while folder and folder not in folders:
             folders.add(folder)
             folder = posixpath.dirname(folder)

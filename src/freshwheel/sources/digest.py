@@ -65,11 +65,11 @@ def native(rules: bytes, names: bytes, column: bytes) -> str:
 
 def pure(paths: list[bytes], column: bytes) -> list[int]:
     """The numbers of the inputs that are pure Python: modules and stubs wherever they lie, `py.typed` of packages."""
-    folders = packages(paths)
+    folders, endings = packages(paths), (*_ENDINGS, _TYPED)
     return [
         number
         for number, path in enumerate(paths)
-        if path.endswith((*_ENDINGS, _TYPED)) and _is_pure(path, column[_WIDTH * number], folders)
+        if path.endswith(endings) and _is_pure(path, column[_WIDTH * number], folders)
     ]
 
 

@@ -197,7 +197,8 @@ class _Search:
 
     def crates(self, inputs: Iterable[bytes]) -> tuple[list[str], Closure]:
         """The manifests that are built, and their closure; `inputs` are some of the project."""
-        own = [path for path in inputs if os.path.basename(path) == b"Cargo.toml" and not path.startswith(b"../")]
+        named = [path for path in inputs if path.endswith(b"Cargo.toml")]
+        own = [path for path in named if os.path.basename(path) == b"Cargo.toml" and not path.startswith(b"../")]
         manifests = project.manifests(self.pyproject, self.backend, self.exists, list(map(os.fsdecode, own)))
         return manifests, cargo.closure(manifests, self.read, above=self.above)
 
