@@ -52,7 +52,7 @@ def test_a_report_says_what_happens_on_a_machine(tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("was built: first build here") == 2
-    assert done.stdout.count("is from the store: nothing that it is made from has changed") == 2
+    assert done.stdout.count("is from the store: nothing that needs a build has changed") == 2
     for told in ("CPython 3.", "times of 200 changes", "observation, "):
         assert told in done.stdout
     assert str(home) not in done.stdout

@@ -144,12 +144,18 @@ def test_wrong_words(capsys, words):
 
 @pytest.mark.parametrize("verb", ["digest", "inputs", "check", "init"])
 def test_a_path_that_is_no_project(desk, verb):
-    """No directory, a file, a directory without pyproject: each is said clearly."""
+    """No directory, a file, a directory without pyproject, with `setup.py` or not: each is said clearly."""
     desk.pyproject()
+    (desk.root / "old").mkdir()
+    (desk.root / "old/setup.py").write_text("from setuptools import setup\n\nsetup()\n")
     for path, text in (
         (desk.root / "gone", "there is no such directory"),
         (desk.project / "pyproject.toml", "there is no such directory"),
-        (desk.root, "there is no pyproject.toml in it, which names the build backend; a project that has setup.py"),
+        (desk.root, "there is no pyproject.toml in it; name the folder that has it"),
+        (
+            desk.root / "old",
+            "there is no pyproject.toml in it, which names the build backend; a project that has setup",
+        ),
     ):
         code, out, err = desk(verb, path=path)
         assert (code, out) == (2, "")

@@ -100,7 +100,7 @@ def test_a_tree_that_is_as_it_was(bench):
     assert [(one["hook"], one["decided"], one["why"]) for one in found["outcomes"]] == [
         ("wheel", "built", "first build here")
     ]
-    assert "nothing that it is made from has changed" in bench.why()
+    assert "nothing that needs a build has changed" in bench.why()
 
 
 def test_inputs_that_differ_are_named(bench):
@@ -153,7 +153,7 @@ def test_the_reason_of_a_build_is_said_and_kept(bench):
     assert first.startswith(name)
     assert first.endswith(".whl was built: first build here")
     [hit] = bench.build()
-    assert "is from the store: nothing that it is made from has changed" in hit
+    assert "is from the store: nothing that needs a build has changed" in hit
     bench.write("src/recorded.py", "ANSWER = 2\n")
     for number in range(4):
         bench.write(f"src/m{number}.py")
@@ -277,7 +277,7 @@ def test_a_run_that_was_promised_a_wheel(bench, tmp_path):
     assert recipes.requires(bench.call()) == []
     recipes.metadata(bench.call(), str(tmp_path / "metadata"))
     [said] = bench.build()
-    assert "is from the store: nothing that it is made from has changed" in said
+    assert "is from the store: nothing that needs a build has changed" in said
     found = bench.outcomes()
     assert [(one.hook, one.decided) for one in found] == [
         ("wheel", "lease"),
@@ -364,7 +364,7 @@ def test_each_installation_is_one_row_with_what_it_took_and_saved(bench, tmp_pat
     rows = [line[20:] for line in bench.why().partition("the newest first\n")[2].splitlines()]
     patterns = [
         r"failed after \d\.\d s: 1 input changed: src/recorded\.py.*; recording failed in build_wheel: exit status 3",
-        r"hit in \d\.\d s(, saved \d\.\d s)?: nothing that it is made from has changed",
+        r"hit in \d\.\d s(, saved \d\.\d s)?: nothing that needs a build has changed",
         r"built in \d\.\d s: first build here",
     ]
     assert [bool(re.fullmatch(pattern, row)) for pattern, row in zip(patterns, rows, strict=True)] == [True] * 3

@@ -244,7 +244,7 @@ def test_answers_that_are_given_again_are_on_record(known, tmp_path):
     found = report.why(known.call()).outcomes
     assert (found[0].hook, found[0].decided, found[0].wheel) == ("wheel", "hit", name)
     assert found[0].saved == int.from_bytes(known.answer.took, "little")
-    assert found[0].why == "nothing that it is made from has changed"
+    assert found[0].why == "nothing that needs a build has changed"
     assert (found[0].digest, found[0].key) == (known.answer.digest.decode(), known.answer.key.decode())
     assert found[1].decided in ("hit", "built")
     for _ in range(100):
@@ -733,7 +733,7 @@ def test_hit_loads_the_light_column_only(known, hook):
     assert known.calls() == asked
     if hook == "wheel":
         assert (answer, (known.dist / name).read_bytes()) == (name, data)
-        assert said.startswith(f"freshwheel: {name} is from the store: nothing that it is made from has changed")
+        assert said.startswith(f"freshwheel: {name} is from the store: nothing that needs a build has changed")
     else:
         assert (known.dist / answer / "METADATA").exists()
 
@@ -744,7 +744,7 @@ def test_line_of_a_hit_says_what_it_has_saved(known):
     answer.took = (41_000).to_bytes(8, "little")
     assert answers.save(str(known.cache), answer)
     said = loaded(known, "wheel")[2]
-    assert said.endswith("nothing that it is made from has changed, saved 41 s\n")
+    assert said.endswith("nothing that needs a build has changed, saved 41 s\n")
 
 
 @needs_runs

@@ -300,6 +300,23 @@ def test_what_is_packed_and_measured_is_built(bench, before):
     assert bench.build().word == "6"
 
 
+SCRIPT = "import subprocess, sys; WORD = subprocess.check_output([sys.executable, 'measure.py'], text=True).strip()"
+
+
+@requires_c
+@pytest.mark.parametrize("before", ["import measure; WORD = measure.WORD", SCRIPT], ids=["module", "script"])
+@pytest.mark.parametrize("size", ["os.path.getsize('demo/words.py')", "os.lstat('demo/words.py')[6]"])
+def test_what_code_of_the_project_measures_is_built(bench, before, size):
+    """Not in `setup.py` itself: in a module that it imports, or a script that it runs."""
+    bench.setuptools(c(), setup=f"import sys; sys.path.insert(0, '.')\n{SETUP.format(before=before)}")
+    bench.write("measure.py", f"import os\n\nWORD = str({size})\nprint(WORD)\n")
+    bench.write("demo/words.py", "eins")
+    bench.settle()
+    assert [bench.build().word for _ in range(2)] == ["4", "4"]
+    bench.write("demo/words.py", "zwölf")
+    assert bench.build().word == "6"
+
+
 @requires_c
 @pytest.mark.parametrize("before", [STAGED, TWICE], ids=["read", "copied"])
 def test_what_is_read_where_it_waits_to_be_packed_is_built(bench, before):

@@ -162,6 +162,37 @@ def test_other_branch_that_git_was_asked_for_counts(bench):
     bench.check(lambda: bench.git("update-ref", "refs/heads/main", "HEAD"), before="1", after="0")
 
 
+MOVED = "update-ref refs/heads/20 other"
+
+
+@requires_cmake
+@pytest.mark.parametrize(
+    ("asked", "change"),
+    [
+        pytest.param("rev-list --count --glob=heads/2*", MOVED, id="pattern"),
+        pytest.param("rev-parse --verify 20", MOVED, id="number"),
+        pytest.param("rev-parse ORIG_HEAD", "update-ref ORIG_HEAD other", id="other-file"),
+        pytest.param("config my.word", "config --file .git/more my.word two", id="included-settings"),
+    ],
+)
+def test_what_git_goes_by_beside_head_and_tags_counts(bench, asked, change):
+    """A branch that no word names, a file of its own beside the references: what git says after it is packed."""
+    bench.cmake("", lists=PLAIN.format(words=asked))
+    bench.commit()
+    for command in (
+        *("branch 20", "update-ref ORIG_HEAD HEAD"),
+        *("config include.path more", "config --file .git/more my.word one"),
+        *("checkout --quiet -b other", "commit --quiet --allow-empty -m two", "checkout --quiet main"),
+    ):
+        bench.git(*command.split())
+    bench.settle()
+    first = [bench.build() for _ in range(2)][-1]
+    assert first.hit or not bench.observed
+    before = first.word
+    bench.git(*change.split())
+    assert bench.build().word == bench.git(*asked.split()).strip() != before
+
+
 def test_settings_of_another_home_count(bench):
     """Git asks where it is, and nobody else does."""
     line = next(line for line in BACKEND.splitlines() if "word =" in line)

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 
 import pytest
 
@@ -282,3 +283,22 @@ def test_a_size_that_a_build_script_has_asked_for_counts(bench):
     bench.maturin(main('env!("WORD")'), script=script, table='include = ["notes/**"]\n')
     bench.write("notes/one.txt", "one")
     bench.check(rewriting(bench, "notes/one.txt", "twelve"), before="3", after="6", unseen=True)
+
+
+TABLE = """\
+import tomllib
+
+from setuptools import Extension, setup
+
+with open("pyproject.toml", "rb") as file:
+    word = tomllib.load(file)["tool"]["ruff"]["word"]
+setup(ext_modules=[Extension("demo._native", ["demo/_native.c"], define_macros=[("WORD", '"%s"' % word)])])
+"""
+
+
+@requires_c
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="reads TOML with what Python has")
+def test_table_of_a_tool_that_code_of_the_project_reads_counts(bench):
+    """The digest leaves it out, since no backend goes by it."""
+    bench.setuptools(c(), setup=TABLE, more='[tool.ruff]\nword = "one"\n')
+    bench.check(lambda: bench.replace("pyproject.toml", 'word = "one"', 'word = "two"'))

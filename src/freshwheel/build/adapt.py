@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import zipfile
 import zlib
 from collections import Counter
@@ -38,9 +37,6 @@ if TYPE_CHECKING:
 _MAGIC = b"FWUSES\0\3"
 _MOST = 8
 """Builds that are kept under one key, those that were made or did last."""
-_BUILD_FILES = (b"meson.build", b"setup.py")
-_SIZES = re.compile(rb"getsize|st_size|\bstat\b|\.size\s*\(").search
-"""By which words code of a project asks for the size of a file, which whoever packs that asks for as well."""
 _LARGEST = 16 << 20
 """Bytes of a member that is packed anew."""
 _FILES = frozenset(b"fxt")
@@ -202,8 +198,6 @@ def _packed(case: Case, built: Built, snapshot: Snapshot, traces: Traces) -> dic
     from freshwheel.wheel import archive  # noqa: PLC0415 - loaded where a wheel was built
 
     tree, pyproject = case.context.call.tree, case.context.project.pyproject
-    if _asks_for_sizes(tree, snapshot):
-        return {}
     settings = toml_access.strings(pyproject.get("tool", {}))
     files = [file.path for file in snapshot.inputs if file.path in traces.once and file.kind in (b"f", b"x")]
     files = [path for path in files if not any(os.fsdecode(path) in text for text in settings)]
@@ -229,16 +223,6 @@ def _is_made(member: str) -> bool:
     """Whether a member is written, or rewritten, by whoever packs: of a script the first line."""
     folder, _, below = member.partition("/")
     return folder.endswith(".dist-info") or (folder.endswith(".data") and below.startswith("scripts/"))
-
-
-def _asks_for_sizes(tree: str, snapshot: Snapshot) -> bool:
-    """Whether a project may go by the size of what is also packed."""
-    named = (os.fsdecode(file.path) for file in snapshot.inputs if os.path.basename(file.path) in _BUILD_FILES)
-    for name in named:
-        with contextlib.suppress(OSError), open(os.path.join(tree, name), "rb") as file:
-            if _SIZES(file.read()):
-                return True
-    return False
 
 
 def _pairs(

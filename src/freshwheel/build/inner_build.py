@@ -24,8 +24,7 @@ from freshwheel.build.preparation import Ready, Site
 from freshwheel.inner import build_folders
 from freshwheel.memory import discoveries
 from freshwheel.memory.discoveries import Page, State
-from freshwheel.observe.account import Account
-from freshwheel.observe.judgement import Taken
+from freshwheel.observe.account import Account, Taken
 
 _SLACK = 2 * 10**9
 """Nanoseconds: as exact as times are."""

@@ -24,8 +24,18 @@ from freshwheel.inner import machine, process
 from freshwheel.inner.programs import NinjaRecords, ask_ninja
 from freshwheel.memory.discoveries import Line, Page
 from freshwheel.observe import judgement, observer, programs, witness
-from freshwheel.observe.account import Account, Use, folders_above, is_python, merged, source_of, straightened, within
-from freshwheel.observe.judgement import Judged, Places, Taken
+from freshwheel.observe.account import (
+    Account,
+    Taken,
+    Use,
+    folders_above,
+    is_python,
+    merged,
+    source_of,
+    straightened,
+    within,
+)
+from freshwheel.observe.judgement import Judged, Places
 from freshwheel.sources import boundary
 from freshwheel.sources.boundary import Ground, Scope
 from freshwheel.store.shelf import Discovered
@@ -172,6 +182,8 @@ def findings(  # noqa: PLR0913, PLR0917 - what a judgement rests on
     """What counts of an account, and of what is on the `page` of earlier builds in the same folders."""
     places = _places(context, scope, later, rooms.apart)
     account = straightened(account, os.path.realpath, rows.at)
+    code = [*programs.project_code(account, places)]
+    places = replace(places, text=True) if programs.reads_settings(code) else places
     judged = judgement.judge(account, places)
     around = discovery.about(context, b"")
     paths = [(_kept(item), _KINDS[item.kind]) for item in judged.taken if item.counts and not item.joins]
@@ -190,6 +202,7 @@ def findings(  # noqa: PLR0913, PLR0917 - what a judgement rests on
     paths += discovery.sought(around, account.modules, account.distributions)
     server = programs.is_server(account)
     doubt = f"{server} has a server compile, which nobody observes" if server else judged.doubt
+    traces = _Tracing(account, places, later, _asked_ninja(account, places, rooms)).traces(page, rooms)
     earlier = [item for item in discovery.refreshed(around, page.items) if item[2] != discovery.GONE]
     items = discovery.taken(around, dict.fromkeys(paths), made=judged.made)
     gone = next((path for path, kind in paths if items is None and not discovery.taken(around, [(path, kind)])), None)
@@ -200,7 +213,7 @@ def findings(  # noqa: PLR0913, PLR0917 - what a judgement rests on
         names=(account.variables - {"*"}).union(page.names, programs.always_asked(account, control=judged.control)),
         every=programs.open_ended(account, places.trusted, places.shared) or page.every,
         readers=_joined(page.readers, _readers(account, places)),
-        traces=_Tracing(account, places, later, _asked_ninja(account, places, rooms)).traces(page, rooms),
+        traces=replace(traces, once=frozenset()) if programs.asks_for_sizes(code) else traces,
         doubt=doubt or lost,
     )
 
@@ -403,7 +416,8 @@ def _places(context: Context, scope: Scope, later: Snapshot, apart: Iterable[str
     toolchains = [cargo, rustup, *_interpreter(environ)]
     cache = files.cache_directory(environ)
     private = [*(isolation(environ) or ()), *apart, *([cache] if cache else [])]
-    own = [*(os.path.join(cargo, name) for name in ("registry", "git")), *_cargo_files(cargo)]
+    locks = (".package-cache", ".package-cache-mutate", ".global-cache")
+    own = [os.path.join(cargo, name) for name in ("registry", "git", *locks)]
     real = os.path.realpath(os.fsencode(tree))
     repository, ground = _repository(scope.repository, real), Ground(scope)
     return Places(
@@ -423,6 +437,7 @@ def _places(context: Context, scope: Scope, later: Snapshot, apart: Iterable[str
             place for place in files.set_apart(tree, environ) if within(os.fsencode(place), (real, repository))
         ),
         outputs=frozenset(map(os.fsencode, scope.outputs)),
+        crates=any(kind == "crate" for _, kind in later.roots),
         declared=lambda path: ground.is_settled(os.fsdecode(path)),
         packaged=machine.packaged(),
     )
@@ -441,11 +456,6 @@ def _repository(folder: str, tree: bytes) -> bytes:
     """What is cloned as a whole; the tree where nobody keeps versions: what lies beside it then may be anybody's."""
     kept = any(os.path.lexists(os.path.join(folder, name)) for name in boundary.KEPT)
     return os.path.realpath(os.fsencode(folder)) if kept else tree
-
-
-def _cargo_files(cargo: str) -> list[str]:
-    """Files that cargo keeps for its own use."""
-    return [os.path.join(cargo, name) for name in (".package-cache", ".package-cache-mutate", ".global-cache")]
 
 
 def _libraries() -> list[str]:

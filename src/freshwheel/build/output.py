@@ -94,7 +94,7 @@ def _row(path: str) -> tuple[int, int, int] | None:
 Purpose = Literal["requires", "metadata", "wheel"]
 """What is asked for: the promise of a wheel, the metadata of one, the wheel."""
 
-SAME = "nothing that it is made from has changed"
+SAME = "nothing that needs a build has changed"
 PACKED = "its build has at most packed what has changed since"
 
 

@@ -56,7 +56,8 @@ def project(path: str) -> str:
         more = "; it is a file, so name its folder" if os.path.isfile(tree) else ""
         raise UsageError(f"{path}: there is no such directory{more}")
     if not os.path.lexists(os.path.join(tree, "pyproject.toml")):
-        raise UsageError(f"{path or os.curdir}: there is no pyproject.toml in it{_FIRST}")
+        more = _FIRST if os.path.lexists(os.path.join(tree, "setup.py")) else "; name the folder that has it"
+        raise UsageError(f"{path or os.curdir}: there is no pyproject.toml in it{more}")
     return tree
 
 
@@ -241,7 +242,7 @@ def _compared(told: Comparison) -> list[Line]:
             lines.append(Line(f"  and {len(paths) - _MOST} more; --json lists them", "note"))
     lines += listed("beside the inputs", [difference(part) for part in told.parts or ()], "bad")
     if not lines:
-        lines.append(Line("nothing that it is made from has changed", "good"))
+        lines.append(Line("nothing that needs a build has changed", "good"))
     if told.apart:
         lines.append(Line(f"not compared outside of a build: {', '.join(told.apart)}", "note"))
     if told.unasked:

@@ -24,7 +24,7 @@ MOST = 20
 Decided = Literal["hit", "miss", "lease", "built", "failed"]
 """From the store; not in the store, and left to a later hook; what the run was promised; by a real build, or not."""
 
-_UNMOVED = "nothing that it is made from has changed"
+_UNMOVED = "nothing that needs a build has changed"
 _MAGIC, _INPUTS = b"FWOUT\0\0\3", b"FWINPUT\2"
 _WITH_PARTS = 4
 """Outcomes whose key is kept with all its parts."""

@@ -134,7 +134,7 @@ def wheel(call: Call, directory: str) -> tuple[str, str] | None:
     case.hand_out(os.path.join(directory, name))
     if held is not None:
         lease.drop(held)
-    how = "is from the store: nothing that it is made from has changed"
+    how = "is from the store: nothing that needs a build has changed"
     if call.hook != _HOOK:
         how = "was made without a build: nothing that is compiled has changed"
     return name, f"{name} {how}{case.told()}"

@@ -6,15 +6,18 @@ import posixpath
 import re
 import stat
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from freshwheel.base.rows import Row
 
 __all__ = [
     "VERSION_CONTROL",
     "Account",
+    "Kind",
     "Program",
+    "Taken",
     "Use",
     "folders_above",
     "folders_read",
@@ -22,6 +25,7 @@ __all__ = [
     "is_linked",
     "is_network",
     "is_python",
+    "is_told",
     "is_version_control",
     "lies_in_version_control",
     "merged",
@@ -30,6 +34,10 @@ __all__ = [
     "straightened",
     "within",
 ]
+
+
+Kind = Literal["file", "folder", "modules", "present", "absent", "made"]
+"""What the use of a path rests on."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,6 +108,24 @@ class Account:
     """When the build was started, in nanoseconds; 0 where nobody observed it."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Taken:
+    """One path that a build used."""
+
+    path: bytes
+    """As the build spelled it, absolute; inside of the repository, and beside the folders above it, see `relative`."""
+    relative: bytes | None
+    """To the tree, where each tree has its own; None: it is the same place for all."""
+    kind: Kind
+    by: tuple[str, ...]
+    """The programs that used it."""
+    why: str
+    """Why it counts, or why not, in words."""
+    counts: bool
+    joins: bool = False
+    """Whether it is to be an input from the next build on."""
+
+
 is_kernel = re.compile(rb"/(?:proc|sys|dev(?!/shm/)|(?:var/)?run/(?:nscd|systemd))(?:/|$)").match
 """The running system: its devices and processes, and whom it asks for users and hosts."""
 is_network = re.compile(
@@ -107,6 +133,8 @@ is_network = re.compile(
 ).fullmatch
 """Files by which hosts are found, and others of the moment: what is fetched has a checksum."""
 VERSION_CONTROL = (b".git", b".hg", b".svn", b".jj", b".bzr")
+_TOLD = frozenset((b"objects", b"refs", b"reftable"))
+"""Folders of git that hold nothing else."""
 _CACHE = b"/__pycache__/"
 _PYTHON = re.compile(r"(?:python|pypy)[0-9.]*t?(?:\.exe)?")
 
@@ -237,6 +265,12 @@ def is_version_control(relative: bytes) -> bool:
     last = relative.split(b"/")[-2:]
     files = {b"info", b"config", b"config.worktree", b"logs", b"modules"}
     return lies_in_version_control(relative) and files.isdisjoint(last)
+
+
+def is_told(parts: Sequence[bytes]) -> bool:
+    """Whether git says what stands in a file of its folder when it is asked for commits, tags, branches and changes."""
+    names = (b".git", b"HEAD", b"index", b"packed-refs", b"shallow")
+    return parts[-1] in names or parts[-1].startswith(b"sharedindex.") or not _TOLD.isdisjoint(parts[:-1])
 
 
 def lies_in_version_control(relative: bytes) -> bool:

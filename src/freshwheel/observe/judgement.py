@@ -13,13 +13,14 @@ import stat
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from freshwheel.base import rows
 from freshwheel.base.rows import Row
 from freshwheel.observe.account import (
     VERSION_CONTROL,
     Account,
+    Kind,
+    Taken,
     Use,
     folders_above,
     folders_read,
@@ -27,6 +28,7 @@ from freshwheel.observe.account import (
     is_linked,
     is_network,
     is_python,
+    is_told,
     is_version_control,
     lies_in_version_control,
     silent,
@@ -34,9 +36,7 @@ from freshwheel.observe.account import (
     within,
 )
 
-__all__ = ["ASKING", "MAKES", "Judged", "Places", "Taken", "judge"]
-
-Kind = Literal["file", "folder", "modules", "present", "absent", "made"]
+__all__ = ["ASKING", "MAKES", "Judged", "Places", "judge"]
 
 _CERTIFICATES = (b"/etc/ssl", b"/etc/pki", b"/usr/share/ca-certificates", b"/etc/ca-certificates")
 _PACKAGES = re.compile(rb"/(?:site|dist)-packages(?:/|$)")
@@ -84,6 +84,10 @@ class Places:
     """Folders in which a program is what its name says; elsewhere on PATH it may be anybody's of that name."""
     outputs: frozenset[bytes] = frozenset()
     """Files that the build is declared to write, relative to the tree."""
+    crates: bool = False
+    """Whether crates are inputs, with what cargo takes of them: what it looks for in their workspace is no more."""
+    text: bool = False
+    """Whether code of the project may go by all that stands in `pyproject.toml`, and not by its tables alone."""
     declared: Callable[[bytes], bool] = field(default=lambda _: False)
     """Whether a path relative to the tree was said to be no input."""
     packaged: Callable[[bytes], bool] = field(default=lambda _: False)
@@ -99,24 +103,6 @@ class Places:
         object.__setattr__(self, "folders", folders_above(self.inputs))
         outside = [path for path in (*self.inputs, *self.folders) if path.startswith(b"../")]
         object.__setattr__(self, "beside", {os.path.normpath(os.path.join(self.tree, path)): path for path in outside})
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Taken:
-    """One path that a build used."""
-
-    path: bytes
-    """As the build spelled it, absolute; inside of the repository, and beside the folders above it, see `relative`."""
-    relative: bytes | None
-    """To the tree, where each tree has its own; None: it is the same place for all."""
-    kind: Kind
-    by: tuple[str, ...]
-    """The programs that used it."""
-    why: str
-    """Why it counts, or why not, in words."""
-    counts: bool
-    joins: bool = False
-    """Whether it is to be an input from the next build on."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -310,13 +296,14 @@ class _Judge:
         walked = kind == "folder" and self.is_listed_from_above(path, others, len(parts) - first)
         if os.path.normpath(os.path.join(self.places.tree, *parts[:first])) != self.places.repository:
             return walked and not asked
-        return walked or (kind == "file" and asked)
+        return walked or (kind == "file" and asked and (self.is_by(use, "cargo") or is_told(parts[first:])))
 
     def counting(self, path: bytes, real: bytes, relative: bytes | None, kind: Kind, use: Use) -> Taken | None:
         """A path that counts, or nothing where the build only asked its own tool for it."""
         ours = within(real, (self.places.repository, self.places.tree)) and not within(real, self.common)
         in_tree = relative is not None and ours
         crate = in_tree or os.path.dirname(real) in self.places.beside
+        crate = crate and (self.places.crates or within(real, (self.places.tree,)))
         members = kind == "file" and os.path.basename(real) == b"Cargo.toml"
         if crate and (members or kind in ("absent", "folder", "present")) and self.is_by(use, "cargo"):
             return self.taken(path, relative, kind, use, "cargo looks for members and targets", counts=False)
@@ -389,8 +376,9 @@ class _Judge:
 
     def is_input(self, relative: bytes, kind: Kind | None, use: Use) -> bool:
         """Whether the source digest has it: an input, or a folder that holds one and was only asked for."""
-        names = (self.account.programs[number].name for number in use.read)
-        if relative == b"pyproject.toml" and not all(name.startswith(_PARSING) for name in names):
+        readers = [self.account.programs[number] for number in use.read]
+        whole = any(not item.name.startswith(_PARSING) or (self.places.text and is_python(item)) for item in readers)
+        if relative == b"pyproject.toml" and whole:
             return False  # not all of its text is in the digest
         # A link to a folder is an input, and not what is in there.
         return kind != "folder" and (relative in self.places.inputs or (kind == "present" and relative in self.inside))

@@ -1,15 +1,25 @@
-"""Which variables the programs of a build may have asked for: no kernel shows that, so it goes by what a program is."""
+"""What the programs of a build may have asked for that no kernel shows: it goes by what they are, and are told."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
-from freshwheel.observe.account import Account, Program, is_python, silent, within
-from freshwheel.observe.judgement import MAKES
+from freshwheel.observe.account import Account, Program, is_python, silent, source_of, within
+from freshwheel.observe.judgement import MAKES, Places
 
-__all__ = ["always_asked", "asks_references", "is_server", "open_ended", "unrecorded"]
+__all__ = [
+    "always_asked",
+    "asks_for_sizes",
+    "asks_references",
+    "is_server",
+    "open_ended",
+    "project_code",
+    "reads_settings",
+    "unrecorded",
+]
 
 _TARGET = r"(?:[a-z0-9_]+-)+"
 """The machine that a tool compiles for: `x86_64-linux-gnu-`."""
@@ -33,14 +43,34 @@ _SERVERS = frozenset(("distcc", "docker", "icecc", "podman", "sccache", "recc", 
 """Clients of servers that compile: what those read, nobody below the client has read."""
 _RECORDED = frozenset(("cargo", "maturin", "rustc", "rustup"))
 """What cargo reads is in its records."""
-_NO_REFERENCE = re.compile(rb"[-/.].*|.*[*=].*|[0-9]*|HEAD[@^~{}0-9]*|refs/tags.*", re.DOTALL).fullmatch
-_LISTING = frozenset(
-    (b"branch", b"for-each-ref", b"name-rev", b"notes", b"reflog", b"show-branch", b"show-ref", b"stash")
+_GIVEN = frozenset(
+    (b"-C", b"-c", b"-n", b"--format", b"--git-dir", b"--match", b"--max-count", b"--prefix", b"--work-tree")
 )
-_MORE = (b"--all", b"--branches", b"--notes", b"--reflog", b"--remotes")
-"""What git is told when it is to look at more than `HEAD` and tags."""
-_DECORATES = re.compile(rb"--decorate|--(?:format|pretty)=.*%(?:[dD]|\(decorate)", re.DOTALL).match
-"""What has git name all branches that lead to a commit."""
+"""Options of git that the next word belongs to."""
+_FAMILIAR = frozenset(
+    b"""archive cat-file check-attr check-ignore config describe diff diff-files diff-index for-each-ref log ls-files
+    ls-tree merge-base remote rev-list rev-parse show status submodule symbolic-ref tag update-index var version
+    """.split()
+)
+"""Commands of git that go by `HEAD` and tags, unless they are told otherwise."""
+_PLAIN_OPTION = re.compile(
+    rb"""
+    -[ac-zA-Z0-9]*
+    |--(?:abbrev|abbrev-ref|absolute-git-dir|always|cached|candidates|count|date|dirty|exact-match|exclude-standard
+        |first-parent|format|full-name|get|git-dir|ignore-submodules|is-[a-z-]+|left-right|list|literal-pathspecs|long
+        |match|max-count|merged|name-only|no-[a-z-]+|others|points-at|porcelain|prefix|pretty|quiet|refresh|short
+        |show-[a-z-]+|sort|stage|tags|untracked-files|verify|version|work-tree)(?:=.*)?
+    """,
+    re.VERBOSE | re.DOTALL,
+).fullmatch
+_NO_BRANCH = re.compile(rb"HEAD[@^~{}0-9]*|refs/tags.*|[./].*", re.DOTALL).fullmatch
+_NAMES_BRANCHES = re.compile(rb"--(?:format|pretty)=.*%(?:[dDNS]|\(decorate)", re.DOTALL).match
+"""What has git name all branches that lead to a commit, or the notes about it."""
+_OWN_FORMAT = re.compile(rb"--(?:format|pretty)=.*%", re.DOTALL).match
+_SIZES = re.compile(rb"getsize|st_size|\bl?stat\b|\.size\s*\(").search
+"""By which words code asks for the size of a file, which whoever packs that asks for as well."""
+_LARGEST = 1 << 20
+"""Bytes of a file of code that is looked into."""
 
 
 def open_ended(account: Account, trusted: Sequence[bytes], shared: Sequence[bytes]) -> str:
@@ -73,15 +103,62 @@ def always_asked(account: Account, *, control: bool) -> set[str]:
 
 
 def asks_references(account: Account) -> bool:
-    """Whether git was asked for a branch by its name, or for more references than `HEAD` and tags."""
+    """Whether git may have been asked for more references than `HEAD` and tags; what is not known counts as that."""
     return any(_asks_for_more(program.words[1:]) for program in account.programs if program.name == "git")
 
 
 def _asks_for_more(words: Sequence[bytes]) -> bool:
-    command, *named = [word for word in words if not _NO_REFERENCE(word)] or [b""]
-    listing = command in _LISTING and not any(word.startswith(b"refs/tags") for word in words)
-    more = any(word.startswith(_MORE) or _DECORATES(word) for word in words)
-    return listing or more or (command != b"config" and bool(named))
+    options, names = _told(words)
+    command, *named = names or [b""]
+    if command in (b"", b"config"):
+        return False
+    if command == b"for-each-ref" and not any(word.startswith(b"refs/tags") for word in named):
+        return True
+    if command == b"status" and not any(word.startswith(b"--porcelain") for word in options):
+        return True  # it may say how far the branch is from the one that it follows
+    if command in (b"log", b"show") and not any(map(_OWN_FORMAT, options)):
+        return True  # a setting may have it name branches
+    plain = command in _FAMILIAR and all(map(_PLAIN_OPTION, options)) and all(map(_NO_BRANCH, named))
+    return not plain or any(map(_NAMES_BRANCHES, options))
+
+
+def _told(words: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
+    """The options that git was given, and the other words: the command, and what is no path behind `--`."""
+    options: list[bytes] = []
+    names: list[bytes] = []
+    left = iter(words)
+    for word in left:
+        if word == b"--":
+            break
+        if word in _GIVEN:
+            next(left, None)
+        (options if word.startswith(b"-") else names).append(word)
+    return options, names
+
+
+def project_code(account: Account, places: Places) -> Iterator[bytes]:
+    """What stands in files that Pythons have read, and that nobody only packs: code of the project is among them."""
+    others = (*places.apart, *places.standard, *places.libraries, *places.trusted)
+    pythons = frozenset(number for number, program in enumerate(account.programs) if is_python(program))
+    read = {source_of(path) or path for path, use in account.uses.items() if not pythons.isdisjoint(use.read)}
+    packed = {path for path in account.copied if os.path.basename(path) != b"setup.py"}  # setuptools opens it to run it
+    for path in sorted(read - packed):
+        if within(os.path.realpath(path), others):
+            continue
+        with contextlib.suppress(OSError):
+            if os.path.isfile(path) and os.path.getsize(path) <= _LARGEST:
+                with open(path, "rb") as file:
+                    yield file.read()
+
+
+def asks_for_sizes(code: Sequence[bytes]) -> bool:
+    """Whether code may go by the size of a file."""
+    return any(map(_SIZES, code))
+
+
+def reads_settings(code: Sequence[bytes]) -> bool:
+    """Whether code may read `pyproject.toml` for itself."""
+    return any(b"pyproject" in text for text in code)
 
 
 def is_server(account: Account) -> str:
