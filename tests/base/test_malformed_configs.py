@@ -465,6 +465,13 @@ CASES = [
         "move these to [build-system] requires",
         installed=False,
     ),
+    Case(
+        "a misspelled backend among requires",
+        'backend = "setuptools.buildmeta"\nrequires = ["setuptools"]',
+        "tool.freshwheel.backend",
+        'did you mean "setuptools.build_meta"?',
+        installed=False,
+    ),
     Case("no [build-system] at all", GOOD, "tool.freshwheel.backend", 'add "maturin"', build="", installed=False),
 ]
 

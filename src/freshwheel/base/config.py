@@ -474,7 +474,11 @@ def _brought(
         return Problem(f"{_TABLE}.backend", f"{known.name} is not installed, and no requirement asks for it", hint)
     if requires:
         # What such a backend asks for beside these can only be asked of itself, before these are installed.
-        what = f"{module} is not installed, and freshwheel does not know its own requirements"
+        near = close(backend, [name for other in backends.KNOWN for name in other.modules])
+        if near is not None:
+            hint = f'did you mean "{near}"? If not, move its requirements to [build-system] requires'
+            return Problem(f"{_TABLE}.backend", f"no backend is known by the name {backend}", hint)
+        what = f"{module} is not installed, and freshwheel does not know what it requires itself"
         return Problem(f"{_TABLE}.requires", what, "move these to [build-system] requires")
     if requirements.names(build_requires) - {"freshwheel"}:
         return None
