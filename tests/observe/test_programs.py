@@ -25,6 +25,9 @@ config --get remote.origin.url
 diff-index --quiet HEAD --
 archive --prefix tree/ HEAD
 ls-files --cached -z
+--git-dir /tree/.git ls-files -z -s -- . :(exclude,attr:export-ignore)
+--git-dir /tree/.git check-attr -z --stdin export-ignore
+--git-dir /tree/.git -c log.showSignature=false log -n 1 HEAD --format=%cI
 """.splitlines()
 MORE = """\
 log -1
@@ -51,6 +54,7 @@ rev-parse @{upstream}
 cat-file --batch-check
 ls-remote .
 describe --all
+ls-files --with-tree=other
 whatever
 """.splitlines()
 

@@ -193,6 +193,23 @@ def test_what_git_goes_by_beside_head_and_tags_counts(bench, asked, change):
     assert bench.build().word == bench.git(*asked.split()).strip() != before
 
 
+@requires_c
+def test_other_branch_is_no_reason_to_build_for_who_asks_git_for_a_version(bench):
+    """What setuptools-scm asks goes by HEAD, tags and the files that git tracks."""
+    bench.setuptools(c('"one"'))
+    dynamic(bench, scm=True)
+    bench.commit()
+    bench.git("tag", "v1.0")
+    bench.git("branch", "other")
+    bench.settle()
+    first, *_ = [bench.build() for _ in range(2)]
+    bench.git("checkout", "--quiet", "other")
+    bench.git("commit", "--quiet", "--allow-empty", "--message", "two")
+    bench.git("checkout", "--quiet", "main")
+    last = bench.build()
+    assert last.hit or first.unstored, last.why
+
+
 def test_settings_of_another_home_count(bench):
     """Git asks where it is, and nobody else does."""
     line = next(line for line in BACKEND.splitlines() if "word =" in line)

@@ -53,6 +53,8 @@ _FAMILIAR = frozenset(
     """.split()
 )
 """Commands of git that go by `HEAD` and tags, unless they are told otherwise."""
+_OF_PATHS = frozenset((b"check-attr", b"check-ignore", b"ls-files"))
+"""Commands of git whose other words are paths and attributes."""
 _PLAIN_OPTION = re.compile(
     rb"""
     -[ac-zA-Z0-9]*
@@ -112,6 +114,8 @@ def _asks_for_more(words: Sequence[bytes]) -> bool:
     command, *named = names or [b""]
     if command in (b"", b"config"):
         return False
+    if command in _OF_PATHS:
+        options, named = [option for option in options if option != b"--stdin"], []
     if command == b"for-each-ref" and not any(word.startswith(b"refs/tags") for word in named):
         return True
     if command == b"status" and not any(word.startswith(b"--porcelain") for word in options):
