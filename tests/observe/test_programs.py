@@ -30,6 +30,10 @@ ls-files --cached -z
 --git-dir /tree/.git -c log.showSignature=false log -n 1 HEAD --format=%cI
 """.splitlines()
 MORE = """\
+log -c other --format=%H
+diff -C other
+rev-list --count ..other
+rev-list --count refs/tags/v1..other
 log -1
 log -1 --oneline
 log -1 --pretty=mine

@@ -183,7 +183,7 @@ def findings(  # noqa: PLR0913, PLR0917 - what a judgement rests on
     places = _places(context, scope, later, rooms.apart)
     account = straightened(account, os.path.realpath, rows.at)
     code = [*programs.project_code(account, places)]
-    places = replace(places, text=True) if programs.reads_settings(code) else places
+    places = replace(places, reads_settings=True) if programs.reads_settings(code) else places
     judged = judgement.judge(account, places)
     around = discovery.about(context, b"")
     paths = [(_kept(item), _KINDS[item.kind]) for item in judged.taken if item.counts and not item.joins]

@@ -86,7 +86,7 @@ class Places:
     """Files that the build is declared to write, relative to the tree."""
     crates: bool = False
     """Whether crates are inputs, with what cargo takes of them: what it looks for in their workspace is no more."""
-    text: bool = False
+    reads_settings: bool = False
     """Whether code of the project may go by all that stands in `pyproject.toml`, and not by its tables alone."""
     declared: Callable[[bytes], bool] = field(default=lambda _: False)
     """Whether a path relative to the tree was said to be no input."""
@@ -377,7 +377,9 @@ class _Judge:
     def is_input(self, relative: bytes, kind: Kind | None, use: Use) -> bool:
         """Whether the source digest has it: an input, or a folder that holds one and was only asked for."""
         readers = [self.account.programs[number] for number in use.read]
-        whole = any(not item.name.startswith(_PARSING) or (self.places.text and is_python(item)) for item in readers)
+        whole = any(
+            not item.name.startswith(_PARSING) or (self.places.reads_settings and is_python(item)) for item in readers
+        )
         if relative == b"pyproject.toml" and whole:
             return False  # not all of its text is in the digest
         # A link to a folder is an input, and not what is in there.

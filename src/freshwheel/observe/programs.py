@@ -43,13 +43,13 @@ _SERVERS = frozenset(("distcc", "docker", "icecc", "podman", "sccache", "recc", 
 """Clients of servers that compile: what those read, nobody below the client has read."""
 _RECORDED = frozenset(("cargo", "maturin", "rustc", "rustup"))
 """What cargo reads is in its records."""
-_GIVEN = frozenset(
-    (b"-C", b"-c", b"-n", b"--format", b"--git-dir", b"--match", b"--max-count", b"--prefix", b"--work-tree")
-)
-"""Options of git that the next word belongs to."""
+_OF_GIT = frozenset((b"-C", b"-c", b"--git-dir", b"--work-tree"))
+"""Options before the command that the next word belongs to; behind it, some mean something else and take none."""
+_OF_COMMANDS = frozenset((b"-n", b"--format", b"--match", b"--max-count", b"--prefix"))
+"""Options behind the command that the next word belongs to."""
 _FAMILIAR = frozenset(
-    b"""archive cat-file check-attr check-ignore config describe diff diff-files diff-index for-each-ref log ls-files
-    ls-tree merge-base remote rev-list rev-parse show status submodule symbolic-ref tag update-index var version
+    b"""archive cat-file check-attr check-ignore describe diff diff-files diff-index for-each-ref log ls-files ls-tree
+    remote rev-list rev-parse show status symbolic-ref tag update-index version
     """.split()
 )
 """Commands of git that go by `HEAD` and tags, unless they are told otherwise."""
@@ -65,7 +65,8 @@ _PLAIN_OPTION = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 ).fullmatch
-_NO_BRANCH = re.compile(rb"HEAD[@^~{}0-9]*|refs/tags.*|[./].*", re.DOTALL).fullmatch
+_NO_BRANCH = re.compile(rb"HEAD[@^~{}0-9]*|refs/tags(?:(?!\.\.).)*|\.{0,2}/.*|\.{1,2}", re.DOTALL).fullmatch
+"""`HEAD`, tags and paths; a range with two dots names a branch as well."""
 _NAMES_BRANCHES = re.compile(rb"--(?:format|pretty)=.*%(?:[dDNS]|\(decorate)", re.DOTALL).match
 """What has git name all branches that lead to a commit, or the notes about it."""
 _OWN_FORMAT = re.compile(rb"--(?:format|pretty)=.*%", re.DOTALL).match
@@ -110,7 +111,7 @@ def asks_references(account: Account) -> bool:
 
 
 def _asks_for_more(words: Sequence[bytes]) -> bool:
-    options, names = _told(words)
+    options, names = _options_and_names(words)
     command, *named = names or [b""]
     if command in (b"", b"config"):
         return False
@@ -126,7 +127,7 @@ def _asks_for_more(words: Sequence[bytes]) -> bool:
     return not plain or any(map(_NAMES_BRANCHES, options))
 
 
-def _told(words: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
+def _options_and_names(words: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
     """The options that git was given, and the other words: the command, and what is no path behind `--`."""
     options: list[bytes] = []
     names: list[bytes] = []
@@ -134,7 +135,7 @@ def _told(words: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
     for word in left:
         if word == b"--":
             break
-        if word in _GIVEN:
+        if word in (_OF_COMMANDS if names else _OF_GIT):
             next(left, None)
         (options if word.startswith(b"-") else names).append(word)
     return options, names
